@@ -1,0 +1,115 @@
+using MonoLoss.Data.Parquet;
+
+namespace MonoLoss.Data;
+
+/// <summary>
+/// Reads the rows of a <see cref="FeatureSet"/> one after another. It holds a few pages in memory and no more, however large the row
+/// groups are. Not thread-safe, but several may read one set.
+/// </summary>
+public sealed class FeatureReader : IDisposable
+{
+    private readonly FeatureSet _set;
+    private readonly IReadOnlyList<int> _order;
+    private ParquetFile? _file;
+    private FeatureCursor? _cursor;
+    private IReadOnlyList<ParquetColumn>? _columns;
+    private int _next;
+    private FeatureRowGroup? _group;
+    private long _row;
+
+    internal FeatureReader(FeatureSet set, IReadOnlyList<int>? order)
+    {
+        _set = set;
+        _order = order ?? [.. Enumerable.Range(0, set.RowGroups.Count)];
+    }
+
+    /// <summary>Reads the next rows.</summary>
+    /// <param name="features">Room for rows × dimension floats.</param>
+    /// <param name="labels">Room for as many class indexes, or empty.</param>
+    /// <returns>How many rows were read: fewer than there is room for only at the end, then 0.</returns>
+    /// <exception cref="DataException">The data are damaged, null, ragged, or not finite.</exception>
+    public int Read(Span<float> features, Span<int> labels = default)
+    {
+        var dimension = _set.Dimension;
+        var room = features.Length / dimension;
+        if (!labels.IsEmpty && (labels.Length < room || !_set.HasLabels))
+        {
+            throw new ArgumentException("no labels in the set, or room for fewer labels than rows", nameof(labels));
+        }
+
+        var read = 0;
+        while (read < room && (_group is not null || NextGroup()))
+        {
+            var count = (int)Math.Min(room - read, _group!.Rows - _row);
+            var rows = features.Slice(read * dimension, count * dimension);
+            _cursor!.Read(rows);
+            Prepare(rows);
+            if (!labels.IsEmpty)
+            {
+                _set.Labels(_order[_next - 1]).Slice((int)_row, count).CopyTo(labels[read..]);
+            }
+
+            read += count;
+            _row += count;
+            if (_row == _group.Rows)
+            {
+                _group = null;
+            }
+        }
+
+        return read;
+    }
+
+    /// <summary>Closes the file being read.</summary>
+    public void Dispose() => _file?.Dispose();
+
+    private bool NextGroup()
+    {
+        if (_next == _order.Count)
+        {
+            return false;
+        }
+
+        var index = _order[_next++];
+        _group = _set.RowGroups[index];
+        _row = 0;
+        if (_file?.Path != _group.File)
+        {
+            _file?.Dispose();
+            _file = null;
+            _file = _set.OpenFile(index);
+        }
+
+        // Buffers are kept from one row group to the next as long as the columns are the same ones.
+        if (!ReferenceEquals(_columns, _set.Columns(index)))
+        {
+            _columns = _set.Columns(index);
+            _cursor = new FeatureCursor(_columns, _set.Dimension);
+        }
+
+        _cursor!.Open(_file!, _group.Index, _group.FirstRow);
+        return true;
+    }
+
+    private void Prepare(Span<float> rows)
+    {
+        var dimension = _set.Dimension;
+        for (var at = 0; at < rows.Length; at += dimension)
+        {
+            var row = rows.Slice(at, dimension);
+            if (!(_set.Options.Normalize ? UnitLength.TryScale(row) : UnitLength.IsFinite(row)))
+            {
+                var i = 0;
+                while (float.IsFinite(row[i]))
+                {
+                    i++;
+                }
+
+                var column = _columns!.Count == 1 ? $"column '{_columns[0].Name}'" : $"column '{_columns[i].Name}'";
+                var element = _columns[0].IsList ? $"element {i} is" : "found";
+                throw new DataException($"{_group!.File}: {column}, row {_group.FirstRow + _row + (at / dimension)}: {element} "
+                    + $"{(float.IsNaN(row[i]) ? "NaN" : "infinite")}, expected a finite float");
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+namespace MonoLoss.Data;
+
+/// <summary>
+/// Batches of a set that is larger than memory. Row groups are read in random order into a shuffle buffer; every row of a batch is
+/// taken from a random place of it, and the next row read takes that place. The order also depends on the buffer's size.
+/// </summary>
+public sealed class StreamingBatchSource : BatchSource
+{
+    private const int BlockFloats = 1 << 16;
+
+    private readonly FeatureSet _set;
+    private readonly BatchOptions _options;
+    private readonly NativeBuffer _buffer;
+    private readonly int[] _bufferLabels;
+    private readonly float[] _block;
+    private readonly int[] _blockLabels;
+    private readonly int _capacity;
+    private FeatureReader? _reader;
+    private Xoshiro256 _random;
+    private int _filled;
+    private int _blockRows;
+    private int _blockNext;
+    private long _left;
+
+    /// <summary>Prepares to read the set; rows are read once an epoch starts.</summary>
+    /// <exception cref="DataException">It has fewer rows than a batch.</exception>
+    public StreamingBatchSource(FeatureSet set, BatchOptions options)
+        : base(set.Dimension, set.Rows, options.BatchSize, set.HasLabels)
+    {
+        _set = set;
+        _options = options;
+        var rows = Math.Max(BatchSize, options.MemoryLimit / (sizeof(float) * (long)Dimension));
+        _capacity = options.Shuffle ? (int)Math.Min(Math.Min(rows, Rows), Array.MaxLength) : 0;
+        _buffer = new NativeBuffer((long)_capacity * Dimension);
+        _bufferLabels = HasLabels ? new int[_capacity] : [];
+        var blockRows = Math.Max(1, BlockFloats / Dimension);
+        _block = new float[blockRows * Dimension];
+        _blockLabels = HasLabels ? new int[blockRows] : [];
+    }
+
+    /// <inheritdoc/>
+    public override void StartEpoch(int epoch, long skipBatches = 0)
+    {
+        CheckEpoch(epoch, skipBatches);
+        _reader?.Dispose();
+        _random = new Xoshiro256(_options.Seed, (ulong)epoch);
+        int[] order = [.. Enumerable.Range(0, _set.RowGroups.Count)];
+        if (_options.Shuffle)
+        {
+            _random.Shuffle(order);
+        }
+
+        _reader = _set.OpenReader(order);
+        _left = BatchesPerEpoch - skipBatches;
+        _blockRows = _blockNext = 0;
+        Fill();
+        for (var rows = skipBatches * BatchSize; rows > 0;)
+        {
+            rows -= _options.Shuffle ? SkipRow() : SkipRows(rows);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override bool Next(Span<float> features, Span<int> labels = default)
+    {
+        CheckRoom(features, labels);
+        if (_left == 0)
+        {
+            return false;
+        }
+
+        _left--;
+        if (!_options.Shuffle)
+        {
+            _reader!.Read(features, labels);
+            return true;
+        }
+
+        for (var i = 0; i < BatchSize; i++)
+        {
+            var place = (int)_random.Next((ulong)_filled);
+            Slot(place).CopyTo(features.Slice(i * Dimension, Dimension));
+            if (!labels.IsEmpty)
+            {
+                labels[i] = _bufferLabels[place];
+            }
+
+            Refill(place);
+        }
+
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        _reader?.Dispose();
+        _buffer.Dispose();
+    }
+
+    private Span<float> Slot(int place) => _buffer.Slice((long)place * Dimension, Dimension);
+
+    private int SkipRow()
+    {
+        Refill((int)_random.Next((ulong)_filled));
+        return 1;
+    }
+
+    private int SkipRows(long most) => _reader!.Read(_block.AsSpan(0, (int)Math.Min(most * Dimension, _block.Length)));
+
+    private void Fill()
+    {
+        const int MostRows = 1 << 16;
+        _filled = 0;
+        while (_filled < _capacity)
+        {
+            var count = (int)Math.Min(Math.Min(MostRows, _capacity - _filled), int.MaxValue / Dimension);
+            var labels = HasLabels ? _bufferLabels.AsSpan(_filled, count) : default;
+            _filled += _reader!.Read(_buffer.Slice((long)_filled * Dimension, count * Dimension), labels);
+        }
+    }
+
+    // Puts the next row of the stream in a place of the buffer, at the end of the stream the buffer's last row.
+    private void Refill(int place)
+    {
+        if (_blockNext == _blockRows)
+        {
+            _blockRows = _reader!.Read(_block, _blockLabels);
+            _blockNext = 0;
+        }
+
+        if (_blockRows > 0)
+        {
+            _block.AsSpan(_blockNext * Dimension, Dimension).CopyTo(Slot(place));
+            if (HasLabels)
+            {
+                _bufferLabels[place] = _blockLabels[_blockNext];
+            }
+
+            _blockNext++;
+            return;
+        }
+
+        _filled--;
+        if (place != _filled)
+        {
+            Slot(_filled).CopyTo(Slot(place));
+            if (HasLabels)
+            {
+                _bufferLabels[place] = _bufferLabels[_filled];
+            }
+        }
+    }
+}
