@@ -181,7 +181,7 @@ public sealed unsafe class CpuGemm : IDisposable
     }
 
     /// <summary>C = α·tile + β·C + bias, ReLU.</summary>
-    private readonly struct StoreTile : ITileSink
+    internal readonly struct StoreTile : ITileSink
     {
         public required float* C { get; init; }
 

@@ -1,0 +1,307 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace MonoLoss.Kernels.Cpu;
+
+/// <summary>
+/// Picking values out of arrays. Values here are never negative, so that their order is that of their bits as integers. Arrays are
+/// written, and may be read, up to <see cref="Slack"/> elements beyond what they hold.
+/// </summary>
+internal static unsafe class Selection
+{
+    /// <summary>Elements beyond the end of an array that must exist.</summary>
+    public const int Slack = 16;
+
+    /// <summary>Appends those of max(from + bias, 0) that are above a bound, with their indices; NaN is above nothing.</summary>
+    /// <param name="isa">What may be used.</param>
+    /// <param name="from">Values.</param>
+    /// <param name="bias">What to add to them, or null.</param>
+    /// <param name="count">How many values.</param>
+    /// <param name="bound">The bound, not negative.</param>
+    /// <param name="index">The first value's index.</param>
+    /// <param name="values">Where to append values.</param>
+    /// <param name="indices">Where to append indices.</param>
+    /// <returns>How many were appended.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int AppendAbove(GemmIsa isa, float* from, float* bias, int count, float bound, int index, float* values, int* indices)
+    {
+        var appended = 0;
+        var i = 0;
+        if (isa == GemmIsa.Avx512)
+        {
+            var bounds = Vector512.Create(bound);
+            for (; i + 16 <= count; i += 16)
+            {
+                var value = Vector512.Load(from + i);
+                if (bias != null)
+                {
+                    value += Vector512.Load(bias + i);
+                }
+
+                var above = Vector512.GreaterThan(value, bounds);
+                appended += Append(value, above, index + i, values + appended, indices + appended);
+            }
+        }
+        else
+        {
+            var bounds = Vector128.Create(bound);
+            for (; i + 4 <= count; i += 4)
+            {
+                var value = Vector128.Load(from + i);
+                if (bias != null)
+                {
+                    value += Vector128.Load(bias + i);
+                }
+
+                var above = Vector128.GreaterThan(value, bounds);
+                appended += Append(value, above, index + i, values + appended, indices + appended);
+            }
+        }
+
+        for (; i < count; i++)
+        {
+            var value = bias == null ? from[i] : from[i] + bias[i];
+            if (value > bound)
+            {
+                values[appended] = value;
+                indices[appended++] = index + i;
+            }
+        }
+
+        return appended;
+    }
+
+    /// <summary>The same with a bound for each value. A negative bound lets the zeros of max(from + bias, 0) through.</summary>
+    /// <param name="isa">What may be used.</param>
+    /// <param name="from">Values.</param>
+    /// <param name="bias">What to add to them, or null.</param>
+    /// <param name="count">How many values.</param>
+    /// <param name="bounds">One bound a value.</param>
+    /// <param name="index">The first value's index.</param>
+    /// <param name="values">Where to append values.</param>
+    /// <param name="indices">Where to append indices.</param>
+    /// <returns>How many were appended.</returns>
+    public static int AppendAbove(GemmIsa isa, float* from, float* bias, int count, float* bounds, int index, float* values, int* indices)
+    {
+        var appended = 0;
+        var i = 0;
+        if (isa == GemmIsa.Avx512)
+        {
+            for (; i + 16 <= count; i += 16)
+            {
+                var value = Vector512.Load(from + i);
+                if (bias != null)
+                {
+                    value += Vector512.Load(bias + i);
+                }
+
+                value = Vector512.ConditionalSelect(Vector512.LessThan(value, Vector512<float>.Zero), Vector512<float>.Zero, value);
+                var above = Vector512.GreaterThan(value, Vector512.Load(bounds + i));
+                appended += Append(value, above, index + i, values + appended, indices + appended);
+            }
+        }
+        else
+        {
+            for (; i + 4 <= count; i += 4)
+            {
+                var value = Vector128.Load(from + i);
+                if (bias != null)
+                {
+                    value += Vector128.Load(bias + i);
+                }
+
+                value = Vector128.ConditionalSelect(Vector128.LessThan(value, Vector128<float>.Zero), Vector128<float>.Zero, value);
+                var above = Vector128.GreaterThan(value, Vector128.Load(bounds + i));
+                appended += Append(value, above, index + i, values + appended, indices + appended);
+            }
+        }
+
+        for (; i < count; i++)
+        {
+            var value = bias == null ? from[i] : from[i] + bias[i];
+            value = value < 0 ? 0 : value;
+            if (value > bounds[i])
+            {
+                values[appended] = value;
+                indices[appended++] = index + i;
+            }
+        }
+
+        return appended;
+    }
+
+    /// <summary>Keeps the k largest values, in the order they are in; of equal ones the first.</summary>
+    /// <param name="isa">What may be used.</param>
+    /// <param name="values">Values.</param>
+    /// <param name="indices">Their indices, which move with them.</param>
+    /// <param name="count">How many there are, more than k.</param>
+    /// <param name="k">How many to keep, at least 1.</param>
+    /// <param name="below">In: less than every value, at least 0. Out: less than the k-th largest value.</param>
+    /// <param name="bound">A later value has to be above this to be among the k largest.</param>
+    public static void KeepLargest(GemmIsa isa, float* values, int* indices, int count, int k, ref float below, out float bound)
+    {
+        // More than k values are above `low` and fewer than k above `high`.
+        var low = BitConverter.SingleToInt32Bits(below);
+        var high = BitConverter.SingleToInt32Bits(Max(isa, values, count));
+        while (high - low > 1)
+        {
+            var middle = low + (high - low) / 2;
+            var cut = BitConverter.Int32BitsToSingle(middle);
+            var above = CountAbove(isa, values, count, cut);
+            if (above == k)
+            {
+                below = cut;
+                bound = cut;
+                KeepAbove(isa, values, indices, count, cut);
+                return;
+            }
+
+            if (above > k)
+            {
+                low = middle;
+            }
+            else
+            {
+                high = middle;
+            }
+        }
+
+        // `high` is the k-th largest value, and there are too many of it.
+        below = BitConverter.Int32BitsToSingle(low);
+        bound = BitConverter.Int32BitsToSingle(high);
+        var ties = k - (int)CountAbove(isa, values, count, bound);
+        var kept = 0;
+        for (var i = 0; i < count; i++)
+        {
+            if (values[i] > bound || (values[i] == bound && ties-- > 0))
+            {
+                values[kept] = values[i];
+                indices[kept++] = indices[i];
+            }
+        }
+    }
+
+    /// <summary>Counts the values above a bound.</summary>
+    public static long CountAbove(GemmIsa isa, float* values, long count, float bound)
+    {
+        var above = 0L;
+        var i = 0L;
+        if (isa == GemmIsa.Avx512)
+        {
+            var bounds = Vector512.Create(bound);
+            for (; i + 16 <= count; i += 16)
+            {
+                above += BitOperations.PopCount(Vector512.GreaterThan(Vector512.Load(values + i), bounds).ExtractMostSignificantBits());
+            }
+
+            if (i < count)
+            {
+                var mask = Vector512.GreaterThan(Vector512.Load(values + i), bounds).ExtractMostSignificantBits();
+                above += BitOperations.PopCount(mask & ((1UL << (int)(count - i)) - 1));
+            }
+
+            return above;
+        }
+
+        var sums = Vector128<int>.Zero;
+        for (; i + 4 <= count; i += 4)
+        {
+            sums -= Vector128.GreaterThan(Vector128.Load(values + i), Vector128.Create(bound)).AsInt32();
+        }
+
+        above = Vector128.Sum(sums);
+        for (; i < count; i++)
+        {
+            above += values[i] > bound ? 1 : 0;
+        }
+
+        return above;
+    }
+
+    /// <summary>The largest of values that are not negative, 0 if there is none.</summary>
+    public static float Max(GemmIsa isa, float* values, long count)
+    {
+        var max = 0f;
+        var i = 0L;
+        if (isa == GemmIsa.Avx512)
+        {
+            var maxima = Vector512<float>.Zero;
+            for (; i + 16 <= count; i += 16)
+            {
+                maxima = Avx512F.Max(maxima, Vector512.Load(values + i));
+            }
+
+            var lanes = Vector256.MaxNumber(maxima.GetLower(), maxima.GetUpper());
+            for (var lane = 0; lane < 8; lane++)
+            {
+                max = Math.Max(max, lanes[lane]);
+            }
+        }
+
+        for (; i < count; i++)
+        {
+            max = Math.Max(max, values[i]);
+        }
+
+        return max;
+    }
+
+    private static void KeepAbove(GemmIsa isa, float* values, int* indices, int count, float bound)
+    {
+        var kept = 0;
+        var i = 0;
+        if (isa == GemmIsa.Avx512)
+        {
+            var bounds = Vector512.Create(bound);
+            for (; i + 16 <= count; i += 16)
+            {
+                var value = Vector512.Load(values + i);
+                var index = Vector512.Load(indices + i);
+                var above = Vector512.GreaterThan(value, bounds);
+                Avx512F.Compress(Vector512<float>.Zero, above, value).Store(values + kept);
+                Avx512F.Compress(Vector512<int>.Zero, above.AsInt32(), index).Store(indices + kept);
+                kept += BitOperations.PopCount(above.ExtractMostSignificantBits());
+            }
+        }
+
+        for (; i < count; i++)
+        {
+            if (values[i] > bound)
+            {
+                values[kept] = values[i];
+                indices[kept++] = indices[i];
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int Append(Vector512<float> value, Vector512<float> above, int index, float* values, int* indices)
+    {
+        var mask = above.ExtractMostSignificantBits();
+        if (mask == 0)
+        {
+            return 0;
+        }
+
+        Avx512F.Compress(Vector512<float>.Zero, above, value).Store(values);
+        Avx512F.Compress(Vector512<int>.Zero, above.AsInt32(), Vector512<int>.Indices + Vector512.Create(index)).Store(indices);
+        return BitOperations.PopCount(mask);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int Append(Vector128<float> value, Vector128<float> above, int index, float* values, int* indices)
+    {
+        var mask = above.ExtractMostSignificantBits();
+        var appended = 0;
+        for (; mask != 0; mask &= mask - 1)
+        {
+            var lane = BitOperations.TrailingZeroCount(mask);
+            values[appended] = value[lane];
+            indices[appended++] = index + lane;
+        }
+
+        return appended;
+    }
+}

@@ -1,0 +1,204 @@
+using MonoLoss.Kernels.Cpu;
+
+namespace MonoLoss.Tests.Kernels;
+
+/// <summary>The fused encoders against sorting what <see cref="CpuGemm.Gemm"/> gives, bit for bit.</summary>
+public sealed unsafe class EncodeTests
+{
+    /// <summary>Rows, latents, features and two matrices that make an order or a tie pattern.</summary>
+    public sealed record Problem(string Name, int Rows, int Latents, int Features, float[] A, float[] W, float[]? Bias)
+    {
+        public override string ToString() => $"{Name} {Rows}×{Latents}×{Features}";
+    }
+
+    private static IEnumerable<Problem> Problems()
+    {
+        foreach (var (rows, latents, features) in new[] { (1, 1, 1), (3, 50, 7), (37, 333, 20), (130, 1500, 33), (70, 2600, 16), (600, 700, 5) })
+        {
+            yield return Make("random", rows, latents, features, random => (float)(random.NextDouble() * 2 - 1), bias: false);
+            yield return Make("biased", rows, latents, features, random => (float)(random.NextDouble() * 2 - 1), bias: true);
+            // Small integers: sums are exact and nearly every value occurs many times.
+            yield return Make("integers", rows, latents, features, random => random.Next(-1, 2), bias: false);
+        }
+
+        yield return Outer("ascending", 40, 3000, r => r + 1, m => m - 100);
+        yield return Outer("descending", 40, 3000, r => 40 - r, m => 2000 - m);
+        yield return Outer("constant", 45, 2100, _ => 1, _ => 3);
+        yield return Outer("negative", 20, 500, _ => -1, m => m + 1);
+        yield return Outer("zero", 20, 500, _ => 0, m => m);
+        yield return Outer("steps", 64, 2500, r => r % 5, m => m / 100 % 7);
+        yield return Outer("NaN among others", 33, 1200, r => r + 1, m => m % 3 == 0 ? float.NaN : m % 50);
+        yield return Outer("infinity among others", 33, 1200, r => r + 1, m => m % 100 == 0 ? float.PositiveInfinity : m % 50);
+        yield return Outer("tiny", 33, 1200, r => 1e-30f * r, m => 1e-12f * (m % 77));
+        // One row has everything: the others' values are far below any sampled threshold.
+        yield return Outer("one hot row", 50, 2000, r => r == 17 ? 1 : 1e-6f, m => 1 + m % 9);
+    }
+
+    public static TheoryData<int, string> Cases()
+    {
+        var cases = new TheoryData<int, string>();
+        foreach (var (i, problem) in Problems().Index())
+        {
+            cases.Add(i, problem.ToString());
+        }
+
+        return cases;
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void TopKKeepsTheLargestOfEachRow(int index, string name)
+    {
+        var problem = Problems().ElementAt(index);
+        ForEveryKernel(problem, (gemm, encoder, pre, a, w, bias, result) =>
+        {
+            foreach (var k in new[] { 0, 1, 2, 16, 64, 300, problem.Latents - 1, problem.Latents, problem.Latents + 5 })
+            {
+                var expected = new List<(int Row, int Latent, float Value)>();
+                for (var row = 0; row < problem.Rows; row++)
+                {
+                    expected.AddRange(Positive(problem, pre, row)
+                        .OrderByDescending(entry => entry.Value).ThenBy(entry => entry.Latent)
+                        .Take(k)
+                        .OrderBy(entry => entry.Latent));
+                }
+
+                encoder.EncodeTopK(problem.Rows, problem.Latents, problem.Features, a, problem.Features, w, problem.Features, bias, k, result);
+                AssertSame(expected, result, problem.Rows, $"{name} k {k} {gemm.Isa} threads {gemm.Pool.Threads}");
+            }
+        });
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void BatchTopKKeepsTheLargestOfTheBatch(int index, string name)
+    {
+        var problem = Problems().ElementAt(index);
+        ForEveryKernel(problem, (gemm, encoder, pre, a, w, bias, result) =>
+        {
+            var sorted = Enumerable.Range(0, problem.Rows)
+                .SelectMany(row => Positive(problem, pre, row))
+                .OrderByDescending(entry => entry.Value).ThenBy(entry => entry.Row).ThenBy(entry => entry.Latent)
+                .ToList();
+            foreach (var k in new[] { 0, 1, 3, 64, problem.Latents })
+            {
+                var kept = sorted.Take(problem.Rows * k).ToList();
+                var threshold = kept.Count == 0 ? 0 : kept[^1].Value;
+                var expected = kept.OrderBy(entry => entry.Row).ThenBy(entry => entry.Latent).ToList();
+                // None, about right, exactly the threshold, too low, too high, and nonsense.
+                foreach (var hint in new[] { 0, 0.9f * threshold, threshold, 1e-3f * threshold, 2 * threshold, float.NaN })
+                {
+                    var got = encoder.EncodeBatchTopK(
+                        problem.Rows, problem.Latents, problem.Features, a, problem.Features, w, problem.Features, bias, k, hint, result);
+                    var context = $"{name} k {k} hint {hint} {gemm.Isa} threads {gemm.Pool.Threads}";
+                    AssertSame(expected, result, problem.Rows, context);
+                    Assert.True(threshold.Equals(got), $"{context}: threshold {got}, expected {threshold}");
+                }
+            }
+        });
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void ThresholdKeepsWhatIsAboveEachLatentsBound(int index, string name)
+    {
+        var problem = Problems().ElementAt(index);
+        ForEveryKernel(problem, (gemm, encoder, pre, a, w, bias, result) =>
+        {
+            var random = new Random(9);
+            var bounds = Enumerable.Range(0, problem.Latents).Select(m => m % 11 == 0 ? -0.1f : (float)random.NextDouble()).ToArray();
+            fixed (float* above = bounds)
+            {
+                foreach (var keepAbove in new[] { (nint)0, (nint)above })
+                {
+                    var expected = new List<(int Row, int Latent, float Value)>();
+                    for (var row = 0; row < problem.Rows; row++)
+                    {
+                        for (var m = 0; m < problem.Latents; m++)
+                        {
+                            var value = pre[row * problem.Latents + m];
+                            if (value > (keepAbove == 0 ? 0 : bounds[m]))
+                            {
+                                expected.Add((row, m, value));
+                            }
+                        }
+                    }
+
+                    encoder.EncodeThreshold(
+                        problem.Rows, problem.Latents, problem.Features, a, problem.Features, w, problem.Features, bias, (float*)keepAbove, result);
+                    AssertSame(expected, result, problem.Rows, $"{name} bounds {keepAbove != 0} {gemm.Isa} threads {gemm.Pool.Threads}");
+                }
+            }
+        });
+    }
+
+    [Fact]
+    public void NothingComesOfNoRowsOrNoLatents()
+    {
+        using var pool = new WorkerPool(2);
+        using var gemm = new CpuGemm(pool);
+        using var encoder = new CpuEncoder(gemm);
+        using var result = new SparseBuffer();
+        encoder.EncodeTopK(0, 5, 3, null, 3, null, 3, null, 2, result);
+        Assert.Equal((0, 0), (result.Rows, result.Count));
+        encoder.EncodeThreshold(4, 0, 3, null, 3, null, 3, null, null, result);
+        Assert.Equal((4, 0), (result.Rows, result.Count));
+        Assert.Equal(0, encoder.EncodeBatchTopK(4, 0, 3, null, 3, null, 3, null, 2, 0, result));
+        Assert.Equal((4, 0), (result.Rows, result.Count));
+    }
+
+    private delegate void Body(CpuGemm gemm, CpuEncoder encoder, float[] pre, float* a, float* w, float* bias, SparseBuffer result);
+
+    private static void ForEveryKernel(Problem problem, Body body)
+    {
+        foreach (var isa in GemmTests.Isas())
+        {
+            foreach (var threads in new[] { 1, 2, 5 })
+            {
+                using var pool = new WorkerPool(threads);
+                using var gemm = new CpuGemm(pool, isa);
+                using var encoder = new CpuEncoder(gemm);
+                using var result = new SparseBuffer();
+                var pre = new float[problem.Rows * problem.Latents];
+                fixed (float* a = problem.A, w = problem.W, bias = problem.Bias, p = pre)
+                {
+                    gemm.Gemm(
+                        false, true, problem.Rows, problem.Latents, problem.Features, 1, a, problem.Features, w, problem.Features, 0, p,
+                        problem.Latents, bias, relu: true);
+                    body(gemm, encoder, pre, a, w, bias, result);
+                }
+            }
+        }
+    }
+
+    private static IEnumerable<(int Row, int Latent, float Value)> Positive(Problem problem, float[] pre, int row) =>
+        Enumerable.Range(0, problem.Latents).Select(m => (row, m, pre[row * problem.Latents + m])).Where(entry => entry.Item3 > 0);
+
+    private static void AssertSame(List<(int Row, int Latent, float Value)> expected, SparseBuffer result, int rows, string context)
+    {
+        Assert.Equal(rows, result.Rows);
+        Assert.True(expected.Count == result.Count, $"{context}: {result.Count} entries, expected {expected.Count}");
+        var at = 0;
+        for (var row = 0; row < rows; row++)
+        {
+            for (var i = result.RowOffsets[row]; i < result.RowOffsets[row + 1]; i++)
+            {
+                var got = (row, result.Indices[i], result.Values[i]);
+                Assert.True(expected[at].Equals(got), $"{context}: entry {at} is {got}, expected {expected[at]}");
+                at++;
+            }
+        }
+
+        Assert.Equal(expected.Count, at);
+    }
+
+    private static Problem Make(string name, int rows, int latents, int features, Func<Random, float> value, bool bias)
+    {
+        var random = new Random(rows + latents);
+        float[] Fill(int count) => Enumerable.Range(0, count).Select(_ => value(random)).ToArray();
+        return new Problem(name, rows, latents, features, Fill(rows * features), Fill(latents * features), bias ? Fill(latents) : null);
+    }
+
+    private static Problem Outer(string name, int rows, int latents, Func<int, float> row, Func<int, float> latent) => new(
+        name, rows, latents, 1, Enumerable.Range(0, rows).Select(row).ToArray(), Enumerable.Range(0, latents).Select(latent).ToArray(), null);
+}
