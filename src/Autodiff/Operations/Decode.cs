@@ -1,0 +1,50 @@
+using MonoLoss.Kernels;
+
+namespace MonoLoss.Autodiff;
+
+public sealed partial class Tape
+{
+    /// <summary>result = latents·W + bias.</summary>
+    /// <param name="latents">z, B×M.</param>
+    /// <param name="weights">W, M×D.</param>
+    /// <param name="bias">1×D, or null.</param>
+    public Variable Decode(SparseVariable latents, Variable weights, Variable? bias) =>
+        Record(device => new DecodeOperation(device)).Forward(latents, weights, bias);
+
+    /// <summary>With G = ∂loss/∂result: ∂z = G·Wᵀ at the places of z, ∂W = zᵀ·G, ∂bias = column sums of G.</summary>
+    private sealed class DecodeOperation(Device device) : Operation
+    {
+        private readonly Variable _result = new(device.Tensor(0, 0));
+        private SparseVariable? _latents;
+        private Variable? _weights;
+        private Variable? _bias;
+
+        public Variable Forward(SparseVariable latents, Variable weights, Variable? bias)
+        {
+            (_latents, _weights, _bias) = (latents, weights, bias);
+            device.SpMM(latents.Value, weights.Value, bias?.Value, _result.Value);
+            return _result;
+        }
+
+        public override void Backward()
+        {
+            if (!_result.HasGradient)
+            {
+                return;
+            }
+
+            var latents = _latents!.AccumulateGradient();
+            device.Sddmm(latents, _result.Gradient, _weights!.Value);
+            device.IndexColumns(latents);
+            device.SpMMTransposed(latents, useGradient: false, _result.Gradient, _weights.AccumulateGradient());
+            if (_bias is not null)
+            {
+                device.SumColumns(1, _result.Gradient, _bias.AccumulateGradient());
+            }
+        }
+
+        public override void ClearGradients() => _result.ClearGradient();
+
+        public override void Dispose() => _result.Dispose();
+    }
+}

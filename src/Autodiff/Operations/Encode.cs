@@ -1,0 +1,132 @@
+using MonoLoss.Kernels;
+
+namespace MonoLoss.Autodiff;
+
+/// <summary>Which pre-activations become latents.</summary>
+public enum SelectionKind
+{
+    /// <summary>The k largest of every row.</summary>
+    TopK,
+
+    /// <summary>The B·k largest of the whole batch.</summary>
+    BatchTopK,
+
+    /// <summary>All above a bound of their latent.</summary>
+    Threshold,
+}
+
+/// <summary>Which pre-activations become latents, and how many.</summary>
+/// <param name="Kind">The rule.</param>
+/// <param name="K">k for <see cref="SelectionKind.TopK"/> and <see cref="SelectionKind.BatchTopK"/>.</param>
+/// <param name="Bounds">1×M for <see cref="SelectionKind.Threshold"/>; null for 0.</param>
+public readonly record struct Selection(SelectionKind Kind, int K = 0, Tensor? Bounds = null);
+
+public sealed partial class Tape
+{
+    /// <summary>latents = select(ReLU((x − center)·Wᵀ + bias)). Nothing of size B×M is kept.</summary>
+    /// <param name="x">B×D; gets no gradient.</param>
+    /// <param name="weights">W, M×D.</param>
+    /// <param name="bias">1×M, or null.</param>
+    /// <param name="center">1×D, or null for 0.</param>
+    /// <param name="selection">Which are kept.</param>
+    /// <param name="subset">The only latents that take part, ascending; null for all.</param>
+    public SparseVariable Encode(
+        Tensor x, Variable weights, Variable? bias, Variable? center, in Selection selection, DeviceArray<int>? subset = null) =>
+        Record(device => new EncodeOperation(device)).Forward(x, weights, bias, center, selection, subset);
+
+    /// <summary>
+    /// With δ = ∂loss/∂latents, s its column sums: ∂W = δᵀ·(x − center), ∂bias = s, ∂center = −s·W. Places that are off carry no
+    /// gradient.
+    /// </summary>
+    private sealed class EncodeOperation(Device device) : Operation
+    {
+        private readonly SparseVariable _latents = new(device.SparseRows());
+        private readonly Tensor _centered = device.Tensor(0, 0);
+        private readonly Tensor _subsetWeights = device.Tensor(0, 0);
+        private readonly Tensor _subsetBias = device.Tensor(0, 0);
+        private readonly Tensor _columnSums = device.Tensor(0, 0);
+        private Tensor? _input;
+        private Variable? _weights;
+        private Variable? _bias;
+        private Variable? _center;
+
+        public SparseVariable Forward(
+            Tensor x, Variable weights, Variable? bias, Variable? center, in Selection selection, DeviceArray<int>? subset)
+        {
+            (_weights, _bias, _center, _input) = (weights, bias, center, x);
+            if (center is not null)
+            {
+                device.AddRow(x, -1, center.Value, _centered);
+                _input = _centered;
+            }
+
+            var (rows, biasValue) = (weights.Value, bias?.Value);
+            if (subset is not null)
+            {
+                device.GatherRows(weights.Value, subset, _subsetWeights);
+                rows = _subsetWeights;
+                if (bias is not null)
+                {
+                    device.GatherColumns(bias.Value, subset, _subsetBias);
+                    biasValue = _subsetBias;
+                }
+            }
+
+            var latents = _latents.Value;
+            switch (selection.Kind)
+            {
+                case SelectionKind.TopK:
+                    device.EncodeTopK(_input, rows, biasValue, selection.K, latents);
+                    break;
+                case SelectionKind.BatchTopK:
+                    _latents.SmallestKept = device.EncodeBatchTopK(_input, rows, biasValue, selection.K, latents);
+                    break;
+                default:
+                    device.EncodeThreshold(_input, rows, biasValue, selection.Bounds, latents);
+                    break;
+            }
+
+            if (subset is not null)
+            {
+                device.MapColumns(latents, subset, weights.Value.Rows);
+            }
+
+            return _latents;
+        }
+
+        public override void Backward()
+        {
+            var latents = _latents.AccumulateGradient();
+            device.IndexColumns(latents);
+            device.SpMMTransposed(latents, useGradient: true, _input!, _weights!.AccumulateGradient());
+            if (_bias is null && _center is null)
+            {
+                return;
+            }
+
+            _columnSums.Resize(1, latents.Columns);
+            _columnSums.Clear();
+            device.SumGradientColumns(latents, _columnSums);
+            if (_bias is not null)
+            {
+                device.Combine(1, _columnSums, 1, _bias.AccumulateGradient(), _bias.Gradient);
+            }
+
+            if (_center is not null)
+            {
+                device.AddWeightedRows(-1, _columnSums, _weights.Value, _center.AccumulateGradient());
+            }
+        }
+
+        public override void ClearGradients() => _latents.ClearGradient();
+
+        public override void Dispose()
+        {
+            _latents.Dispose();
+            _centered.Dispose();
+            _subsetWeights.Dispose();
+            _subsetBias.Dispose();
+            _columnSums.Dispose();
+        }
+    }
+}

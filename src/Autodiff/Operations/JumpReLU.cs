@@ -1,0 +1,62 @@
+using MonoLoss.Kernels;
+
+namespace MonoLoss.Autodiff;
+
+public sealed partial class Tape
+{
+    /// <summary>
+    /// z = pre where pre &gt; θ = exp(logThreshold), else 0, in place; and the mean number of z &gt; θ a row. Where pre is within
+    /// half a bandwidth of θ the straight-through gradient reaches θ, so those places must be there though they are off:
+    /// encode with <see cref="Device.JumpReLUBounds"/>.
+    /// </summary>
+    /// <param name="pre">Encoded pre-activations ReLU(x·weightsᵀ + bias), B×M; becomes z.</param>
+    /// <param name="x">B×D.</param>
+    /// <param name="weights">M×D.</param>
+    /// <param name="bias">1×M.</param>
+    /// <param name="logThreshold">1×M.</param>
+    /// <param name="bandwidth">h.</param>
+    /// <returns>L0.</returns>
+    public Scalar JumpReLU(SparseVariable pre, Tensor x, Tensor weights, Tensor bias, Variable logThreshold, float bandwidth) =>
+        Record(device => new JumpReLUOperation(device)).Forward(pre, x, weights, bias, logThreshold, bandwidth);
+
+    /// <summary>
+    /// With rect(t) = 1 for −½ &lt; t &lt; ½: ∂pre = ∂z where pre &gt; θ, ∂logθ = Σ −(θ/h)·rect((pre − θ)/h)·∂z, and of
+    /// L0 = Σ 1[z &gt; θ]: ∂logθ = Σ −(1/h)·rect((z − θ)/h).
+    /// </summary>
+    private sealed class JumpReLUOperation(Device device) : Operation
+    {
+        private readonly DeviceArray<float> _pre = device.Allocate<float>(0);
+        private readonly Scalar _l0 = new(device.Allocate<double>(2));
+        private readonly double[] _sums = new double[2];
+        private SparseVariable? _latents;
+        private Variable? _logThreshold;
+        private float _bandwidth;
+
+        public Scalar Forward(
+            SparseVariable latents, Tensor x, Tensor weights, Tensor bias, Variable logThreshold, float bandwidth)
+        {
+            (_latents, _logThreshold, _bandwidth) = (latents, logThreshold, bandwidth);
+            device.JumpReLU(latents.Value, x, weights, bias, logThreshold.Value, bandwidth, _pre);
+            device.SumPositive(latents.Value, _l0.Value);
+            _l0.Value.CopyTo(_sums);
+            _l0.Value.CopyFrom([_sums[0] / latents.Value.Rows]);
+            return _l0;
+        }
+
+        public override void Backward()
+        {
+            var latents = _latents!.AccumulateGradient();
+            device.IndexColumns(latents);
+            device.JumpReLUGradient(
+                latents, _pre, _logThreshold!.Value, _bandwidth, _l0.Gradient / latents.Rows, _logThreshold.AccumulateGradient());
+        }
+
+        public override void ClearGradients() => _l0.Gradient = 0;
+
+        public override void Dispose()
+        {
+            _pre.Dispose();
+            _l0.Dispose();
+        }
+    }
+}

@@ -1,0 +1,127 @@
+using MonoLoss.Kernels;
+
+namespace MonoLoss.Autodiff;
+
+public sealed partial class Tape
+{
+    /// <summary>Mean over B·D of (r − t)².</summary>
+    /// <param name="r">B×D.</param>
+    /// <param name="t">B×D.</param>
+    public Scalar MeanSquaredError(Variable r, Variable t) =>
+        Record(device => new SquaredErrorOperation(device)).Forward(r, t.Value, t, 1.0 / r.Value.Count, relative: false);
+
+    /// <summary>Mean over B·D of (r − t)², t a constant.</summary>
+    /// <param name="r">B×D.</param>
+    /// <param name="t">B×D.</param>
+    public Scalar MeanSquaredError(Variable r, Tensor t) =>
+        Record(device => new SquaredErrorOperation(device)).Forward(r, t, null, 1.0 / r.Value.Count, relative: false);
+
+    /// <summary>NMSE: mean over rows of Σ_d (r − t)² / Σ_d t². A row with t = 0 counts 0.</summary>
+    /// <param name="r">B×D.</param>
+    /// <param name="t">B×D, a constant.</param>
+    public Scalar NormalizedMeanSquaredError(Variable r, Tensor t) =>
+        Record(device => new SquaredErrorOperation(device)).Forward(r, t, null, 1.0 / r.Value.Rows, relative: true);
+
+    /// <summary>Mean over rows of Σ|z|, for z ≥ 0.</summary>
+    /// <param name="latents">z, B×M.</param>
+    public Scalar L1(SparseVariable latents) => Record(device => new L1Operation(device)).Forward(latents);
+
+    /// <summary>Σ of coefficient · term over the terms that are there.</summary>
+    /// <param name="terms">Numbers of this tape and what each counts.</param>
+    public Scalar WeightedSum(params ReadOnlySpan<(Scalar? Term, double Coefficient)> terms) =>
+        Record(device => new WeightedSumOperation(device)).Forward(terms);
+
+    /// <summary>∂r = 2w(r − t), ∂t = −∂r; w is a weight a row.</summary>
+    private sealed class SquaredErrorOperation(Device device) : Operation
+    {
+        private readonly Scalar _result = new(device.Allocate<double>(1));
+        private Variable? _r;
+        private Tensor? _target;
+        private Variable? _t;
+        private double _weight;
+        private bool _relative;
+
+        public Scalar Forward(Variable r, Tensor target, Variable? t, double weight, bool relative)
+        {
+            (_r, _target, _t, _weight, _relative) = (r, target, t, weight, relative);
+            device.SquaredError(r.Value, target, weight, relative, _result.Value);
+            return _result;
+        }
+
+        public override void Backward()
+        {
+            if (_result.Gradient == 0)
+            {
+                return;
+            }
+
+            device.SquaredErrorGradient(_r!.Value, _target!, _weight, _relative, _result.Gradient, _r.AccumulateGradient());
+            if (_t is not null)
+            {
+                device.SquaredErrorGradient(_t.Value, _r.Value, _weight, _relative, _result.Gradient, _t.AccumulateGradient());
+            }
+        }
+
+        public override void ClearGradients() => _result.Gradient = 0;
+
+        public override void Dispose() => _result.Dispose();
+    }
+
+    private sealed class L1Operation(Device device) : Operation
+    {
+        private readonly Scalar _result = new(device.Allocate<double>(2));
+        private readonly double[] _sums = new double[2];
+        private SparseVariable? _latents;
+
+        public Scalar Forward(SparseVariable latents)
+        {
+            _latents = latents;
+            device.SumPositive(latents.Value, _result.Value);
+            _result.Value.CopyTo(_sums);
+            _result.Value.CopyFrom([_sums[1] / latents.Value.Rows]);
+            return _result;
+        }
+
+        public override void Backward() =>
+            device.AddToGradientWherePositive(_latents!.AccumulateGradient(), (float)(_result.Gradient / _latents.Value.Rows));
+
+        public override void ClearGradients() => _result.Gradient = 0;
+
+        public override void Dispose() => _result.Dispose();
+    }
+
+    private sealed class WeightedSumOperation(Device device) : Operation
+    {
+        private readonly Scalar _result = new(device.Allocate<double>(1));
+        private readonly List<(Scalar Term, double Coefficient)> _terms = [];
+
+        public Scalar Forward(ReadOnlySpan<(Scalar? Term, double Coefficient)> terms)
+        {
+            _terms.Clear();
+            var sum = 0.0;
+            foreach (var (term, coefficient) in terms)
+            {
+                if (term is not null)
+                {
+                    _terms.Add((term, coefficient));
+                    sum += coefficient * term.Read();
+                }
+            }
+
+            _result.Value.CopyFrom([sum]);
+            return _result;
+        }
+
+        public override void Backward()
+        {
+            foreach (var (term, coefficient) in _terms)
+            {
+                term.Gradient += coefficient * _result.Gradient;
+            }
+        }
+
+        public override void ClearGradients() => _result.Gradient = 0;
+
+        public override void Dispose() => _result.Dispose();
+    }
+}

@@ -1,0 +1,99 @@
+namespace MonoLoss.Kernels.Cpu;
+
+public sealed unsafe partial class CpuDevice
+{
+    // A batch's threshold is close to the last one's; a little lower, so that the search rarely has to start anew.
+    private const float ThresholdHint = 0.9f;
+
+    private readonly CpuGemm _gemm;
+    private readonly CpuEncoder _encoder;
+    private readonly SparseBuffer _encoded = new();
+
+    /// <inheritdoc/>
+    public override void Gemm(
+        bool transposeA, bool transposeB, float alpha, Tensor a, Tensor b, float beta, Tensor c, Tensor? bias = null, bool relu = false)
+    {
+        var (m, k) = transposeA ? (a.Columns, a.Rows) : (a.Rows, a.Columns);
+        var (inner, n) = transposeB ? (b.Columns, b.Rows) : (b.Rows, b.Columns);
+        Require(k == inner && c.Rows == m && c.Columns == n, $"{m}×{k} times {inner}×{n} is not {c.Rows}×{c.Columns}");
+        Require(bias is null || bias.Count == n, $"one bias a column: {n}");
+        _gemm.Gemm(
+            transposeA,
+            transposeB,
+            m,
+            n,
+            k,
+            alpha,
+            Pointer(a),
+            a.Columns,
+            Pointer(b),
+            b.Columns,
+            beta,
+            Pointer(c),
+            c.Columns,
+            PointerOrNull(bias),
+            relu);
+    }
+
+    /// <inheritdoc/>
+    public override void EncodeTopK(Tensor x, Tensor weights, Tensor? bias, int k, SparseRows latents)
+    {
+        RequireEncoder(x, weights, bias);
+        _encoder.EncodeTopK(
+            x.Rows, weights.Rows, x.Columns, Pointer(x), x.Columns, Pointer(weights), x.Columns, PointerOrNull(bias), k, _encoded);
+        TakeEncoded(weights.Rows, latents);
+    }
+
+    /// <inheritdoc/>
+    public override float EncodeBatchTopK(Tensor x, Tensor weights, Tensor? bias, int k, SparseRows latents)
+    {
+        RequireEncoder(x, weights, bias);
+        latents.SmallestKept = _encoder.EncodeBatchTopK(
+            x.Rows,
+            weights.Rows,
+            x.Columns,
+            Pointer(x),
+            x.Columns,
+            Pointer(weights),
+            x.Columns,
+            PointerOrNull(bias),
+            k,
+            ThresholdHint * latents.SmallestKept,
+            _encoded);
+        TakeEncoded(weights.Rows, latents);
+        return latents.SmallestKept;
+    }
+
+    /// <inheritdoc/>
+    public override void EncodeThreshold(Tensor x, Tensor weights, Tensor? bias, Tensor? bounds, SparseRows latents)
+    {
+        RequireEncoder(x, weights, bias);
+        Require(bounds is null || bounds.Count == weights.Rows, $"one bound a latent: {weights.Rows}");
+        _encoder.EncodeThreshold(
+            x.Rows,
+            weights.Rows,
+            x.Columns,
+            Pointer(x),
+            x.Columns,
+            Pointer(weights),
+            x.Columns,
+            PointerOrNull(bias),
+            PointerOrNull(bounds),
+            _encoded);
+        TakeEncoded(weights.Rows, latents);
+    }
+
+    private static void RequireEncoder(Tensor x, Tensor weights, Tensor? bias)
+    {
+        Require(x.Columns == weights.Columns, $"{x.Columns} features encoded by weights for {weights.Columns}");
+        Require(bias is null || bias.Count == weights.Rows, $"one bias a latent: {weights.Rows}");
+    }
+
+    private void TakeEncoded(int columns, SparseRows latents)
+    {
+        latents.Resize(_encoded.Rows, columns, _encoded.Count);
+        Buffer.MemoryCopy(_encoded.RowOffsets, Pointer(latents.RowOffsets), latents.RowOffsets.Capacity * 4, (_encoded.Rows + 1L) * 4);
+        Buffer.MemoryCopy(_encoded.Indices, Pointer(latents.Indices), latents.Indices.Capacity * 4, _encoded.Count * 4L);
+        Buffer.MemoryCopy(_encoded.Values, Pointer(latents.Values), latents.Values.Capacity * 4, _encoded.Count * 4L);
+    }
+}

@@ -1,0 +1,369 @@
+namespace MonoLoss.Kernels.Cpu;
+
+public sealed unsafe partial class CpuDevice
+{
+    // A direction has no length below this (the official normalization's eps).
+    private const double SmallestNorm = 1e-8;
+    private const float LayerNormEpsilon = 1e-5f;
+    private const int ColumnsPerPiece = 64;
+
+    /// <inheritdoc/>
+    public override void RowNorms(Tensor x, DeviceArray<double> norms)
+    {
+        norms.Resize(x.Rows);
+        var rows = RowsPerPiece(x.Columns);
+        _pool.Run(Pieces(x.Rows, rows), new RowNormsWork(Pointer(x), x.Rows, x.Columns, rows, Pointer(norms)));
+    }
+
+    /// <inheritdoc/>
+    public override void SumUnitRows(Tensor x, DeviceArray<double> norms, DeviceArray<double> sum)
+    {
+        Require(norms.Length == x.Rows && sum.Length == x.Columns, "shapes do not fit");
+        _pool.Run(
+            Pieces(x.Columns, ColumnsPerPiece), new SumUnitRowsWork(Pointer(x), x.Rows, x.Columns, Pointer(norms), Pointer(sum)));
+    }
+
+    /// <inheritdoc/>
+    public override void LayerNorm(Tensor x, Tensor normalized, Tensor mean, Tensor deviation)
+    {
+        normalized.Resize(x.Rows, x.Columns);
+        mean.Resize(1, x.Rows);
+        deviation.Resize(1, x.Rows);
+        var rows = RowsPerPiece(x.Columns);
+        _pool.Run(
+            Pieces(x.Rows, rows),
+            new LayerNormWork(Pointer(x), x.Rows, x.Columns, rows, Pointer(normalized), Pointer(mean), Pointer(deviation)));
+    }
+
+    /// <inheritdoc/>
+    public override void ScaleRows(Tensor x, Tensor scale, Tensor? shift, Tensor result)
+    {
+        Require(scale.Count == x.Rows && (shift is null || shift.Count == x.Rows), "one scale and shift a row");
+        result.Resize(x.Rows, x.Columns);
+        var rows = RowsPerPiece(x.Columns);
+        _pool.Run(
+            Pieces(x.Rows, rows),
+            new ScaleRowsWork(Pointer(x), x.Rows, x.Columns, rows, Pointer(scale), PointerOrNull(shift), Pointer(result)));
+    }
+
+    /// <inheritdoc/>
+    public override void AddRow(Tensor x, float alpha, Tensor row, Tensor result)
+    {
+        Require(row.Count == x.Columns, $"a row of {row.Count} for {x.Columns} columns");
+        result.Resize(x.Rows, x.Columns);
+        var rows = RowsPerPiece(x.Columns);
+        _pool.Run(Pieces(x.Rows, rows), new AddRowWork(Pointer(x), x.Rows, x.Columns, rows, alpha, Pointer(row), Pointer(result)));
+    }
+
+    /// <inheritdoc/>
+    public override void SumColumns(float alpha, Tensor x, Tensor sums)
+    {
+        Require(sums.Count == x.Columns, $"{sums.Count} sums for {x.Columns} columns");
+        _pool.Run(Pieces(x.Columns, ColumnsPerPiece), new SumColumnsWork(alpha, Pointer(x), x.Rows, x.Columns, Pointer(sums)));
+    }
+
+    /// <inheritdoc/>
+    public override void AddWeightedRows(float alpha, Tensor weights, Tensor matrix, Tensor y)
+    {
+        Require(weights.Count == matrix.Rows && y.Count == matrix.Columns, "shapes do not fit");
+        _pool.Run(
+            Pieces(matrix.Columns, ColumnsPerPiece),
+            new AddWeightedRowsWork(alpha, Pointer(weights), Pointer(matrix), matrix.Rows, matrix.Columns, Pointer(y)));
+    }
+
+    /// <inheritdoc/>
+    public override void Combine(float alpha, Tensor x, float beta, Tensor y, Tensor result)
+    {
+        RequireSameShape(x, y);
+        result.Resize(x.Rows, x.Columns);
+        _pool.Run(
+            Pieces(x.Count, ElementsPerPiece), new CombineWork(alpha, Pointer(x), beta, Pointer(y), x.Count, Pointer(result)));
+    }
+
+    /// <inheritdoc/>
+    public override void GatherRows(Tensor matrix, DeviceArray<int> list, Tensor result)
+    {
+        result.Resize((int)list.Length, matrix.Columns);
+        var rows = RowsPerPiece(matrix.Columns);
+        _pool.Run(
+            Pieces(list.Length, rows),
+            new GatherRowsWork(Pointer(matrix), Pointer(list), (int)list.Length, matrix.Columns, rows, Pointer(result)));
+    }
+
+    /// <inheritdoc/>
+    public override void GatherColumns(Tensor vector, DeviceArray<int> list, Tensor result)
+    {
+        result.Resize(1, (int)list.Length);
+        var source = Pointer(vector);
+        var index = Pointer(list);
+        var target = Pointer(result);
+        for (var i = 0L; i < list.Length; i++)
+        {
+            target[i] = source[index[i]];
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void SquaredError(Tensor r, Tensor t, double weight, bool relative, DeviceArray<double> result)
+    {
+        RequireSameShape(r, t);
+        var rows = RowsPerPiece(r.Columns);
+        var pieces = Pieces(r.Rows, rows);
+        _pool.Run(
+            pieces, new SquaredErrorWork(Pointer(r), Pointer(t), r.Rows, r.Columns, rows, weight, relative, Partials(pieces)));
+        Pointer(result)[0] = SumPartials(pieces);
+    }
+
+    /// <inheritdoc/>
+    public override void SquaredErrorGradient(Tensor r, Tensor t, double weight, bool relative, double factor, Tensor gradient)
+    {
+        RequireSameShape(r, t);
+        RequireSameShape(r, gradient);
+        var rows = RowsPerPiece(r.Columns);
+        _pool.Run(
+            Pieces(r.Rows, rows),
+            new SquaredErrorGradientWork(
+                Pointer(r), Pointer(t), r.Rows, r.Columns, rows, weight * factor, relative, Pointer(gradient)));
+    }
+
+    /// <inheritdoc/>
+    public override void AccumulateColumnErrors(Tensor x, Tensor r, DeviceArray<double> sums)
+    {
+        RequireSameShape(x, r);
+        Require(sums.Length == 3L * x.Columns, "three sums a column");
+        _pool.Run(
+            Pieces(x.Columns, ColumnsPerPiece), new ColumnErrorsWork(Pointer(x), Pointer(r), x.Rows, x.Columns, Pointer(sums)));
+    }
+
+    private readonly struct RowNormsWork(float* x, int rows, int d, int rowsPerPiece, double* norms) : IWork
+    {
+        public void Run(int piece)
+        {
+            var last = Math.Min(rows, (piece + 1) * rowsPerPiece);
+            for (var i = piece * rowsPerPiece; i < last; i++)
+            {
+                norms[i] = Math.Max(Math.Sqrt(VectorMath.SumSquares(x + ((long)i * d), d)), SmallestNorm);
+            }
+        }
+    }
+
+    private readonly struct SumUnitRowsWork(float* x, int rows, int d, double* norms, double* sum) : IWork
+    {
+        public void Run(int piece)
+        {
+            var first = piece * ColumnsPerPiece;
+            var count = Math.Min(d - first, ColumnsPerPiece);
+            for (var i = 0; i < rows; i++)
+            {
+                VectorMath.AccumulateDouble(sum + first, 1 / norms[i], x + ((long)i * d) + first, count);
+            }
+        }
+    }
+
+    private readonly struct LayerNormWork(float* x, int rows, int d, int rowsPerPiece, float* normalized, float* mean, float* deviation) : IWork
+    {
+        public void Run(int piece)
+        {
+            var last = Math.Min(rows, (piece + 1) * rowsPerPiece);
+            for (var i = piece * rowsPerPiece; i < last; i++)
+            {
+                float* source = x + ((long)i * d), target = normalized + ((long)i * d);
+                var sum = 0.0;
+                for (var j = 0; j < d; j++)
+                {
+                    sum += source[j];
+                }
+
+                var average = sum / d;
+                var squares = 0.0;
+                for (var j = 0; j < d; j++)
+                {
+                    var difference = source[j] - average;
+                    squares += difference * difference;
+                }
+
+                // One feature has no spread to scale by.
+                var spread = d > 1 ? Math.Sqrt(squares / (d - 1)) : 0;
+                mean[i] = (float)average;
+                deviation[i] = (float)spread;
+                var scale = 1 / (spread + LayerNormEpsilon);
+                for (var j = 0; j < d; j++)
+                {
+                    target[j] = (float)((source[j] - average) * scale);
+                }
+            }
+        }
+    }
+
+    private readonly struct ScaleRowsWork(float* x, int rows, int d, int rowsPerPiece, float* scale, float* shift, float* result) : IWork
+    {
+        public void Run(int piece)
+        {
+            var last = Math.Min(rows, (piece + 1) * rowsPerPiece);
+            for (var i = piece * rowsPerPiece; i < last; i++)
+            {
+                float* source = x + ((long)i * d), target = result + ((long)i * d);
+                float factor = scale[i], addend = shift is null ? 0 : shift[i];
+                for (var j = 0; j < d; j++)
+                {
+                    target[j] = (source[j] * factor) + addend;
+                }
+            }
+        }
+    }
+
+    private readonly struct AddRowWork(float* x, int rows, int d, int rowsPerPiece, float alpha, float* row, float* result) : IWork
+    {
+        public void Run(int piece)
+        {
+            var last = Math.Min(rows, (piece + 1) * rowsPerPiece);
+            for (var i = piece * rowsPerPiece; i < last; i++)
+            {
+                float* source = x + ((long)i * d), target = result + ((long)i * d);
+                for (var j = 0; j < d; j++)
+                {
+                    target[j] = source[j] + (alpha * row[j]);
+                }
+            }
+        }
+    }
+
+    private readonly struct SumColumnsWork(float alpha, float* x, int rows, int d, float* sums) : IWork
+    {
+        public void Run(int piece)
+        {
+            var first = piece * ColumnsPerPiece;
+            var count = Math.Min(d - first, ColumnsPerPiece);
+            var totals = stackalloc double[ColumnsPerPiece];
+            new Span<double>(totals, ColumnsPerPiece).Clear();
+            for (var i = 0; i < rows; i++)
+            {
+                VectorMath.AccumulateDouble(totals, 1, x + ((long)i * d) + first, count);
+            }
+
+            for (var j = 0; j < count; j++)
+            {
+                sums[first + j] += (float)(alpha * totals[j]);
+            }
+        }
+    }
+
+    private readonly struct AddWeightedRowsWork(float alpha, float* weights, float* matrix, int rows, int d, float* y) : IWork
+    {
+        public void Run(int piece)
+        {
+            var first = piece * ColumnsPerPiece;
+            var count = Math.Min(d - first, ColumnsPerPiece);
+            var totals = stackalloc double[ColumnsPerPiece];
+            new Span<double>(totals, ColumnsPerPiece).Clear();
+            for (var m = 0; m < rows; m++)
+            {
+                if (weights[m] != 0)
+                {
+                    VectorMath.AccumulateDouble(totals, weights[m], matrix + ((long)m * d) + first, count);
+                }
+            }
+
+            for (var j = 0; j < count; j++)
+            {
+                y[first + j] += (float)(alpha * totals[j]);
+            }
+        }
+    }
+
+    private readonly struct CombineWork(float alpha, float* x, float beta, float* y, long n, float* result) : IWork
+    {
+        public void Run(int piece)
+        {
+            var last = Math.Min(n, (piece + 1L) * ElementsPerPiece);
+            for (var i = (long)piece * ElementsPerPiece; i < last; i++)
+            {
+                result[i] = (alpha * x[i]) + (beta * y[i]);
+            }
+        }
+    }
+
+    private readonly struct GatherRowsWork(float* matrix, int* list, int count, int d, int rowsPerPiece, float* result) : IWork
+    {
+        public void Run(int piece)
+        {
+            var last = Math.Min(count, (piece + 1) * rowsPerPiece);
+            for (var i = piece * rowsPerPiece; i < last; i++)
+            {
+                new Span<float>(matrix + ((long)list[i] * d), d).CopyTo(new Span<float>(result + ((long)i * d), d));
+            }
+        }
+    }
+
+    private readonly struct SquaredErrorWork(
+        float* r, float* t, int rows, int d, int rowsPerPiece, double weight, bool relative, double* partials) : IWork
+    {
+        public void Run(int piece)
+        {
+            var last = Math.Min(rows, (piece + 1) * rowsPerPiece);
+            var total = 0.0;
+            for (var i = piece * rowsPerPiece; i < last; i++)
+            {
+                float* ri = r + ((long)i * d), ti = t + ((long)i * d);
+                var sum = 0.0;
+                for (var j = 0; j < d; j++)
+                {
+                    double difference = ri[j] - ti[j];
+                    sum += difference * difference;
+                }
+
+                total += sum * RowWeight(ti, d, weight, relative);
+            }
+
+            partials[piece] = total;
+        }
+
+        public static double RowWeight(float* target, int d, double weight, bool relative)
+        {
+            if (!relative)
+            {
+                return weight;
+            }
+
+            var squares = VectorMath.SumSquares(target, d);
+            return squares > 0 ? weight / squares : 0;
+        }
+    }
+
+    private readonly struct SquaredErrorGradientWork(
+        float* r, float* t, int rows, int d, int rowsPerPiece, double weight, bool relative, float* gradient) : IWork
+    {
+        public void Run(int piece)
+        {
+            var last = Math.Min(rows, (piece + 1) * rowsPerPiece);
+            for (var i = piece * rowsPerPiece; i < last; i++)
+            {
+                float* ri = r + ((long)i * d), ti = t + ((long)i * d), gi = gradient + ((long)i * d);
+                var factor = (float)(2 * SquaredErrorWork.RowWeight(ti, d, weight, relative));
+                for (var j = 0; j < d; j++)
+                {
+                    gi[j] += factor * (ri[j] - ti[j]);
+                }
+            }
+        }
+    }
+
+    private readonly struct ColumnErrorsWork(float* x, float* r, int rows, int d, double* sums) : IWork
+    {
+        public void Run(int piece)
+        {
+            var last = Math.Min(d, (piece + 1) * ColumnsPerPiece);
+            for (var i = 0; i < rows; i++)
+            {
+                float* xi = x + ((long)i * d), ri = r + ((long)i * d);
+                for (var j = piece * ColumnsPerPiece; j < last; j++)
+                {
+                    double value = xi[j], error = value - ri[j];
+                    sums[j] += value;
+                    sums[d + j] += value * value;
+                    sums[(2 * d) + j] += error * error;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,280 @@
+namespace MonoLoss.Kernels.Cpu;
+
+public sealed unsafe partial class CpuDevice
+{
+    private const int PlacesPerPiece = 1 << 16;
+    private readonly CpuArray<int> _histograms = new(0);
+
+    /// <inheritdoc/>
+    public override void IndexColumns(SparseRows s)
+    {
+        if (s.ColumnsIndexed)
+        {
+            return;
+        }
+
+        s.ColumnOffsets.Resize(s.Columns + 1);
+        s.RowOf.Resize(s.Count);
+        s.PlaceOf.Resize(s.Count);
+        // A counting sort: pieces of rows count their latents, a prefix sum over (latent, piece) gives each its places.
+        var pieces = Math.Clamp(s.Count / PlacesPerPiece, 1, 64);
+        _histograms.Resize((long)pieces * s.Columns);
+        _histograms.Clear();
+        IndexColumns(s, pieces, scatter: false);
+        var offsets = Pointer(s.ColumnOffsets);
+        var next = 0;
+        for (var m = 0; m < s.Columns; m++)
+        {
+            offsets[m] = next;
+            for (var piece = 0; piece < pieces; piece++)
+            {
+                var histogram = _histograms.Pointer + ((long)piece * s.Columns);
+                var count = histogram[m];
+                histogram[m] = next;
+                next += count;
+            }
+        }
+
+        offsets[s.Columns] = next;
+        IndexColumns(s, pieces, scatter: true);
+        s.ColumnsIndexed = true;
+    }
+
+    /// <inheritdoc/>
+    public override void SpMM(SparseRows s, Tensor matrix, Tensor? bias, Tensor result)
+    {
+        Require(s.Columns == matrix.Rows, $"{s.Columns} columns times {matrix.Rows} rows");
+        result.Resize(s.Rows, matrix.Columns);
+        var rows = RowsPerPiece(matrix.Columns);
+        _pool.Run(
+            Pieces(s.Rows, rows),
+            new SpMMWork(
+                Pointer(s.RowOffsets), Pointer(s.Indices), Pointer(s.Values), s.Rows, rows, Pointer(matrix), matrix.Columns, PointerOrNull(bias), Pointer(result)));
+    }
+
+    /// <inheritdoc/>
+    public override void SpMMTransposed(SparseRows s, bool useGradient, Tensor x, Tensor result)
+    {
+        RequireColumnIndex(s);
+        Require(s.Rows == x.Rows && s.Columns == result.Rows && x.Columns == result.Columns, "shapes do not fit");
+        var weights = Scratch(s.Count);
+        _pool.Run(
+            Pieces(s.Columns, LatentsPerPiece),
+            new SpMMTransposedWork(
+                Pointer(s.ColumnOffsets),
+                Pointer(s.RowOf),
+                Pointer(s.PlaceOf),
+                Pointer(useGradient ? s.Gradient : s.Values),
+                s.Columns,
+                weights,
+                Pointer(x),
+                x.Columns,
+                Pointer(result)));
+    }
+
+    /// <inheritdoc/>
+    public override void Sddmm(SparseRows s, Tensor g, Tensor matrix)
+    {
+        Require(s.Rows == g.Rows && s.Columns == matrix.Rows && g.Columns == matrix.Columns, "shapes do not fit");
+        var rows = RowsPerPiece(g.Columns);
+        _pool.Run(
+            Pieces(s.Rows, rows),
+            new SddmmWork(
+                Pointer(s.RowOffsets), Pointer(s.Indices), Pointer(s.Gradient), s.Rows, rows, Scratch(s.Count), Pointer(g), Pointer(matrix), g.Columns));
+    }
+
+    /// <inheritdoc/>
+    public override void SumGradientColumns(SparseRows s, Tensor sums)
+    {
+        RequireColumnIndex(s);
+        Require(sums.Count == s.Columns, $"{sums.Count} sums for {s.Columns} latents");
+        _pool.Run(
+            Pieces(s.Columns, LatentsPerPiece),
+            new SumColumnPlacesWork(Pointer(s.ColumnOffsets), Pointer(s.PlaceOf), Pointer(s.Gradient), s.Columns, Pointer(sums)));
+    }
+
+    /// <inheritdoc/>
+    public override void SumPositive(SparseRows s, DeviceArray<double> result)
+    {
+        var pieces = Pieces(s.Count, PlacesPerPiece);
+        var partials = Partials(2L * pieces);
+        _pool.Run(pieces, new SumPositiveWork(Pointer(s.Values), s.Count, partials));
+        double count = 0, sum = 0;
+        for (var piece = 0; piece < pieces; piece++)
+        {
+            count += partials[2 * piece];
+            sum += partials[(2 * piece) + 1];
+        }
+
+        Pointer(result)[0] = count;
+        Pointer(result)[1] = sum;
+    }
+
+    /// <inheritdoc/>
+    public override void AddToGradientWherePositive(SparseRows s, float amount) =>
+        _pool.Run(Pieces(s.Count, PlacesPerPiece), new AddWherePositiveWork(Pointer(s.Values), Pointer(s.Gradient), s.Count, amount));
+
+    /// <inheritdoc/>
+    public override void MapColumns(SparseRows s, DeviceArray<int> list, int columns)
+    {
+        var indices = Pointer(s.Indices);
+        var map = Pointer(list);
+        for (var place = 0; place < s.Count; place++)
+        {
+            indices[place] = map[indices[place]];
+        }
+
+        s.SetColumns(columns);
+    }
+
+    private void IndexColumns(SparseRows s, int pieces, bool scatter) =>
+        _pool.Run(
+            pieces,
+            new IndexColumnsWork(
+                Pointer(s.RowOffsets),
+                Pointer(s.Indices),
+                s.Rows,
+                s.Columns,
+                pieces,
+                _histograms.Pointer,
+                Pointer(s.RowOf),
+                Pointer(s.PlaceOf),
+                scatter));
+
+    private readonly struct IndexColumnsWork(
+        int* offsets, int* indices, int rows, int columns, int pieces, int* histograms, int* rowOf, int* placeOf, bool scatter) : IWork
+    {
+        public void Run(int piece)
+        {
+            // Pieces hold equal shares of the rows; rows have similar numbers of places.
+            var first = (int)((long)rows * piece / pieces);
+            var last = (int)((long)rows * (piece + 1) / pieces);
+            var histogram = histograms + ((long)piece * columns);
+            if (!scatter)
+            {
+                for (var place = offsets[first]; place < offsets[last]; place++)
+                {
+                    histogram[indices[place]]++;
+                }
+
+                return;
+            }
+
+            for (var i = first; i < last; i++)
+            {
+                for (var place = offsets[i]; place < offsets[i + 1]; place++)
+                {
+                    var target = histogram[indices[place]]++;
+                    rowOf[target] = i;
+                    placeOf[target] = place;
+                }
+            }
+        }
+    }
+
+    private readonly struct SpMMWork(
+        int* offsets, int* indices, float* values, int rows, int rowsPerPiece, float* matrix, int d, float* bias, float* result) : IWork
+    {
+        public void Run(int piece)
+        {
+            var last = Math.Min(rows, (piece + 1) * rowsPerPiece);
+            for (var i = piece * rowsPerPiece; i < last; i++)
+            {
+                var y = result + ((long)i * d);
+                if (bias is null)
+                {
+                    new Span<float>(y, d).Clear();
+                }
+                else
+                {
+                    new Span<float>(bias, d).CopyTo(new Span<float>(y, d));
+                }
+
+                VectorMath.AddWeightedRows(values + offsets[i], indices + offsets[i], offsets[i + 1] - offsets[i], matrix, y, d);
+            }
+        }
+    }
+
+    private readonly struct SpMMTransposedWork(
+        int* offsets, int* rowOf, int* placeOf, float* values, int latents, float* weights, float* x, int d, float* result) : IWork
+    {
+        public void Run(int piece)
+        {
+            var last = Math.Min(latents, (piece + 1) * LatentsPerPiece);
+            for (var m = piece * LatentsPerPiece; m < last; m++)
+            {
+                for (var j = offsets[m]; j < offsets[m + 1]; j++)
+                {
+                    weights[j] = values[placeOf[j]];
+                }
+
+                VectorMath.AddWeightedRows(weights + offsets[m], rowOf + offsets[m], offsets[m + 1] - offsets[m], x, result + ((long)m * d), d);
+            }
+        }
+    }
+
+    private readonly struct SddmmWork(
+        int* offsets, int* indices, float* gradient, int rows, int rowsPerPiece, float* dots, float* g, float* matrix, int d) : IWork
+    {
+        public void Run(int piece)
+        {
+            var last = Math.Min(rows, (piece + 1) * rowsPerPiece);
+            for (var i = piece * rowsPerPiece; i < last; i++)
+            {
+                VectorMath.DotRows(g + ((long)i * d), indices + offsets[i], offsets[i + 1] - offsets[i], matrix, dots + offsets[i], d);
+                for (var place = offsets[i]; place < offsets[i + 1]; place++)
+                {
+                    gradient[place] += dots[place];
+                }
+            }
+        }
+    }
+
+    private readonly struct SumColumnPlacesWork(int* offsets, int* placeOf, float* values, int latents, float* sums) : IWork
+    {
+        public void Run(int piece)
+        {
+            var last = Math.Min(latents, (piece + 1) * LatentsPerPiece);
+            for (var m = piece * LatentsPerPiece; m < last; m++)
+            {
+                var sum = 0.0;
+                for (var j = offsets[m]; j < offsets[m + 1]; j++)
+                {
+                    sum += values[placeOf[j]];
+                }
+
+                sums[m] += (float)sum;
+            }
+        }
+    }
+
+    private readonly struct SumPositiveWork(float* values, int count, double* partials) : IWork
+    {
+        public void Run(int piece)
+        {
+            var last = Math.Min(count, (piece + 1L) * PlacesPerPiece);
+            var positive = 0;
+            var sum = 0.0;
+            for (long place = (long)piece * PlacesPerPiece; place < last; place++)
+            {
+                positive += values[place] > 0 ? 1 : 0;
+                sum += Math.Max(values[place], 0);
+            }
+
+            partials[2 * piece] = positive;
+            partials[(2 * piece) + 1] = sum;
+        }
+    }
+
+    private readonly struct AddWherePositiveWork(float* values, float* gradient, int count, float amount) : IWork
+    {
+        public void Run(int piece)
+        {
+            var last = Math.Min(count, (piece + 1L) * PlacesPerPiece);
+            for (long place = (long)piece * PlacesPerPiece; place < last; place++)
+            {
+                gradient[place] += values[place] > 0 ? amount : 0;
+            }
+        }
+    }
+}

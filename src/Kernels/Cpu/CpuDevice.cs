@@ -1,0 +1,109 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace MonoLoss.Kernels.Cpu;
+
+/// <summary>The processor: SIMD kernels on all its cores.</summary>
+/// <remarks>
+/// Work is cut into pieces by the size of the problem and each piece sums in a fixed order, so results do not depend on how many
+/// threads there are.
+/// </remarks>
+public sealed unsafe partial class CpuDevice : Device
+{
+    // Pieces of rows and of latents: small enough to keep 64 cores busy at the usual sizes, large enough to hide a dispatch.
+    private const int ElementsPerPiece = 8192;
+    private const int LatentsPerPiece = 32;
+
+    private readonly WorkerPool _pool;
+    private readonly CpuArray<double> _partials = new(0);
+    private readonly CpuArray<float> _scratch = new(0);
+
+    /// <summary>Starts the device's threads.</summary>
+    /// <param name="threads">How many; 0 for one a processor.</param>
+    public CpuDevice(int threads = 0)
+    {
+        _pool = new WorkerPool(threads);
+        _gemm = new CpuGemm(_pool);
+        _encoder = new CpuEncoder(_gemm);
+    }
+
+    /// <summary>How many threads work at once.</summary>
+    public int Threads => _pool.Threads;
+
+    /// <inheritdoc/>
+    public override string Name => "cpu";
+
+    /// <inheritdoc/>
+    public override string Description
+    {
+        get
+        {
+            var vectors = Avx512F.IsSupported ? "AVX-512" : Vector256.IsHardwareAccelerated ? "AVX2" : "128-bit vectors";
+            var threads = Threads == 1 ? "1 thread" : $"{Threads} threads";
+            return $"{RuntimeInformation.ProcessArchitecture}, {threads}, {vectors}";
+        }
+    }
+
+    /// <inheritdoc/>
+    public override DeviceArray<T> Allocate<T>(long length) => new CpuArray<T>(length);
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        _encoder.Dispose();
+        _encoded.Dispose();
+        _gemm.Dispose();
+        _pool.Dispose();
+        _partials.Dispose();
+        _scratch.Dispose();
+    }
+
+    private static float* Pointer(Tensor tensor) => Pointer(tensor.Data);
+
+    private static float* PointerOrNull(Tensor? tensor) => tensor is null ? null : Pointer(tensor);
+
+    private static T* Pointer<T>(DeviceArray<T> array)
+        where T : unmanaged => ((CpuArray<T>)array).Pointer;
+
+    private static int RowsPerPiece(int columns) => Math.Max(1, ElementsPerPiece / Math.Max(1, columns));
+
+    private static int Pieces(long count, int perPiece) => (int)((count + perPiece - 1) / perPiece);
+
+    private static void Require(bool condition, string message)
+    {
+        if (!condition)
+        {
+            throw new ArgumentException(message);
+        }
+    }
+
+    private static void RequireSameShape(Tensor a, Tensor b) =>
+        Require(a.Rows == b.Rows && a.Columns == b.Columns, $"shapes differ: {a.Rows}×{a.Columns} and {b.Rows}×{b.Columns}");
+
+    private static void RequireColumnIndex(SparseRows s) => Require(s.ColumnsIndexed, "the columns of the sparse matrix are not indexed");
+
+    /// <summary>Memory for one float64 a piece, for sums whose order must not depend on who finished first.</summary>
+    private double* Partials(long count)
+    {
+        _partials.Resize(count);
+        return _partials.Pointer;
+    }
+
+    private double SumPartials(int count, int stride = 1)
+    {
+        var sum = 0.0;
+        for (var i = 0; i < count; i++)
+        {
+            sum += _partials.Pointer[(long)i * stride];
+        }
+
+        return sum;
+    }
+
+    private float* Scratch(long count)
+    {
+        _scratch.Resize(count);
+        return _scratch.Pointer;
+    }
+}

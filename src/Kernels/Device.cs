@@ -1,0 +1,387 @@
+namespace MonoLoss.Kernels;
+
+/// <summary>
+/// Memory and every kernel that the autoencoders need. B is the number of rows (samples), D of features, M of latents.
+/// A kernel's result depends on its inputs and the device alone: the same call gives the same bits, however many threads run it.
+/// </summary>
+/// <remarks>
+/// Weights of encoder and decoder are both M×D, one latent a row. Scalars are float64 in device memory, so that a step can run
+/// without waiting for them. Kernels of one device are called from one thread at a time.
+/// </remarks>
+public abstract class Device : IDisposable
+{
+    /// <summary>The name that <c>--device</c> takes.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>What the device is, for people.</summary>
+    public abstract string Description { get; }
+
+    // ---- memory -------------------------------------------------------------------------------------------------------
+
+    /// <summary>Takes memory for <paramref name="length"/> elements, all zero.</summary>
+    public abstract DeviceArray<T> Allocate<T>(long length)
+        where T : unmanaged;
+
+    /// <summary>A new matrix of zeros.</summary>
+    public Tensor Tensor(int rows, int columns) => new(this, rows, columns);
+
+    /// <summary>A new sparse matrix without rows.</summary>
+    public SparseRows SparseRows() => new(this);
+
+    // ---- dense products -----------------------------------------------------------------------------------------------
+
+    /// <summary>C = α·op(A)·op(B) + β·C, then + bias (one value a column) and ReLU where asked. With β = 0 C need not hold numbers.</summary>
+    public abstract void Gemm(
+        bool transposeA, bool transposeB, float alpha, Tensor a, Tensor b, float beta, Tensor c, Tensor? bias = null, bool relu = false);
+
+    /// <summary>y += α · Σ_m weights[m] · matrix[m].</summary>
+    /// <param name="alpha">A factor.</param>
+    /// <param name="weights">1×M.</param>
+    /// <param name="matrix">M×D.</param>
+    /// <param name="y">1×D.</param>
+    public abstract void AddWeightedRows(float alpha, Tensor weights, Tensor matrix, Tensor y);
+
+    // ---- encode: Gemm fused with selection ----------------------------------------------------------------------------
+
+    /// <summary>Per row the <paramref name="k"/> largest of x·weightsᵀ + bias, as far as they are positive; ties go to the lowest latent.</summary>
+    /// <param name="x">B×D.</param>
+    /// <param name="weights">M×D.</param>
+    /// <param name="bias">1×M, or null.</param>
+    /// <param name="k">0 … M.</param>
+    /// <param name="latents">Becomes B×M.</param>
+    public abstract void EncodeTopK(Tensor x, Tensor weights, Tensor? bias, int k, SparseRows latents);
+
+    /// <summary>
+    /// Of all B·M values of ReLU(x·weightsᵀ + bias) the B·<paramref name="k"/> largest positive ones; ties go to the lowest row, then
+    /// latent.
+    /// </summary>
+    /// <param name="x">B×D.</param>
+    /// <param name="weights">M×D.</param>
+    /// <param name="bias">1×M, or null.</param>
+    /// <param name="k">0 … M.</param>
+    /// <param name="latents">Becomes B×M.</param>
+    /// <returns>The smallest value kept, 0 if none is.</returns>
+    public abstract float EncodeBatchTopK(Tensor x, Tensor weights, Tensor? bias, int k, SparseRows latents);
+
+    /// <summary>Every value of ReLU(x·weightsᵀ + bias) that is above its latent's bound.</summary>
+    /// <param name="x">B×D.</param>
+    /// <param name="weights">M×D.</param>
+    /// <param name="bias">1×M, or null.</param>
+    /// <param name="bounds">1×M, or null for 0. A negative bound keeps the zeros of that latent too.</param>
+    /// <param name="latents">Becomes B×M.</param>
+    public abstract void EncodeThreshold(Tensor x, Tensor weights, Tensor? bias, Tensor? bounds, SparseRows latents);
+
+    // ---- sparse products ----------------------------------------------------------------------------------------------
+
+    /// <summary>Lists the places of a sparse matrix by column; nothing is done if they are listed already.</summary>
+    public abstract void IndexColumns(SparseRows s);
+
+    /// <summary>SpMM: result = s·matrix + bias.</summary>
+    /// <param name="s">B×M.</param>
+    /// <param name="matrix">M×D.</param>
+    /// <param name="bias">1×D, or null.</param>
+    /// <param name="result">Becomes B×D.</param>
+    public abstract void SpMM(SparseRows s, Tensor matrix, Tensor? bias, Tensor result);
+
+    /// <summary>SpMM with the transpose: result += sᵀ·x, of the values of s or of its gradient.</summary>
+    /// <param name="s">B×M, its columns indexed.</param>
+    /// <param name="useGradient">Whether the gradient stands for the values.</param>
+    /// <param name="x">B×D.</param>
+    /// <param name="result">M×D.</param>
+    public abstract void SpMMTransposed(SparseRows s, bool useGradient, Tensor x, Tensor result);
+
+    /// <summary>SDDMM: the gradient at every place (i, m) of s += g[i]·matrix[m].</summary>
+    /// <param name="s">B×M.</param>
+    /// <param name="g">B×D.</param>
+    /// <param name="matrix">M×D.</param>
+    public abstract void Sddmm(SparseRows s, Tensor g, Tensor matrix);
+
+    /// <summary>sums[m] += Σ of the gradient of latent m.</summary>
+    /// <param name="s">B×M, its columns indexed.</param>
+    /// <param name="sums">1×M.</param>
+    public abstract void SumGradientColumns(SparseRows s, Tensor sums);
+
+    /// <summary>How many values are positive, and their sum, into result[0] and result[1].</summary>
+    public abstract void SumPositive(SparseRows s, DeviceArray<double> result);
+
+    /// <summary>The gradient += <paramref name="amount"/> wherever the value is positive.</summary>
+    public abstract void AddToGradientWherePositive(SparseRows s, float amount);
+
+    /// <summary>Replaces the columns of s, indices into <paramref name="list"/>, by the list's ascending entries; s gets <paramref name="columns"/> columns.</summary>
+    public abstract void MapColumns(SparseRows s, DeviceArray<int> list, int columns);
+
+    // ---- rows ---------------------------------------------------------------------------------------------------------
+
+    /// <summary>norms[i] = max(‖x_i‖, 1e-8) in float64.</summary>
+    public abstract void RowNorms(Tensor x, DeviceArray<double> norms);
+
+    /// <summary>sum[d] += Σ_i x[i, d]/norms[i] in float64.</summary>
+    public abstract void SumUnitRows(Tensor x, DeviceArray<double> norms, DeviceArray<double> sum);
+
+    /// <summary>Input layer norm: normalized = (x − mean)/(deviation + 1e-5) a row, with the sample standard deviation (n − 1).</summary>
+    /// <param name="x">B×D.</param>
+    /// <param name="normalized">Becomes B×D.</param>
+    /// <param name="mean">Becomes 1×B.</param>
+    /// <param name="deviation">Becomes 1×B.</param>
+    public abstract void LayerNorm(Tensor x, Tensor normalized, Tensor mean, Tensor deviation);
+
+    /// <summary>result[i] = x[i]·scale[i] + shift[i]; without shift the row is only scaled.</summary>
+    /// <param name="x">B×D.</param>
+    /// <param name="scale">1×B.</param>
+    /// <param name="shift">1×B, or null.</param>
+    /// <param name="result">Becomes B×D; may be x.</param>
+    public abstract void ScaleRows(Tensor x, Tensor scale, Tensor? shift, Tensor result);
+
+    /// <summary>result[i] = x[i] + α·row.</summary>
+    /// <param name="x">B×D.</param>
+    /// <param name="alpha">A factor.</param>
+    /// <param name="row">1×D.</param>
+    /// <param name="result">Becomes B×D; may be x.</param>
+    public abstract void AddRow(Tensor x, float alpha, Tensor row, Tensor result);
+
+    /// <summary>sums[d] += α·Σ_i x[i, d].</summary>
+    public abstract void SumColumns(float alpha, Tensor x, Tensor sums);
+
+    /// <summary>result = α·x + β·y, elementwise; result may be x or y.</summary>
+    public abstract void Combine(float alpha, Tensor x, float beta, Tensor y, Tensor result);
+
+    /// <summary>Copies the rows of a matrix that a list names.</summary>
+    /// <param name="matrix">M×D.</param>
+    /// <param name="list">Row numbers.</param>
+    /// <param name="result">Becomes (length of list)×D.</param>
+    public abstract void GatherRows(Tensor matrix, DeviceArray<int> list, Tensor result);
+
+    /// <summary>Copies the elements of a 1×M vector that a list names.</summary>
+    public abstract void GatherColumns(Tensor vector, DeviceArray<int> list, Tensor result);
+
+    // ---- losses -------------------------------------------------------------------------------------------------------
+
+    /// <summary>result[0] = Σ_i w_i · Σ_d (r[i, d] − t[i, d])², where w_i = weight, divided by Σ_d t[i, d]² if <paramref name="relative"/> (a row of zeros counts 0).</summary>
+    public abstract void SquaredError(Tensor r, Tensor t, double weight, bool relative, DeviceArray<double> result);
+
+    /// <summary>Adds factor · the gradient of <see cref="SquaredError"/> with respect to r to <paramref name="gradient"/>.</summary>
+    public abstract void SquaredErrorGradient(Tensor r, Tensor t, double weight, bool relative, double factor, Tensor gradient);
+
+    /// <summary>
+    /// JumpReLU in place: s holds pre-activations ReLU(x·weightsᵀ + bias); they are copied to <paramref name="pre"/> and those
+    /// that are not above θ = exp(logThreshold) of their latent become 0.
+    /// </summary>
+    /// <remarks>
+    /// The gradient jumps at θ and at θ ± h/2, so which side a pre-activation is on must not hang on float32 rounding: those that are
+    /// closer to an edge than rounding can tell are formed again in float64.
+    /// </remarks>
+    /// <param name="s">B×M.</param>
+    /// <param name="x">B×D.</param>
+    /// <param name="weights">M×D.</param>
+    /// <param name="bias">1×M.</param>
+    /// <param name="logThreshold">1×M.</param>
+    /// <param name="bandwidth">h.</param>
+    /// <param name="pre">Becomes the pre-activation of every place.</param>
+    public abstract void JumpReLU(
+        SparseRows s, Tensor x, Tensor weights, Tensor bias, Tensor logThreshold, float bandwidth, DeviceArray<float> pre);
+
+    /// <summary>
+    /// Straight-through gradient of JumpReLU and of L0: with rect(t) = 1 for −½ &lt; t &lt; ½ adds to the thresholds' gradient
+    /// Σ −(θ/h)·rect((pre − θ)/h)·∂z − l0Factor·(1/h)·rect((z − θ)/h), and sets ∂z to 0 where z is 0.
+    /// </summary>
+    /// <param name="s">B×M, its columns indexed.</param>
+    /// <param name="pre">The pre-activation at every place.</param>
+    /// <param name="logThreshold">1×M.</param>
+    /// <param name="bandwidth">h.</param>
+    /// <param name="l0Factor">The gradient of the loss with respect to L0.</param>
+    /// <param name="gradient">1×M.</param>
+    public abstract void JumpReLUGradient(
+        SparseRows s, DeviceArray<float> pre, Tensor logThreshold, float bandwidth, double l0Factor, Tensor gradient);
+
+    /// <summary>The bounds to encode with for <see cref="JumpReLU"/>: just below exp(logThreshold) − h/2.</summary>
+    public abstract void JumpReLUBounds(Tensor logThreshold, float bandwidth, Tensor bounds);
+
+    // ---- MonoScore ----------------------------------------------------------------------------------------------------
+
+    /// <summary>
+    /// MonoScore of every latent over the batch, with its gradient in the same visit (MonoLoss paper; δ = 1e-8). z must not be
+    /// negative.
+    /// </summary>
+    /// <param name="s">z, B×M, its columns indexed.</param>
+    /// <param name="x">B×D; its rows' directions are what is compared.</param>
+    /// <param name="norms">The rows' lengths.</param>
+    /// <param name="directions">Σ of the rows' directions (<see cref="SumUnitRows"/>).</param>
+    /// <param name="scores">Becomes 1×M, 0 for a latent that is not active.</param>
+    /// <param name="gradient">Becomes, for every place, ∂score/∂z.</param>
+    /// <param name="result">Sum of the scores and number of active latents.</param>
+    public abstract void MonoScores(
+        SparseRows s,
+        Tensor x,
+        DeviceArray<double> norms,
+        DeviceArray<double> directions,
+        Tensor scores,
+        DeviceArray<float> gradient,
+        DeviceArray<double> result);
+
+    /// <summary>The gradient of s −= factor/result[1] · scoreGradient: MonoLoss's, if result[1] latents are active.</summary>
+    public abstract void AddMonoGradient(SparseRows s, DeviceArray<float> scoreGradient, DeviceArray<double> result, double factor);
+
+    /// <summary>Adds a batch to the sums that give MonoScore of a whole dataset. z may have any sign.</summary>
+    /// <param name="s">z, B×M, its columns indexed.</param>
+    /// <param name="x">B×D.</param>
+    /// <param name="norms">The rows' lengths.</param>
+    /// <param name="sums">The sums so far.</param>
+    public abstract void AccumulateMonoScore(SparseRows s, Tensor x, DeviceArray<double> norms, MonoScoreSums sums);
+
+    /// <summary>MonoScore of every latent from its sums (dataset's divisor, den + 1e-12).</summary>
+    /// <param name="sums">The sums of the whole dataset.</param>
+    /// <param name="scores">Becomes M scores.</param>
+    public abstract void FinishMonoScore(MonoScoreSums sums, DeviceArray<double> scores);
+
+    /// <summary>
+    /// Adds factor · ∂score/∂z of dataset-level MonoScore to the gradient at every place of a batch, for latents whose score
+    /// is not 0. The extremes share their gradient equally among all rows that attain them.
+    /// </summary>
+    public abstract void AddDatasetMonoGradient(
+        SparseRows s, Tensor x, DeviceArray<double> norms, MonoScoreSums sums, DeviceArray<double> scores, double factor);
+
+    /// <summary>Per feature: sums[d] += Σ x, sums[D + d] += Σ x², sums[2D + d] += Σ (x − r)², in float64.</summary>
+    public abstract void AccumulateColumnErrors(Tensor x, Tensor r, DeviceArray<double> sums);
+
+    // ---- dead latents -------------------------------------------------------------------------------------------------
+
+    /// <summary>Adds one to the counter of every latent, then sets it to <paramref name="fired"/> where the latent has a positive value in s.</summary>
+    /// <param name="s">B×M, its columns indexed.</param>
+    /// <param name="counters">M batches since each latent fired.</param>
+    /// <param name="fired">What a latent's counter is after a batch it fired in.</param>
+    public abstract void CountSilentBatches(SparseRows s, DeviceArray<int> counters, int fired);
+
+    /// <summary>Lists, ascending, the latents whose counter is at least <paramref name="least"/>.</summary>
+    /// <returns>How many there are, the length of <paramref name="list"/>.</returns>
+    public abstract int ListSilent(DeviceArray<int> counters, int least, DeviceArray<int> list);
+
+    // ---- optimizer ----------------------------------------------------------------------------------------------------
+
+    /// <summary>result[0] += Σ x², in float64.</summary>
+    public abstract void AddSumSquares(Tensor x, DeviceArray<double> result);
+
+    /// <summary>Scales every row to length 1; a row of zeros stays.</summary>
+    public abstract void NormalizeRows(Tensor x);
+
+    /// <summary>
+    /// Adam with bias correction (Kingma &amp; Ba 2015), reading and writing every parameter once. With
+    /// <see cref="AdamStep.UnitRows"/> each row of the parameter is first scaled to length 1, and with
+    /// <see cref="AdamStep.Project"/> the part of the gradient along that row is removed.
+    /// </summary>
+    /// <param name="parameter">Rows×columns.</param>
+    /// <param name="gradient">The same shape.</param>
+    /// <param name="firstMoment">The same shape.</param>
+    /// <param name="secondMoment">The same shape.</param>
+    /// <param name="step">The settings of this step.</param>
+    public abstract void Adam(Tensor parameter, Tensor gradient, Tensor firstMoment, Tensor secondMoment, in AdamStep step);
+
+    /// <inheritdoc/>
+    public abstract void Dispose();
+}
+
+/// <summary>What one step of Adam does to one parameter.</summary>
+/// <param name="Step">The step's number, from 1.</param>
+/// <param name="LearningRate">α.</param>
+/// <param name="Beta1">Decay of the first moment.</param>
+/// <param name="Beta2">Decay of the second moment.</param>
+/// <param name="Epsilon">Added to the root of the second moment.</param>
+/// <param name="GradientScale">What the gradient is multiplied by first (clipping).</param>
+/// <param name="UnitRows">Whether the parameter's rows are scaled to length 1 first.</param>
+/// <param name="Project">Whether the gradient's part along the (scaled) row is removed.</param>
+public readonly record struct AdamStep(
+    long Step, float LearningRate, float Beta1, float Beta2, float Epsilon, float GradientScale, bool UnitRows, bool Project);
+
+/// <summary>
+/// What MonoScore of a dataset needs to know of each latent: a = (z − min)/(max − min + ε) is affine in z, so sums of z do.
+/// </summary>
+public sealed class MonoScoreSums : IDisposable
+{
+    /// <summary>Sums over no rows yet.</summary>
+    /// <param name="device">Where to keep them.</param>
+    /// <param name="latents">M.</param>
+    /// <param name="dimension">D.</param>
+    public MonoScoreSums(Device device, int latents, int dimension)
+    {
+        (Latents, Dimension) = (latents, dimension);
+        Sum = device.Allocate<double>(latents);
+        SumSquares = device.Allocate<double>(latents);
+        Minimum = device.Allocate<float>(latents);
+        Maximum = device.Allocate<float>(latents);
+        Places = device.Allocate<long>(latents);
+        Fired = device.Allocate<long>(latents);
+        MinimumTies = device.Allocate<long>(latents);
+        MaximumTies = device.Allocate<long>(latents);
+        Directions = device.Allocate<double>((long)latents * dimension);
+        AllDirections = device.Allocate<double>(dimension);
+    }
+
+    /// <summary>M.</summary>
+    public int Latents { get; }
+
+    /// <summary>D.</summary>
+    public int Dimension { get; }
+
+    /// <summary>Rows so far.</summary>
+    public long Rows { get; internal set; }
+
+    /// <summary>Σ z.</summary>
+    public DeviceArray<double> Sum { get; }
+
+    /// <summary>Σ z².</summary>
+    public DeviceArray<double> SumSquares { get; }
+
+    /// <summary>The smallest stored z (not stored ones are 0 and count through <see cref="Places"/>).</summary>
+    public DeviceArray<float> Minimum { get; }
+
+    /// <summary>The largest stored z.</summary>
+    public DeviceArray<float> Maximum { get; }
+
+    /// <summary>How many z are stored.</summary>
+    public DeviceArray<long> Places { get; }
+
+    /// <summary>How many z are positive.</summary>
+    public DeviceArray<long> Fired { get; }
+
+    /// <summary>How many stored z equal <see cref="Minimum"/>.</summary>
+    public DeviceArray<long> MinimumTies { get; }
+
+    /// <summary>How many stored z equal <see cref="Maximum"/>.</summary>
+    public DeviceArray<long> MaximumTies { get; }
+
+    /// <summary>Σ z·p, M×D.</summary>
+    public DeviceArray<double> Directions { get; }
+
+    /// <summary>Σ p over all rows, D.</summary>
+    public DeviceArray<double> AllDirections { get; }
+
+    /// <summary>Forgets all rows.</summary>
+    public void Clear()
+    {
+        Rows = 0;
+        Sum.Clear();
+        SumSquares.Clear();
+        Minimum.Clear();
+        Maximum.Clear();
+        Places.Clear();
+        Fired.Clear();
+        MinimumTies.Clear();
+        MaximumTies.Clear();
+        Directions.Clear();
+        AllDirections.Clear();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Sum.Dispose();
+        SumSquares.Dispose();
+        Minimum.Dispose();
+        Maximum.Dispose();
+        Places.Dispose();
+        Fired.Dispose();
+        MinimumTies.Dispose();
+        MaximumTies.Dispose();
+        Directions.Dispose();
+        AllDirections.Dispose();
+    }
+}

@@ -1,0 +1,89 @@
+using MonoLoss.Autodiff;
+using MonoLoss.Kernels;
+
+namespace MonoLoss.Models;
+
+/// <summary>
+/// BatchTopK: acts = ReLU((x̂ − b_dec)·W_enc), of which the batch's B·k largest are kept; recon = z·W_dec + b_dec.
+/// loss = mean (recon − x)² + aux + mono_coef·MonoLoss, where, if latents are dead, the largest min(aux_k, #dead) of their
+/// activations reconstruct the error e = x − recon: aux = aux_coef·mean (z_aux·W_dec − e)².
+/// </summary>
+public sealed class BatchTopK : SparseAutoencoder
+{
+    private const int DefaultAuxK = 512;
+
+    // As SAELens forms the threshold of inference: a running mean of the smallest activation kept.
+    private const double ThresholdRate = 0.01;
+
+    private readonly Parameter _encoder;
+    private readonly Parameter _encoderBias;
+    private readonly Parameter _decoder;
+    private readonly Parameter _decoderBias;
+
+    internal BatchTopK(Device device, SaeConfig config)
+        : base(device, config)
+    {
+        _encoder = new Parameter("W_enc", device.Tensor(config.Latents, config.Dimension));
+        _encoderBias = new Parameter("b_enc", device.Tensor(1, config.Latents));
+        _decoder = new Parameter("W_dec", device.Tensor(config.Latents, config.Dimension), unitRows: true, project: true);
+        _decoderBias = new Parameter("b_dec", device.Tensor(1, config.Dimension));
+        Parameters = [_encoder, _encoderBias, _decoder, _decoderBias];
+    }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<Parameter> Parameters { get; }
+
+    /// <summary>
+    /// The activation above which a latent counts as active outside a batch: a running mean of the smallest that training kept.
+    /// Null before the first step.
+    /// </summary>
+    public double? InferenceThreshold { get; set; }
+
+    /// <inheritdoc/>
+    public override void Initialize(Random random) => Initialization.TransposedPair(_encoder, _decoder, random);
+
+    /// <inheritdoc/>
+    public override StepLoss Loss(Tape tape, Tensor x, int deadAfter, bool batchMonoLoss)
+    {
+        var encoding = Encode(tape, x);
+        var reconstruction = Reconstruct(tape, encoding);
+        var latents = encoding.Latents;
+        CountSilent(latents.Value, fired: 0);
+        InferenceThreshold = InferenceThreshold is { } threshold
+            ? threshold + (ThresholdRate * (latents.SmallestKept - threshold))
+            : latents.SmallestKept;
+
+        var error = tape.MeanSquaredError(reconstruction, x);
+        var auxiliary = AuxiliaryLoss(tape, x, encoding.Input, reconstruction, deadAfter);
+        var mono = MonoTerm(tape, encoding, batchMonoLoss);
+        var total = tape.WeightedSum((error, 1), (auxiliary, Config.AuxCoefficient), (mono?.Loss, Config.MonoCoefficient));
+        return new StepLoss(
+            total,
+            error.Read(),
+            Config.AuxCoefficient * (auxiliary?.Read() ?? 0),
+            0,
+            mono?.Loss.Read() ?? 0,
+            mono?.MeanScore ?? 0,
+            MeanActive(latents.Value));
+    }
+
+    private protected override SparseVariable EncodeInput(Tape tape, Tensor input) =>
+        tape.Encode(
+            input, _encoder.Variable, null, _decoderBias.Variable, new Selection(SelectionKind.BatchTopK, Config.K));
+
+    private protected override Variable DecodeLatents(Tape tape, SparseVariable latents) =>
+        tape.Decode(latents, _decoder.Variable, _decoderBias.Variable);
+
+    private Scalar? AuxiliaryLoss(Tape tape, Tensor x, Tensor input, Variable reconstruction, int deadAfter)
+    {
+        if (Config.AuxCoefficient == 0 || Silent(deadAfter) is not { } dead)
+        {
+            return null;
+        }
+
+        var k = (int)Math.Min(Config.AuxK ?? DefaultAuxK, dead.Length);
+        var selection = new Selection(SelectionKind.TopK, k);
+        var latents = tape.Encode(input, _encoder.Variable, null, _decoderBias.Variable, selection, dead);
+        return tape.MeanSquaredError(tape.Decode(latents, _decoder.Variable, null), tape.Subtract(x, reconstruction));
+    }
+}
