@@ -51,7 +51,7 @@ internal sealed class FloatCursor(ParquetColumn column, int width)
                 target = target[count..];
             }
         }
-        catch (Exception exception) when (exception is CorruptException or IOException)
+        catch (Exception exception) when (exception is CorruptException or IOException or OutOfMemoryException)
         {
             throw _file!.Failure(column, _rowGroup, exception);
         }
@@ -259,7 +259,7 @@ internal sealed class FloatCursor(ParquetColumn column, int width)
         {
             action();
         }
-        catch (Exception exception) when (exception is CorruptException or IOException)
+        catch (Exception exception) when (exception is CorruptException or IOException or OutOfMemoryException)
         {
             throw _file!.Failure(column, _rowGroup, exception);
         }

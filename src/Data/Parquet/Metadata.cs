@@ -19,7 +19,6 @@ internal sealed record RowGroup(long Rows, IReadOnlyList<ColumnChunk> Chunks);
 /// <summary>The footer of a file.</summary>
 internal sealed record FileMetadata(
     IReadOnlyList<SchemaElement> Schema,
-    long Rows,
     IReadOnlyList<RowGroup> RowGroups,
     IReadOnlyDictionary<string, string> KeyValues,
     string? CreatedBy)
@@ -33,7 +32,6 @@ internal sealed record FileMetadata(
         List<RowGroup>? groups = null;
         var keyValues = new Dictionary<string, string>();
         string? createdBy = null;
-        long rows = -1;
         short id = 0;
         while (reader.NextField(ref id, out var type))
         {
@@ -41,9 +39,6 @@ internal sealed record FileMetadata(
             {
                 case 2:
                     schema = ReadAll(ref reader, type, ReadSchemaElement);
-                    break;
-                case 3:
-                    rows = reader.ReadI64(type);
                     break;
                 case 4:
                     groups = ReadAll(ref reader, type, ReadRowGroup);
@@ -64,12 +59,12 @@ internal sealed record FileMetadata(
             }
         }
 
-        if (schema is null || groups is null || rows < 0)
+        if (schema is null || groups is null)
         {
-            throw new CorruptException("the footer lacks the schema, the number of rows or the row groups");
+            throw new CorruptException("the footer lacks the schema or the row groups");
         }
 
-        return new FileMetadata(schema, rows, groups, keyValues, createdBy);
+        return new FileMetadata(schema, groups, keyValues, createdBy);
     }
 
     private delegate T ReadStruct<T>(ref ThriftReader reader);

@@ -46,7 +46,11 @@ internal sealed class PageReader
     public ReadOnlySpan<byte> Values => (_valuesInWindow ? _window : _page).AsSpan(_valuesStart, _valuesLength);
 
     /// <summary>Starts a chunk.</summary>
-    public void Open(SafeFileHandle file, ParquetColumn column, ColumnChunk chunk)
+    /// <param name="file">The open file.</param>
+    /// <param name="column">The column.</param>
+    /// <param name="chunk">The column's data in a row group.</param>
+    /// <param name="size">How many bytes may be read from the chunk's start.</param>
+    public void Open(SafeFileHandle file, ParquetColumn column, ColumnChunk chunk, long size)
     {
         if (chunk.Problem is not null)
         {
@@ -57,7 +61,7 @@ internal sealed class PageReader
         _column = column;
         _codec = chunk.Codec;
         _position = chunk.Start;
-        _unread = chunk.Size;
+        _unread = size;
         _valuesLeft = chunk.Values;
         _start = _end = 0;
         Count = Present = 0;

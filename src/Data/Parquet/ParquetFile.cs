@@ -31,14 +31,15 @@ public sealed class ParquetFile : IDisposable
         _length = length;
         _metadata = metadata;
         Columns = columns;
+        Rows = metadata.RowGroups.Sum(group => group.Rows);
         RowGroups = [.. metadata.RowGroups.Select(group => group.Rows)];
     }
 
     /// <summary>The file, as it was named.</summary>
     public string Path { get; }
 
-    /// <summary>Rows of all row groups.</summary>
-    public long Rows => _metadata.Rows;
+    /// <summary>Rows of all row groups. Some writers leave the footer's own count at 0, so it is not asked.</summary>
+    public long Rows { get; }
 
     /// <summary>The number of rows of each row group.</summary>
     public IReadOnlyList<long> RowGroups { get; }
@@ -122,7 +123,7 @@ public sealed class ParquetFile : IDisposable
             OpenPages(_pages, column, rowGroup);
             return ParquetValues<T>.Read(_pages, decoder, column, RowGroups[rowGroup]);
         }
-        catch (Exception exception) when (exception is CorruptException or IOException)
+        catch (Exception exception) when (exception is CorruptException or IOException or OutOfMemoryException)
         {
             throw Failure(column, rowGroup, exception);
         }
@@ -131,8 +132,13 @@ public sealed class ParquetFile : IDisposable
     /// <summary>Closes the file.</summary>
     public void Dispose() => Handle.Dispose();
 
-    internal void OpenPages(PageReader pages, ParquetColumn column, int rowGroup) =>
-        pages.Open(Handle, column, _metadata.RowGroups[rowGroup].Chunks[column.Index]);
+    internal void OpenPages(PageReader pages, ParquetColumn column, int rowGroup)
+    {
+        // Old writers do not count the header of the dictionary page in a chunk's size; reading stops at the last value anyway.
+        const int HeaderAllowance = 128;
+        var chunk = _metadata.RowGroups[rowGroup].Chunks[column.Index];
+        pages.Open(Handle, column, chunk, Math.Min(chunk.Size + HeaderAllowance, _length - TailSize - chunk.Start));
+    }
 
     /// <summary>How many values a column has in a row group, nulls and empty lists included.</summary>
     internal long ValueCount(ParquetColumn column, int rowGroup) => _metadata.RowGroups[rowGroup].Chunks[column.Index].Values;
@@ -242,9 +248,9 @@ public sealed class ParquetFile : IDisposable
             }
         }
 
-        if (rows != (UInt128)metadata.Rows)
+        if (rows > long.MaxValue)
         {
-            throw new CorruptException($"the footer has {metadata.Rows} rows, the row groups {rows}");
+            throw new CorruptException("the row groups have too many rows");
         }
     }
 }

@@ -165,6 +165,9 @@ public sealed class ParquetValues<T>
 
 internal static class Decoders
 {
+    // The runtime's limit for text, in which a byte may become a character.
+    private const int LongestText = 0x3fffffdf;
+
     /// <summary>Makes the decoder that reads a column as <typeparamref name="T"/>.</summary>
     /// <exception cref="CorruptException">That cannot be.</exception>
     public static ValueDecoder<T> Create<T>(ParquetColumn column)
@@ -190,7 +193,7 @@ internal static class Decoders
             (ParquetType.Double, TypeCode.Single) => new ConvertingDecoder<double, float, Narrow>(),
             (ParquetType.FixedLenByteArray, TypeCode.Single) when column.IsFloat => new ConvertingDecoder<Half, float, Widen>(),
             (ParquetType.FixedLenByteArray, TypeCode.Double) when column.IsFloat => new ConvertingDecoder<Half, double, Widen>(),
-            (ParquetType.ByteArray, TypeCode.String) => new BytesDecoder<string>(0, System.Text.Encoding.UTF8.GetString),
+            (ParquetType.ByteArray, TypeCode.String) => new BytesDecoder<string>(0, ToText),
             (ParquetType.ByteArray, _) when typeof(T) == typeof(byte[]) => new BytesDecoder<byte[]>(0, bytes => bytes.ToArray()),
             (ParquetType.FixedLenByteArray, _) when typeof(T) == typeof(byte[]) =>
                 new BytesDecoder<byte[]>(column.TypeLength, bytes => bytes.ToArray()),
@@ -200,4 +203,8 @@ internal static class Decoders
         return decoder as ValueDecoder<T>
             ?? throw new CorruptException($"it holds {column}, which cannot be read as {typeof(T).Name.ToLowerInvariant()}");
     }
+
+    private static string ToText(ReadOnlySpan<byte> bytes) => bytes.Length <= LongestText
+        ? System.Text.Encoding.UTF8.GetString(bytes)
+        : throw new CorruptException($"a text of {bytes.Length} bytes is too long");
 }

@@ -129,7 +129,7 @@ internal sealed class FixedDecoder<T> : ValueDecoder<T>
 
     protected override void EnsureHoldsValues(PageEncoding encoding, ReadOnlySpan<byte> data, int count)
     {
-        if (encoding == PageEncoding.DeltaBinaryPacked)
+        if (encoding is PageEncoding.DeltaBinaryPacked or PageEncoding.DeltaByteArray)
         {
             Delta.EnsureHolds(data, count);
         }
@@ -162,6 +162,10 @@ internal sealed class FixedDecoder<T> : ValueDecoder<T>
                     narrow[i] = unchecked((int)wide[i]);
                 }
 
+                break;
+            case PageEncoding.DeltaByteArray when typeof(T) == typeof(Half):
+                // 16-bit floats are byte strings to the format, and some writers choose the encoding by that.
+                new BytesDecoder<T>(Unsafe.SizeOf<T>(), bytes => MemoryMarshal.Read<T>(bytes)).Decode(encoding, data, target);
                 break;
             default:
                 throw Unsupported(encoding);

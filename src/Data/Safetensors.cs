@@ -1,0 +1,612 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Numerics;
+using System.Runtime.InteropServices;
+using System.Text;
+using System.Text.Json;
+using Microsoft.Win32.SafeHandles;
+
+namespace MonoLoss.Data;
+
+/// <summary>A tensor of a safetensors file.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Dtype">Its type as the format writes it: F32, F64, F16, BF16, I8 … I64, U8 … U64, BOOL.</param>
+/// <param name="Shape">Its dimensions; none for a scalar.</param>
+/// <param name="Count">How many elements.</param>
+public sealed record TensorInfo(string Name, string Dtype, IReadOnlyList<long> Shape, long Count)
+{
+    /// <summary>Offset in the file.</summary>
+    internal long Start { get; init; }
+
+    /// <summary>The shape in words, such as 3×4.</summary>
+    public string ShapeText => Shape.Count == 0 ? "scalar" : string.Join("×", Shape);
+}
+
+/// <summary>
+/// A safetensors file, open for reading: a JSON header that is checked whole when the file is opened, and tensors that are read when
+/// asked for. Any number of threads may read.
+/// </summary>
+public sealed unsafe class SafetensorsFile : IDisposable
+{
+    private const long MaxHeader = 100_000_000;
+    private const int PrefixSize = 8;
+    private const int ChunkBytes = 1 << 18;
+
+    private readonly SafeFileHandle _file;
+    private readonly Dictionary<string, TensorInfo> _byName = [];
+
+    private SafetensorsFile(string path)
+    {
+        Path = path;
+        try
+        {
+            _file = File.OpenHandle(path);
+        }
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new DataException($"{path}: no such file", exception);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            throw new DataException($"{path}: cannot be opened: {exception.Message}", exception);
+        }
+    }
+
+    /// <summary>The file, as it was named.</summary>
+    public string Path { get; }
+
+    /// <summary>The tensors, in the order of their data.</summary>
+    public IReadOnlyList<TensorInfo> Tensors { get; private set; } = [];
+
+    /// <summary>The texts under <c>__metadata__</c>.</summary>
+    public IReadOnlyDictionary<string, string> Metadata { get; private set; } = new Dictionary<string, string>();
+
+    /// <summary>Opens a file and checks its header.</summary>
+    /// <exception cref="DataException">There is no such file, or it is no safetensors file, or damaged.</exception>
+    public static SafetensorsFile Open(string path)
+    {
+        var file = new SafetensorsFile(path);
+        try
+        {
+            file.ReadHeader();
+            return file;
+        }
+        catch (Exception exception) when (exception is CorruptException or IOException or JsonException or UnauthorizedAccessException)
+        {
+            file.Dispose();
+            var why = exception is JsonException ? "the header is not JSON" : exception.Message;
+            throw new DataException($"{path}: cannot be read as safetensors: {why}", exception);
+        }
+    }
+
+    /// <summary>Whether there is a tensor of a name.</summary>
+    public bool Contains(string name) => _byName.ContainsKey(name);
+
+    /// <summary>Finds a tensor.</summary>
+    /// <exception cref="DataException">There is none of that name.</exception>
+    public TensorInfo Find(string name) => _byName.TryGetValue(name, out var tensor)
+        ? tensor
+        : throw new DataException($"{Path}: there is no tensor '{name}'; there are: {string.Join(", ", Tensors.Select(t => t.Name))}");
+
+    /// <summary>Finds a tensor and checks its shape.</summary>
+    /// <exception cref="DataException">There is none of that name, or it has another shape.</exception>
+    public TensorInfo Find(string name, params ReadOnlySpan<long> shape)
+    {
+        var tensor = Find(name);
+        return tensor.Shape.ToArray().AsSpan().SequenceEqual(shape)
+            ? tensor
+            : throw new DataException($"{Path}: tensor '{name}' is {tensor.ShapeText}, expected {string.Join("×", shape.ToArray())}");
+    }
+
+    /// <summary>Reads a tensor of any floating-point or integer type as float32 (a float64 is rounded).</summary>
+    /// <exception cref="DataException">There is none of that name, or it cannot be read.</exception>
+    public float[] ReadFloats(string name) => ReadArray<float>(name);
+
+    /// <summary>Reads a tensor of any floating-point or integer type as float64.</summary>
+    /// <inheritdoc cref="ReadFloats(string)"/>
+    public double[] ReadDoubles(string name) => ReadArray<double>(name);
+
+    /// <summary>Reads a tensor of an integer type.</summary>
+    /// <exception cref="DataException">There is none of that name, it is of another type, or an element does not fit.</exception>
+    public int[] ReadInts(string name) => ReadArray<int>(name);
+
+    /// <inheritdoc cref="ReadInts"/>
+    public long[] ReadLongs(string name) => ReadArray<long>(name);
+
+    /// <summary>Reads part of a tensor as float32.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="target">Where to, as many elements as are wanted.</param>
+    /// <param name="start">The first element wanted.</param>
+    /// <exception cref="DataException">There is none of that name, or it cannot be read.</exception>
+    public void ReadFloats(string name, Span<float> target, long start = 0)
+    {
+        fixed (float* pointer = target)
+        {
+            Read(Find(name), pointer, target.Length, start);
+        }
+    }
+
+    /// <summary>Reads part of a tensor as float32 into unmanaged memory.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="target">Where to.</param>
+    /// <param name="count">How many elements.</param>
+    /// <param name="start">The first element wanted.</param>
+    /// <exception cref="DataException">There is none of that name, or it cannot be read.</exception>
+    public void ReadFloats(string name, float* target, long count, long start = 0) => Read(Find(name), target, count, start);
+
+    /// <summary>Closes the file.</summary>
+    public void Dispose() => _file.Dispose();
+
+    /// <summary>Bytes of an element, or 0 for a type that is not known.</summary>
+    internal static int SizeOf(string dtype) => dtype switch
+    {
+        "F64" or "I64" or "U64" => 8,
+        "F32" or "I32" or "U32" => 4,
+        "F16" or "BF16" or "I16" or "U16" => 2,
+        "I8" or "U8" or "BOOL" or "F8_E4M3" or "F8_E5M2" => 1,
+        _ => 0,
+    };
+
+    private T[] ReadArray<T>(string name)
+        where T : unmanaged, INumber<T>
+    {
+        var tensor = Find(name);
+        if (tensor.Count > Array.MaxLength)
+        {
+            throw new DataException($"{Path}: tensor '{name}' has {tensor.Count} elements, too many for an array");
+        }
+
+        var values = new T[tensor.Count];
+        fixed (T* pointer = values)
+        {
+            Read(tensor, pointer, values.Length, 0);
+        }
+
+        return values;
+    }
+
+    private void Read<T>(TensorInfo tensor, T* target, long count, long start)
+        where T : unmanaged, INumber<T>
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentOutOfRangeException.ThrowIfNegative(start);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, tensor.Count - start);
+        var wantsInteger = typeof(T) == typeof(int) || typeof(T) == typeof(long);
+        try
+        {
+            switch (tensor.Dtype)
+            {
+                case "F32" when !wantsInteger:
+                    Read<T, float>(tensor, target, count, start);
+                    break;
+                case "F64" when !wantsInteger:
+                    Read<T, double>(tensor, target, count, start);
+                    break;
+                case "F16" when !wantsInteger:
+                    Read<T, Half>(tensor, target, count, start);
+                    break;
+                case "BF16" when !wantsInteger:
+                    ReadBrain(tensor, target, count, start);
+                    break;
+                case "I64":
+                    Read<T, long>(tensor, target, count, start);
+                    break;
+                case "U64":
+                    Read<T, ulong>(tensor, target, count, start);
+                    break;
+                case "I32":
+                    Read<T, int>(tensor, target, count, start);
+                    break;
+                case "U32":
+                    Read<T, uint>(tensor, target, count, start);
+                    break;
+                case "I16":
+                    Read<T, short>(tensor, target, count, start);
+                    break;
+                case "U16":
+                    Read<T, ushort>(tensor, target, count, start);
+                    break;
+                case "I8":
+                    Read<T, sbyte>(tensor, target, count, start);
+                    break;
+                case "U8" or "BOOL":
+                    Read<T, byte>(tensor, target, count, start);
+                    break;
+                default:
+                    throw new CorruptException($"it is {tensor.Dtype}, which cannot be read as {typeof(T).Name}");
+            }
+        }
+        catch (Exception exception) when (exception is CorruptException or IOException or OverflowException)
+        {
+            var why = exception is OverflowException ? $"an element does not fit {typeof(T).Name}" : exception.Message;
+            throw new DataException($"{Path}: tensor '{tensor.Name}': {why}", exception);
+        }
+    }
+
+    private void Read<T, TStored>(TensorInfo tensor, T* target, long count, long start)
+        where T : unmanaged, INumber<T>
+        where TStored : unmanaged, INumber<TStored>
+    {
+        var offset = tensor.Start + (start * sizeof(TStored));
+        if (typeof(T) == typeof(TStored))
+        {
+            while (count > 0)
+            {
+                var part = (int)Math.Min(count, (1 << 30) / sizeof(T));
+                ReadBytes(new Span<byte>(target, part * sizeof(T)), offset);
+                target += part;
+                count -= part;
+                offset += (long)part * sizeof(T);
+            }
+
+            return;
+        }
+
+        var buffer = new TStored[Math.Min(count, ChunkBytes / sizeof(TStored))];
+        while (count > 0)
+        {
+            var part = buffer.AsSpan(0, (int)Math.Min(count, buffer.Length));
+            ReadBytes(MemoryMarshal.AsBytes(part), offset);
+            foreach (var value in part)
+            {
+                *target++ = T.CreateChecked(value);
+            }
+
+            count -= part.Length;
+            offset += (long)part.Length * sizeof(TStored);
+        }
+    }
+
+    // bfloat16 is the upper half of a float32.
+    private void ReadBrain<T>(TensorInfo tensor, T* target, long count, long start)
+        where T : unmanaged, INumber<T>
+    {
+        var buffer = new ushort[Math.Min(count, ChunkBytes / sizeof(ushort))];
+        var offset = tensor.Start + (start * sizeof(ushort));
+        while (count > 0)
+        {
+            var part = buffer.AsSpan(0, (int)Math.Min(count, buffer.Length));
+            ReadBytes(MemoryMarshal.AsBytes(part), offset);
+            foreach (var value in part)
+            {
+                *target++ = T.CreateChecked(BitConverter.UInt32BitsToSingle((uint)value << 16));
+            }
+
+            count -= part.Length;
+            offset += (long)part.Length * sizeof(ushort);
+        }
+    }
+
+    private void ReadBytes(Span<byte> target, long offset)
+    {
+        while (!target.IsEmpty)
+        {
+            var read = RandomAccess.Read(_file, target, offset);
+            if (read == 0)
+            {
+                throw new EndOfDataException("the file");
+            }
+
+            target = target[read..];
+            offset += read;
+        }
+    }
+
+    private void ReadHeader()
+    {
+        var length = RandomAccess.GetLength(_file);
+        if (length < PrefixSize)
+        {
+            throw new CorruptException($"it has only {length} bytes");
+        }
+
+        Span<byte> prefix = stackalloc byte[PrefixSize];
+        ReadBytes(prefix, 0);
+        var size = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
+        if (size > (ulong)Math.Min(MaxHeader, length - PrefixSize))
+        {
+            throw new CorruptException($"its header of {size} bytes does not fit the file's {length}");
+        }
+
+        var bytes = new byte[size];
+        ReadBytes(bytes, PrefixSize);
+        using var document = JsonDocument.Parse(bytes);
+        if (document.RootElement.ValueKind != JsonValueKind.Object)
+        {
+            throw new CorruptException("the header is not an object");
+        }
+
+        var start = PrefixSize + (long)size;
+        var spans = new List<(TensorInfo Tensor, long End)>();
+        foreach (var property in document.RootElement.EnumerateObject())
+        {
+            if (property.NameEquals("__metadata__"))
+            {
+                Metadata = ReadMetadata(property.Value);
+                continue;
+            }
+
+            var (tensor, end) = ReadTensor(property.Name, property.Value, start);
+            if (!_byName.TryAdd(tensor.Name, tensor))
+            {
+                throw new CorruptException($"two tensors are named '{tensor.Name}'");
+            }
+
+            spans.Add((tensor, end));
+        }
+
+        // The format wants the data without holes or overlaps, from the header to the end of the file.
+        spans.Sort((a, b) => (a.Tensor.Start, a.End).CompareTo((b.Tensor.Start, b.End)));
+        var expected = start;
+        foreach (var (tensor, end) in spans)
+        {
+            if (tensor.Start != expected)
+            {
+                throw new CorruptException($"tensor '{tensor.Name}' starts at byte {tensor.Start - start}, expected {expected - start}");
+            }
+
+            expected = end;
+        }
+
+        if (expected != length)
+        {
+            throw new CorruptException($"its tensors need {expected} bytes, the file has {length}");
+        }
+
+        Tensors = [.. spans.Select(span => span.Tensor)];
+    }
+
+    private static Dictionary<string, string> ReadMetadata(JsonElement element)
+    {
+        var metadata = new Dictionary<string, string>();
+        if (element.ValueKind != JsonValueKind.Object)
+        {
+            throw new CorruptException("__metadata__ is not an object");
+        }
+
+        foreach (var property in element.EnumerateObject())
+        {
+            metadata[property.Name] = property.Value.ValueKind == JsonValueKind.String
+                ? property.Value.GetString()!
+                : throw new CorruptException($"__metadata__ '{property.Name}' is not a text");
+        }
+
+        return metadata;
+    }
+
+    private static (TensorInfo Tensor, long End) ReadTensor(string name, JsonElement element, long start)
+    {
+        if (element.ValueKind != JsonValueKind.Object
+            || !element.TryGetProperty("dtype", out var dtype) || dtype.ValueKind != JsonValueKind.String
+            || !element.TryGetProperty("shape", out var shape) || !TryReadNumbers(shape, out var dimensions)
+            || !element.TryGetProperty("data_offsets", out var offsets) || !TryReadNumbers(offsets, out var ends) || ends.Count != 2)
+        {
+            throw new CorruptException($"tensor '{name}' lacks a valid dtype, shape or data_offsets");
+        }
+
+        var size = SizeOf(dtype.GetString()!);
+        if (size == 0)
+        {
+            throw new CorruptException($"tensor '{name}' is of the unknown type {dtype.GetString()}");
+        }
+
+        Int128 count = 1;
+        foreach (var dimension in dimensions)
+        {
+            count *= dimension;
+            if (count > long.MaxValue / 8)
+            {
+                throw new CorruptException($"tensor '{name}' is too large");
+            }
+        }
+
+        if (ends[0] > ends[1] || ends[1] > long.MaxValue / 2 || ends[1] - ends[0] != count * size)
+        {
+            throw new CorruptException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"tensor '{name}' of {string.Join("×", dimensions)} {dtype.GetString()} does not fit its offsets {ends[0]} to {ends[1]}"));
+        }
+
+        var tensor = new TensorInfo(name, dtype.GetString()!, dimensions, (long)count) { Start = start + ends[0] };
+        return (tensor, start + ends[1]);
+    }
+
+    private static bool TryReadNumbers(JsonElement element, out List<long> numbers)
+    {
+        numbers = [];
+        if (element.ValueKind != JsonValueKind.Array)
+        {
+            return false;
+        }
+
+        foreach (var item in element.EnumerateArray())
+        {
+            if (item.ValueKind != JsonValueKind.Number || !item.TryGetInt64(out var number) || number < 0)
+            {
+                return false;
+            }
+
+            numbers.Add(number);
+        }
+
+        return true;
+    }
+}
+
+/// <summary>A tensor to be written: its data stay where they are until the file is written.</summary>
+public sealed unsafe class SafeTensor
+{
+    private readonly Action<Stream> _write;
+
+    private SafeTensor(string name, string dtype, IReadOnlyList<long> shape, long count, Action<Stream> write)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        Int128 product = 1;
+        foreach (var dimension in shape)
+        {
+            product *= dimension;
+        }
+
+        if (product != count || name == "__metadata__")
+        {
+            throw new ArgumentException($"tensor '{name}' of {string.Join("×", shape)} has {count} elements");
+        }
+
+        Name = name;
+        Dtype = dtype;
+        Shape = shape;
+        Bytes = count * SafetensorsFile.SizeOf(dtype);
+        _write = write;
+    }
+
+    /// <summary>Its name.</summary>
+    public string Name { get; }
+
+    /// <summary>Its type as the format writes it.</summary>
+    public string Dtype { get; }
+
+    /// <summary>Its dimensions.</summary>
+    public IReadOnlyList<long> Shape { get; }
+
+    internal long Bytes { get; }
+
+    /// <summary>A tensor of float, double, int, long, byte and the like.</summary>
+    public static SafeTensor Create<T>(string name, IReadOnlyList<long> shape, ReadOnlyMemory<T> values)
+        where T : unmanaged =>
+        new(name, DtypeOf<T>(), shape, values.Length, stream => WriteSpan(stream, values.Span));
+
+    /// <inheritdoc cref="Create{T}(string, IReadOnlyList{long}, ReadOnlyMemory{T})"/>
+    public static SafeTensor Create<T>(string name, IReadOnlyList<long> shape, T[] values)
+        where T : unmanaged => Create(name, shape, new ReadOnlyMemory<T>(values));
+
+    /// <summary>A tensor of float32 in unmanaged memory, which must stay until the file is written.</summary>
+    public static SafeTensor Create(string name, IReadOnlyList<long> shape, float* values, long count) =>
+        new(name, "F32", shape, count, stream => WritePointer(stream, values, count));
+
+    internal void Write(Stream stream) => _write(stream);
+
+    private static string DtypeOf<T>() => Type.GetTypeCode(typeof(T)) switch
+    {
+        TypeCode.Single => "F32",
+        TypeCode.Double => "F64",
+        TypeCode.Int64 => "I64",
+        TypeCode.Int32 => "I32",
+        TypeCode.Int16 => "I16",
+        TypeCode.SByte => "I8",
+        TypeCode.UInt64 => "U64",
+        TypeCode.UInt32 => "U32",
+        TypeCode.UInt16 => "U16",
+        TypeCode.Byte => "U8",
+        TypeCode.Boolean => "BOOL",
+        _ when typeof(T) == typeof(Half) => "F16",
+        _ => throw new NotSupportedException($"a tensor of {typeof(T).Name}"),
+    };
+
+    private static void WriteSpan<T>(Stream stream, ReadOnlySpan<T> values)
+        where T : unmanaged
+    {
+        const int Part = 1 << 24;
+        for (var at = 0; at < values.Length; at += Part)
+        {
+            stream.Write(MemoryMarshal.AsBytes(values.Slice(at, Math.Min(Part, values.Length - at))));
+        }
+    }
+
+    private static void WritePointer(Stream stream, float* values, long count)
+    {
+        const int Part = 1 << 24;
+        for (long at = 0; at < count; at += Part)
+        {
+            stream.Write(new ReadOnlySpan<byte>(values + at, (int)Math.Min(Part, count - at) * sizeof(float)));
+        }
+    }
+}
+
+/// <summary>Writes safetensors files.</summary>
+public static class SafetensorsWriter
+{
+    private const int Alignment = 8;
+
+    /// <summary>Writes a file, whole or not at all. Tensors with larger elements come first, so that all are aligned.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="tensors">The tensors.</param>
+    /// <param name="metadata">Texts to go with them.</param>
+    /// <exception cref="DataException">The file cannot be written.</exception>
+    public static void Write(
+        string path, IEnumerable<SafeTensor> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+    {
+        var ordered = tensors.OrderByDescending(tensor => SafetensorsFile.SizeOf(tensor.Dtype)).ToList();
+        if (ordered.DistinctBy(tensor => tensor.Name).Count() != ordered.Count)
+        {
+            throw new ArgumentException("two tensors have the same name", nameof(tensors));
+        }
+
+        using var file = new AtomicFile(path);
+        try
+        {
+            file.Stream.Write(Header(ordered, metadata));
+            foreach (var tensor in ordered)
+            {
+                tensor.Write(file.Stream);
+            }
+        }
+        catch (IOException exception)
+        {
+            throw new DataException($"{path}: cannot be written: {exception.Message}", exception);
+        }
+
+        file.Commit();
+    }
+
+    private static byte[] Header(List<SafeTensor> tensors, IReadOnlyDictionary<string, string>? metadata)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        buffer.Write(new byte[sizeof(long)]);
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartObject();
+            if (metadata is { Count: > 0 })
+            {
+                json.WriteStartObject("__metadata__");
+                foreach (var (key, value) in metadata)
+                {
+                    json.WriteString(key, value);
+                }
+
+                json.WriteEndObject();
+            }
+
+            long offset = 0;
+            foreach (var tensor in tensors)
+            {
+                json.WriteStartObject(tensor.Name);
+                json.WriteString("dtype", tensor.Dtype);
+                WriteNumbers(json, "shape", tensor.Shape);
+                WriteNumbers(json, "data_offsets", [offset, offset + tensor.Bytes]);
+                json.WriteEndObject();
+                offset += tensor.Bytes;
+            }
+
+            json.WriteEndObject();
+        }
+
+        // Spaces after the object are part of the format: they bring the data to an aligned offset.
+        var padding = (Alignment - (buffer.WrittenCount % Alignment)) % Alignment;
+        buffer.Write(Encoding.ASCII.GetBytes(new string(' ', padding)));
+        var header = buffer.WrittenSpan.ToArray();
+        BinaryPrimitives.WriteInt64LittleEndian(header, header.Length - sizeof(long));
+        return header;
+    }
+
+    private static void WriteNumbers(Utf8JsonWriter json, string name, IReadOnlyList<long> numbers)
+    {
+        json.WriteStartArray(name);
+        foreach (var number in numbers)
+        {
+            json.WriteNumberValue(number);
+        }
+
+        json.WriteEndArray();
+    }
+}
