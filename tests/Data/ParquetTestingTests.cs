@@ -124,12 +124,17 @@ public sealed class ParquetTestingTests
     [SharedDataFact]
     public void EveryBadFileIsRefused()
     {
+        // Odd but not wrong: indexes of no bits into a dictionary of one value. DuckDB and hyparquet read it, too.
+        const string Readable = "ARROW-GH-43605.parquet";
         var files = Directory.GetFiles(SharedData.File("parquet-testing", "bad_data"), "*.parquet");
         Assert.Equal(8, files.Length);
-        foreach (var path in files)
+        foreach (var path in files.Where(path => Path.GetFileName(path) != Readable))
         {
             Throws.Line(() => Damage.ReadAll(path), Path.GetFileName(path));
         }
+
+        using var file = ParquetFile.Open(SharedData.File("parquet-testing", "bad_data", Readable));
+        Assert.Equal(new long[21186], file.ReadColumn<long>("min_fl", 0).Values);
     }
 
     private static string Good(string name) => SharedData.File("parquet-testing", "data", name);

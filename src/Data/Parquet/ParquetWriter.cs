@@ -339,6 +339,7 @@ internal sealed class PageBuilder
 
         var width = BitOperations.Log2((uint)max) + 1;
         var start = length;
+        Reserve(ref _body, length, sizeof(int));
         length += sizeof(int);
         for (var at = 0; at < levels.Length;)
         {
@@ -378,7 +379,6 @@ internal sealed class PageBuilder
             at = Math.Min(at, levels.Length);
         }
 
-        Reserve(ref _body, start, sizeof(int));
         BinaryPrimitives.WriteInt32LittleEndian(_body.AsSpan(start), length - start - sizeof(int));
     }
 
