@@ -36,7 +36,8 @@ public sealed class BatchSourceTests : IDisposable
     public void AnEpochHasEveryRowOnceInAnOrderOfItsOwn(string kind)
     {
         using var source = Create(kind);
-        Assert.Equal((Width, (long)Rows, Batch, (long)(Rows / Batch)), (source.Dimension, source.Rows, source.BatchSize, source.BatchesPerEpoch));
+        Assert.Equal((Width, (long)Rows, Batch), (source.Dimension, source.Rows, source.BatchSize));
+        Assert.Equal(15, source.BatchesPerEpoch);
         var epochs = Enumerable.Range(0, 3).Select(epoch => Draw(source, epoch)).ToArray();
         foreach (var rows in epochs)
         {

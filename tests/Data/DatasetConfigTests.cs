@@ -12,7 +12,9 @@ public sealed class DatasetConfigTests : IDisposable
     public void PathsAreFoundBesideTheFile()
     {
         File.WriteAllText(_folder["t.parquet"], "");
-        File.WriteAllText(_folder["d.json"], """{"train_path": ["t.parquet", "no.parquet", "*.parquet"], "val_path": "/abs/v.parquet", "other": 1}""");
+        File.WriteAllText(
+            _folder["d.json"],
+            """{"train_path": ["t.parquet", "no.parquet", "*.parquet"], "val_path": "/abs/v.parquet", "other": 1}""");
         var config = DatasetConfig.Load(_folder["d.json"]);
         Assert.Equal([_folder["t.parquet"], "no.parquet", _folder["*.parquet"]], config.Train);
         Assert.Equal(["/abs/v.parquet"], config.Validation);

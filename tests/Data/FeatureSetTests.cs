@@ -86,7 +86,7 @@ public sealed class FeatureSetTests : IDisposable
         Assert.False(FeatureSet.Open(_folder.Path, new FeatureSetOptions { ReadLabels = false }).HasLabels);
 
         Throws.Line(() => FeatureSet.Open(_folder["t"], new FeatureSetOptions { LabelColumn = "no" }), "'no'", "words (string)");
-        Throws.Line(() => FeatureSet.Open(_folder["t"], new FeatureSetOptions { LabelColumn = "x" }), "'x'", "list<float>", "integers or text");
+        Throws.Line(() => FeatureSet.Open(_folder["t"], new FeatureSetOptions { LabelColumn = "x" }), "'x'", "list<float>");
         Write("c.parquet", 1);
         Throws.Line(() => FeatureSet.Open(_folder.Path), "c.parquet", "no label column 'Label'");
         Write("c.parquet", 1, ParquetData.Create("Label", ["1"]));
@@ -100,13 +100,13 @@ public sealed class FeatureSetTests : IDisposable
     {
         Write("two.parquet", 2, Lists("y2", 2, 3));
         Throws.Line(() => FeatureSet.Open(_folder["two.parquet"]), "x, y2", "--features-column");
-        Assert.Equal(3, FeatureSet.Open(_folder["two.parquet"], new FeatureSetOptions { FeaturesColumn = "y2" }).Dimension);
+        Assert.Equal(3, Open(_folder["two.parquet"], "y2").Dimension);
         ParquetWriter.Write(_folder["none.parquet"], [ParquetData.Create("f0", new float[2]), ParquetData.Create("n", new int[2])]);
         Throws.Line(() => FeatureSet.Open(_folder["none.parquet"]), "f0 (float), n (int32)", "'f*'");
-        Throws.Line(() => FeatureSet.Open(_folder["none.parquet"], new FeatureSetOptions { FeaturesColumn = "x" }), "no column 'x'", "f0 (float)");
-        Throws.Line(() => FeatureSet.Open(_folder["none.parquet"], new FeatureSetOptions { FeaturesColumn = "n*" }), "'n*'", "n (int32)");
-        Throws.Line(() => FeatureSet.Open(_folder["none.parquet"], new FeatureSetOptions { FeaturesColumn = "f0" }), "'f0'", "expected lists");
-        Assert.Equal(1, FeatureSet.Open(_folder["none.parquet"], new FeatureSetOptions { FeaturesColumn = "f*" }).Dimension);
+        Throws.Line(() => Open(_folder["none.parquet"], "x"), "no column 'x'", "f0 (float)");
+        Throws.Line(() => Open(_folder["none.parquet"], "n*"), "'n*'", "n (int32)");
+        Throws.Line(() => Open(_folder["none.parquet"], "f0"), "'f0'", "expected lists");
+        Assert.Equal(1, Open(_folder["none.parquet"], "f*").Dimension);
     }
 
     [Theory]
@@ -151,7 +151,7 @@ public sealed class FeatureSetTests : IDisposable
     {
         var columns = new[] { ParquetData.Create("f0", new float[6]), ParquetData.Create("f1", new float?[] { 1, 1, 1, 1, null, 1 }) };
         ParquetWriter.Write(_folder["n.parquet"], columns, new ParquetWriterOptions { RowGroupRows = 2 });
-        var set = FeatureSet.Open(_folder["n.parquet"], new FeatureSetOptions { FeaturesColumn = "f*" });
+        var set = Open(_folder["n.parquet"], "f*");
         using var reader = set.OpenReader();
         Throws.Line(() => reader.Read(new float[12]), "n.parquet: column 'f1', row 4: it is null");
     }
@@ -160,10 +160,10 @@ public sealed class FeatureSetTests : IDisposable
     public void NullListsAndElementsAreFound()
     {
         var path = SharedData.File("parquet-testing", "data", "nullable.impala.parquet");
-        Throws.Line(() => FeatureSet.Open(path, new FeatureSetOptions { FeaturesColumn = "int_array" }), "int_array", "list<int32>");
+        Throws.Line(() => Open(path, "int_array"), "int_array", "list<int32>");
         var bad = SharedData.File("parquet-testing", "bad_data", "ARROW-GH-41317.parquet");
-        Throws.Line(() => FeatureSet.Open(bad, new FeatureSetOptions { FeaturesColumn = "list_float32" }), "'list_float32', row 0: its list is empty");
-        var set = FeatureSet.Open(bad, new FeatureSetOptions { FeaturesColumn = "fixed_size_list_float32" });
+        Throws.Line(() => Open(bad, "list_float32"), "'list_float32', row 0: its list is empty");
+        var set = Open(bad, "fixed_size_list_float32");
         Throws.Line(() => set.ReadRowGroup(0, new float[6]), "'fixed_size_list_float32', row 0: element 1 of its list is null");
     }
 
@@ -240,6 +240,9 @@ public sealed class FeatureSetTests : IDisposable
             }
         }
     }
+
+    private static FeatureSet Open(string path, string features) =>
+        FeatureSet.Open(path, new FeatureSetOptions { FeaturesColumn = features });
 
     private static ParquetData Lists(string name, int rows, int width) =>
         ParquetData.FloatLists(name, Enumerable.Range(1, rows * width).Select(i => (float)i).ToArray(), width);

@@ -88,11 +88,12 @@ public sealed class ParquetWriterTests
         byte[] values = [1, 0, 0, 0, 2, 0, 0, 0];
         byte[] header = [0x15, 0x00, 0x15, 0x10, 0x15, 0x10, 0x15];
         Assert.Equal([.. "PAR1"u8, .. header], bytes[..11]);
-        Assert.Equal([0x1c, 0x15, 0x04, 0x15, 0x00, 0x15, 0x06, 0x15, 0x06, 0x00, 0x00], bytes.AsSpan(bytes.AsSpan().IndexOf(values) - 11, 11).ToArray());
+        var page = bytes.AsSpan().IndexOf(values);
+        Assert.Equal([0x1c, 0x15, 0x04, 0x15, 0x00, 0x15, 0x06, 0x15, 0x06, 0x00, 0x00], bytes[(page - 11)..page]);
         Assert.Equal("PAR1"u8.ToArray(), bytes[^4..]);
-        var footer = BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(bytes.Length - 8));
+        var footer = bytes.Length - 8 - BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(bytes.Length - 8));
         // Version 1; a list of two schema elements, the root without a type.
-        Assert.Equal([0x15, 0x02, 0x19, 0x2c, 0x48, 0x06, .. "schema"u8, 0x15, 0x02, 0x00], bytes.AsSpan(bytes.Length - 8 - footer, 15).ToArray());
+        Assert.Equal([0x15, 0x02, 0x19, 0x2c, 0x48, 0x06, .. "schema"u8, 0x15, 0x02, 0x00], bytes[footer..(footer + 15)]);
     }
 
     [Fact]
@@ -102,9 +103,11 @@ public sealed class ParquetWriterTests
     public void AFileWithoutRowsHasColumns()
     {
         using var folder = new TempFolder();
-        ParquetWriter.Write(folder["a.parquet"], [ParquetData.Create("a", Array.Empty<long>()), ParquetData.Create("b", Array.Empty<string>())]);
+        ParquetWriter.Write(
+            folder["a.parquet"], [ParquetData.Create("a", Array.Empty<long>()), ParquetData.Create("b", Array.Empty<string>())]);
         using var file = ParquetFile.Open(folder["a.parquet"]);
-        Assert.Equal((0, 0, "a int64, b string"), (file.Rows, file.RowGroups.Count, string.Join(", ", file.Columns.Select(c => $"{c.Name} {c}"))));
+        Assert.Equal((0, 0), (file.Rows, file.RowGroups.Count));
+        Assert.Equal(["a int64", "b string"], file.Columns.Select(column => $"{column.Name} {column}"));
     }
 
     [Fact]
@@ -115,17 +118,19 @@ public sealed class ParquetWriterTests
         File.WriteAllText(path, "old");
         using (var writer = new ParquetWriter(path))
         {
-            writer.WriteRowGroup([ParquetData.Create("a", new[] { 1L })]);
+            var column = ParquetData.Create("a", new[] { 1L });
+            writer.WriteRowGroup([column]);
             Assert.Throws<ArgumentException>(() => writer.WriteRowGroup([ParquetData.Create("a", new[] { 1 })]));
             Assert.Throws<ArgumentException>(() => writer.WriteRowGroup([ParquetData.Create("b", new[] { 1L })]));
-            Assert.Throws<ArgumentException>(() => writer.WriteRowGroup([ParquetData.Create("a", new[] { 1L }), ParquetData.Create("a", new[] { 1L })]));
+            Assert.Throws<ArgumentException>(() => writer.WriteRowGroup([column, column]));
         }
 
         Assert.Equal("old", File.ReadAllText(path));
         Assert.Equal([path], Directory.GetFiles(folder.Path));
         using (var writer = new ParquetWriter(path))
         {
-            Assert.Throws<ArgumentException>(() => ParquetWriter.Write(folder["b.parquet"], [ParquetData.Create("t", new string?[] { null })]));
+            var missing = ParquetData.Create("t", new string?[] { null });
+            Assert.Throws<ArgumentException>(() => ParquetWriter.Write(folder["b.parquet"], [missing]));
             writer.WriteRowGroup([ParquetData.Create("a", new[] { 1L })]);
             writer.Complete();
         }
@@ -133,7 +138,8 @@ public sealed class ParquetWriterTests
         Assert.Equal([path], Directory.GetFiles(folder.Path));
         using var file = ParquetFile.Open(path);
         Assert.Equal([1L], file.ReadColumn<long>("a", 0).Values);
-        Throws.Line(() => ParquetWriter.Write(folder["no/such/folder.parquet"], [ParquetData.Create("a", new[] { 1 })]), "cannot be written");
+        var data = ParquetData.Create("a", new[] { 1 });
+        Throws.Line(() => ParquetWriter.Write(folder["no/such/folder.parquet"], [data]), "folder.parquet: cannot be written");
     }
 
     [Theory]

@@ -92,7 +92,7 @@ public sealed unsafe class SafetensorsTests
     }
 
     [Theory]
-    [InlineData("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}""", 8, "'b' starts at byte 4")]
+    [InlineData("""{"a":{"dtype":"I64","shape":[],"data_offsets":[0,8]},"b":{"dtype":"I32","shape":[],"data_offsets":[4,8]}}""", 8, "'b' starts")]
     [InlineData("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}""", 8, "'a' starts at byte 4, expected 0")]
     [InlineData("""{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}""", 8, "does not fit its offsets")]
     [InlineData("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", 9, "need")]
@@ -103,7 +103,7 @@ public sealed unsafe class SafetensorsTests
     [InlineData("""{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}}""", 0, "too large")]
     [InlineData("""{"a":{"dtype":"F32","shape":2,"data_offsets":[0,8]}}""", 8, "'a' lacks a valid")]
     [InlineData("""{"a":3}""", 0, "'a' lacks a valid")]
-    [InlineData("""{"a":{"dtype":"U8","shape":[],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[],"data_offsets":[1,2]}}""", 2, "two tensors")]
+    [InlineData("""{"a":{"dtype":"U8","shape":[],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[],"data_offsets":[1,2]}}""", 2, "two")]
     [InlineData("""{"__metadata__":{"a":1}}""", 0, "not a text")]
     [InlineData("[]", 0, "not an object")]
     [InlineData("{", 0, "not JSON")]

@@ -43,7 +43,8 @@ public sealed class ParquetWriter : IDisposable
     public ParquetWriter(string path, ParquetWriterOptions? options = null)
     {
         _options = options ?? new ParquetWriterOptions();
-        if (_options.Compression is not (ParquetCompression.None or ParquetCompression.Snappy or ParquetCompression.Gzip or ParquetCompression.Zstd))
+        if (_options.Compression is not (
+            ParquetCompression.None or ParquetCompression.Snappy or ParquetCompression.Gzip or ParquetCompression.Zstd))
         {
             throw new DataException($"{path}: cannot be written: {_options.Compression} compression is not supported for writing");
         }
