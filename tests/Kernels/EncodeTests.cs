@@ -14,7 +14,8 @@ public sealed unsafe class EncodeTests
 
     private static IEnumerable<Problem> Problems()
     {
-        foreach (var (rows, latents, features) in new[] { (1, 1, 1), (3, 50, 7), (37, 333, 20), (130, 1500, 33), (70, 2600, 16), (600, 700, 5) })
+        (int, int, int)[] sizes = [(1, 1, 1), (3, 50, 7), (37, 333, 20), (130, 1500, 33), (70, 2600, 16), (600, 700, 5)];
+        foreach (var (rows, latents, features) in sizes)
         {
             yield return Make("random", rows, latents, features, random => (float)(random.NextDouble() * 2 - 1), bias: false);
             yield return Make("biased", rows, latents, features, random => (float)(random.NextDouble() * 2 - 1), bias: true);
@@ -57,7 +58,8 @@ public sealed unsafe class EncodeTests
             pre =>
             {
                 var rows = Enumerable.Range(0, problem.Rows)
-                    .Select(row => Positive(problem, pre, row).OrderByDescending(entry => entry.Value).ThenBy(entry => entry.Latent).ToList())
+                    .Select(row => Positive(problem, pre, row)
+                        .OrderByDescending(entry => entry.Value).ThenBy(entry => entry.Latent).ToList())
                     .ToList();
                 return numbers.Select(k => rows.SelectMany(row => row.Take(k).OrderBy(entry => entry.Latent)).ToList()).ToList();
             },
@@ -101,7 +103,8 @@ public sealed unsafe class EncodeTests
                     foreach (var hint in new[] { 0, 0.9f * threshold, threshold, 1e-3f * threshold, 2 * threshold, float.NaN })
                     {
                         var got = encoder.EncodeBatchTopK(
-                            problem.Rows, problem.Latents, problem.Features, a, problem.Features, w, problem.Features, bias, k, hint, result);
+                            problem.Rows, problem.Latents, problem.Features, a, problem.Features, w, problem.Features, bias, k, hint,
+                            result);
                         AssertSame(entries, result, problem.Rows, $"{name} k {k} hint {hint} {context}");
                         Assert.True(threshold.Equals(got), $"{name} k {k} hint {hint} {context}: threshold {got}, expected {threshold}");
                     }
@@ -219,5 +222,11 @@ public sealed unsafe class EncodeTests
     }
 
     private static Problem Outer(string name, int rows, int latents, Func<int, float> row, Func<int, float> latent) => new(
-        name, rows, latents, 1, Enumerable.Range(0, rows).Select(row).ToArray(), Enumerable.Range(0, latents).Select(latent).ToArray(), null);
+        name,
+        rows,
+        latents,
+        1,
+        Enumerable.Range(0, rows).Select(row).ToArray(),
+        Enumerable.Range(0, latents).Select(latent).ToArray(),
+        null);
 }
