@@ -14,11 +14,13 @@ internal sealed class Demo : Command
     private const string Marker = "monoloss.demo";
     private const int TrainRows = 16384;
     private const int OtherRows = 4096;
+    private const int BatchSize = 512;
+    private const int EpochsPerLine = 3;
 
     [Option("out", Default = "demo", MetaValue = "DIR", HelpText = "Where the features and both runs go; those of an earlier demo are replaced")]
     public string Output { get; set; } = string.Empty;
 
-    [Option("mono-coef", Default = 0.0005, MetaValue = "X", HelpText = "Weight of MonoLoss in the second run")]
+    [Option("mono-coef", Default = 0.003, MetaValue = "X", HelpText = "Weight of MonoLoss in the second run")]
     public double MonoCoefficient { get; set; }
 
     [Option("seed", Default = 42, MetaValue = "N", HelpText = "What features and weights are drawn from")]
@@ -58,11 +60,11 @@ internal sealed class Demo : Command
                 Validation = [validation],
                 Test = [test],
                 Output = InFolder(name),
-                BatchSize = 512,
+                BatchSize = BatchSize,
                 Epochs = 15,
                 LearningRate = 1e-3,
                 Seed = Seed,
-                EvalEvery = 5,
+                EvalEvery = EpochsPerLine,
             };
             var clock = Stopwatch.StartNew();
             var end = TrainingSession.Train(context, device, options, dimension => new SaeConfig
@@ -70,9 +72,9 @@ internal sealed class Demo : Command
                 Architecture = Architecture.BatchTopK,
                 Dimension = dimension,
                 Latents = 512,
-                K = 8,
+                K = 16,
                 MonoCoefficient = coefficient,
-            }, Quiet, logEvery: null);
+            }, Quiet, logEvery: EpochsPerLine * (TrainRows / BatchSize));
             if (end == TrainingEnd.Stopped)
             {
                 return ExitCode.Stopped;

@@ -16,8 +16,8 @@ internal sealed class SyntheticConcepts
     private const int AttributesPerSample = 4;
     private const double FamilyStrength = 0.6;
     private const double ThingStrength = 0.8;
-    private const double AttributeStrength = 0.5;
-    private const double NoiseStrength = 0.3;
+    private const double AttributeStrength = 0.35;
+    private const double NoiseStrength = 0.4;
     private const int RowGroupRows = 4096;
 
     private static readonly (string Family, string[] Things)[] Families =

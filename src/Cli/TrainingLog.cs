@@ -17,7 +17,7 @@ internal sealed class TrainingLog(Context context, int? logEvery) : ITrainingObs
     public void Started(TrainingPlan plan)
     {
         (_plan, _pace) = (plan, new TrainingPace(plan));
-        _every = logEvery ?? Math.Max(1, plan.StepsPerEpoch / LinesPerEpoch);
+        _every = logEvery ?? (plan.StepsPerEpoch + LinesPerEpoch - 1) / LinesPerEpoch;
         foreach (var line in TrainingText.Describe(plan))
         {
             context.WriteLine(line);

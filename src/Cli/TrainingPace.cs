@@ -7,29 +7,28 @@ namespace MonoLoss.Cli;
 /// <param name="plan">The run.</param>
 internal sealed class TrainingPace(TrainingPlan plan)
 {
-    // Where the old pace has lost this much of its weight, what changed meanwhile shows.
-    private const double Memory = 0.7;
+    // What was measured before loses this part of its weight at every update, so that a change of pace shows.
+    private const double Memory = 0.8;
 
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private long _step = plan.FirstStep;
-    private double _secondsPerStep;
+    private double _recentSteps;
+    private double _recentSeconds;
 
     /// <summary>Rows a second.</summary>
-    public double SamplesPerSecond => _secondsPerStep > 0 ? plan.Training.BatchSize / _secondsPerStep : 0;
+    public double SamplesPerSecond => _recentSeconds > 0 ? plan.Training.BatchSize * _recentSteps / _recentSeconds : 0;
 
     /// <summary>Seconds until the last step.</summary>
-    public double SecondsLeft => _secondsPerStep * ((plan.StepsPerEpoch * plan.Training.Epochs) - _step);
+    public double SecondsLeft =>
+        _recentSteps > 0 ? _recentSeconds / _recentSteps * ((plan.StepsPerEpoch * plan.Training.Epochs) - _step) : 0;
 
     /// <summary>Notes how far the run is.</summary>
     public void Update(long step)
     {
-        if (step > _step)
-        {
-            var now = _clock.Elapsed.TotalSeconds / (step - _step);
-            _secondsPerStep = _secondsPerStep > 0 ? (Memory * _secondsPerStep) + ((1 - Memory) * now) : now;
-            _step = step;
-            _clock.Restart();
-        }
+        _recentSteps = (Memory * _recentSteps) + (step - _step);
+        _recentSeconds = (Memory * _recentSeconds) + _clock.Elapsed.TotalSeconds;
+        _step = step;
+        _clock.Restart();
     }
 
     /// <summary>Leaves out the time since the last update: it was not spent on steps.</summary>

@@ -21,7 +21,7 @@ internal static class TrainingText
             : "no MonoLoss");
         yield return $"model   {Name(model)}: {string.Join(", ", details)}";
         yield return $"data    {string.Join(", ", plan.Splits.Select(split => $"{split.Key} {Format(split.Value)} rows"))} "
-            + (plan.InMemory ? "(in memory)" : "(streamed)");
+            + (plan.InMemory ? "(training set in memory)" : "(training set streamed)");
         yield return $"run     {training.Epochs} epochs of {Format(plan.StepsPerEpoch)} batches of {Format(training.BatchSize)} rows"
             + (plan.FirstStep > 0 ? $", resumed after step {Format(plan.FirstStep)}" : string.Empty);
         yield return $"device  {plan.Device.Name} ({plan.Device.Description})";
