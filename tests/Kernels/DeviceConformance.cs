@@ -24,10 +24,14 @@ public abstract class DeviceConformance : IDisposable
         { 131, 129, 70 },
     };
 
+    /// <summary>B, D, M with so many active latents that kernels work block by block.</summary>
+    public static TheoryData<int, int, int> DenseSizes => new() { { 300, 2000, 3 }, { 5, 2000, 420 } };
+
     public void Dispose() => _device.Dispose();
 
     [Theory]
     [MemberData(nameof(Sizes))]
+    [MemberData(nameof(DenseSizes))]
     public void SpMM(int b, int d, int m)
     {
         var (z, s) = Sparse(b, m);
@@ -367,6 +371,7 @@ public abstract class DeviceConformance : IDisposable
     /// <summary>The visit that does everything against the kernels it stands for.</summary>
     [Theory]
     [MemberData(nameof(Sizes))]
+    [MemberData(nameof(DenseSizes))]
     public void BackwardLatentsIsItsParts(int b, int d, int m)
     {
         foreach (var (mono, jump, center, tied, add) in new[]
