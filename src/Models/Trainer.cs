@@ -71,6 +71,7 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
     private readonly RunFolder _folder = new(options.Output);
     private readonly List<StepMetrics> _metrics = [];
     private readonly List<EvaluationRow> _evaluations = [];
+    private bool _begun;
 
     /// <summary>Runs to the end, or until asked to stop.</summary>
     /// <param name="stop">Asks to stop after the present step; the checkpoint is saved then.</param>
@@ -109,9 +110,30 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
         using var model = SparseAutoencoder.Create(device, config);
         using var adam = new Adam(device, model.Parameters);
         using var source = new PrefetchingBatchSource(CreateSource(train, out var inMemory));
-        var position = Begin(model, adam, config, train);
+        try
+        {
+            return Run(model, adam, source, train, splits, inMemory, stop);
+        }
+        catch (Exception) when (_begun && !File.Exists(_folder.State))
+        {
+            // What failed before its first checkpoint leaves nothing: neither a run that cannot go on nor a name that is taken.
+            _folder.Delete();
+            throw;
+        }
+    }
+
+    private TrainingEnd Run(
+        SparseAutoencoder model,
+        Adam adam,
+        BatchSource source,
+        FeatureSet train,
+        List<(string Name, FeatureSet Set)> splits,
+        InMemoryBatchSource? inMemory,
+        CancellationToken stop)
+    {
+        var position = Begin(model, adam, model.Config);
         observer?.Started(new TrainingPlan(
-            config,
+            model.Config,
             options,
             device,
             splits.Prepend(("train", train)).ToDictionary(split => split.Item1, split => split.Item2.Rows),
@@ -194,7 +216,7 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
     }
 
     /// <summary>Fills the model: from the checkpoint, from other weights, or newly drawn.</summary>
-    private TrainingPosition Begin(SparseAutoencoder model, Adam adam, SaeConfig config, FeatureSet train)
+    private TrainingPosition Begin(SparseAutoencoder model, Adam adam, SaeConfig config)
     {
         if (_folder.HasRun && File.Exists(_folder.State))
         {
@@ -218,6 +240,7 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
             model.Initialize(new Random(options.Seed));
         }
 
+        _begun = true;
         try
         {
             Directory.CreateDirectory(options.Output);
@@ -265,6 +288,8 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
 
     private void Save(SparseAutoencoder model, Adam adam, TrainingPosition position)
     {
+        // A run that was complete and goes on is not complete any more.
+        File.Delete(_folder.Results);
         MetricsFiles.WriteSteps(_folder.Metrics, _metrics);
         if (_evaluations.Count > 0)
         {

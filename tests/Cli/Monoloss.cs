@@ -1,0 +1,150 @@
+using System.Diagnostics;
+using MonoLoss.Cli;
+using MonoLoss.Data.Parquet;
+using MonoLoss.Models;
+using MonoLoss.Tests.Data;
+using Spectre.Console;
+
+namespace MonoLoss.Tests.Cli;
+
+/// <summary>What a command left: exit code and streams.</summary>
+internal sealed record Outcome(int Exit, string Output, string Error)
+{
+    /// <summary>Checks that it succeeded without a word on stderr.</summary>
+    public Outcome Succeeded()
+    {
+        Assert.True(Exit == ExitCode.Success && Error.Length == 0, $"exit code {Exit}: {Error}");
+        return this;
+    }
+
+    /// <summary>Checks that it refused its input: exit code 2 and one line on stderr that has these words in it.</summary>
+    public void Refused(params string[] words)
+    {
+        Assert.True(Exit == ExitCode.BadInput, $"exit code {Exit}: {Error}{Output}");
+        Assert.StartsWith("monoloss: ", Error, StringComparison.Ordinal);
+        Assert.Equal(Error.Length - 1, Error.IndexOf('\n'));
+        Assert.All(words, word => Assert.Contains(word, Error, StringComparison.Ordinal));
+    }
+}
+
+/// <summary>Runs the command line, in this process or in one of its own.</summary>
+internal static class Monoloss
+{
+    public static Outcome Run(params string[] args) => Run(new StringWriter(), CancellationToken.None, args);
+
+    /// <summary>Runs until a line of output begins so (after white space is made single), then asks to stop.</summary>
+    public static Outcome RunUntil(string line, params string[] args)
+    {
+        using var stop = new CancellationTokenSource();
+        return Run(new StoppingWriter(line, stop), stop.Token, args);
+    }
+
+    /// <summary>Starts the program; output is redirected.</summary>
+    /// <param name="shell">Shell commands before it, in the same process; null for none.</param>
+    /// <param name="args">Its arguments.</param>
+    public static Process Start(string? shell, params string[] args)
+    {
+        var start = new ProcessStartInfo(shell is null ? "dotnet" : "bash") { RedirectStandardOutput = true, RedirectStandardError = true };
+        if (shell is not null)
+        {
+            start.ArgumentList.Add("-c");
+            start.ArgumentList.Add($"{shell}; exec dotnet \"$@\"");
+            start.ArgumentList.Add("bash");
+        }
+
+        // Otherwise the runtime maps its code from a file, which a limit on the size of files hits too.
+        start.Environment["DOTNET_EnableWriteXorExecute"] = "0";
+        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "monoloss.dll"));
+        foreach (var arg in args)
+        {
+            start.ArgumentList.Add(arg);
+        }
+
+        return Process.Start(start)!;
+    }
+
+    /// <summary>Waits for the end of a process.</summary>
+    public static Outcome Finish(Process process)
+    {
+        var error = process.StandardError.ReadToEndAsync();
+        var output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return new Outcome(process.ExitCode, output, error.Result);
+    }
+
+    private static Outcome Run(StringWriter output, CancellationToken stop, string[] args)
+    {
+        var console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Ansi = AnsiSupport.No,
+            Interactive = InteractionSupport.No,
+            Out = new AnsiConsoleOutput(output),
+        });
+        var error = new StringWriter { NewLine = "\n" };
+        return new Outcome(Application.Run(args, new Context(console, error, stop)), output.ToString(), error.ToString());
+    }
+
+    private sealed class StoppingWriter(string start, CancellationTokenSource stop) : StringWriter
+    {
+        public override void WriteLine(string? value)
+        {
+            base.WriteLine(value);
+            if (string.Join(' ', value!.Split(' ', StringSplitOptions.RemoveEmptyEntries)).StartsWith(start, StringComparison.Ordinal))
+            {
+                stop.Cancel();
+            }
+        }
+    }
+}
+
+/// <summary>Small feature files, and what runs on them leave.</summary>
+internal static class RunFiles
+{
+    /// <summary>Rows near one of a few directions, the same every time.</summary>
+    public static float[] Features(int rows, int dimension, int seed = 1)
+    {
+        const int Directions = 5;
+        var random = new Random(seed);
+        var directions = Enumerable.Range(0, Directions * dimension).Select(_ => (random.NextSingle() * 2) - 1).ToArray();
+        return [.. Enumerable.Range(0, rows * dimension).Select(i =>
+            directions[(i / dimension % Directions * dimension) + (i % dimension)] + (random.NextSingle() * 0.6f) - 0.3f)];
+    }
+
+    /// <summary>Writes a file of features with labels.</summary>
+    public static string Write(string path, float[] features, int dimension, int rowGroupRows = 65536)
+    {
+        var labels = Enumerable.Range(0, features.Length / dimension).Select(i => (long)(i % 5)).ToArray();
+        ParquetWriter.Write(
+            path,
+            [ParquetData.FloatLists("features", features, dimension), ParquetData.Create("label", labels)],
+            new ParquetWriterOptions { RowGroupRows = rowGroupRows });
+        return path;
+    }
+
+    /// <summary>Writes 640 rows of 16 floats in row groups of 100.</summary>
+    public static string Write(TempFolder folder, string name = "features.parquet") =>
+        Write(folder[name], Features(640, 16), 16, rowGroupRows: 100);
+
+    /// <summary>metrics.parquet without the column that no two runs share.</summary>
+    public static IEnumerable<StepMetrics> Steps(string run) =>
+        MetricsFiles.ReadSteps(Path.Combine(run, "metrics.parquet")).Select(row => row with { SamplesPerSecond = 0 });
+
+    /// <summary>Checks that two runs ended in the same bits.</summary>
+    public static void AssertSame(string expected, string actual)
+    {
+        Assert.Equal(Steps(expected), Steps(actual));
+        foreach (var file in new[] { "sae_weights.safetensors", "training_state.safetensors", "evals.parquet", "latents.parquet" })
+        {
+            Assert.True(
+                File.ReadAllBytes(Path.Combine(expected, file)).AsSpan().SequenceEqual(File.ReadAllBytes(Path.Combine(actual, file))), file);
+        }
+    }
+}
+
+/// <summary>A fact that needs signals and a shell.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class UnixFactAttribute : FactAttribute
+{
+    /// <summary>Looks at the system.</summary>
+    public UnixFactAttribute() => Skip = OperatingSystem.IsWindows() ? "no signals on Windows" : null;
+}

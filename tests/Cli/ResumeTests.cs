@@ -1,0 +1,141 @@
+using System.Diagnostics;
+using MonoLoss.Cli;
+using MonoLoss.Tests.Data;
+
+namespace MonoLoss.Tests.Cli;
+
+/// <summary>The same seed gives the same bits, on any number of threads, and whether or not a run was stopped on the way.</summary>
+public sealed class ResumeTests
+{
+    public static TheoryData<string, bool> Runs
+    {
+        get
+        {
+            var runs = new TheoryData<string, bool>();
+            foreach (var model in new[] { "batch_topk", "topk", "jumprelu", "vanilla" })
+            {
+                runs.Add(model, false);
+                runs.Add(model, true);
+            }
+
+            return runs;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Runs))]
+    public void StoppedAndResumedEndsInTheSameBits(string model, bool streamed)
+    {
+        using var folder = new TempFolder();
+        var data = RunFiles.Write(folder);
+        Monoloss.Run(Train(model, data, folder["whole"], streamed)).Succeeded();
+
+        var args = Train(model, data, folder["parts"], streamed);
+        foreach (var stop in new[] { "epoch 1/3 step 7 ", "epoch 2/3 step 20 ", "epoch 3/3 step 21 " })
+        {
+            var outcome = Monoloss.RunUntil(stop, [.. args, "--resume"]);
+            Assert.Equal(ExitCode.Stopped, outcome.Exit);
+            Assert.Empty(outcome.Error);
+            Assert.False(File.Exists(Path.Combine(folder["parts"], "results.json")));
+        }
+
+        Monoloss.Run([.. args, "--resume"]).Succeeded();
+        RunFiles.AssertSame(folder["whole"], folder["parts"]);
+    }
+
+    [Theory]
+    [InlineData("batch_topk")]
+    [InlineData("topk")]
+    [InlineData("jumprelu")]
+    [InlineData("vanilla")]
+    public void AnyNumberOfThreadsGivesTheSameBits(string model)
+    {
+        using var folder = new TempFolder();
+        var data = RunFiles.Write(folder);
+        foreach (var threads in new[] { "1", "2", "5" })
+        {
+            Monoloss.Run([.. Train(model, data, folder[threads], streamed: threads == "5"), "--threads", threads, "--no-shuffle"]).Succeeded();
+        }
+
+        Assert.All(new[] { "2", "5" }, threads => Assert.True(
+            File.ReadAllBytes(Path.Combine(folder["1"], "sae_weights.safetensors")).AsSpan()
+                .SequenceEqual(File.ReadAllBytes(Path.Combine(folder[threads], "sae_weights.safetensors"))),
+            threads));
+    }
+
+    [UnixFact]
+    public void KilledAndResumedEndsInTheSameBits()
+    {
+        using var folder = new TempFolder();
+        var data = RunFiles.Write(folder);
+        string[] more = ["--epochs", "30", "--checkpoint-every", "3", "--resume"];
+        Monoloss.Run([.. Train("batch_topk", data, folder["whole"], streamed: false), .. more]).Succeeded();
+
+        string[] args = [.. Train("batch_topk", data, folder["parts"], streamed: false), .. more];
+        using (var process = Monoloss.Start(shell: null, args))
+        {
+            WaitForStep(process, 8);
+            process.Kill();
+            process.WaitForExit();
+        }
+
+        Assert.False(File.Exists(Path.Combine(folder["parts"], "results.json")));
+        Monoloss.Run(args).Succeeded();
+        RunFiles.AssertSame(folder["whole"], folder["parts"]);
+    }
+
+    [UnixFact]
+    public void InterruptSavesACheckpoint()
+    {
+        using var folder = new TempFolder();
+        var data = RunFiles.Write(folder);
+        string[] args = [.. Train("vanilla", data, folder["run"], streamed: false), "--epochs", "1000", "--eval-every", "0"];
+        using var process = Monoloss.Start(shell: null, args);
+        WaitForStep(process, 8);
+        using (var kill = Process.Start("kill", ["-INT", $"{process.Id}"]))
+        {
+            kill.WaitForExit();
+        }
+
+        var outcome = Monoloss.Finish(process);
+        Assert.Equal(ExitCode.Stopped, outcome.Exit);
+        Assert.Empty(outcome.Error);
+        Assert.Contains("--resume", outcome.Output, StringComparison.Ordinal);
+        Assert.True(File.Exists(Path.Combine(folder["run"], "training_state.safetensors")));
+        Assert.True(RunFiles.Steps(folder["run"]).Count() >= 8);
+    }
+
+    [Fact]
+    public void SkipExistingLeavesACompleteRunAndContinuesAnother()
+    {
+        using var folder = new TempFolder();
+        var data = RunFiles.Write(folder);
+        string[] args = [.. Train("batch_topk", data, folder["run"], streamed: false), "--skip-existing"];
+        Assert.Equal(ExitCode.Stopped, Monoloss.RunUntil("epoch 1/3 step 3 ", args).Exit);
+        Monoloss.Run(args).Succeeded();
+        var written = File.GetLastWriteTimeUtc(Path.Combine(folder["run"], "sae_weights.safetensors"));
+        Assert.Contains("complete run", Monoloss.Run(args).Succeeded().Output, StringComparison.Ordinal);
+        Assert.Equal(written, File.GetLastWriteTimeUtc(Path.Combine(folder["run"], "sae_weights.safetensors")));
+    }
+
+    private static string[] Train(string model, string data, string output, bool streamed) =>
+    [
+        "train", "--train", data, "--val", data, "--out", output, "--model", model, "--latents", "40", "--k", "4", "--batch-size", "64",
+        "--lr", "1e-2", "--mono-coef", "0.01", "--dead-after", "192", "--dead-check-interval", "4", "--bandwidth", "0.1", "--epochs", "3",
+        "--log-every", "1",
+        .. streamed ? new[] { "--memory", "8K" } : [],
+    ];
+
+    private static void WaitForStep(Process process, int step)
+    {
+        while (process.StandardOutput.ReadLine() is { } line)
+        {
+            if (line.Contains($"  step {step}  ", StringComparison.Ordinal))
+            {
+                return;
+            }
+        }
+
+        Assert.Fail($"ended before step {step}: {process.StandardError.ReadToEnd()}");
+    }
+}
