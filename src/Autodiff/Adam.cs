@@ -78,7 +78,14 @@ public sealed class Adam(Device device, IReadOnlyList<Parameter> parameters) : I
         {
             if (parameter.Variable.HasGradient)
             {
-                device.AddSumSquares(parameter.Variable.Gradient, _squares);
+                if (parameter.Variable.GradientRowSquares is { } rowSquares)
+                {
+                    device.AddSum(rowSquares, _squares);
+                }
+                else
+                {
+                    device.AddSumSquares(parameter.Variable.Gradient, _squares);
+                }
             }
         }
 

@@ -32,6 +32,12 @@ public sealed partial class Tape(Device device) : IDisposable
     /// <summary>Where the operations run.</summary>
     public Device Device { get; } = device;
 
+    /// <summary>
+    /// Whether all that concerns a latent on the way back is done in one visit to it (<see cref="LatentBackward"/>), rather than
+    /// operation by operation. The gradients are the same but for rounding.
+    /// </summary>
+    public bool FuseLatents { get; init; } = true;
+
     /// <summary>Starts anew: what was recorded is forgotten, its outputs are no longer valid.</summary>
     public void Reset()
     {

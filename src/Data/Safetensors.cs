@@ -72,10 +72,11 @@ public sealed unsafe class SafetensorsFile : IDisposable
             file.ReadHeader();
             return file;
         }
-        catch (Exception exception) when (exception is CorruptException or IOException or JsonException or UnauthorizedAccessException)
+        catch (Exception exception) when (exception is CorruptException or IOException or JsonException or InvalidOperationException)
         {
             file.Dispose();
-            var why = exception is JsonException ? "the header is not JSON" : exception.Message;
+            // A JSON text that is no UTF-8 is an InvalidOperationException.
+            var why = exception is JsonException or InvalidOperationException ? "the header is not JSON" : exception.Message;
             throw new DataException($"{path}: cannot be read as safetensors: {why}", exception);
         }
     }

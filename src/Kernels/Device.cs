@@ -218,6 +218,18 @@ public abstract class Device : IDisposable
         DeviceArray<float> gradient,
         DeviceArray<double> result);
 
+    /// <summary>How many latents are active in the sense of MonoLoss: Σ_{i&lt;j} a_i·a_j &gt; 1e-8 over the batch.</summary>
+    /// <param name="s">z ≥ 0, B×M, its columns indexed.</param>
+    /// <param name="norms">The rows' lengths.</param>
+    public abstract int CountMonoActive(SparseRows s, DeviceArray<double> norms);
+
+    /// <summary>
+    /// All that reaches the latents of a batch and all that goes on from them, in one visit to each latent. The same as
+    /// <see cref="Sddmm"/>, <see cref="SpMMTransposed"/>, <see cref="MonoScores"/>, <see cref="AddMonoGradient"/>,
+    /// <see cref="JumpReLUGradient"/> and <see cref="SumGradientColumns"/> one after another.
+    /// </summary>
+    public abstract void BackwardLatents(in LatentBackward work);
+
     /// <summary>The gradient of s −= factor/result[1] · scoreGradient: MonoLoss's, if result[1] latents are active.</summary>
     public abstract void AddMonoGradient(SparseRows s, DeviceArray<float> scoreGradient, DeviceArray<double> result, double factor);
 
@@ -259,6 +271,9 @@ public abstract class Device : IDisposable
 
     /// <summary>result[0] += Σ x², in float64.</summary>
     public abstract void AddSumSquares(Tensor x, DeviceArray<double> result);
+
+    /// <summary>result[0] += Σ values.</summary>
+    public abstract void AddSum(DeviceArray<double> values, DeviceArray<double> result);
 
     /// <summary>Scales every row to length 1; a row of zeros stays.</summary>
     public abstract void NormalizeRows(Tensor x);

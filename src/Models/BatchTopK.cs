@@ -40,6 +40,9 @@ public sealed class BatchTopK : SparseAutoencoder
     public double? InferenceThreshold { get; set; }
 
     /// <inheritdoc/>
+    public override double ReportedAuxiliaryFactor => Config.AuxCoefficient;
+
+    /// <inheritdoc/>
     public override void Initialize(Random random) => Initialization.TransposedPair(_encoder, _decoder, random);
 
     /// <inheritdoc/>
@@ -57,14 +60,7 @@ public sealed class BatchTopK : SparseAutoencoder
         var auxiliary = AuxiliaryLoss(tape, x, encoding.Input, reconstruction, deadAfter);
         var mono = MonoTerm(tape, encoding, batchMonoLoss);
         var total = tape.WeightedSum((error, 1), (auxiliary, Config.AuxCoefficient), (mono?.Loss, Config.MonoCoefficient));
-        return new StepLoss(
-            total,
-            error.Read(),
-            Config.AuxCoefficient * (auxiliary?.Read() ?? 0),
-            0,
-            mono?.Loss.Read() ?? 0,
-            mono?.MeanScore ?? 0,
-            MeanActive(latents.Value));
+        return new StepLoss(total, error, auxiliary, null, mono, MeanActive(latents.Value));
     }
 
     private protected override SparseVariable EncodeInput(Tape tape, Tensor input) =>

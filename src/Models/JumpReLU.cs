@@ -46,8 +46,7 @@ public sealed class JumpReLU : SparseAutoencoder
         var error = tape.MeanSquaredError(reconstruction, x);
         var mono = MonoTerm(tape, encoding, batchMonoLoss);
         var total = tape.WeightedSum((error, 1), (l0, Config.L1Coefficient), (mono?.Loss, Config.MonoCoefficient));
-        return new StepLoss(
-            total, error.Read(), 0, Config.L1Coefficient * l0.Read(), mono?.Loss.Read() ?? 0, mono?.MeanScore ?? 0, l0.Read());
+        return new StepLoss(total, error, null, l0, mono, l0);
     }
 
     /// <inheritdoc/>

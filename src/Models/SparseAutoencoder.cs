@@ -10,15 +10,15 @@ namespace MonoLoss.Models;
 public readonly record struct Encoding(SparseVariable Latents, Tensor Input, Tensor Directions);
 
 /// <summary>The loss of a batch, its parts, and what else a step reports.</summary>
+/// <remarks>Read the numbers after going back: that is when they are formed at no extra cost.</remarks>
 /// <param name="Total">What is differentiated.</param>
 /// <param name="Reconstruction">Mean squared error; NMSE for TopK.</param>
-/// <param name="Auxiliary">The auxiliary loss, for BatchTopK with its coefficient, for TopK without, as the official code reports it.</param>
-/// <param name="Sparsity">The L1 or L0 penalty with its coefficient.</param>
-/// <param name="Mono">MonoLoss without its coefficient; 0 when it is off.</param>
-/// <param name="MonoScore">Mean score of the batch's active latents; 0 when MonoLoss is off.</param>
+/// <param name="Auxiliary">The auxiliary loss without its coefficient; null if there was none.</param>
+/// <param name="Sparsity">L1 or L0 without its coefficient; null for the other models.</param>
+/// <param name="Mono">MonoLoss without its coefficient; null when it is off.</param>
 /// <param name="L0">Mean number of active latents a row.</param>
 public readonly record struct StepLoss(
-    Scalar Total, double Reconstruction, double Auxiliary, double Sparsity, double Mono, double MonoScore, double L0);
+    Scalar Total, Scalar Reconstruction, Scalar? Auxiliary, Scalar? Sparsity, MonoLossResult? Mono, Scalar L0);
 
 /// <summary>
 /// A sparse autoencoder: its parameters, encoder, decoder and loss. The four are one file each; all keep W_enc and W_dec M×D, one
@@ -31,7 +31,9 @@ public abstract class SparseAutoencoder : IDisposable
     private readonly Tensor _deviation;
     private readonly DeviceArray<double> _activity;
     private readonly DeviceArray<int> _silent;
-    private readonly double[] _activityOnHost = new double[2];
+    private readonly double[] _activityOnHost = new double[1];
+    private readonly Scalar _meanActive;
+    private int _activeRows;
 
     private protected SparseAutoencoder(Device device, SaeConfig config)
     {
@@ -42,6 +44,7 @@ public abstract class SparseAutoencoder : IDisposable
         _deviation = device.Tensor(0, 0);
         _activity = device.Allocate<double>(2);
         _silent = device.Allocate<int>(0);
+        _meanActive = new Scalar(ReadMeanActive);
         SilentBatches = device.Allocate<int>(config.Latents);
     }
 
@@ -56,6 +59,9 @@ public abstract class SparseAutoencoder : IDisposable
 
     /// <summary>How many batches each latent has been silent; only training moves it.</summary>
     public DeviceArray<int> SilentBatches { get; }
+
+    /// <summary>What the reported auxiliary loss counts: its coefficient for BatchTopK, 1 for TopK, as the official code reports it.</summary>
+    public virtual double ReportedAuxiliaryFactor => 1;
 
     /// <summary>The norm the official code clips this one's gradient to, if the user says nothing.</summary>
     public virtual double DefaultMaxGradientNorm => 1;
@@ -141,11 +147,11 @@ public abstract class SparseAutoencoder : IDisposable
         batchMonoLoss && Config.MonoCoefficient > 0 ? tape.MonoLoss(encoding.Latents, encoding.Directions) : null;
 
     /// <summary>Mean number of active latents a row.</summary>
-    private protected double MeanActive(SparseRows latents)
+    private protected Scalar MeanActive(SparseRows latents)
     {
+        _activeRows = latents.Rows;
         Device.SumPositive(latents, _activity);
-        _activity.CopyTo(_activityOnHost);
-        return _activityOnHost[0] / latents.Rows;
+        return _meanActive;
     }
 
     /// <summary>Notes which latents fired in a batch.</summary>
@@ -160,4 +166,10 @@ public abstract class SparseAutoencoder : IDisposable
     /// <summary>The latents silent for at least so many batches; null if there is none.</summary>
     private protected DeviceArray<int>? Silent(int least) =>
         Device.ListSilent(SilentBatches, least, _silent) > 0 ? _silent : null;
+
+    private double ReadMeanActive()
+    {
+        _activity.CopyTo(_activityOnHost);
+        return _activityOnHost[0] / _activeRows;
+    }
 }

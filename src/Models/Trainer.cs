@@ -401,13 +401,13 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
             _x.Set(_batch);
             _tape.Reset();
             var loss = _model.Loss(_tape, _x, _options.DeadAfterBatches, batchMonoLoss: _dataset is null);
+            _tape.Backward(loss.Total);
             var total = loss.Total.Read();
             if (!double.IsFinite(total))
             {
                 throw new ConfigurationException($"the loss became {total} at step {step}: try a lower --lr; the last checkpoint is kept");
             }
 
-            _tape.Backward(loss.Total);
             if (_dataset is not null && step % _options.MonoPeriod == 0)
             {
                 _dataset.AddGradient(DatasetBatches(), _model.Config.MonoCoefficient);
@@ -426,12 +426,12 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
                 step,
                 epoch,
                 total,
-                loss.Reconstruction,
-                loss.Auxiliary,
-                loss.Sparsity,
-                loss.Mono,
-                loss.MonoScore,
-                loss.L0,
+                loss.Reconstruction.Read(),
+                _model.ReportedAuxiliaryFactor * (loss.Auxiliary?.Read() ?? 0),
+                _model.Config.L1Coefficient * (loss.Sparsity?.Read() ?? 0),
+                loss.Mono?.Loss.Read() ?? 0,
+                loss.Mono?.MeanScore.Read() ?? 0,
+                loss.L0.Read(),
                 dead,
                 norm,
                 _options.BatchSize / clock.Elapsed.TotalSeconds);

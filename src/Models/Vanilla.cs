@@ -40,14 +40,7 @@ public sealed class Vanilla : SparseAutoencoder
         var l1 = tape.L1(encoding.Latents);
         var mono = MonoTerm(tape, encoding, batchMonoLoss);
         var total = tape.WeightedSum((error, 1), (l1, Config.L1Coefficient), (mono?.Loss, Config.MonoCoefficient));
-        return new StepLoss(
-            total,
-            error.Read(),
-            0,
-            Config.L1Coefficient * l1.Read(),
-            mono?.Loss.Read() ?? 0,
-            mono?.MeanScore ?? 0,
-            MeanActive(encoding.Latents.Value));
+        return new StepLoss(total, error, null, l1, mono, MeanActive(encoding.Latents.Value));
     }
 
     private protected override SparseVariable EncodeInput(Tape tape, Tensor input) =>

@@ -3,7 +3,8 @@ namespace MonoLoss.Tests.Data;
 /// <summary>A damaged file is a line of explanation, or is read (a flipped bit may be in a value): never anything else.</summary>
 public sealed class ParquetDamageTests
 {
-    public static TheoryData<string> Files => [.. Directory.GetFiles(Fixtures.Folder, "*.parquet").Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
+    public static TheoryData<string> Files => [.. Directory.GetFiles(Fixtures.Folder, "*.parquet")
+        .Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
 
     [Theory]
     [InlineData("duckdb-snappy-v1.parquet")]

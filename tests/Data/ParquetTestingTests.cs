@@ -115,7 +115,10 @@ public sealed class ParquetTestingTests
     [SharedDataFact]
     public void EncryptedFooterIsSaidInALine()
     {
-        foreach (var path in Directory.GetFiles(Good(""), "*.encrypted").Where(path => !path.Contains("plaintext", StringComparison.Ordinal)))
+        var files = Directory.GetFiles(Good(""), "*.encrypted")
+            .Where(path => !path.Contains("plaintext", StringComparison.Ordinal)).ToList();
+        Assert.NotEmpty(files);
+        foreach (var path in files)
         {
             Throws.Line(() => ParquetFile.Open(path), Path.GetFileName(path), "encrypted");
         }
@@ -124,12 +127,17 @@ public sealed class ParquetTestingTests
     [SharedDataFact]
     public void EveryBadFileIsRefused()
     {
+        // Odd but not wrong: indexes of no bits into a dictionary of one value. DuckDB and hyparquet read it, too.
+        const string Readable = "ARROW-GH-43605.parquet";
         var files = Directory.GetFiles(SharedData.File("parquet-testing", "bad_data"), "*.parquet");
         Assert.Equal(8, files.Length);
-        foreach (var path in files)
+        foreach (var path in files.Where(path => Path.GetFileName(path) != Readable))
         {
             Throws.Line(() => Damage.ReadAll(path), Path.GetFileName(path));
         }
+
+        using var file = ParquetFile.Open(SharedData.File("parquet-testing", "bad_data", Readable));
+        Assert.Equal(new long[21186], file.ReadColumn<long>("min_fl", 0).Values);
     }
 
     private static string Good(string name) => SharedData.File("parquet-testing", "data", name);
@@ -187,7 +195,8 @@ public sealed class ParquetTestingTests
         var values = column.Values.Select((value, i) => column.IsNull(i) ? "null" : text(value)).ToArray();
         return column.Offsets is not { } offsets
             ? values
-            : Enumerable.Range(0, offsets.Length - 1).Select(row =>
-                column.NullRows is not null && column.NullRows[row] ? "null" : $"[{string.Join(',', values[offsets[row]..offsets[row + 1]])}]");
+            : Enumerable.Range(0, offsets.Length - 1).Select(row => column.NullRows is not null && column.NullRows[row]
+                ? "null"
+                : $"[{string.Join(',', values[offsets[row]..offsets[row + 1]])}]");
     }
 }

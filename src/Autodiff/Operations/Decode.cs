@@ -33,14 +33,21 @@ public sealed partial class Tape
                 return;
             }
 
-            var latents = _latents!.AccumulateGradient();
-            device.Sddmm(latents, _result.Gradient, _weights!.Value);
-            device.IndexColumns(latents);
-            device.SpMMTransposed(latents, useGradient: false, _result.Gradient, _weights.AccumulateGradient());
             if (_bias is not null)
             {
                 device.SumColumns(1, _result.Gradient, _bias.AccumulateGradient());
             }
+
+            if (_latents!.Defers && _latents.DeferredDecode is null)
+            {
+                _latents.DeferredDecode = (_result.Gradient, _weights!);
+                return;
+            }
+
+            var latents = _latents.AccumulateGradient();
+            device.Sddmm(latents, _result.Gradient, _weights!.Value);
+            device.IndexColumns(latents);
+            device.SpMMTransposed(latents, useGradient: false, _result.Gradient, _weights.AccumulateGradient());
         }
 
         public override void ClearGradients() => _result.ClearGradient();

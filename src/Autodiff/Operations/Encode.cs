@@ -32,7 +32,7 @@ public sealed partial class Tape
     /// <param name="subset">The only latents that take part, ascending; null for all.</param>
     public SparseVariable Encode(
         Tensor x, Variable weights, Variable? bias, Variable? center, in Selection selection, DeviceArray<int>? subset = null) =>
-        Record(device => new EncodeOperation(device)).Forward(x, weights, bias, center, selection, subset);
+        Record(device => new EncodeOperation(device)).Forward(x, weights, bias, center, selection, subset, FuseLatents);
 
     /// <summary>
     /// With δ = ∂loss/∂latents, s its column sums: ∂W = δᵀ·(x − center), ∂bias = s, ∂center = −s·W. Places that are off carry no
@@ -45,15 +45,17 @@ public sealed partial class Tape
         private readonly Tensor _subsetWeights = device.Tensor(0, 0);
         private readonly Tensor _subsetBias = device.Tensor(0, 0);
         private readonly Tensor _columnSums = device.Tensor(0, 0);
+        private Tensor? _x;
         private Tensor? _input;
         private Variable? _weights;
         private Variable? _bias;
         private Variable? _center;
 
         public SparseVariable Forward(
-            Tensor x, Variable weights, Variable? bias, Variable? center, in Selection selection, DeviceArray<int>? subset)
+            Tensor x, Variable weights, Variable? bias, Variable? center, in Selection selection, DeviceArray<int>? subset, bool fuse)
         {
-            (_weights, _bias, _center, _input) = (weights, bias, center, x);
+            (_weights, _bias, _center, _x, _input) = (weights, bias, center, x, x);
+            _latents.Defers = fuse;
             if (center is not null)
             {
                 device.AddRow(x, -1, center.Value, _centered);
@@ -96,6 +98,12 @@ public sealed partial class Tape
 
         public override void Backward()
         {
+            if (_latents.Defers)
+            {
+                VisitLatents();
+                return;
+            }
+
             var latents = _latents.AccumulateGradient();
             device.IndexColumns(latents);
             device.SpMMTransposed(latents, useGradient: true, _input!, _weights!.AccumulateGradient());
@@ -116,6 +124,37 @@ public sealed partial class Tape
             {
                 device.AddWeightedRows(-1, _columnSums, _weights.Value, _center.AccumulateGradient());
             }
+        }
+
+        private void VisitLatents()
+        {
+            device.IndexColumns(_latents.Value);
+            // The decoder's gradient is asked for first: with tied weights the encoder's is the same, and is then added to.
+            var decode = _latents.DeferredDecode;
+            var addToDecoder = false;
+            var decoderGradient = decode?.Weights.OverwriteGradient(out addToDecoder);
+            var encoderGradient = _weights!.OverwriteGradient(out var addToEncoder);
+            device.BackwardLatents(new LatentBackward
+            {
+                Latents = _latents.Value,
+                AddToLatentGradient = _latents.HasGradient,
+                DecodedGradient = decode?.Gradient,
+                Decoder = decode?.Weights.Value,
+                DecoderGradient = decoderGradient,
+                AddToDecoderGradient = addToDecoder,
+                DecoderGradientSquares = decode is { } decoded && decoded.Weights != _weights ? decoded.Weights.WriteGradientRowSquares() : null,
+                PositiveAmount = _latents.DeferredPositiveAmount,
+                Mono = _latents.DeferredMono,
+                JumpReLU = _latents.DeferredJumpReLU,
+                Input = _x!,
+                Center = _center?.Value,
+                Encoder = _weights.Value,
+                EncoderGradient = encoderGradient,
+                AddToEncoderGradient = addToEncoder,
+                EncoderGradientSquares = _weights.WriteGradientRowSquares(),
+                BiasGradient = _bias?.AccumulateGradient(),
+                CenterGradient = _center?.AccumulateGradient(),
+            });
         }
 
         public override void ClearGradients() => _latents.ClearGradient();

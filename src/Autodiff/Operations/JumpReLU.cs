@@ -26,8 +26,8 @@ public sealed partial class Tape
     private sealed class JumpReLUOperation(Device device) : Operation
     {
         private readonly DeviceArray<float> _pre = device.Allocate<float>(0);
-        private readonly Scalar _l0 = new(device.Allocate<double>(2));
-        private readonly double[] _sums = new double[2];
+        private readonly DeviceArray<double> _sums = device.Allocate<double>(2);
+        private Scalar? _l0;
         private SparseVariable? _latents;
         private Variable? _logThreshold;
         private float _bandwidth;
@@ -37,26 +37,44 @@ public sealed partial class Tape
         {
             (_latents, _logThreshold, _bandwidth) = (latents, logThreshold, bandwidth);
             device.JumpReLU(latents.Value, x, weights, bias, logThreshold.Value, bandwidth, _pre);
-            device.SumPositive(latents.Value, _l0.Value);
-            _l0.Value.CopyTo(_sums);
-            _l0.Value.CopyFrom([_sums[0] / latents.Value.Rows]);
-            return _l0;
+            device.SumPositive(latents.Value, _sums);
+            return _l0 ??= new Scalar(() => Host.Read(_sums, 0) / _latents!.Value.Rows);
         }
 
         public override void Backward()
         {
-            var latents = _latents!.AccumulateGradient();
+            var l0Factor = _l0!.Gradient / _latents!.Value.Rows;
+            if (_latents.Defers)
+            {
+                _latents.DeferredJumpReLU = new JumpReLUTerm
+                {
+                    Pre = _pre,
+                    LogThreshold = _logThreshold!.Value,
+                    Bandwidth = _bandwidth,
+                    L0Factor = l0Factor,
+                    Gradient = _logThreshold.AccumulateGradient(),
+                };
+                return;
+            }
+
+            var latents = _latents.AccumulateGradient();
             device.IndexColumns(latents);
             device.JumpReLUGradient(
-                latents, _pre, _logThreshold!.Value, _bandwidth, _l0.Gradient / latents.Rows, _logThreshold.AccumulateGradient());
+                latents, _pre, _logThreshold!.Value, _bandwidth, l0Factor, _logThreshold.AccumulateGradient());
         }
 
-        public override void ClearGradients() => _l0.Gradient = 0;
+        public override void ClearGradients()
+        {
+            if (_l0 is not null)
+            {
+                _l0.Gradient = 0;
+            }
+        }
 
         public override void Dispose()
         {
             _pre.Dispose();
-            _l0.Dispose();
+            _sums.Dispose();
         }
     }
 }

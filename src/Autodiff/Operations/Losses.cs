@@ -29,12 +29,13 @@ public sealed partial class Tape
     /// <summary>Σ of coefficient · term over the terms that are there.</summary>
     /// <param name="terms">Numbers of this tape and what each counts.</param>
     public Scalar WeightedSum(params ReadOnlySpan<(Scalar? Term, double Coefficient)> terms) =>
-        Record(device => new WeightedSumOperation(device)).Forward(terms);
+        Record(_ => new WeightedSumOperation()).Forward(terms);
 
     /// <summary>∂r = 2w(r − t), ∂t = −∂r; w is a weight a row.</summary>
     private sealed class SquaredErrorOperation(Device device) : Operation
     {
-        private readonly Scalar _result = new(device.Allocate<double>(1));
+        private readonly DeviceArray<double> _value = device.Allocate<double>(1);
+        private Scalar? _result;
         private Variable? _r;
         private Tensor? _target;
         private Variable? _t;
@@ -44,13 +45,13 @@ public sealed partial class Tape
         public Scalar Forward(Variable r, Tensor target, Variable? t, double weight, bool relative)
         {
             (_r, _target, _t, _weight, _relative) = (r, target, t, weight, relative);
-            device.SquaredError(r.Value, target, weight, relative, _result.Value);
-            return _result;
+            device.SquaredError(r.Value, target, weight, relative, _value);
+            return _result ??= new Scalar(() => Host.Read(_value, 0));
         }
 
         public override void Backward()
         {
-            if (_result.Gradient == 0)
+            if (_result!.Gradient == 0)
             {
                 return;
             }
@@ -62,53 +63,72 @@ public sealed partial class Tape
             }
         }
 
-        public override void ClearGradients() => _result.Gradient = 0;
+        public override void ClearGradients()
+        {
+            if (_result is not null)
+            {
+                _result.Gradient = 0;
+            }
+        }
 
-        public override void Dispose() => _result.Dispose();
+        public override void Dispose() => _value.Dispose();
     }
 
     private sealed class L1Operation(Device device) : Operation
     {
-        private readonly Scalar _result = new(device.Allocate<double>(2));
-        private readonly double[] _sums = new double[2];
+        private readonly DeviceArray<double> _sums = device.Allocate<double>(2);
+        private Scalar? _result;
         private SparseVariable? _latents;
 
         public Scalar Forward(SparseVariable latents)
         {
             _latents = latents;
-            device.SumPositive(latents.Value, _result.Value);
-            _result.Value.CopyTo(_sums);
-            _result.Value.CopyFrom([_sums[1] / latents.Value.Rows]);
-            return _result;
+            device.SumPositive(latents.Value, _sums);
+            return _result ??= new Scalar(() => Host.Read(_sums, 1) / _latents!.Value.Rows);
         }
 
-        public override void Backward() =>
-            device.AddToGradientWherePositive(_latents!.AccumulateGradient(), (float)(_result.Gradient / _latents.Value.Rows));
+        public override void Backward()
+        {
+            var amount = (float)(_result!.Gradient / _latents!.Value.Rows);
+            if (_latents.Defers)
+            {
+                _latents.DeferredPositiveAmount += amount;
+            }
+            else
+            {
+                device.AddToGradientWherePositive(_latents.AccumulateGradient(), amount);
+            }
+        }
 
-        public override void ClearGradients() => _result.Gradient = 0;
+        public override void ClearGradients()
+        {
+            if (_result is not null)
+            {
+                _result.Gradient = 0;
+            }
+        }
 
-        public override void Dispose() => _result.Dispose();
+        public override void Dispose() => _sums.Dispose();
     }
 
-    private sealed class WeightedSumOperation(Device device) : Operation
+    private sealed class WeightedSumOperation : Operation
     {
-        private readonly Scalar _result = new(device.Allocate<double>(1));
         private readonly List<(Scalar Term, double Coefficient)> _terms = [];
+        private readonly Scalar _result;
+
+        public WeightedSumOperation() => _result = new Scalar(Sum);
 
         public Scalar Forward(ReadOnlySpan<(Scalar? Term, double Coefficient)> terms)
         {
             _terms.Clear();
-            var sum = 0.0;
             foreach (var (term, coefficient) in terms)
             {
                 if (term is not null)
                 {
                     _terms.Add((term, coefficient));
-                    sum += coefficient * term.Read();
                 }
             }
 
-            _result.Value.CopyFrom([sum]);
             return _result;
         }
 
@@ -122,6 +142,19 @@ public sealed partial class Tape
 
         public override void ClearGradients() => _result.Gradient = 0;
 
-        public override void Dispose() => _result.Dispose();
+        public override void Dispose()
+        {
+        }
+
+        private double Sum()
+        {
+            var sum = 0.0;
+            foreach (var (term, coefficient) in _terms)
+            {
+                sum += coefficient * term.Read();
+            }
+
+            return sum;
+        }
     }
 }

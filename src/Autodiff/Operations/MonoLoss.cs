@@ -5,8 +5,8 @@ namespace MonoLoss.Autodiff;
 /// <summary>MonoLoss of a batch.</summary>
 /// <param name="Loss">1 − the mean score over active latents; 1 if there is none.</param>
 /// <param name="MeanScore">The mean score over active latents; 0 if there is none.</param>
-/// <param name="Scores">1×M, 0 where a latent is not active.</param>
-public readonly record struct MonoLossResult(Scalar Loss, double MeanScore, Tensor Scores);
+/// <param name="Scores">1×M, 0 where a latent is not active; there once the loss was read or gone back from.</param>
+public sealed record MonoLossResult(Scalar Loss, Scalar MeanScore, Tensor Scores);
 
 public sealed partial class Tape
 {
@@ -16,46 +16,92 @@ public sealed partial class Tape
     public MonoLossResult MonoLoss(SparseVariable latents, Tensor x) =>
         Record(device => new MonoLossOperation(device)).Forward(latents, x);
 
-    /// <summary>∂z = −(1/#active)·∂score/∂z, which the forward visit to each latent forms with its score.</summary>
-    private sealed class MonoLossOperation(Device device) : Operation
+    /// <summary>
+    /// ∂z = −(1/#active)·∂score/∂z, which a visit to each latent forms together with its score. Going back, that is one of
+    /// several things done in the visit; where the loss is read without going back, it is a visit of its own.
+    /// </summary>
+    private sealed class MonoLossOperation : Operation
     {
-        private readonly Scalar _loss = new(device.Allocate<double>(1));
-        private readonly DeviceArray<double> _norms = device.Allocate<double>(0);
-        private readonly DeviceArray<double> _directions = device.Allocate<double>(0);
-        private readonly DeviceArray<double> _sumAndActive = device.Allocate<double>(2);
-        private readonly double[] _host = new double[2];
-        private readonly DeviceArray<float> _scoreGradient = device.Allocate<float>(0);
-        private readonly Tensor _scores = device.Tensor(0, 0);
+        private readonly Device _device;
+        private readonly DeviceArray<double> _norms;
+        private readonly DeviceArray<double> _directions;
+        private readonly DeviceArray<double> _sumAndActive;
+        private readonly DeviceArray<float> _scoreGradient;
+        private readonly Tensor _scores;
+        private readonly MonoLossResult _result;
         private SparseVariable? _latents;
+        private Tensor? _x;
+        private bool _visited;
+
+        public MonoLossOperation(Device device)
+        {
+            _device = device;
+            _norms = device.Allocate<double>(0);
+            _directions = device.Allocate<double>(0);
+            _sumAndActive = device.Allocate<double>(2);
+            _scoreGradient = device.Allocate<float>(0);
+            _scores = device.Tensor(0, 0);
+            _result = new MonoLossResult(new Scalar(() => 1 - MeanScore()), new Scalar(MeanScore), _scores);
+        }
 
         public MonoLossResult Forward(SparseVariable latents, Tensor x)
         {
-            _latents = latents;
-            device.RowNorms(x, _norms);
+            (_latents, _x, _visited) = (latents, x, false);
+            _device.RowNorms(x, _norms);
             _directions.Resize(x.Columns);
             _directions.Clear();
-            device.SumUnitRows(x, _norms, _directions);
-            device.IndexColumns(latents.Value);
-            device.MonoScores(latents.Value, x, _norms, _directions, _scores, _scoreGradient, _sumAndActive);
-            _sumAndActive.CopyTo(_host);
-            var mean = _host[1] > 0 ? _host[0] / _host[1] : 0;
-            _loss.Value.CopyFrom([1 - mean]);
-            return new MonoLossResult(_loss, mean, _scores);
+            _device.SumUnitRows(x, _norms, _directions);
+            _scores.Resize(1, latents.Value.Columns);
+            return _result;
         }
 
-        public override void Backward() =>
-            device.AddMonoGradient(_latents!.AccumulateGradient(), _scoreGradient, _sumAndActive, _loss.Gradient);
+        public override void Backward()
+        {
+            if (_latents!.Defers)
+            {
+                _latents.DeferredMono = new MonoTerm
+                {
+                    X = _x,
+                    Norms = _norms,
+                    Directions = _directions,
+                    Factor = _result.Loss.Gradient,
+                    Scores = _scores,
+                    Result = _sumAndActive,
+                };
+                _visited = true;
+                return;
+            }
 
-        public override void ClearGradients() => _loss.Gradient = 0;
+            Visit();
+            _device.AddMonoGradient(_latents.AccumulateGradient(), _scoreGradient, _sumAndActive, _result.Loss.Gradient);
+        }
+
+        public override void ClearGradients() => _result.Loss.Gradient = 0;
 
         public override void Dispose()
         {
-            _loss.Dispose();
             _norms.Dispose();
             _directions.Dispose();
             _sumAndActive.Dispose();
             _scoreGradient.Dispose();
             _scores.Dispose();
+        }
+
+        private double MeanScore()
+        {
+            Visit();
+            var active = Host.Read(_sumAndActive, 1);
+            return active > 0 ? Host.Read(_sumAndActive, 0) / active : 0;
+        }
+
+        private void Visit()
+        {
+            if (!_visited)
+            {
+                _device.IndexColumns(_latents!.Value);
+                _device.MonoScores(_latents.Value, _x!, _norms, _directions, _scores, _scoreGradient, _sumAndActive);
+                _visited = true;
+            }
         }
     }
 }

@@ -43,7 +43,8 @@ public sealed record DatasetConfig(IReadOnlyList<string> Train, IReadOnlyList<st
         }
         catch (JsonException exception)
         {
-            throw new DataException($"{path}: is not JSON: line {exception.LineNumber + 1}, byte {exception.BytePositionInLine + 1}", exception);
+            throw new DataException(
+                $"{path}: is not JSON: line {exception.LineNumber + 1}, byte {exception.BytePositionInLine + 1}", exception);
         }
     }
 

@@ -258,7 +258,8 @@ public sealed class FeatureSet
                 var cursor = new FloatCursor(column, source.Dimension);
                 cursor.Open(source.File, g, first);
                 cursor.CheckAll();
-                throw source.File.Failure(column, g, new CorruptException($"{values} floats where {rows} rows of {source.Dimension} were expected"));
+                throw source.File.Failure(
+                    column, g, new CorruptException($"{values} floats where {rows} rows of {source.Dimension} were expected"));
             }
 
             first += rows;
@@ -272,7 +273,8 @@ public sealed class FeatureSet
             return null;
         }
 
-        var name = options.LabelColumn ?? sources.Select(source => GuessLabelColumn(source.File)).FirstOrDefault(guess => guess is not null);
+        var name = options.LabelColumn
+            ?? sources.Select(source => GuessLabelColumn(source.File)).FirstOrDefault(guess => guess is not null);
         if (name is null)
         {
             return null;

@@ -43,7 +43,8 @@ public sealed class ParquetWriter : IDisposable
     public ParquetWriter(string path, ParquetWriterOptions? options = null)
     {
         _options = options ?? new ParquetWriterOptions();
-        if (_options.Compression is not (ParquetCompression.None or ParquetCompression.Snappy or ParquetCompression.Gzip or ParquetCompression.Zstd))
+        if (_options.Compression is not (
+            ParquetCompression.None or ParquetCompression.Snappy or ParquetCompression.Gzip or ParquetCompression.Zstd))
         {
             throw new DataException($"{path}: cannot be written: {_options.Compression} compression is not supported for writing");
         }
@@ -339,6 +340,7 @@ internal sealed class PageBuilder
 
         var width = BitOperations.Log2((uint)max) + 1;
         var start = length;
+        Reserve(ref _body, length, sizeof(int));
         length += sizeof(int);
         for (var at = 0; at < levels.Length;)
         {
@@ -378,7 +380,6 @@ internal sealed class PageBuilder
             at = Math.Min(at, levels.Length);
         }
 
-        Reserve(ref _body, start, sizeof(int));
         BinaryPrimitives.WriteInt32LittleEndian(_body.AsSpan(start), length - start - sizeof(int));
     }
 

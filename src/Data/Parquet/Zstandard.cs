@@ -62,7 +62,8 @@ internal static unsafe class Zstandard
     }
 
     private static Functions Find() => Library.Value ?? throw new CorruptException(
-        "Zstandard needs the system's libzstd, which is not installed (Debian and Ubuntu: libzstd1; Fedora: libzstd; macOS: brew install zstd)");
+        "Zstandard needs the system's libzstd, which is not installed "
+        + "(Debian and Ubuntu: libzstd1; Fedora: libzstd; macOS: brew install zstd)");
 
     private static Functions? Load()
     {

@@ -2,10 +2,7 @@ namespace MonoLoss.Kernels.Cpu;
 
 public sealed unsafe partial class CpuDevice
 {
-    // Names and values of the official code (arXiv 2602.12403).
-    private const double RangeEpsilon = 1e-8;
-    private const double SmallestPairWeight = 1e-8;
-    private const double BatchAddend = 1e-8;
+    // The official code's (arXiv 2602.12403); a batch's is larger.
     private const double DatasetAddend = 1e-12;
 
     /// <inheritdoc/>
@@ -28,8 +25,7 @@ public sealed unsafe partial class CpuDevice
             pieces,
             new MonoScoresWork(
                 new Latents(s, x, norms),
-                Scratch(((long)pieces * x.Columns) + (2L * s.Count)),
-                pieces,
+                Visit(pieces, x.Columns, s.Count),
                 Pointer(directions),
                 Pointer(scores),
                 Pointer(gradient),
@@ -43,6 +39,15 @@ public sealed unsafe partial class CpuDevice
 
         Pointer(result)[0] = sum;
         Pointer(result)[1] = active;
+    }
+
+    /// <inheritdoc/>
+    public override int CountMonoActive(SparseRows s, DeviceArray<double> norms)
+    {
+        RequireColumnIndex(s);
+        var pieces = Pieces(s.Columns, LatentsPerPiece);
+        _pool.Run(pieces, new CountActiveWork(new Latents(s, null, norms), Visit(pieces, 0, s.Count), Partials(pieces)));
+        return (int)SumPartials(pieces);
     }
 
     /// <inheritdoc/>
@@ -94,24 +99,50 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <summary>A batch as seen latent by latent.</summary>
-    private readonly struct Latents(SparseRows s, Tensor x, DeviceArray<double> norms)
+    private readonly struct Latents(SparseRows s, Tensor? x, DeviceArray<double>? norms)
     {
         public readonly int* Offsets = Pointer(s.ColumnOffsets);
         public readonly int* RowOf = Pointer(s.RowOf);
         public readonly int* PlaceOf = Pointer(s.PlaceOf);
         public readonly float* Values = Pointer(s.Values);
-        public readonly float* X = Pointer(x);
-        public readonly double* Norms = Pointer(norms);
+        public readonly float* X = PointerOrNull(x);
+        public readonly double* Norms = norms is null ? null : Pointer(norms);
         public readonly int Rows = s.Rows;
         public readonly int Columns = s.Columns;
-        public readonly int Dimension = x.Columns;
+        public readonly int Dimension = x?.Columns ?? 0;
 
-        /// <summary>The first place of a piece's latents.</summary>
+        /// <summary>Copies a latent's values beside each other.</summary>
+        /// <returns>Its first place in the order by columns, and how many it has.</returns>
+        public (int First, int Count) Gather(int m, float* z)
+        {
+            var (first, last) = (Offsets[m], Offsets[m + 1]);
+            for (var j = first; j < last; j++)
+            {
+                z[j] = Values[PlaceOf[j]];
+            }
+
+            return (first, last - first);
+        }
+
+        /// <summary>The first of a piece's latents.</summary>
         public int First(int piece) => piece * LatentsPerPiece;
 
         /// <summary>The end of a piece's latents.</summary>
         public int Last(int piece) => Math.Min(Columns, (piece + 1) * LatentsPerPiece);
     }
+
+    /// <summary>Memory of a visit to every latent: values by column, and a D-vector a piece.</summary>
+    private readonly struct VisitScratch(float* memory, int pieces, int d, long places)
+    {
+        public readonly float* Z = memory + ((long)pieces * d);
+        public readonly float* Weights = memory + ((long)pieces * d) + places;
+        public readonly float* Dots = memory + ((long)pieces * d) + (2 * places);
+        public readonly float* Gradient = memory + ((long)pieces * d) + (3 * places);
+
+        public float* Vector(int piece) => memory + ((long)piece * d);
+    }
+
+    private VisitScratch Visit(int pieces, int d, long places) => new(Scratch(((long)pieces * d) + (4 * places)), pieces, d, places);
 
     private readonly struct Sums(MonoScoreSums sums)
     {
@@ -150,7 +181,7 @@ public sealed unsafe partial class CpuDevice
             }
 
             (Minimum, Maximum) = (minimum, maximum);
-            Range = maximum - minimum + RangeEpsilon;
+            Range = maximum - minimum + MonoVisit.RangeEpsilon;
             U = (sums.Sum[m] - (sums.Rows * minimum)) / Range;
             V = (sums.SumSquares[m] - (2 * minimum * sums.Sum[m]) + (sums.Rows * minimum * minimum)) / (Range * Range);
             PairWeight = maximum > minimum ? ((U * U) - V) / 2 : 0;
@@ -160,123 +191,55 @@ public sealed unsafe partial class CpuDevice
     }
 
     private readonly struct MonoScoresWork(
-        Latents latents, float* scratch, int pieces, double* directions, float* scores, float* gradient, double* partials) : IWork
+        Latents latents, VisitScratch scratch, double* directions, float* scores, float* gradient, double* partials) : IWork
     {
         public void Run(int piece)
         {
             var d = latents.Dimension;
-            var w = scratch + ((long)piece * d);
-            var weights = scratch + ((long)pieces * d);
-            var dots = weights + latents.Offsets[latents.Columns];
+            var w = scratch.Vector(piece);
             double sum = 0, active = 0;
             for (var m = latents.First(piece); m < latents.Last(piece); m++)
             {
-                var (first, last) = (latents.Offsets[m], latents.Offsets[m + 1]);
-                scores[m] = Score(first, last, w, weights, dots, out var isActive);
-                sum += scores[m];
-                active += isActive ? 1 : 0;
+                var (first, n) = latents.Gather(m, scratch.Z);
+                float* z = scratch.Z + first, weights = scratch.Weights + first, dots = scratch.Dots + first, g = scratch.Gradient + first;
+                var rowOf = latents.RowOf + first;
+                var visit = new MonoVisit(z, rowOf, n, latents.Rows, latents.Norms, weights);
+                new Span<float>(g, n).Clear();
+                scores[m] = 0;
+                if (visit.IsActive)
+                {
+                    LatentMath.WeightedSumThenDots(weights, rowOf, n, latents.X, w, dots, d);
+                    var score = visit.Score(w, d);
+                    visit.AddGradient(score, 1, z, rowOf, n, latents.Rows, latents.Norms, weights, w, dots, directions, d, g);
+                    scores[m] = (float)score;
+                    sum += score;
+                    active++;
+                }
+
+                for (var j = 0; j < n; j++)
+                {
+                    gradient[latents.PlaceOf[first + j]] = g[j];
+                }
             }
 
             partials[2 * piece] = sum;
             partials[(2 * piece) + 1] = active;
         }
+    }
 
-        private float Score(int first, int last, float* w, float* weights, float* dots, out bool active)
+    private readonly struct CountActiveWork(Latents latents, VisitScratch scratch, double* partials) : IWork
+    {
+        public void Run(int piece)
         {
-            var (n, d) = (last - first, latents.Dimension);
-            float minimum = n < latents.Rows ? 0 : float.MaxValue, maximum = 0;
-            for (var j = first; j < last; j++)
+            var active = 0;
+            for (var m = latents.First(piece); m < latents.Last(piece); m++)
             {
-                var z = latents.Values[latents.PlaceOf[j]];
-                minimum = Math.Min(minimum, z);
-                maximum = Math.Max(maximum, z);
+                var (first, n) = latents.Gather(m, scratch.Z);
+                var visit = new MonoVisit(scratch.Z + first, latents.RowOf + first, n, latents.Rows, latents.Norms, null);
+                active += visit.IsActive ? 1 : 0;
             }
 
-            var range = (double)maximum - minimum + RangeEpsilon;
-            double u = 0, v = 0, selfTerms = 0;
-            for (var j = first; j < last; j++)
-            {
-                var a = ((double)latents.Values[latents.PlaceOf[j]] - minimum) / range;
-                var norm = latents.Norms[latents.RowOf[j]];
-                weights[j] = (float)(a / norm);
-                // ‖w‖² holds each sample paired with itself: what is taken off is what rounding has put in. A row of zeros has
-                // no direction, and the formula takes its a² off all the same.
-                var self = norm > SmallestNorm ? weights[j] * norm : a;
-                u += a;
-                v += a * a;
-                selfTerms += self * self;
-            }
-
-            var pairWeight = ((u * u) - v) / 2;
-            active = pairWeight > SmallestPairWeight;
-            if (!active)
-            {
-                for (var j = first; j < last; j++)
-                {
-                    gradient[latents.PlaceOf[j]] = 0;
-                }
-
-                return 0;
-            }
-
-            new Span<float>(w, d).Clear();
-            VectorMath.AddWeightedRows(weights + first, latents.RowOf + first, n, latents.X, w, d);
-            var divisor = pairWeight + BatchAddend;
-            var score = (VectorMath.SumSquares(w, d) - selfTerms) / 2 / divisor;
-            VectorMath.DotRows(w, latents.RowOf + first, n, latents.X, dots + first, d);
-            var scale = 1 / (range * divisor);
-            var maximumGradient = -2 * score * BatchAddend * scale;
-            for (var j = first; j < last; j++)
-            {
-                var z = latents.Values[latents.PlaceOf[j]];
-                var a = ((double)z - minimum) / range;
-                var norm = latents.Norms[latents.RowOf[j]];
-                var self = norm > SmallestNorm ? weights[j] * norm : a;
-                var g = ((dots[j] / norm) - self - (score * (u - a))) * scale;
-                if (z == maximum)
-                {
-                    // Only the first row that attains the maximum.
-                    g += maximumGradient;
-                    maximumGradient = 0;
-                }
-
-                gradient[latents.PlaceOf[j]] = (float)g;
-            }
-
-            var lowest = FirstMinimum(first, last, minimum);
-            if (lowest >= 0)
-            {
-                var along = 0.0;
-                for (var j = 0; j < d; j++)
-                {
-                    along += w[j] * directions[j];
-                }
-
-                var minimumGradient = (-((along - u) - (score * (latents.Rows - 1) * u)) * scale) + (2 * score * BatchAddend * scale);
-                gradient[lowest] += (float)minimumGradient;
-            }
-
-            return (float)score;
-        }
-
-        /// <summary>The place of the first row that attains the minimum, or −1 if that row stores none.</summary>
-        private int FirstMinimum(int first, int last, float minimum)
-        {
-            for (var j = first; j < last; j++)
-            {
-                if (minimum == 0 && latents.RowOf[j] > j - first)
-                {
-                    // A row before this one stores nothing, so it has z = 0.
-                    return -1;
-                }
-
-                if (latents.Values[latents.PlaceOf[j]] == minimum)
-                {
-                    return latents.PlaceOf[j];
-                }
-            }
-
-            return -1;
+            partials[piece] = active;
         }
     }
 
@@ -344,7 +307,7 @@ public sealed unsafe partial class CpuDevice
             {
                 var terms = new DatasetTerms(sums, m);
                 scores[m] = 0;
-                if (terms.PairWeight > SmallestPairWeight)
+                if (terms.PairWeight > MonoVisit.SmallestPairWeight)
                 {
                     var squares = 0.0;
                     for (var j = 0; j < sums.Dimension; j++)

@@ -3,7 +3,7 @@ namespace MonoLoss.Kernels.Cpu;
 public sealed unsafe partial class CpuDevice
 {
     // A direction has no length below this (the official normalization's eps).
-    private const double SmallestNorm = 1e-8;
+    internal const double SmallestNorm = 1e-8;
     private const float LayerNormEpsilon = 1e-5f;
     private const int ColumnsPerPiece = 64;
 

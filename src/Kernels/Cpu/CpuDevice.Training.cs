@@ -104,6 +104,19 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <inheritdoc/>
+    public override void AddSum(DeviceArray<double> values, DeviceArray<double> result)
+    {
+        var source = Pointer(values);
+        var sum = 0.0;
+        for (var i = 0L; i < values.Length; i++)
+        {
+            sum += source[i];
+        }
+
+        Pointer(result)[0] += sum;
+    }
+
+    /// <inheritdoc/>
     public override void NormalizeRows(Tensor x)
     {
         var rows = RowsPerPiece(x.Columns);

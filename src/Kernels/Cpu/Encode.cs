@@ -16,6 +16,8 @@ public sealed unsafe class CpuEncoder : IDisposable
     // What the candidates of a top-k may take in all, unless a single cell per row takes more.
     private const long CandidateBytes = 64L << 20;
 
+    private const int WideGroup = 1024;
+
     // A sample for guessing a threshold has about so many rows and columns; its tail must hold enough values to go by.
     private const int SampleRows = 64;
     private const int SampleColumns = 1024;
@@ -59,7 +61,9 @@ public sealed unsafe class CpuEncoder : IDisposable
 
         var tileColumns = TileColumns;
         var unlimited = TopKCandidates.CapacityFor(k, latents, tileColumns);
-        var maxGroups = (int)Math.Clamp(CandidateBytes / ((long)rows * unlimited * 8), 1, latents);
+        // In narrow groups a row's bound stays low: many more candidates come up.
+        var wideGroups = Math.Max(1, latents / WideGroup);
+        var maxGroups = (int)Math.Clamp(CandidateBytes / ((long)rows * unlimited * 8), 1, wideGroups);
         var plan = _gemm.Plan(rows, latents, features, maxGroups);
         var capacity = TopKCandidates.CapacityFor(k, plan.GroupColumns, tileColumns);
         var cells = (long)rows * plan.Groups;

@@ -17,6 +17,9 @@ public sealed unsafe class CpuGemm : IDisposable
     // What of a packed operand is kept at once, in floats: larger operands are packed and multiplied part by part.
     private const long PackedFloats = 32L << 20;
 
+    // What one thread does sooner than others can be asked.
+    private const long SmallFlops = 1_000_000;
+
     private readonly WorkerPool _pool;
     private readonly GemmWorkspace _packedA = new();
     private readonly GemmWorkspace _packedB = new();
@@ -133,6 +136,7 @@ public sealed unsafe class CpuGemm : IDisposable
         var blocksAtOnce = (int)Math.Clamp(PackedFloats / ((long)plan.BlockRows * length), 1, plan.Blocks);
         var groupsAtOnce = (int)Math.Clamp(PackedFloats / ((long)plan.GroupColumns * length), 1, plan.Groups);
         var packsB = plan.Blocks == 1;
+        var isSmall = 2L * plan.Rows * plan.Columns * length < SmallFlops;
         var packedA = _packedA.Get<float>((long)blocksAtOnce * plan.BlockRows * length);
         var packedB = _packedB.Get<float>((long)groupsAtOnce * (packsB ? TTile.Columns : plan.GroupColumns) * length);
         for (var group = 0; group < plan.Groups; group += groupsAtOnce)
@@ -150,7 +154,7 @@ public sealed unsafe class CpuGemm : IDisposable
                     ? 0
                     : PackOperands<TTile>.PiecesFor(endRow - firstRow, TTile.Rows);
                 var columnPieces = block > 0 || packsB ? 0 : PackOperands<TTile>.PiecesFor(endColumn - firstColumn, TTile.Columns);
-                _pool.Run(rowPieces + columnPieces, new PackOperands<TTile>
+                Run(isSmall, rowPieces + columnPieces, new PackOperands<TTile>
                 {
                     Isa = Isa,
                     Operands = operands,
@@ -163,7 +167,7 @@ public sealed unsafe class CpuGemm : IDisposable
                     PackedA = packedA,
                     PackedB = packedB,
                 });
-                _pool.Run(blocks * groups, new MultiplyPanels<TTile, TSink>
+                Run(isSmall, blocks * groups, new MultiplyPanels<TTile, TSink>
                 {
                     Isa = Isa,
                     Operands = operands,
@@ -177,6 +181,21 @@ public sealed unsafe class CpuGemm : IDisposable
                     Sink = sink,
                 });
             }
+        }
+    }
+
+    private void Run<TWork>(bool isSmall, int pieces, TWork work)
+        where TWork : unmanaged, IWork
+    {
+        if (!isSmall)
+        {
+            _pool.Run(pieces, work);
+            return;
+        }
+
+        for (var i = 0; i < pieces; i++)
+        {
+            work.Run(i);
         }
     }
 

@@ -12,6 +12,10 @@ internal readonly struct GemmPlan
     private const int MaxBlockPanels = 16;
     private const int ChunkLength = 1024;
 
+    // Fewer panels of A than this do not give the time to bring in the next panel of B; fewer of B waste that of A.
+    private const int FewBlockPanels = 4;
+    private const int FewGroupPanels = 8;
+
     // Enough pieces for 64 threads to finish at about the same time, none so small that handing it out shows.
     private const int EnoughPieces = 256;
     private const long MinPieceFlops = 4_000_000;
@@ -82,7 +86,11 @@ internal readonly struct GemmPlan
             && panelFlops * blockPanels * groupPanels >= 2 * MinPieceFlops)
         {
             var canNarrow = groupPanels / 2 >= minGroupPanels && groupPanels > 1;
-            if (canNarrow && (groupPanels > 8 || blockPanels <= 4))
+            if (blockPanels > FewBlockPanels)
+            {
+                blockPanels = Math.Max(FewBlockPanels, Ceiling(blockPanels, 2));
+            }
+            else if (canNarrow && (groupPanels > FewGroupPanels || blockPanels == 1))
             {
                 groupPanels /= 2;
             }

@@ -19,6 +19,8 @@ public sealed unsafe class WorkerPool : IDisposable
     // Long enough to bridge the serial gap between two kernels of a training step, short enough not to burn a core when idle.
     private const int SpinsBeforeSleep = 2000;
 
+    private const int Closed = int.MinValue;
+
     private readonly Thread[] _workers;
     // One a worker: with a shared one, a worker that is done already could take the permit meant for one that still sleeps.
     private readonly SemaphoreSlim[] _wake;
@@ -30,7 +32,8 @@ public sealed unsafe class WorkerPool : IDisposable
     private void* _work;
     private int _count;
     private int _next;
-    private int _busy;
+    // How many workers are at the present dispatch; negative when none may join.
+    private int _joined = Closed;
     private Exception? _failure;
 
     /// <summary>Starts a pool.</summary>
@@ -79,8 +82,8 @@ public sealed unsafe class WorkerPool : IDisposable
             _work = &work;
             _count = count;
             _failure = null;
-            _busy = _workers.Length;
-            Volatile.Write(ref _next, 0);
+            _next = 0;
+            Volatile.Write(ref _joined, 0);
             Interlocked.Increment(ref _generation);
             for (var i = 0; i < _workers.Length; i++)
             {
@@ -91,8 +94,11 @@ public sealed unsafe class WorkerPool : IDisposable
             }
 
             Drain();
+            // Every piece is taken. Only those who took some are waited for, not a worker that is still waking up or whose
+            // processor is busy with something else.
+            Interlocked.Add(ref _joined, Closed);
             var spinner = default(SpinWait);
-            while (Volatile.Read(ref _busy) > 0)
+            while (Volatile.Read(ref _joined) != Closed)
             {
                 spinner.SpinOnce(-1);
             }
@@ -141,6 +147,23 @@ public sealed unsafe class WorkerPool : IDisposable
         }
     }
 
+    private bool TryJoin()
+    {
+        var joined = Volatile.Read(ref _joined);
+        while (joined >= 0)
+        {
+            var seen = Interlocked.CompareExchange(ref _joined, joined + 1, joined);
+            if (seen == joined)
+            {
+                return true;
+            }
+
+            joined = seen;
+        }
+
+        return false;
+    }
+
     private void Loop(int id)
     {
         var seen = 0;
@@ -172,9 +195,12 @@ public sealed unsafe class WorkerPool : IDisposable
                 return;
             }
 
-            seen++;
-            Drain();
-            Interlocked.Decrement(ref _busy);
+            seen = _generation;
+            if (TryJoin())
+            {
+                Drain();
+                Interlocked.Decrement(ref _joined);
+            }
         }
     }
 }
