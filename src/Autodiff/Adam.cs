@@ -54,12 +54,13 @@ public sealed class Parameter : IDisposable
 /// </summary>
 /// <param name="device">Where the parameters are.</param>
 /// <param name="parameters">What is trained.</param>
-public sealed class Adam(Device device, IReadOnlyList<Parameter> parameters) : IDisposable
+public sealed class Adam(Device device, IEnumerable<Parameter> parameters) : IDisposable
 {
     private const float Beta1 = 0.9f;
     private const float Beta2 = 0.999f;
     private const double ClipEpsilon = 1e-6;
 
+    private readonly Parameter[] _parameters = [.. parameters];
     private readonly DeviceArray<double> _squares = device.Allocate<double>(1);
 
     /// <summary>Steps made so far.</summary>
@@ -74,7 +75,7 @@ public sealed class Adam(Device device, IReadOnlyList<Parameter> parameters) : I
     {
         Steps++;
         _squares.Clear();
-        foreach (var parameter in parameters)
+        foreach (var parameter in _parameters)
         {
             if (parameter.Variable.HasGradient)
             {
@@ -93,7 +94,7 @@ public sealed class Adam(Device device, IReadOnlyList<Parameter> parameters) : I
         _squares.CopyTo(squares);
         var norm = Math.Sqrt(squares[0]);
         var scale = (float)Math.Min(1, maxGradientNorm / (norm + ClipEpsilon));
-        foreach (var parameter in parameters)
+        foreach (var parameter in _parameters)
         {
             if (parameter.Variable.HasGradient)
             {

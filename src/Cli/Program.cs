@@ -1,1 +1,18 @@
-Console.WriteLine("monoloss");
+using System.Runtime.InteropServices;
+using MonoLoss.Cli;
+using Spectre.Console;
+
+// The first Ctrl-C asks for an orderly end, the second does not wait for it. SIGTERM is the same request from another program.
+using var stop = new CancellationTokenSource();
+void OnSignal(PosixSignalContext signal)
+{
+    if (!stop.IsCancellationRequested)
+    {
+        signal.Cancel = true;
+        stop.Cancel();
+    }
+}
+
+using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal);
+using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal);
+return Application.Run(args, new Context(AnsiConsole.Console, Console.Error, stop.Token));

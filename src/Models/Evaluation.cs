@@ -157,7 +157,7 @@ public sealed class Evaluation : IDisposable
     /// <summary>A percentile with linear interpolation between the two values around it.</summary>
     /// <param name="sorted">Ascending, not empty.</param>
     /// <param name="share">0 … 1.</param>
-    internal static double Percentile(ReadOnlySpan<double> sorted, double share)
+    public static double Percentile(ReadOnlySpan<double> sorted, double share)
     {
         var position = share * (sorted.Length - 1);
         var below = (int)position;

@@ -55,6 +55,23 @@ public sealed class RunFolder(string path)
     /// <summary>Whether a run was finished here.</summary>
     public bool IsComplete => System.IO.File.Exists(Results);
 
+    /// <summary>Deletes the run's files and, if nothing else is in it, the folder.</summary>
+    public void Delete()
+    {
+        foreach (var file in new[] { Results, Config, Weights, State, Metrics, Evaluations, Latents })
+        {
+            if (System.IO.File.Exists(file))
+            {
+                System.IO.File.Delete(file);
+            }
+        }
+
+        if (Directory.Exists(Path) && !Directory.EnumerateFileSystemEntries(Path).Any())
+        {
+            Directory.Delete(Path);
+        }
+    }
+
     /// <summary>Writes cfg.json.</summary>
     /// <param name="model">What is trained.</param>
     /// <param name="training">How; null if not known.</param>
@@ -120,6 +137,26 @@ public sealed class RunFolder(string path)
         catch (JsonException exception)
         {
             throw new DataException($"{Results}: {OneLine(exception)}", exception);
+        }
+    }
+
+    /// <summary>The settings of a complete run by name, as results.json has them.</summary>
+    /// <exception cref="DataException">It is not there or damaged.</exception>
+    public IEnumerable<(string Name, string Value)> ReadSettings()
+    {
+        var results = ReadJson(Results);
+        foreach (var part in new[] { "model", "training" })
+        {
+            foreach (var (name, value) in results[part]?.AsObject() ?? [])
+            {
+                var text = value switch
+                {
+                    null => "default",
+                    JsonArray list => string.Join(", ", list.Select(item => $"{item}")),
+                    _ => value.ToString(),
+                };
+                yield return (name, text);
+            }
         }
     }
 

@@ -14,7 +14,8 @@ public sealed unsafe class EncodeTests
 
     private static IEnumerable<Problem> Problems()
     {
-        foreach (var (rows, latents, features) in new[] { (1, 1, 1), (3, 50, 7), (37, 333, 20), (130, 1500, 33), (70, 2600, 16), (600, 700, 5) })
+        (int, int, int)[] sizes = [(1, 1, 1), (3, 50, 7), (37, 333, 20), (130, 1500, 33), (70, 2600, 16), (600, 700, 5)];
+        foreach (var (rows, latents, features) in sizes)
         {
             yield return Make("random", rows, latents, features, random => (float)(random.NextDouble() * 2 - 1), bias: false);
             yield return Make("biased", rows, latents, features, random => (float)(random.NextDouble() * 2 - 1), bias: true);
@@ -27,6 +28,8 @@ public sealed unsafe class EncodeTests
         yield return Outer("constant", 45, 2100, _ => 1, _ => 3);
         yield return Outer("negative", 20, 500, _ => -1, m => m + 1);
         yield return Outer("zero", 20, 500, _ => 0, m => m);
+        // What is kept at first equals the bound, and so few larger values follow that it stays.
+        yield return Outer("two steps", 20, 1000, _ => 1, m => m < 800 ? 1 : 2);
         yield return Outer("steps", 64, 2500, r => r % 5, m => m / 100 % 7);
         yield return Outer("NaN among others", 33, 1200, r => r + 1, m => m % 3 == 0 ? float.NaN : m % 50);
         yield return Outer("infinity among others", 33, 1200, r => r + 1, m => m % 100 == 0 ? float.PositiveInfinity : m % 50);
@@ -57,7 +60,8 @@ public sealed unsafe class EncodeTests
             pre =>
             {
                 var rows = Enumerable.Range(0, problem.Rows)
-                    .Select(row => Positive(problem, pre, row).OrderByDescending(entry => entry.Value).ThenBy(entry => entry.Latent).ToList())
+                    .Select(row => Positive(problem, pre, row)
+                        .OrderByDescending(entry => entry.Value).ThenBy(entry => entry.Latent).ToList())
                     .ToList();
                 return numbers.Select(k => rows.SelectMany(row => row.Take(k).OrderBy(entry => entry.Latent)).ToList()).ToList();
             },
@@ -101,7 +105,8 @@ public sealed unsafe class EncodeTests
                     foreach (var hint in new[] { 0, 0.9f * threshold, threshold, 1e-3f * threshold, 2 * threshold, float.NaN })
                     {
                         var got = encoder.EncodeBatchTopK(
-                            problem.Rows, problem.Latents, problem.Features, a, problem.Features, w, problem.Features, bias, k, hint, result);
+                            problem.Rows, problem.Latents, problem.Features, a, problem.Features, w, problem.Features, bias, k, hint,
+                            result);
                         AssertSame(entries, result, problem.Rows, $"{name} k {k} hint {hint} {context}");
                         Assert.True(threshold.Equals(got), $"{name} k {k} hint {hint} {context}: threshold {got}, expected {threshold}");
                     }
@@ -137,6 +142,41 @@ public sealed unsafe class EncodeTests
                     AssertSame(expected[1], result, problem.Rows, $"{name} above bounds {context}");
                 }
             });
+    }
+
+    [Fact]
+    public void TiesGoToTheLowestLatentWhicheverGroupIsFirst()
+    {
+        const int K = 2, Columns = 256, Groups = 2, Stride = 32;
+        var capacity = TopKCandidates.CapacityFor(K, Columns, Stride);
+        int* counts = stackalloc int[Groups], indices = stackalloc int[Groups * capacity], rowCounts = stackalloc int[2];
+        float* bounds = stackalloc float[Groups], values = stackalloc float[Groups * capacity], tile = stackalloc float[Stride];
+        var rowBound = 0f;
+        new Span<float>(tile, Stride).Fill(1);
+        var candidates = new TopKCandidates
+        {
+            Isa = GemmIsa.Vector128,
+            Bias = null,
+            K = K,
+            Groups = Groups,
+            Capacity = capacity,
+            Counts = counts,
+            Bounds = bounds,
+            RowBounds = &rowBound,
+            Values = values,
+            Indices = indices,
+        };
+        foreach (var group in new[] { 1, 0 })
+        {
+            candidates.Begin(0, group, 0, 1);
+            for (var column = 0; column < Columns; column += Stride)
+            {
+                candidates.Tile(0, group, 0, group * Columns + column, 1, Stride, tile, Stride);
+            }
+        }
+
+        new MergeCandidates { Candidates = candidates, Rows = 1, RowCounts = rowCounts }.Run(0);
+        Assert.Equal((2, 0, 1), (rowCounts[1], indices[0], indices[1]));
     }
 
     [Fact]
@@ -219,5 +259,11 @@ public sealed unsafe class EncodeTests
     }
 
     private static Problem Outer(string name, int rows, int latents, Func<int, float> row, Func<int, float> latent) => new(
-        name, rows, latents, 1, Enumerable.Range(0, rows).Select(row).ToArray(), Enumerable.Range(0, latents).Select(latent).ToArray(), null);
+        name,
+        rows,
+        latents,
+        1,
+        Enumerable.Range(0, rows).Select(row).ToArray(),
+        Enumerable.Range(0, latents).Select(latent).ToArray(),
+        null);
 }

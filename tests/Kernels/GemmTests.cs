@@ -77,6 +77,20 @@ public sealed unsafe class GemmTests
         }
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(150_000)]
+    public void OperandsTooLargeToPackAtOnceGoPartByPart(long packedFloats)
+    {
+        using var pool = new WorkerPool(2);
+        foreach (var isa in Isas())
+        {
+            using var gemm = new CpuGemm(pool, isa) { PackedFloats = packedFloats };
+            Check(gemm, false, true, 700, 2300, 65, 1, 0.5f, bias: true, relu: false);
+            Check(gemm, true, false, 2300, 700, 65, 1, 0, bias: false, relu: true);
+        }
+    }
+
     [Fact]
     public void ASumIsOneChainOfFusedMultiplyAdds()
     {

@@ -168,29 +168,13 @@ public sealed unsafe partial class CpuDevice
             for (var i = piece * rowsPerPiece; i < last; i++)
             {
                 float* source = x + ((long)i * d), target = normalized + ((long)i * d);
-                var sum = 0.0;
-                for (var j = 0; j < d; j++)
-                {
-                    sum += source[j];
-                }
-
-                var average = sum / d;
-                var squares = 0.0;
-                for (var j = 0; j < d; j++)
-                {
-                    var difference = source[j] - average;
-                    squares += difference * difference;
-                }
-
+                var average = VectorMath.Sum(source, d) / d;
+                var squares = Math.Max(0, VectorMath.SumSquares(source, d) - (d * average * average));
                 // One feature has no spread to scale by.
                 var spread = d > 1 ? Math.Sqrt(squares / (d - 1)) : 0;
                 mean[i] = (float)average;
                 deviation[i] = (float)spread;
-                var scale = 1 / (spread + LayerNormEpsilon);
-                for (var j = 0; j < d; j++)
-                {
-                    target[j] = (float)((source[j] - average) * scale);
-                }
+                VectorMath.ShiftAndScale(source, average, 1 / (spread + LayerNormEpsilon), target, d);
             }
         }
     }
@@ -305,14 +289,7 @@ public sealed unsafe partial class CpuDevice
             for (var i = piece * rowsPerPiece; i < last; i++)
             {
                 float* ri = r + ((long)i * d), ti = t + ((long)i * d);
-                var sum = 0.0;
-                for (var j = 0; j < d; j++)
-                {
-                    double difference = ri[j] - ti[j];
-                    sum += difference * difference;
-                }
-
-                total += sum * RowWeight(ti, d, weight, relative);
+                total += VectorMath.SumSquaredDifferences(ri, ti, d) * RowWeight(ti, d, weight, relative);
             }
 
             partials[piece] = total;

@@ -181,16 +181,12 @@ public sealed unsafe partial class CpuDevice
             for (var i = piece * rowsPerPiece; i < last; i++)
             {
                 var y = result + ((long)i * d);
-                if (bias is null)
-                {
-                    new Span<float>(y, d).Clear();
-                }
-                else
+                if (bias is not null)
                 {
                     new Span<float>(bias, d).CopyTo(new Span<float>(y, d));
                 }
 
-                VectorMath.AddWeightedRows(values + offsets[i], indices + offsets[i], offsets[i + 1] - offsets[i], matrix, y, d);
+                LatentMath.WeightedSum(values + offsets[i], indices + offsets[i], offsets[i + 1] - offsets[i], matrix, y, d, bias is not null);
             }
         }
     }
@@ -208,7 +204,8 @@ public sealed unsafe partial class CpuDevice
                     weights[j] = values[placeOf[j]];
                 }
 
-                VectorMath.AddWeightedRows(weights + offsets[m], rowOf + offsets[m], offsets[m + 1] - offsets[m], x, result + ((long)m * d), d);
+                LatentMath.WeightedSum(
+                    weights + offsets[m], rowOf + offsets[m], offsets[m + 1] - offsets[m], x, result + ((long)m * d), d, add: true);
             }
         }
     }

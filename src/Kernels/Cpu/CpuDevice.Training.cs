@@ -266,10 +266,7 @@ public sealed unsafe partial class CpuDevice
             var norm = Math.Sqrt(VectorMath.SumSquares(row, d));
             if (norm > 0)
             {
-                for (var j = 0; j < d; j++)
-                {
-                    row[j] = (float)(row[j] / norm);
-                }
+                VectorMath.ShiftAndScale(row, 0, 1 / norm, row, d);
             }
         }
     }
@@ -309,7 +306,7 @@ public sealed unsafe partial class CpuDevice
             where TVector : struct
         {
             var correction1 = 1 - Math.Pow(step.Beta1, step.Step);
-            var rootCorrection2 = (float)Math.Sqrt(1 - Math.Pow(step.Beta2, step.Step));
+            var rootCorrection2 = (float)(1 / Math.Sqrt(1 - Math.Pow(step.Beta2, step.Step)));
             var rate = (float)(step.LearningRate / correction1);
             TVector scale = TSimd.Broadcast(step.GradientScale), minusAlong = TSimd.Broadcast(-along);
             TVector beta1 = TSimd.Broadcast(step.Beta1), rest1 = TSimd.Broadcast(1 - step.Beta1);
@@ -323,7 +320,7 @@ public sealed unsafe partial class CpuDevice
                 var gradient = TSimd.Multiply(scale, TSimd.MultiplyAdd(minusAlong, parameter, TSimd.Load(g + j)));
                 var first = TSimd.MultiplyAdd(rest1, gradient, TSimd.Multiply(beta1, TSimd.Load(m + j)));
                 var second = TSimd.MultiplyAdd(TSimd.Multiply(rest2, gradient), gradient, TSimd.Multiply(beta2, TSimd.Load(v + j)));
-                var denominator = TSimd.Add(TSimd.Divide(TSimd.Sqrt(second), root), epsilon);
+                var denominator = TSimd.MultiplyAdd(TSimd.Sqrt(second), root, epsilon);
                 TSimd.Store(m + j, TSimd.FlushBelow(first, smallest));
                 TSimd.Store(v + j, TSimd.FlushBelow(second, smallest));
                 TSimd.Store(p + j, TSimd.MultiplyAdd(minusRate, TSimd.Divide(first, denominator), parameter));
@@ -334,7 +331,7 @@ public sealed unsafe partial class CpuDevice
                 var gradient = step.GradientScale * (g[j] - (along * p[j]));
                 var first = (step.Beta1 * m[j]) + ((1 - step.Beta1) * gradient);
                 var second = (step.Beta2 * v[j]) + ((1 - step.Beta2) * gradient * gradient);
-                var denominator = (MathF.Sqrt(second) / rootCorrection2) + step.Epsilon;
+                var denominator = (MathF.Sqrt(second) * rootCorrection2) + step.Epsilon;
                 m[j] = Math.Abs(first) < SmallestMoment ? 0 : first;
                 v[j] = second < SmallestMoment ? 0 : second;
                 p[j] -= rate * first / denominator;

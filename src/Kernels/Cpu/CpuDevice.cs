@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
@@ -78,6 +79,14 @@ public sealed unsafe partial class CpuDevice : Device
         }
     }
 
+    private static void Require(bool condition, [InterpolatedStringHandlerArgument(nameof(condition))] ref RequirementHandler message)
+    {
+        if (!condition)
+        {
+            throw new ArgumentException(message.ToString());
+        }
+    }
+
     private static void RequireSameShape(Tensor a, Tensor b) =>
         Require(a.Rows == b.Rows && a.Columns == b.Columns, $"shapes differ: {a.Rows}×{a.Columns} and {b.Rows}×{b.Columns}");
 
@@ -105,5 +114,24 @@ public sealed unsafe partial class CpuDevice : Device
     {
         _scratch.Resize(count);
         return _scratch.Pointer;
+    }
+
+    /// <summary>A message that is put together only where the requirement is not met: kernels allocate nothing.</summary>
+    [InterpolatedStringHandler]
+    private ref struct RequirementHandler
+    {
+        private DefaultInterpolatedStringHandler _text;
+
+        public RequirementHandler(int literalLength, int formattedCount, bool condition, out bool isNeeded)
+        {
+            isNeeded = !condition;
+            _text = isNeeded ? new DefaultInterpolatedStringHandler(literalLength, formattedCount) : default;
+        }
+
+        public void AppendLiteral(string value) => _text.AppendLiteral(value);
+
+        public void AppendFormatted<T>(T value) => _text.AppendFormatted(value);
+
+        public override string ToString() => _text.ToStringAndClear();
     }
 }

@@ -50,7 +50,8 @@ public sealed unsafe class CpuEncoder : IDisposable
     /// <param name="bias">One float a latent, or null.</param>
     /// <param name="k">How many to keep in a row.</param>
     /// <param name="result">Gets the latents that are kept.</param>
-    public void EncodeTopK(int rows, int latents, int features, float* a, int lda, float* w, int ldw, float* bias, int k, SparseBuffer result)
+    public void EncodeTopK(
+        int rows, int latents, int features, float* a, int lda, float* w, int ldw, float* bias, int k, SparseBuffer result)
     {
         CheckSizes(rows, latents, features, k);
         result.EnsureRows(rows);

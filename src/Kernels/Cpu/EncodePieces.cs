@@ -54,6 +54,10 @@ internal readonly unsafe struct EntriesAbove : ITileSink
     /// <summary>[panels of columns][rows] how many entries a row of a tile has; a tile is no wider than a byte can count.</summary>
     public required byte* Runs { get; init; }
 
+    public void Expect(int row, int column, int rows, int columns)
+    {
+    }
+
     public void Begin(int block, int group, int row, int rows) => Pieces[(nint)block * Groups + group].Count = 0;
 
     public void Tile(int block, int group, int row, int column, int rows, int columns, float* tile, int stride)

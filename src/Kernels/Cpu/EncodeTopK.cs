@@ -44,6 +44,10 @@ internal readonly unsafe struct TopKCandidates : ITileSink
         return (int)((room + Selection.Slack + 15) / 16 * 16);
     }
 
+    public void Expect(int row, int column, int rows, int columns)
+    {
+    }
+
     public void Begin(int block, int group, int row, int rows)
     {
         for (var r = row; r < row + rows; r++)

@@ -14,9 +14,6 @@ namespace MonoLoss.Kernels.Cpu;
 /// </remarks>
 public sealed unsafe class CpuGemm : IDisposable
 {
-    // What of a packed operand is kept at once, in floats: larger operands are packed and multiplied part by part.
-    private const long PackedFloats = 32L << 20;
-
     // What one thread does sooner than others can be asked.
     private const long SmallFlops = 1_000_000;
 
@@ -44,11 +41,17 @@ public sealed unsafe class CpuGemm : IDisposable
     /// <summary>Gets the instructions that this kernel uses.</summary>
     internal GemmIsa Isa { get; }
 
+    /// <summary>
+    /// Gets how much of a packed operand is kept at once, in floats: larger operands are packed and multiplied part by part.
+    /// </summary>
+    internal long PackedFloats { get; init; } = 32L << 20;
+
     /// <summary>Gets the threads that this kernel works with.</summary>
     internal WorkerPool Pool => _pool;
 
     /// <summary>
-    /// C = α·op(A)·op(B) + β·C, then plus a bias, then ReLU. All matrices are row-major; op(A) is m × k, op(B) is k × n and C is m × n.
+    /// C = α·op(A)·op(B) + β·C, then plus a bias, then ReLU. All matrices are row-major; op(A) is m × k, op(B) is k × n and
+    /// C is m × n.
     /// </summary>
     /// <param name="transA">Whether op transposes A, which is then stored k × m.</param>
     /// <param name="transB">Whether op transposes B, which is then stored n × k.</param>
@@ -216,6 +219,19 @@ public sealed unsafe class CpuGemm : IDisposable
 
         public void Begin(int block, int group, int row, int rows)
         {
+        }
+
+        public void Expect(int row, int column, int rows, int columns)
+        {
+            if (Sse.IsSupported)
+            {
+                for (var r = 0; r < rows; r++)
+                {
+                    var to = C + (row + r) * Ldc + column;
+                    Sse.Prefetch0(to);
+                    Sse.Prefetch0(to + columns - 1);
+                }
+            }
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -12,6 +12,13 @@ internal unsafe interface ITileSink
     /// <param name="rows">Its rows.</param>
     void Begin(int block, int group, int row, int rows);
 
+    /// <summary>A tile is about to be formed: time to bring in the memory that it goes to.</summary>
+    /// <param name="row">First row in the result.</param>
+    /// <param name="column">First column in the result.</param>
+    /// <param name="rows">Rows that exist.</param>
+    /// <param name="columns">Columns that exist.</param>
+    void Expect(int row, int column, int rows, int columns);
+
     /// <summary>
     /// Takes a tile. Within a piece they come from left to right and, where the columns are the same, from top to bottom.
     /// </summary>
@@ -196,6 +203,11 @@ internal readonly unsafe struct MultiplyPanels<TTile, TSink> : IWork
                     var tileRows = Math.Min(TTile.Rows, rows - i * TTile.Rows);
                     var tile = oneChunk ? scratch : scratch + i * tileSize;
                     var panel = a + ((nint)i * length + k) * TTile.Rows;
+                    if (isLast)
+                    {
+                        Sink.Expect(row + i * TTile.Rows, column, tileRows, columns);
+                    }
+
                     TTile.Multiply(tileRows, chunk, panel, chunkOfB, tile, k > 0, prefetch, prefetchStep);
                     prefetch += chunk * prefetchStep;
                     if (isLast)

@@ -46,16 +46,16 @@ internal static unsafe class Selection
         }
         else
         {
-            var bounds = Vector128.Create(bound);
-            for (; i + 4 <= count; i += 4)
+            var bounds = Vector256.Create(bound);
+            for (; i + 8 <= count; i += 8)
             {
-                var value = Vector128.Load(from + i);
+                var value = Vector256.Load(from + i);
                 if (bias != null)
                 {
-                    value += Vector128.Load(bias + i);
+                    value += Vector256.Load(bias + i);
                 }
 
-                var above = Vector128.GreaterThan(value, bounds);
+                var above = Vector256.GreaterThan(value, bounds);
                 appended += Append(value, above, index + i, values + appended, indices + appended);
             }
         }
@@ -104,16 +104,16 @@ internal static unsafe class Selection
         }
         else
         {
-            for (; i + 4 <= count; i += 4)
+            for (; i + 8 <= count; i += 8)
             {
-                var value = Vector128.Load(from + i);
+                var value = Vector256.Load(from + i);
                 if (bias != null)
                 {
-                    value += Vector128.Load(bias + i);
+                    value += Vector256.Load(bias + i);
                 }
 
-                value = Vector128.ConditionalSelect(Vector128.LessThan(value, Vector128<float>.Zero), Vector128<float>.Zero, value);
-                var above = Vector128.GreaterThan(value, Vector128.Load(bounds + i));
+                value = Vector256.ConditionalSelect(Vector256.LessThan(value, Vector256<float>.Zero), Vector256<float>.Zero, value);
+                var above = Vector256.GreaterThan(value, Vector256.Load(bounds + i));
                 appended += Append(value, above, index + i, values + appended, indices + appended);
             }
         }
@@ -205,13 +205,13 @@ internal static unsafe class Selection
             return above;
         }
 
-        var sums = Vector128<int>.Zero;
-        for (; i + 4 <= count; i += 4)
+        var sums = Vector256<int>.Zero;
+        for (; i + 8 <= count; i += 8)
         {
-            sums -= Vector128.GreaterThan(Vector128.Load(values + i), Vector128.Create(bound)).AsInt32();
+            sums -= Vector256.GreaterThan(Vector256.Load(values + i), Vector256.Create(bound)).AsInt32();
         }
 
-        above = Vector128.Sum(sums);
+        above = Vector256.Sum(sums);
         for (; i < count; i++)
         {
             above += values[i] > bound ? 1 : 0;
@@ -223,7 +223,7 @@ internal static unsafe class Selection
     /// <summary>The largest of values that are not negative, 0 if there is none.</summary>
     public static float Max(GemmIsa isa, float* values, long count)
     {
-        var max = 0f;
+        float max;
         var i = 0L;
         if (isa == GemmIsa.Avx512)
         {
@@ -233,11 +233,17 @@ internal static unsafe class Selection
                 maxima = Avx512F.Max(maxima, Vector512.Load(values + i));
             }
 
-            var lanes = Vector256.MaxNumber(maxima.GetLower(), maxima.GetUpper());
-            for (var lane = 0; lane < 8; lane++)
+            max = Largest(Vector256.MaxNumber(maxima.GetLower(), maxima.GetUpper()));
+        }
+        else
+        {
+            var maxima = Vector256<float>.Zero;
+            for (; i + 8 <= count; i += 8)
             {
-                max = Math.Max(max, lanes[lane]);
+                maxima = Vector256.MaxNumber(maxima, Vector256.Load(values + i));
             }
+
+            max = Largest(maxima);
         }
 
         for (; i < count; i++)
@@ -246,6 +252,17 @@ internal static unsafe class Selection
         }
 
         return max;
+    }
+
+    private static float Largest(Vector256<float> values)
+    {
+        var largest = values[0];
+        for (var lane = 1; lane < 8; lane++)
+        {
+            largest = Math.Max(largest, values[lane]);
+        }
+
+        return largest;
     }
 
     private static void KeepAbove(GemmIsa isa, float* values, int* indices, int count, float bound)
@@ -291,7 +308,7 @@ internal static unsafe class Selection
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int Append(Vector128<float> value, Vector128<float> above, int index, float* values, int* indices)
+    private static int Append(Vector256<float> value, Vector256<float> above, int index, float* values, int* indices)
     {
         var mask = above.ExtractMostSignificantBits();
         var appended = 0;

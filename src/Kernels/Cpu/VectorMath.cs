@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace MonoLoss.Kernels.Cpu;
 
@@ -31,24 +32,6 @@ internal static unsafe class VectorMath
         else
         {
             Axpy<Simd128, Vector128<float>>(alpha, x, y, n);
-        }
-    }
-
-    /// <summary>y += Σ weights[j] · rows[index[j]] over <paramref name="count"/> rows of <paramref name="n"/> elements.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void AddWeightedRows(float* weights, int* index, int count, float* rows, float* y, int n)
-    {
-        if (Simd512.IsSupported)
-        {
-            AddWeightedRows<Simd512, Vector512<float>>(weights, index, count, rows, y, n);
-        }
-        else if (Simd256.IsSupported)
-        {
-            AddWeightedRows<Simd256, Vector256<float>>(weights, index, count, rows, y, n);
-        }
-        else
-        {
-            AddWeightedRows<Simd128, Vector128<float>>(weights, index, count, rows, y, n);
         }
     }
 
@@ -88,26 +71,153 @@ internal static unsafe class VectorMath
         }
     }
 
-    /// <summary>Σ x² with every product and sum in float64.</summary>
-    public static double SumSquares(float* x, long n)
+    /// <summary>Σ x with every sum in float64.</summary>
+    public static double Sum(float* x, long n)
     {
-        double s0 = 0, s1 = 0, s2 = 0, s3 = 0;
         long i = 0;
-        for (; i + 4 <= n; i += 4)
+        var sum = 0.0;
+        if (Avx512F.IsSupported)
         {
-            s0 += (double)x[i] * x[i];
-            s1 += (double)x[i + 1] * x[i + 1];
-            s2 += (double)x[i + 2] * x[i + 2];
-            s3 += (double)x[i + 3] * x[i + 3];
+            Vector512<double> s0 = Vector512<double>.Zero, s1 = Vector512<double>.Zero;
+            for (; i + 16 <= n; i += 16)
+            {
+                s0 = Avx512F.Add(s0, Widen512(x + i));
+                s1 = Avx512F.Add(s1, Widen512(x + i + 8));
+            }
+
+            sum = Vector512.Sum(Avx512F.Add(s0, s1));
+        }
+        else
+        {
+            Vector256<double> s0 = Vector256<double>.Zero, s1 = Vector256<double>.Zero;
+            for (; i + 8 <= n; i += 8)
+            {
+                var (low, high) = Vector256.Widen(Vector256.Load(x + i));
+                s0 += low;
+                s1 += high;
+            }
+
+            sum = Vector256.Sum(s0 + s1);
         }
 
         for (; i < n; i++)
         {
-            s0 += (double)x[i] * x[i];
+            sum += x[i];
         }
 
-        return s0 + s1 + (s2 + s3);
+        return sum;
     }
+
+    /// <summary>Σ x² with every product and sum in float64.</summary>
+    public static double SumSquares(float* x, long n)
+    {
+        long i = 0;
+        var sum = 0.0;
+        if (Avx512F.IsSupported)
+        {
+            Vector512<double> s0 = Vector512<double>.Zero, s1 = Vector512<double>.Zero;
+            for (; i + 16 <= n; i += 16)
+            {
+                Vector512<double> low = Widen512(x + i), high = Widen512(x + i + 8);
+                s0 = Avx512F.FusedMultiplyAdd(low, low, s0);
+                s1 = Avx512F.FusedMultiplyAdd(high, high, s1);
+            }
+
+            sum = Vector512.Sum(Avx512F.Add(s0, s1));
+        }
+        else
+        {
+            Vector256<double> s0 = Vector256<double>.Zero, s1 = Vector256<double>.Zero;
+            for (; i + 8 <= n; i += 8)
+            {
+                var (low, high) = Vector256.Widen(Vector256.Load(x + i));
+                s0 = Vector256.FusedMultiplyAdd(low, low, s0);
+                s1 = Vector256.FusedMultiplyAdd(high, high, s1);
+            }
+
+            sum = Vector256.Sum(s0 + s1);
+        }
+
+        for (; i < n; i++)
+        {
+            sum += (double)x[i] * x[i];
+        }
+
+        return sum;
+    }
+
+    /// <summary>Σ (x − y)² with every product and sum in float64; the difference is rounded to float32.</summary>
+    public static double SumSquaredDifferences(float* x, float* y, long n)
+    {
+        long i = 0;
+        var sum = 0.0;
+        if (Avx512F.IsSupported)
+        {
+            Vector512<double> s0 = Vector512<double>.Zero, s1 = Vector512<double>.Zero;
+            for (; i + 16 <= n; i += 16)
+            {
+                var difference = Avx512F.Subtract(Avx512F.LoadVector512(x + i), Avx512F.LoadVector512(y + i));
+                var low = Avx512F.ConvertToVector512Double(difference.GetLower());
+                var high = Avx512F.ConvertToVector512Double(difference.GetUpper());
+                s0 = Avx512F.FusedMultiplyAdd(low, low, s0);
+                s1 = Avx512F.FusedMultiplyAdd(high, high, s1);
+            }
+
+            sum = Vector512.Sum(Avx512F.Add(s0, s1));
+        }
+        else
+        {
+            Vector256<double> s0 = Vector256<double>.Zero, s1 = Vector256<double>.Zero;
+            for (; i + 8 <= n; i += 8)
+            {
+                var (low, high) = Vector256.Widen(Vector256.Load(x + i) - Vector256.Load(y + i));
+                s0 = Vector256.FusedMultiplyAdd(low, low, s0);
+                s1 = Vector256.FusedMultiplyAdd(high, high, s1);
+            }
+
+            sum = Vector256.Sum(s0 + s1);
+        }
+
+        for (; i < n; i++)
+        {
+            double difference = x[i] - y[i];
+            sum += difference * difference;
+        }
+
+        return sum;
+    }
+
+    /// <summary>target = (x − offset)·scale in float64, rounded once; target may be x.</summary>
+    public static void ShiftAndScale(float* x, double offset, double scale, float* target, long n)
+    {
+        long i = 0;
+        if (Avx512F.IsSupported)
+        {
+            Vector512<double> o = Vector512.Create(offset), s = Vector512.Create(scale);
+            for (; i + 8 <= n; i += 8)
+            {
+                var value = Avx512F.Multiply(Avx512F.Subtract(Widen512(x + i), o), s);
+                Avx512F.ConvertToVector256Single(value).Store(target + i);
+            }
+        }
+        else
+        {
+            Vector256<double> o = Vector256.Create(offset), s = Vector256.Create(scale);
+            for (; i + 8 <= n; i += 8)
+            {
+                var (low, high) = Vector256.Widen(Vector256.Load(x + i));
+                Vector256.Narrow((low - o) * s, (high - o) * s).Store(target + i);
+            }
+        }
+
+        for (; i < n; i++)
+        {
+            target[i] = (float)((x[i] - offset) * scale);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<double> Widen512(float* source) => Avx512F.ConvertToVector512Double(Vector256.Load(source));
 
     private static float Dot<TSimd, TVector>(float* a, float* b, int n)
         where TSimd : ISimd<TVector>
@@ -153,43 +263,6 @@ internal static unsafe class VectorMath
         for (; i < n; i++)
         {
             y[i] = MathF.FusedMultiplyAdd(alpha, x[i], y[i]);
-        }
-    }
-
-    private static void AddWeightedRows<TSimd, TVector>(float* weights, int* index, int count, float* rows, float* y, int n)
-        where TSimd : ISimd<TVector>
-        where TVector : struct
-    {
-        var width = TSimd.Width;
-        var j = 0;
-        // Four rows at a time: y is then read and written once for four, and the loads of rows are what the loop waits for.
-        for (; j + 4 <= count; j += 4)
-        {
-            float* r0 = rows + ((long)index[j] * n), r1 = rows + ((long)index[j + 1] * n);
-            float* r2 = rows + ((long)index[j + 2] * n), r3 = rows + ((long)index[j + 3] * n);
-            TVector w0 = TSimd.Broadcast(weights[j]), w1 = TSimd.Broadcast(weights[j + 1]);
-            TVector w2 = TSimd.Broadcast(weights[j + 2]), w3 = TSimd.Broadcast(weights[j + 3]);
-            var i = 0;
-            for (; i + width <= n; i += width)
-            {
-                var sum = TSimd.MultiplyAdd(w0, TSimd.Load(r0 + i), TSimd.Load(y + i));
-                sum = TSimd.MultiplyAdd(w1, TSimd.Load(r1 + i), sum);
-                sum = TSimd.MultiplyAdd(w2, TSimd.Load(r2 + i), sum);
-                TSimd.Store(y + i, TSimd.MultiplyAdd(w3, TSimd.Load(r3 + i), sum));
-            }
-
-            for (; i < n; i++)
-            {
-                var sum = MathF.FusedMultiplyAdd(weights[j], r0[i], y[i]);
-                sum = MathF.FusedMultiplyAdd(weights[j + 1], r1[i], sum);
-                sum = MathF.FusedMultiplyAdd(weights[j + 2], r2[i], sum);
-                y[i] = MathF.FusedMultiplyAdd(weights[j + 3], r3[i], sum);
-            }
-        }
-
-        for (; j < count; j++)
-        {
-            Axpy<TSimd, TVector>(weights[j], rows + ((long)index[j] * n), y, n);
         }
     }
 

@@ -1,0 +1,27 @@
+using System.Globalization;
+
+namespace MonoLoss.Cli;
+
+/// <summary>Sizes of memory as people write them.</summary>
+internal static class ByteSize
+{
+    /// <summary>Reads bytes, or 512M, 8G, 1.5GiB: powers of 1024.</summary>
+    /// <param name="option">The option's name, for the message.</param>
+    /// <param name="text">What was given.</param>
+    /// <exception cref="UsageException">It is no size.</exception>
+    public static long Parse(string option, string text)
+    {
+        const string Units = "KMGT";
+        var number = text.Trim().ToUpperInvariant();
+        number = number.EndsWith("IB", StringComparison.Ordinal) ? number[..^2] : number.EndsWith('B') ? number[..^1] : number;
+        var unit = number.Length > 0 ? Units.IndexOf(number[^1]) + 1 : 0;
+        if (!double.TryParse(unit > 0 ? number[..^1] : number, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var value)
+            || !(value >= 1)
+            || value * Math.Pow(1024, unit) is not (< long.MaxValue and var bytes))
+        {
+            throw new UsageException($"{option}: found '{text}', expected a size in bytes such as 512M or 8G");
+        }
+
+        return (long)bytes;
+    }
+}

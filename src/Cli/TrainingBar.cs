@@ -1,0 +1,102 @@
+using System.Diagnostics;
+using MonoLoss.Models;
+using Spectre.Console;
+using Spectre.Console.Rendering;
+
+namespace MonoLoss.Cli;
+
+/// <summary>
+/// Progress on a terminal: a bar for the present epoch or evaluation, above it a line for each that is over. A step only leaves its
+/// figures; they are drawn a few times a second.
+/// </summary>
+/// <param name="context">The terminal.</param>
+internal sealed class TrainingBar(Context context) : ITrainingObserver
+{
+    private static readonly TimeSpan RedrawEvery = TimeSpan.FromMilliseconds(150);
+
+    private readonly Stopwatch _sinceDrawn = Stopwatch.StartNew();
+    private ProgressTask? _task;
+    private TrainingPlan? _plan;
+    private TrainingPace? _pace;
+    private volatile string _figures = string.Empty;
+
+    /// <summary>Shows the bar while an action runs.</summary>
+    public T Show<T>(Func<T> action) => context.Output.Progress()
+        .AutoClear(true)
+        .HideCompleted(false)
+        .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn { Width = 24 }, new FiguresColumn(this))
+        .Start(progress =>
+        {
+            _task = progress.AddTask("opening", new ProgressTaskSettings { MaxValue = 1 });
+            return action();
+        });
+
+    /// <inheritdoc/>
+    public void Started(TrainingPlan plan)
+    {
+        (_plan, _pace) = (plan, new TrainingPace(plan));
+        foreach (var line in TrainingText.Describe(plan))
+        {
+            context.Output.WriteLine(line);
+        }
+
+        _task!.MaxValue = plan.StepsPerEpoch;
+    }
+
+    /// <inheritdoc/>
+    public void Stepped(in StepMetrics metrics)
+    {
+        var inEpoch = metrics.Step - ((metrics.Epoch - 1) * _plan!.StepsPerEpoch);
+        var last = inEpoch == _plan.StepsPerEpoch;
+        if (!last && _sinceDrawn.Elapsed < RedrawEvery)
+        {
+            return;
+        }
+
+        _sinceDrawn.Restart();
+        _pace!.Update(metrics.Step);
+        var epoch = TrainingText.Epoch(metrics.Epoch, _plan.Training.Epochs);
+        var figures = $"{TrainingText.Figures(metrics, _plan.Model.MonoCoefficient > 0)}  {TrainingText.Format(_pace.SamplesPerSecond)} samples/s";
+        _figures = $"{figures}  {TrainingText.Duration(_pace.SecondsLeft)} left";
+        Set(epoch, inEpoch, _plan.StepsPerEpoch);
+        if (last)
+        {
+            context.Output.WriteLine($"{epoch}  {figures}");
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Evaluating(string split, long rows, long total)
+    {
+        if (_sinceDrawn.Elapsed >= RedrawEvery)
+        {
+            _sinceDrawn.Restart();
+            _figures = $"{TrainingText.Format(rows)} of {TrainingText.Format(total)} rows";
+            Set($"evaluating {split}", rows, total);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Evaluated(EvaluationRow row)
+    {
+        context.Output.WriteLine($"{TrainingText.Epoch(row.Epoch, _plan!.Training.Epochs)}  {TrainingText.Figures(row)}");
+        _pace!.Pause();
+    }
+
+    /// <inheritdoc/>
+    public void Saved(long step) => _pace!.Pause();
+
+    private void Set(string description, double value, double maximum)
+    {
+        _task!.Description = Markup.Escape(description);
+        _task.MaxValue = maximum;
+        _task.Value = value;
+    }
+
+    private sealed class FiguresColumn(TrainingBar bar) : ProgressColumn
+    {
+        protected override bool NoWrap => true;
+
+        public override IRenderable Render(RenderOptions options, ProgressTask task, TimeSpan deltaTime) => new Text(bar._figures);
+    }
+}

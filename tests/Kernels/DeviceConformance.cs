@@ -1,0 +1,617 @@
+using MonoLoss.Kernels;
+
+namespace MonoLoss.Tests.Kernels;
+
+/// <summary>
+/// Every kernel of a device against naive float64 loops, at sizes that are no multiple of anything, with empty rows, columns that never
+/// fire, ties, and k = 0, 1, M. A device has a class that derives from this one.
+/// </summary>
+public abstract class DeviceConformance : IDisposable
+{
+    private readonly Device _device;
+    private readonly Random _random = new(7);
+
+    protected DeviceConformance(Device device) => _device = device;
+
+    /// <summary>B, D, M.</summary>
+    public static TheoryData<int, int, int> Sizes => new()
+    {
+        { 1, 1, 1 },
+        { 3, 5, 2 },
+        { 17, 19, 23 },
+        { 37, 64, 50 },
+        { 50, 67, 33 },
+        { 131, 129, 70 },
+    };
+
+    public void Dispose() => _device.Dispose();
+
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    public void SpMM(int b, int d, int m)
+    {
+        var (z, s) = Sparse(b, m);
+        var (w, weights) = Dense(m, d);
+        var (bias, biasTensor) = Dense(1, d);
+        using var result = _device.Tensor(0, 0);
+        _device.SpMM(s, weights, biasTensor, result);
+        Near(b * d, (i) => bias[i % d] + Sum(m, j => z[((i / d) * m) + j] * w[(j * d) + (i % d)]), result.ToArray());
+        _device.SpMM(s, weights, null, result);
+        Near(b * d, (i) => Sum(m, j => z[((i / d) * m) + j] * w[(j * d) + (i % d)]), result.ToArray());
+    }
+
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    public void SpMMTransposed(int b, int d, int m)
+    {
+        var (z, s) = Sparse(b, m);
+        var (x, input) = Dense(b, d);
+        var (start, result) = Dense(m, d);
+        _device.IndexColumns(s);
+        _device.SpMMTransposed(s, useGradient: false, input, result);
+        Near(m * d, i => start[i] + Sum(b, row => z[(row * m) + (i / d)] * x[(row * d) + (i % d)]), result.ToArray());
+
+        var gradient = FillGradient(s);
+        result.Set(start);
+        _device.SpMMTransposed(s, useGradient: true, input, result);
+        Near(m * d, i => start[i] + Sum(b, row => gradient[(row * m) + (i / d)] * x[(row * d) + (i % d)]), result.ToArray());
+    }
+
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    public void Sddmm(int b, int d, int m)
+    {
+        var (z, s) = Sparse(b, m);
+        var (g, gradient) = Dense(b, d);
+        var (w, weights) = Dense(m, d);
+        var start = FillGradient(s);
+        _device.Sddmm(s, gradient, weights);
+        Near(
+            b * m,
+            i => z[i] == 0 ? 0 : start[i] + Sum(d, j => g[((i / m) * d) + j] * w[((i % m) * d) + j]),
+            s.GradientToDense());
+    }
+
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    public void ColumnsAndSums(int b, int d, int m)
+    {
+        var (z, s) = Sparse(b, m);
+        _device.IndexColumns(s);
+        var (offsets, rowOf, placeOf, values) = (s.ColumnOffsets.ToArray(), s.RowOf.ToArray(), s.PlaceOf.ToArray(), s.Values.ToArray());
+        for (var column = 0; column < m; column++)
+        {
+            var expected = Enumerable.Range(0, b).Where(row => z[(row * m) + column] != 0).ToArray();
+            Assert.Equal(expected, rowOf[offsets[column]..offsets[column + 1]]);
+            Assert.Equal(
+                expected.Select(row => z[(row * m) + column]), placeOf[offsets[column]..offsets[column + 1]].Select(place => values[place]));
+        }
+
+        var gradient = FillGradient(s);
+        using var sums = _device.Tensor(1, m);
+        _device.SumGradientColumns(s, sums);
+        Near(m, column => Sum(b, row => gradient[(row * m) + column]), sums.ToArray());
+
+        using var result = _device.Allocate<double>(2);
+        _device.SumPositive(s, result);
+        Near(2, i => z.Where(value => value > 0).Sum(value => i == 0 ? 1.0 : value), result.ToArray());
+
+        _device.AddToGradientWherePositive(s, 0.5f);
+        Near(b * m, i => gradient[i] + (z[i] > 0 ? 0.5 : 0), s.GradientToDense());
+    }
+
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    public void Encoders(int b, int d, int m)
+    {
+        // Whole numbers: products are exact, and ties many.
+        var (x, input) = Dense(b, d, whole: true);
+        var (w, weights) = Dense(m, d, whole: true);
+        var (bias, biasTensor) = Dense(1, m, whole: true);
+        var pre = Enumerable.Range(0, b * m)
+            .Select(i => (float)Math.Max(0, bias[i % m] + Sum(d, j => x[((i / m) * d) + j] * w[((i % m) * d) + j]))).ToArray();
+        using var s = _device.SparseRows();
+        foreach (var k in new[] { 0, 1, Math.Min(m, 3), m })
+        {
+            _device.EncodeTopK(input, weights, biasTensor, k, s);
+            var kept = Enumerable.Range(0, b)
+                .SelectMany(row => Enumerable.Range(row * m, m).OrderByDescending(i => pre[i]).ThenBy(i => i).Take(k)).ToHashSet();
+            Assert.Equal(pre.Select((value, i) => kept.Contains(i) ? value : 0), s.ToDense());
+
+            var smallest = _device.EncodeBatchTopK(input, weights, biasTensor, k, s);
+            kept = Enumerable.Range(0, b * m).OrderByDescending(i => pre[i]).ThenBy(i => i).Take(b * k).ToHashSet();
+            Assert.Equal(pre.Select((value, i) => kept.Contains(i) ? value : 0), s.ToDense());
+            Assert.Equal(kept.Select(i => pre[i]).Where(value => value > 0).DefaultIfEmpty(0).Min(), smallest);
+        }
+
+        var (bounds, boundsTensor) = Dense(1, m, whole: true);
+        _device.EncodeThreshold(input, weights, biasTensor, boundsTensor, s);
+        Assert.Equal(pre.Select((value, i) => value > bounds[i % m] ? value : 0), s.ToDense());
+        Assert.Equal(pre.Where((value, i) => value > bounds[i % m]).Count(), s.Count);
+        _device.EncodeThreshold(input, weights, null, null, s);
+        Near(b * m, i => Math.Max(0, Sum(d, j => x[((i / m) * d) + j] * w[((i % m) * d) + j])), s.ToDense());
+    }
+
+    [Fact]
+    public void NaNIsNeverSelected()
+    {
+        using var x = _device.Tensor(2, 1).Set([1, float.NaN]);
+        using var weights = _device.Tensor(3, 1).Set([2, 1, 3]);
+        using var s = _device.SparseRows();
+        _device.EncodeTopK(x, weights, null, 2, s);
+        Assert.Equal([2, 0, 3, 0, 0, 0], s.ToDense());
+        _device.EncodeBatchTopK(x, weights, null, 2, s);
+        Assert.Equal([2, 1, 3, 0, 0, 0], s.ToDense());
+        _device.EncodeThreshold(x, weights, null, null, s);
+        Assert.Equal([2, 1, 3, 0, 0, 0], s.ToDense());
+    }
+
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    public void Gemm(int m, int k, int n)
+    {
+        foreach (var (transposeA, transposeB) in new[] { (false, false), (false, true), (true, false), (true, true) })
+        {
+            var (a, left) = transposeA ? Dense(k, m) : Dense(m, k);
+            var (b, right) = transposeB ? Dense(n, k) : Dense(k, n);
+            var (c, result) = Dense(m, n);
+            var (bias, biasTensor) = Dense(1, n);
+            double Product(int i, int j) => Sum(
+                k, p => (double)(transposeA ? a[(p * m) + i] : a[(i * k) + p]) * (transposeB ? b[(j * k) + p] : b[(p * n) + j]));
+            _device.Gemm(transposeA, transposeB, 0.5f, left, right, 2, result);
+            Near(m * n, i => (0.5 * Product(i / n, i % n)) + (2 * c[i]), result.ToArray());
+            result.Set(Enumerable.Repeat(float.NaN, m * n).ToArray());
+            _device.Gemm(transposeA, transposeB, 1, left, right, 0, result, biasTensor, relu: true);
+            Near(m * n, i => Math.Max(0, Product(i / n, i % n) + bias[i % n]), result.ToArray());
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    public void RowKernels(int b, int d, int m)
+    {
+        var (x, input) = Dense(b, d);
+        if (b > 2)
+        {
+            Array.Clear(x, d, d);
+            input.Set(x);
+        }
+
+        double Mean(int i) => Sum(d, j => x[(i * d) + j]) / d;
+        double Deviation(int i) => d < 2 ? 0 : Math.Sqrt(Sum(d, j => Math.Pow(x[(i * d) + j] - Mean(i), 2)) / (d - 1));
+        using var normalized = _device.Tensor(0, 0);
+        using var mean = _device.Tensor(0, 0);
+        using var deviation = _device.Tensor(0, 0);
+        _device.LayerNorm(input, normalized, mean, deviation);
+        Near(b * d, i => (x[i] - Mean(i / d)) / (Deviation(i / d) + 1e-5f), normalized.ToArray(), 1e-4);
+        Near(b, Mean, mean.ToArray());
+        Near(b, Deviation, deviation.ToArray());
+
+        var (scale, scaleTensor) = Dense(1, b);
+        var (shift, shiftTensor) = Dense(1, b);
+        using var result = _device.Tensor(0, 0);
+        _device.ScaleRows(input, scaleTensor, shiftTensor, result);
+        Near(b * d, i => (x[i] * scale[i / d]) + shift[i / d], result.ToArray());
+        _device.ScaleRows(input, scaleTensor, null, result);
+        Near(b * d, i => x[i] * scale[i / d], result.ToArray());
+
+        var (row, rowTensor) = Dense(1, d);
+        _device.AddRow(input, -2, rowTensor, result);
+        Near(b * d, i => x[i] - (2 * row[i % d]), result.ToArray());
+        var (y, other) = Dense(b, d);
+        _device.Combine(2, input, -3, other, result);
+        Near(b * d, i => (2 * x[i]) - (3 * y[i]), result.ToArray());
+
+        var (start, sums) = Dense(1, d);
+        _device.SumColumns(0.5f, input, sums);
+        Near(d, j => start[j] + (0.5 * Sum(b, i => x[(i * d) + j])), sums.ToArray());
+        var (weights, weightsTensor) = Dense(1, b);
+        sums.Set(start);
+        _device.AddWeightedRows(-1, weightsTensor, input, sums);
+        Near(d, j => start[j] - Sum(b, i => weights[i] * x[(i * d) + j]), sums.ToArray());
+
+        using var norms = _device.Allocate<double>(0);
+        using var directions = _device.Allocate<double>(d);
+        double Norm(int i) => Math.Max(Math.Sqrt(Sum(d, j => (double)x[(i * d) + j] * x[(i * d) + j])), 1e-8);
+        _device.RowNorms(input, norms);
+        Near(b, Norm, norms.ToArray(), 1e-12);
+        _device.SumUnitRows(input, norms, directions);
+        Near(d, j => Sum(b, i => x[(i * d) + j] / Norm(i)), directions.ToArray(), 1e-12);
+
+        using var list = _device.Allocate<int>(2);
+        list.CopyFrom([b - 1, 0]);
+        _device.GatherRows(input, list, result);
+        Near(2 * d, i => x[(i < d ? (b - 1) * d : 0) + (i % d)], result.ToArray());
+        _device.GatherColumns(scaleTensor, list, result);
+        Near(2, i => scale[i == 0 ? b - 1 : 0], result.ToArray());
+        _device.NormalizeRows(input);
+        Near(b * d, i => Norm(i / d) > 1e-8 ? x[i] / Norm(i / d) : 0, input.ToArray());
+    }
+
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    public void Errors(int b, int d, int m)
+    {
+        var (r, left) = Dense(b, d);
+        var (t, right) = Dense(b, d);
+        if (b > 2)
+        {
+            // A target of zeros counts nothing.
+            Array.Clear(t, 0, d);
+            right.Set(t);
+        }
+
+        using var result = _device.Allocate<double>(1);
+        foreach (var relative in new[] { false, true })
+        {
+            double Weight(int i)
+            {
+                var squares = Sum(d, j => (double)t[(i * d) + j] * t[(i * d) + j]);
+                return !relative ? 0.25 : squares > 0 ? 0.25 / squares : 0;
+            }
+
+            _device.SquaredError(left, right, 0.25, relative, result);
+            Near(1, _ => Sum(b * d, i => Weight(i / d) * Math.Pow((double)r[i] - t[i], 2)), result.ToArray());
+            var (start, gradient) = Dense(b, d);
+            _device.SquaredErrorGradient(left, right, 0.25, relative, 3, gradient);
+            Near(b * d, i => start[i] + (3 * Weight(i / d) * 2 * ((double)r[i] - t[i])), gradient.ToArray());
+        }
+
+        using var sums = _device.Allocate<double>(3 * d);
+        _device.AccumulateColumnErrors(left, right, sums);
+        _device.AccumulateColumnErrors(left, right, sums);
+        Near(
+            3 * d,
+            i => 2 * Sum(b, row =>
+            {
+                double value = r[(row * d) + (i % d)], error = value - t[(row * d) + (i % d)];
+                return i < d ? value : i < 2 * d ? value * value : error * error;
+            }),
+            sums.ToArray());
+    }
+
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    public void DeadLatents(int b, int d, int m)
+    {
+        var (z, s) = Sparse(b, m);
+        _device.IndexColumns(s);
+        using var counters = _device.Allocate<int>(m);
+        using var list = _device.Allocate<int>(0);
+        var expected = new int[m];
+        for (var round = 0; round < 3; round++)
+        {
+            _device.CountSilentBatches(s, counters, round);
+            for (var column = 0; column < m; column++)
+            {
+                expected[column] = Enumerable.Range(0, b).Any(row => z[(row * m) + column] > 0) ? round : expected[column] + 1;
+            }
+        }
+
+        Assert.Equal(expected, counters.ToArray());
+        var silent = Enumerable.Range(0, m).Where(column => expected[column] >= 3).ToArray();
+        Assert.Equal(silent.Length, _device.ListSilent(counters, 3, list));
+        Assert.Equal(silent, list.ToArray());
+        list.Resize(m);
+        list.CopyFrom(Enumerable.Range(0, m).Select(column => (2 * column) + 1).ToArray());
+        _device.MapColumns(s, list, 2 * m);
+        Assert.Equal(z, s.ToDense().Where((_, i) => i % 2 == 1));
+    }
+
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    public void AdamSteps(int b, int d, int m)
+    {
+        foreach (var (unit, project) in new[] { (false, false), (true, false), (true, true) })
+        {
+            var (p, parameter) = Dense(b, d);
+            var (g, gradient) = Dense(b, d);
+            using var first = _device.Tensor(b, d);
+            using var second = _device.Tensor(b, d);
+            var expected = p.Select(value => (double)value).ToArray();
+            double[] m1 = new double[b * d], m2 = new double[b * d];
+            for (var step = 1; step <= 3; step++)
+            {
+                _device.Adam(parameter, gradient, first, second, new AdamStep(step, 0.01f, 0.9f, 0.999f, 1e-8f, 0.5f, unit, project));
+                for (var i = 0; i < b; i++)
+                {
+                    var norm = unit ? Math.Sqrt(Sum(d, j => expected[(i * d) + j] * expected[(i * d) + j])) : 1;
+                    for (var j = 0; j < d; j++)
+                    {
+                        expected[(i * d) + j] /= norm;
+                    }
+
+                    var along = project ? Sum(d, j => g[(i * d) + j] * expected[(i * d) + j]) : 0;
+                    for (var at = i * d; at < (i + 1) * d; at++)
+                    {
+                        var clipped = 0.5 * (g[at] - (along * expected[at]));
+                        m1[at] = (0.9 * m1[at]) + (0.1 * clipped);
+                        m2[at] = (0.999 * m2[at]) + (0.001 * clipped * clipped);
+                        // A gradient that projection cancels is rounding alone, and Adam makes a whole step of it.
+                        expected[at] = Math.Abs(clipped) < 1e-6
+                            ? parameter.ToArray()[at]
+                            : expected[at] - (0.01 / (1 - Math.Pow(0.9, step)) * m1[at] / (Math.Sqrt(m2[at] / (1 - Math.Pow(0.999, step))) + 1e-8));
+                    }
+                }
+            }
+
+            Near(b * d, i => expected[i], parameter.ToArray(), 2e-4);
+        }
+
+        var (x, tensor) = Dense(b, d);
+        using var squares = _device.Allocate<double>(1);
+        squares.CopyFrom([1.0]);
+        _device.AddSumSquares(tensor, squares);
+        Near(1, _ => 1 + Sum(b * d, i => (double)x[i] * x[i]), squares.ToArray());
+        using var values = _device.Allocate<double>(3);
+        values.CopyFrom([1.5, 2, -1]);
+        squares.CopyFrom([1.0]);
+        _device.AddSum(values, squares);
+        Assert.Equal(3.5, squares.ToArray()[0]);
+    }
+
+    [Fact]
+    public void MomentsOfDeadLatentsDoNotBecomeDenormal()
+    {
+        using var parameter = _device.Tensor(1, 40);
+        using var gradient = _device.Tensor(1, 40);
+        using var first = _device.Tensor(1, 40);
+        using var second = _device.Tensor(1, 40);
+        first.Set(Enumerable.Repeat(1.2e-38f, 40).ToArray());
+        second.Set(Enumerable.Repeat(1.1755e-38f, 40).ToArray());
+        _device.Adam(parameter, gradient, first, second, new AdamStep(5, 0.01f, 0.9f, 0.999f, 1e-8f, 1, false, false));
+        Assert.All(first.ToArray(), value => Assert.Equal(0, value));
+        Assert.All(second.ToArray(), value => Assert.Equal(0, value));
+    }
+
+    /// <summary>The visit that does everything against the kernels it stands for.</summary>
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    public void BackwardLatentsIsItsParts(int b, int d, int m)
+    {
+        foreach (var (mono, jump, center, tied, add) in new[]
+        {
+            (true, false, true, false, false), (true, true, false, false, true), (false, false, true, true, false), (true, false, true, true, true),
+        })
+        {
+            var (_, s) = Sparse(b, m);
+            var (_, x) = Dense(b, d);
+            var (_, g) = Dense(b, d);
+            var (_, encoder) = Dense(m, d);
+            var (_, decoder) = Dense(m, d);
+            var (_, centerTensor) = Dense(1, d);
+            var (_, logThreshold) = Dense(1, m);
+            using var pre = _device.Allocate<float>(s.Count);
+            pre.CopyFrom(s.Values.ToArray().Select(value => value + 0.01f).ToArray());
+            using var norms = _device.Allocate<double>(0);
+            using var directions = _device.Allocate<double>(d);
+            _device.RowNorms(x, norms);
+            _device.SumUnitRows(x, norms, directions);
+            _device.IndexColumns(s);
+            var start = FillGradient(s);
+            var (encoderStart, encoderGradient) = Dense(m, d);
+            var (decoderStart, ownDecoderGradient) = Dense(m, d);
+            var decoderGradient = tied ? encoderGradient : ownDecoderGradient;
+            using var bias = _device.Tensor(1, m);
+            using var centerGradient = _device.Tensor(1, d);
+            using var thresholdGradient = _device.Tensor(1, m);
+            using var scores = _device.Tensor(1, m);
+            using var result = _device.Allocate<double>(2);
+            using var squares = _device.Allocate<double>(m);
+            _device.BackwardLatents(new LatentBackward
+            {
+                Latents = s,
+                AddToLatentGradient = add,
+                DecodedGradient = g,
+                Decoder = decoder,
+                DecoderGradient = decoderGradient,
+                AddToDecoderGradient = add,
+                PositiveAmount = 0.1f,
+                Mono = mono
+                    ? new MonoTerm { X = x, Norms = norms, Directions = directions, Factor = 0.7, Scores = scores, Result = result }
+                    : default,
+                JumpReLU = jump
+                    ? new JumpReLUTerm { Pre = pre, LogThreshold = logThreshold, Bandwidth = 0.8f, L0Factor = 0.3, Gradient = thresholdGradient }
+                    : default,
+                Input = x,
+                Center = center ? centerTensor : null,
+                Encoder = encoder,
+                EncoderGradient = encoderGradient,
+                AddToEncoderGradient = add,
+                EncoderGradientSquares = squares,
+                BiasGradient = bias,
+                CenterGradient = center ? centerGradient : null,
+            });
+            var actual = (Z: s.GradientToDense(), Encoder: encoderGradient.ToArray(), Decoder: decoderGradient.ToArray());
+
+            // The parts, one after another.
+            if (add)
+            {
+                s.Gradient.CopyFrom(Compress(s, start));
+            }
+            else
+            {
+                s.Gradient.Clear();
+            }
+
+            _device.Sddmm(s, g, decoder);
+            _device.AddToGradientWherePositive(s, 0.1f);
+            if (mono)
+            {
+                using var expectedScores = _device.Tensor(0, 0);
+                using var scoreGradient = _device.Allocate<float>(0);
+                using var expectedResult = _device.Allocate<double>(2);
+                _device.MonoScores(s, x, norms, directions, expectedScores, scoreGradient, expectedResult);
+                _device.AddMonoGradient(s, scoreGradient, expectedResult, 0.7);
+                var expected = expectedScores.ToArray();
+                Near(m, i => expected[i], scores.ToArray());
+                Assert.Equal(expectedResult.ToArray()[1], result.ToArray()[1]);
+                Assert.Equal(expectedResult.ToArray()[1], _device.CountMonoActive(s, norms));
+            }
+
+            if (jump)
+            {
+                using var expectedThreshold = _device.Tensor(1, m);
+                _device.JumpReLUGradient(s, pre, logThreshold, 0.8f, 0.3, expectedThreshold);
+                var expected = expectedThreshold.ToArray();
+                Near(m, i => expected[i], thresholdGradient.ToArray(), 1e-4);
+            }
+
+            var gradient = s.GradientToDense();
+            Near(b * m, i => gradient[i], actual.Z, 1e-4);
+            using var centered = _device.Tensor(0, 0);
+            _device.AddRow(x, center ? -1 : 0, centerTensor, centered);
+            using var dW = _device.Tensor(m, d);
+            dW.Set(add ? encoderStart : new float[m * d]);
+            _device.SpMMTransposed(s, useGradient: true, centered, dW);
+            using var dWdec = _device.Tensor(m, d);
+            dWdec.Set(add && !tied ? decoderStart : new float[m * d]);
+            _device.SpMMTransposed(s, useGradient: false, g, dWdec);
+            var (expectedEncoder, expectedDecoder) = (dW.ToArray(), dWdec.ToArray());
+            if (tied)
+            {
+                expectedEncoder = expectedDecoder = expectedEncoder.Zip(expectedDecoder, (left, right) => left + right).ToArray();
+            }
+
+            Near(m * d, i => expectedEncoder[i], actual.Encoder, 1e-4);
+            Near(m * d, i => expectedDecoder[i], actual.Decoder, 1e-4);
+            Near(m, i => Sum(d, j => Math.Pow(actual.Encoder[(i * d) + j], 2)), squares.ToArray());
+            Near(m, i => Sum(b, row => gradient[(row * m) + i]), bias.ToArray(), 1e-4);
+            if (center)
+            {
+                var (sums, w) = (bias.ToArray(), encoder.ToArray());
+                Near(d, j => -Sum(m, i => sums[i] * w[(i * d) + j]), centerGradient.ToArray(), 1e-4);
+            }
+        }
+    }
+
+    /// <summary>MonoScore of a batch, and of a dataset in parts, against the sum over pairs.</summary>
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    public void MonoScoresArePairwise(int b, int d, int m)
+    {
+        var (z, s) = Sparse(b, m);
+        var (x, input) = Dense(b, d);
+        using var norms = _device.Allocate<double>(0);
+        using var directions = _device.Allocate<double>(d);
+        _device.RowNorms(input, norms);
+        _device.SumUnitRows(input, norms, directions);
+        _device.IndexColumns(s);
+        using var scores = _device.Tensor(0, 0);
+        using var scoreGradient = _device.Allocate<float>(0);
+        using var result = _device.Allocate<double>(2);
+        _device.MonoScores(s, input, norms, directions, scores, scoreGradient, result);
+        Near(m, i => NaiveMono.Score(NaiveMono.Column(z, i, b, m), x, b, d, 1e-8), scores.ToArray());
+
+        using var sums = new MonoScoreSums(_device, m, d);
+        using var datasetScores = _device.Allocate<double>(m);
+        var half = b / 2;
+        foreach (var (first, rows) in new[] { (0, half), (half, b - half) })
+        {
+            using var part = _device.SparseRows().Set(z.AsSpan(first * m, rows * m), rows, m);
+            using var partX = _device.Tensor(rows, d).Set(x.AsSpan(first * d, rows * d));
+            _device.RowNorms(partX, norms);
+            _device.IndexColumns(part);
+            _device.AccumulateMonoScore(part, partX, norms, sums);
+        }
+
+        _device.FinishMonoScore(sums, datasetScores);
+        Near(m, i => NaiveMono.Score(NaiveMono.Column(z, i, b, m), x, b, d, 1e-12), datasetScores.ToArray(), 1e-6);
+    }
+
+    [Fact]
+    public void JumpReLUKeepsTheBand()
+    {
+        // θ = 1, h = 0.5: the band is 0.75 … 1.25.
+        using var x = _device.Tensor(1, 1).Set([1]);
+        using var weights = _device.Tensor(5, 1).Set([0.5f, 0.8f, 1, 1.2f, 2]);
+        using var bias = _device.Tensor(1, 5);
+        using var logThreshold = _device.Tensor(1, 5);
+        using var bounds = _device.Tensor(0, 0);
+        using var pre = _device.Allocate<float>(0);
+        using var s = _device.SparseRows();
+        _device.JumpReLUBounds(logThreshold, 0.5f, bounds);
+        _device.EncodeThreshold(x, weights, bias, bounds, s);
+        _device.JumpReLU(s, x, weights, bias, logThreshold, 0.5f, pre);
+        Assert.Equal([0.8f, 1, 1.2f, 2], pre.ToArray());
+        Assert.Equal([0, 0, 1.2f, 2], s.Values.ToArray());
+        s.Gradient.CopyFrom([1, 2, 4, 8]);
+        _device.IndexColumns(s);
+        using var gradient = _device.Tensor(1, 5);
+        _device.JumpReLUGradient(s, pre, logThreshold, 0.5f, 10, gradient);
+        Assert.Equal([0, 0, 4, 8], s.Gradient.ToArray());
+        // −(θ/h)·∂z within the band, and −(1/h)·10 where z itself is.
+        Near(5, i => new double[] { 0, -2, -4, -8 - 20, 0 }[i], gradient.ToArray());
+    }
+
+    private static double Sum(int n, Func<int, double> term)
+    {
+        var sum = 0.0;
+        for (var i = 0; i < n; i++)
+        {
+            sum += term(i);
+        }
+
+        return sum;
+    }
+
+    private static float[] Compress(SparseRows s, float[] dense)
+    {
+        var (offsets, indices) = (s.RowOffsets.ToArray(), s.Indices.ToArray());
+        return [.. Enumerable.Range(0, s.Rows).SelectMany(
+            row => indices[offsets[row]..offsets[row + 1]].Select(column => dense[(row * s.Columns) + column]))];
+    }
+
+    private static void Near(int count, Func<int, double> expected, float[] actual, double tolerance = 1e-5) =>
+        Near(count, expected, Array.ConvertAll(actual, value => (double)value), tolerance);
+
+    private static void Near(int count, Func<int, double> expected, double[] actual, double tolerance = 1e-5)
+    {
+        Assert.Equal(count, actual.Length);
+        for (var i = 0; i < count; i++)
+        {
+            var value = expected(i);
+            Assert.True(Math.Abs(value - actual[i]) <= tolerance * (1 + Math.Abs(value)), $"element {i}: {actual[i]} is not {value}");
+        }
+    }
+
+    private (float[] Values, Tensor Tensor) Dense(int rows, int columns, bool whole = false)
+    {
+        var values = new float[rows * columns];
+        for (var i = 0; i < values.Length; i++)
+        {
+            values[i] = whole ? _random.Next(-2, 3) : (float)((2 * _random.NextDouble()) - 1);
+        }
+
+        return (values, _device.Tensor(rows, columns).Set(values));
+    }
+
+    /// <summary>Non-negative latents with an empty row, a column that never fires, one that fires once and one that always does.</summary>
+    private (float[] Values, SparseRows Matrix) Sparse(int rows, int columns)
+    {
+        var z = new float[rows * columns];
+        for (var i = 0; i < rows; i++)
+        {
+            for (var j = 0; j < columns; j++)
+            {
+                var fires = j switch
+                {
+                    0 => false,
+                    1 => i == rows / 2,
+                    2 => true,
+                    _ => i != 1 && _random.Next(4) == 0,
+                };
+                // Eighths: ties of minimum and maximum.
+                z[(i * columns) + j] = fires ? (1 + _random.Next(8)) / 8f : 0;
+            }
+        }
+
+        return (z, _device.SparseRows().Set(z, rows, columns));
+    }
+
+    private float[] FillGradient(SparseRows s)
+    {
+        s.Gradient.CopyFrom(Enumerable.Range(0, s.Count).Select(_ => (float)_random.NextDouble() - 0.5f).ToArray());
+        return s.GradientToDense();
+    }
+}

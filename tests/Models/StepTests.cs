@@ -1,0 +1,173 @@
+using MonoLoss.Autodiff;
+using MonoLoss.Kernels.Cpu;
+using MonoLoss.Models;
+
+namespace MonoLoss.Tests.Models;
+
+public sealed class StepTests
+{
+    public static TheoryData<Architecture> Architectures => [.. Enum.GetValues<Architecture>()];
+
+    [Theory]
+    [MemberData(nameof(Architectures))]
+    public void AStepAllocatesNothingAfterTheFirst(Architecture architecture)
+    {
+        using var run = new SmallRun(architecture, threads: 2);
+        // With dead latents and without: the auxiliary loss needs its own memory.
+        for (var warmUp = 0; warmUp < 10; warmUp++)
+        {
+            run.Model.SilentBatches.CopyFrom(Enumerable.Repeat(warmUp % 2 == 0 ? 0 : 100, run.Model.Config.Latents).ToArray());
+            run.Step();
+        }
+
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var step = 0; step < 20; step++)
+        {
+            run.Step();
+        }
+
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
+    [Theory]
+    [MemberData(nameof(Architectures))]
+    public void TheSameBitsOnAnyNumberOfThreads(Architecture architecture)
+    {
+        var expected = Weights(1);
+        Assert.Equal(expected, Weights(2));
+        Assert.Equal(expected, Weights(7));
+
+        float[][] Weights(int threads)
+        {
+            using var run = new SmallRun(architecture, threads);
+            for (var step = 0; step < 10; step++)
+            {
+                run.Step();
+            }
+
+            return [.. run.Model.Parameters.Select(parameter => parameter.Value.ToArray())];
+        }
+    }
+
+    [Fact]
+    public void DeadLatentsOfTopKRestartAtATenthOfADataRow()
+    {
+        using var run = new SmallRun(Architecture.TopK, threads: 1);
+        var model = (TopK)run.Model;
+        var pool = run.Batch();
+        var silent = new int[model.Config.Latents];
+        silent[3] = 11;
+        silent[40] = 10;
+        silent[90] = 12;
+        model.SilentBatches.CopyFrom(silent);
+        var before = model.Parameters[0].Value.ToArray();
+        var moments = model.Parameters[0].FirstMoment.ToArray();
+        Assert.Equal(2, model.RestartDead(deadAfter: 10, pool, new Random(5)));
+
+        var d = model.Config.Dimension;
+        var after = model.Parameters[0].Value.ToArray();
+        Assert.Equal([.. silent.Select(count => count > 10 ? 0 : count)], model.SilentBatches.ToArray());
+        Assert.Equal(moments, model.Parameters[0].FirstMoment.ToArray());
+        var sources = new List<int>();
+        for (var m = 0; m < silent.Length; m++)
+        {
+            var row = after.AsSpan(m * d, d).ToArray();
+            if (silent[m] <= 10)
+            {
+                Assert.Equal(before.AsSpan(m * d, d).ToArray(), row);
+                continue;
+            }
+
+            var source = Enumerable.Range(0, pool.Length / d).Single(
+                i => Enumerable.Range(0, d).All(j => Math.Abs(row[j] - (0.1f * pool[(i * d) + j])) < 1e-6));
+            sources.Add(source);
+        }
+
+        Assert.Equal(2, sources.Distinct().Count());
+    }
+
+    [Fact]
+    public void MoreDeadLatentsThanRowsAreDrawnWithReplacement()
+    {
+        using var run = new SmallRun(Architecture.TopK, threads: 1);
+        var model = (TopK)run.Model;
+        model.SilentBatches.CopyFrom(Enumerable.Repeat(100, model.Config.Latents).ToArray());
+        Assert.Equal(model.Config.Latents, model.RestartDead(10, run.Batch().AsSpan(0, 2 * model.Config.Dimension), new Random(5)));
+    }
+
+    /// <summary>A model of 96 latents on random rows of 24 features.</summary>
+    private sealed class SmallRun : IDisposable
+    {
+        private const int Rows = 64;
+        private const int Dimension = 24;
+
+        private readonly CpuDevice _device;
+        private readonly Tape _tape;
+        private readonly Adam _adam;
+        private readonly MonoLoss.Kernels.Tensor _x;
+
+        public SmallRun(Architecture architecture, int threads)
+        {
+            _device = new CpuDevice(threads);
+            Model = SparseAutoencoder.Create(_device, new SaeConfig
+            {
+                Architecture = architecture,
+                Dimension = Dimension,
+                Latents = 96,
+                K = 8,
+                AuxK = 8,
+                Normalize = architecture == Architecture.JumpReLU,
+                MonoCoefficient = 0.1,
+                Bandwidth = 0.3,
+            });
+            Model.Initialize(new Random(1));
+            _tape = new Tape(_device);
+            _adam = new Adam(_device, Model.Parameters);
+            _x = _device.Tensor(Rows, Dimension).Set(Batch());
+        }
+
+        public SparseAutoencoder Model { get; }
+
+        public float[] Batch()
+        {
+            var random = new Random(2);
+            var rows = new float[Rows * Dimension];
+            for (var i = 0; i < Rows; i++)
+            {
+                var row = rows.AsSpan(i * Dimension, Dimension);
+                var squares = 0.0;
+                foreach (ref var value in row)
+                {
+                    value = (float)(random.NextDouble() - 0.4);
+                    squares += value * value;
+                }
+
+                foreach (ref var value in row)
+                {
+                    value /= (float)Math.Sqrt(squares);
+                }
+            }
+
+            return rows;
+        }
+
+        public void Step()
+        {
+            _tape.Reset();
+            var loss = Model.Loss(_tape, _x, deadAfter: 3, batchMonoLoss: true);
+            _tape.Backward(loss.Total);
+            _ = loss.Total.Read();
+            _adam.Step(0.002f, 1e-9f, 1);
+            Model.CountDead(3);
+        }
+
+        public void Dispose()
+        {
+            _tape.Dispose();
+            _adam.Dispose();
+            Model.Dispose();
+            _x.Dispose();
+            _device.Dispose();
+        }
+    }
+}
