@@ -17,7 +17,7 @@ internal sealed class GemmCommand : MeasuringCommand
         foreach (var threads in new[] { 1, ThreadCount }.Distinct())
         {
             using var device = new CpuDevice(threads);
-            Console.WriteLine($"\n{device.Description}, against {blas.Description}");
+            Console.WriteLine($"\n{device.Description}, against {blas.Description}\n");
             MeasureShapes(device, blas);
             MeasureEncoders(device, blas, threads == ThreadCount ? scoreboard : new Scoreboard());
         }

@@ -92,7 +92,7 @@ internal sealed class Peer : IDisposable
     {
         if (_process.StandardOutput.ReadLine() is { } line)
         {
-            return JsonDocument.Parse(line).RootElement;
+            return JsonSerializer.Deserialize<JsonElement>(line);
         }
 
         var lastWords = _process.StandardError.ReadToEnd().TrimEnd().Split('\n')[^1];

@@ -36,7 +36,12 @@ internal sealed class WorkerCommand : ICommand
         Answer(new { peer = device.Description });
         while (Console.In.ReadLine() is { } line)
         {
-            var seconds = new double[int.Parse(line)];
+            if (!int.TryParse(line, out var times) || times < 1)
+            {
+                throw new BenchException($"worker: '{line}' is not how many times to work");
+            }
+
+            var seconds = new double[times];
             for (var i = 0; i < seconds.Length; i++)
             {
                 seconds[i] = Score ? Timing.Seconds(() => work.MonoScore()) : work.Step().Total;

@@ -11,7 +11,7 @@ internal sealed unsafe class Peaks : IDisposable
     // 128 MiB an array: more than any cache.
     private const int StreamFloats = 32 << 20;
     private const int StreamPieces = 64;
-    private const int FmaLoops = 1 << 20;
+    private const int FmaLoops = 1 << 24;
     private const int Accumulators = 12;
 
     private readonly WorkerPool _pool;

@@ -1,9 +1,12 @@
+using System.Collections.Immutable;
 using BenchmarkDotNet.Columns;
 using BenchmarkDotNet.Configs;
 using BenchmarkDotNet.Exporters;
 using BenchmarkDotNet.Filters;
 using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Loggers;
+using BenchmarkDotNet.Order;
+using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using CommandLine;
@@ -34,7 +37,8 @@ internal sealed class KernelsCommand : ICommand
         var filter = new GlobFilter([Filter.StartsWith('*') || Filter.StartsWith("MonoLoss", StringComparison.Ordinal) ? Filter : $"*{Filter}*"]);
         var peaks = Peaks.Measure(KernelBenchmark.Threads);
         Console.WriteLine(
-            $"{KernelBenchmark.Threads} threads; peak {peaks.Flops / 1e9:0} GFLOP/s (multiply-adds on registers), {peaks.Bytes / 1e9:0.0} GB/s (triad)");
+            $"{KernelBenchmark.Threads} threads; peak {peaks.Flops / 1e9:0} GFLOP/s (multiply-adds on registers), {peaks.Bytes / 1e9:0.0} GB/s (triad past the caches; "
+            + "operands that fit in a cache are read faster)");
 
         // In this process: the peaks of the same run stand beside every kernel, and nothing is built or restored on the way.
         var job = Job.Default
@@ -48,6 +52,7 @@ internal sealed class KernelsCommand : ICommand
             .AddFilter(filter)
             .AddLogger(ConsoleLogger.Default)
             .AddExporter(MarkdownExporter.GitHub)
+            .WithOrderer(new ByClass())
             .AddColumn(
                 TargetMethodColumn.Method,
                 StatisticColumn.Median,
@@ -64,5 +69,12 @@ internal sealed class KernelsCommand : ICommand
         {
             throw new BenchException($"no kernel matches '{Filter}'");
         }
+    }
+
+    /// <summary>Class by class in the order of the source, which is also the order of the run.</summary>
+    private sealed class ByClass() : DefaultOrderer(SummaryOrderPolicy.Declared, MethodOrderPolicy.Declared)
+    {
+        public override IEnumerable<BenchmarkCase> GetSummaryOrder(ImmutableArray<BenchmarkCase> benchmarksCases, Summary summary) =>
+            benchmarksCases.GroupBy(benchmark => benchmark.Descriptor.Type).SelectMany(group => group);
     }
 }

@@ -12,6 +12,7 @@ internal sealed class MonoScoreCommand : MeasuringCommand
     private const int LeastPower = 10;
     private const int MostPower = 19;
     private const int QuickMostPower = 15;
+    private const int UsualRounds = 3;
     // The next size takes four times as long.
     private const double PairwiseGrowth = 4;
 
@@ -55,16 +56,22 @@ internal sealed class MonoScoreCommand : MeasuringCommand
         }
     }
 
-    private static Dictionary<int, (double Seconds, long PeakBytes, double[] Scores)> MeasureLinear(Device device, int[] sizes)
+    private Dictionary<int, (double Seconds, long PeakBytes, double[] Scores)> MeasureLinear(Device device, int[] sizes)
     {
         using var scorer = new LinearScorer(device);
         scorer.Score(sizes[0], out _);
         var results = new Dictionary<int, (double, long, double[])>();
         foreach (var size in sizes)
         {
-            var scores = scorer.Score(size, out var seconds);
+            var scores = Array.Empty<double>();
+            var seconds = new double[RoundsOr(UsualRounds)];
+            for (var round = 0; round < seconds.Length; round++)
+            {
+                scores = scorer.Score(size, out seconds[round]);
+            }
+
             using var process = Process.GetCurrentProcess();
-            results[size] = (seconds, process.PeakWorkingSet64, scores);
+            results[size] = (Timing.Median(seconds), process.PeakWorkingSet64, scores);
         }
 
         return results;

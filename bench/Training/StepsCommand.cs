@@ -53,13 +53,13 @@ internal sealed class StepsCommand : MeasuringCommand
         {
             // The first is the warm-up.
             var steps = phases[i].Skip(1).ToArray();
-            var encode = Timing.Median(seconds[2 + i]);
+            var encode = seconds[2 + i];
             table.Add(
                 training.Name,
                 i == 0 ? "no" : "yes",
                 $"{works[i].ActiveShare:0.0%}",
-                Milliseconds(encode),
-                Milliseconds(Timing.Median(steps.Select(step => step.Forward)) - encode),
+                Milliseconds(Timing.Median(encode)),
+                Milliseconds(Timing.Median(steps.Zip(encode, (step, time) => step.Forward - time))),
                 Milliseconds(Timing.Median(steps.Select(step => step.Backward))),
                 Milliseconds(Timing.Median(steps.Select(step => step.Optimizer))),
                 Milliseconds(Timing.Median(steps.Select(step => step.Copy + step.Metrics))),
