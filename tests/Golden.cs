@@ -32,6 +32,8 @@ public sealed class Golden
 
     public bool HasSetting(string name) => _header.GetProperty("__metadata__").TryGetProperty(name, out _);
 
+    public string TypeOf(string name) => _header.GetProperty(name).GetProperty("dtype").GetString()!;
+
     public int[] Shape(string name) => [.. _header.GetProperty(name).GetProperty("shape").EnumerateArray().Select(size => size.GetInt32())];
 
     public float[] Floats(string name) => Read<float>(name);

@@ -74,6 +74,7 @@ internal static class Application
             return ExitCode.Success;
         }
 
+        CheckValues(verb, args[1..]);
         return Parse(verb, args[1..]).Run(context);
     }
 
@@ -103,6 +104,27 @@ internal static class Application
         }
 
         return command;
+    }
+
+    /// <summary>What the parser lets pass: an option without its value at the end of the line, and one that is given twice.</summary>
+    private static void CheckValues(Type verb, string[] args)
+    {
+        var options = HelpPage.Options(verb).ToDictionary(option => HelpPage.Flag(option.Attribute));
+        foreach (var (flag, (property, attribute)) in options)
+        {
+            var places = Enumerable.Range(0, args.Length).Where(i => args[i] == flag).ToList();
+            if (property.PropertyType != typeof(bool)
+                && places.Exists(i => i + 1 == args.Length || options.ContainsKey(args[i + 1].Split('=')[0])))
+            {
+                throw new UsageException($"{HelpPage.Name(verb)}: {flag} needs a value: {attribute.MetaValue}");
+            }
+
+            var given = places.Count + args.Count(arg => arg.StartsWith($"{flag}=", StringComparison.Ordinal));
+            if (given > 1 && property.PropertyType != typeof(IEnumerable<string>))
+            {
+                throw new UsageException($"{HelpPage.Name(verb)}: {flag} is given {given} times");
+            }
+        }
     }
 
     /// <summary>The parser takes names of one letter as -k only: --k and --k=5 are rewritten to that.</summary>
@@ -147,8 +169,6 @@ internal static class Application
         return error switch
         {
             MissingRequiredOptionError => $"{flag} is missing: {attribute.HelpText}",
-            MissingValueOptionError => $"{flag} needs a value: {attribute.MetaValue}",
-            RepeatedOptionError => $"{flag} is given more than once",
             _ => $"{flag}: found '{GivenValue(flag, args)}', expected {Expected(property)}",
         };
     }

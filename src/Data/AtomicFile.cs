@@ -40,11 +40,26 @@ public sealed class AtomicFile : IDisposable
     public FileStream Stream { get; }
 
     /// <summary>Writes <paramref name="text"/> as UTF-8.</summary>
+    /// <exception cref="DataException">It cannot be written there.</exception>
     public static void WriteAllText(string path, string text)
     {
         using var file = new AtomicFile(path);
-        file.Stream.Write(System.Text.Encoding.UTF8.GetBytes(text));
+        file.Write(System.Text.Encoding.UTF8.GetBytes(text));
         file.Commit();
+    }
+
+    /// <summary>Writes bytes.</summary>
+    /// <exception cref="DataException">The disk is full.</exception>
+    public void Write(ReadOnlySpan<byte> bytes)
+    {
+        try
+        {
+            Stream.Write(bytes);
+        }
+        catch (Exception exception) when (IsFailure(exception))
+        {
+            throw Failure(exception);
+        }
     }
 
     /// <summary>Brings what was written to the disk and renames it to <see cref="Path"/>.</summary>
@@ -58,11 +73,20 @@ public sealed class AtomicFile : IDisposable
             File.Move(_temporary, System.IO.Path.GetFullPath(Path), overwrite: true);
             _open = false;
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        catch (Exception exception) when (IsFailure(exception))
         {
-            throw new DataException($"{Path}: cannot be written: {exception.Message}", exception);
+            throw Failure(exception);
         }
     }
+
+    /// <summary>What went wrong with writing, as the line for the user.</summary>
+    public DataException Failure(Exception exception) => new(
+        $"{Path}: cannot be written: {(exception is ArgumentOutOfRangeException ? "the file is larger than may be" : exception.Message)}", exception);
+
+    /// <summary>Whether an exception of <see cref="Stream"/> says that the disk, and not the program, is at fault.</summary>
+    /// <remarks>.NET turns EFBIG, what a limit on the size of files gives, into an ArgumentOutOfRangeException.</remarks>
+    public static bool IsFailure(Exception exception) =>
+        exception is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException;
 
     /// <summary>Removes the temporary file if it was not committed.</summary>
     public void Dispose()
@@ -77,7 +101,7 @@ public sealed class AtomicFile : IDisposable
         {
             Stream.Dispose();
         }
-        catch (IOException)
+        catch (Exception exception) when (IsFailure(exception))
         {
             // What is still buffered does not matter any more: the file goes.
         }

@@ -552,9 +552,9 @@ public static class SafetensorsWriter
                 tensor.Write(file.Stream);
             }
         }
-        catch (IOException exception)
+        catch (Exception exception) when (AtomicFile.IsFailure(exception))
         {
-            throw new DataException($"{path}: cannot be written: {exception.Message}", exception);
+            throw file.Failure(exception);
         }
 
         file.Commit();

@@ -68,10 +68,10 @@ public sealed class ResumeTests
     {
         using var folder = new TempFolder();
         var data = RunFiles.Write(folder);
-        string[] more = ["--epochs", "30", "--checkpoint-every", "3", "--resume"];
-        Monoloss.Run([.. Train("batch_topk", data, folder["whole"], streamed: false), .. more]).Succeeded();
+        string[] more = ["--checkpoint-every", "3", "--resume"];
+        Monoloss.Run([.. Train("batch_topk", data, folder["whole"], streamed: false, epochs: 30), .. more]).Succeeded();
 
-        string[] args = [.. Train("batch_topk", data, folder["parts"], streamed: false), .. more];
+        string[] args = [.. Train("batch_topk", data, folder["parts"], streamed: false, epochs: 30), .. more];
         using (var process = Monoloss.Start(shell: null, args))
         {
             WaitForStep(process, 8);
@@ -89,7 +89,7 @@ public sealed class ResumeTests
     {
         using var folder = new TempFolder();
         var data = RunFiles.Write(folder);
-        string[] args = [.. Train("vanilla", data, folder["run"], streamed: false), "--epochs", "1000", "--eval-every", "0"];
+        string[] args = [.. Train("vanilla", data, folder["run"], streamed: false, epochs: 1000), "--eval-every", "0"];
         using var process = Monoloss.Start(shell: null, args);
         WaitForStep(process, 8);
         using (var kill = Process.Start("kill", ["-INT", $"{process.Id}"]))
@@ -118,10 +118,10 @@ public sealed class ResumeTests
         Assert.Equal(written, File.GetLastWriteTimeUtc(Path.Combine(folder["run"], "sae_weights.safetensors")));
     }
 
-    private static string[] Train(string model, string data, string output, bool streamed) =>
+    private static string[] Train(string model, string data, string output, bool streamed, int epochs = 3) =>
     [
         "train", "--train", data, "--val", data, "--out", output, "--model", model, "--latents", "40", "--k", "4", "--batch-size", "64",
-        "--lr", "1e-2", "--mono-coef", "0.01", "--dead-after", "192", "--dead-check-interval", "4", "--bandwidth", "0.1", "--epochs", "3",
+        "--lr", "1e-2", "--mono-coef", "0.01", "--dead-after", "192", "--dead-check-interval", "4", "--bandwidth", "0.1", "--epochs", $"{epochs}",
         "--log-every", "1",
         .. streamed ? new[] { "--memory", "8K" } : [],
     ];

@@ -195,15 +195,7 @@ public sealed class ParquetWriter : IDisposable
 
     private void Append(ReadOnlySpan<byte> bytes)
     {
-        try
-        {
-            _file.Stream.Write(bytes);
-        }
-        catch (IOException exception)
-        {
-            throw new DataException($"{_file.Path}: cannot be written: {exception.Message}", exception);
-        }
-
+        _file.Write(bytes);
         _position += bytes.Length;
     }
 

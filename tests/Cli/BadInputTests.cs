@@ -1,0 +1,305 @@
+using System.Text;
+using MonoLoss.Cli;
+using MonoLoss.Data.Parquet;
+using MonoLoss.Tests.Data;
+
+namespace MonoLoss.Tests.Cli;
+
+/// <summary>Whatever is wrong with the input: one line that says what and where, exit code 2, and nothing written.</summary>
+public sealed class BadInputTests : IDisposable
+{
+    private readonly TempFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void NoSuchFile() => Refused([_folder["absent.parquet"]], "absent.parquet", "no such file");
+
+    [Fact]
+    public void FolderWithoutParquet()
+    {
+        Directory.CreateDirectory(_folder["empty"]);
+        File.WriteAllText(Path.Combine(_folder["empty"], "notes.txt"), "no features");
+        Refused([_folder["empty"]], "empty", "no *.parquet file");
+        Refused([_folder["part-*.parquet"]], "part-*.parquet", "no file matches");
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(3)]
+    [InlineData(100)]
+    [InlineData(5000)]
+    [InlineData(-1)]
+    public void TruncatedFile(int length)
+    {
+        var bytes = File.ReadAllBytes(RunFiles.Write(_folder));
+        File.WriteAllBytes(_folder["features.parquet"], bytes[..(length < 0 ? bytes.Length + length : length)]);
+        Refused([_folder["features.parquet"]], "features.parquet");
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("8K")]
+    public void CorruptFile(string memory)
+    {
+        var bytes = File.ReadAllBytes(RunFiles.Write(_folder));
+        Array.Fill(bytes, (byte)0xff, 20_000, 400);
+        File.WriteAllBytes(_folder["features.parquet"], bytes);
+        Refused(memory.Length == 0 ? [_folder["features.parquet"]] : [_folder["features.parquet"], "--memory", memory], "features.parquet");
+    }
+
+    [Fact]
+    public void NotParquet()
+    {
+        File.WriteAllText(_folder["features.parquet"], "f0,f1\n1,2\n" + new string('x', 100));
+        Refused([_folder["features.parquet"]], "features.parquet");
+    }
+
+    [Fact]
+    public void NoFeatureColumn()
+    {
+        Write("plain.parquet", ParquetData.Create("f0", new float[100]), ParquetData.Create("f1", new float[100]));
+        Refused([_folder["plain.parquet"]], "plain.parquet", "f0", "--features-column");
+        Refused([_folder["plain.parquet"], "--features-column", "g*"], "plain.parquet", "'g*'");
+        Refused([_folder["plain.parquet"], "--features-column", "x"], "plain.parquet", "'x'");
+    }
+
+    [Fact]
+    public void SeveralFeatureColumns()
+    {
+        var values = RunFiles.Features(100, 4);
+        Write("two.parquet", ParquetData.FloatLists("clip", values, 4), ParquetData.FloatLists("vit", values, 4));
+        Refused([_folder["two.parquet"]], "two.parquet", "clip", "vit", "--features-column");
+    }
+
+    [Fact]
+    public void RaggedLists()
+    {
+        int[] offsets = [0, .. Enumerable.Range(1, 100).Select(row => (row * 4) - (row > 57 ? 1 : 0))];
+        Write("ragged.parquet", ParquetData.FloatLists("features", RunFiles.Features(100, 4).AsMemory(0, 399), offsets));
+        Refused([_folder["ragged.parquet"]], "ragged.parquet", "'features'", "row 57", "3", "4");
+    }
+
+    [Fact]
+    public void Nulls()
+    {
+        var values = Enumerable.Range(0, 100).Select(row => row == 31 ? (float?)null : row).ToArray();
+        Write("nulls.parquet", ParquetData.Create("f0", new float[100]), ParquetData.Create("f1", values));
+        Refused([_folder["nulls.parquet"], "--features-column", "f*"], "nulls.parquet", "'f1'", "row 31", "null");
+    }
+
+    [Theory]
+    [InlineData(float.NaN, "NaN", "")]
+    [InlineData(float.PositiveInfinity, "infinite", "")]
+    [InlineData(float.NegativeInfinity, "infinite", "8K")]
+    [InlineData(float.NaN, "NaN", "8K")]
+    public void NotFinite(float value, string name, string memory)
+    {
+        var values = RunFiles.Features(640, 16);
+        values[(333 * 16) + 5] = value;
+        var file = RunFiles.Write(_folder["bad.parquet"], values, 16, rowGroupRows: 100);
+        Refused(memory.Length == 0 ? [file] : [file, "--memory", memory], "bad.parquet", "'features'", "row 333", name, "finite");
+        RunFiles.Write(_folder);
+        Refused([_folder["features.parquet"], "--val", file], "bad.parquet", "'features'", "row 333", name, "finite");
+    }
+
+    [Fact]
+    public void DimensionsDiffer()
+    {
+        var first = RunFiles.Write(_folder);
+        var second = RunFiles.Write(_folder["second.parquet"], RunFiles.Features(100, 12), 12);
+        Refused([first, "--train", second], "second.parquet", "'features'", "12", "16", "features.parquet");
+        Refused([first, "--val", second], "second.parquet", "12", "16");
+    }
+
+    [Fact]
+    public void DimensionDiffersFromTheCheckpoint()
+    {
+        var first = RunFiles.Write(_folder);
+        var second = RunFiles.Write(_folder["second.parquet"], RunFiles.Features(100, 12), 12);
+        Monoloss.Run(Train("run", first)).Succeeded();
+        Refused([second, "--init", _folder["run"]], "cfg.json", "16", "12");
+        File.Delete(Path.Combine(_folder["run"], "cfg.json"));
+        Refused([second, "--init", _folder["run"]], "sae_weights.safetensors", "W_enc", "16×40", "12×40");
+        Refused([first, "--init", _folder["run"], "--latents", "41"], "sae_weights.safetensors", "W_enc", "16×40", "16×41");
+
+        Monoloss.Run(Train("other", first)).Succeeded();
+        Monoloss.Run(Train("other", second, "--resume")).Refused("other", "16", "12");
+        Monoloss.Run("eval", "--run", _folder["other"], "--data", second).Refused("second.parquet", "16", "12");
+        Monoloss.Run("eval", "--run", _folder["absent"], "--data", first).Refused("absent", "cfg.json", "no such file");
+    }
+
+    [Fact]
+    public void NoRows()
+    {
+        Write("none.parquet", ParquetData.FloatLists("features", Array.Empty<float>(), 4));
+        Refused([_folder["none.parquet"]], "none.parquet", "no rows");
+    }
+
+    [Fact]
+    public void FewerRowsThanABatch() => Refused([RunFiles.Write(_folder), "--batch-size", "641"], "640 rows", "641");
+
+    [Theory]
+    [InlineData("--k 41", "--k 41", "--latents 40")]
+    [InlineData("--k 0", "--k", "0")]
+    [InlineData("--latents 0", "--latents", "0")]
+    [InlineData("--latents 1e3", "--latents", "'1e3'", "a whole number")]
+    [InlineData("--lr fast", "--lr", "'fast'", "a number")]
+    [InlineData("--lr 0", "--lr", "0")]
+    [InlineData("--lr=-1", "--lr", "-1")]
+    [InlineData("--mono-coef -1", "--mono-coef", "-1")]
+    [InlineData("--mono-period 0", "--mono-period")]
+    [InlineData("--batch-size 0", "--batch-size")]
+    [InlineData("--epochs 0", "--epochs")]
+    [InlineData("--log-every -1", "--log-every")]
+    [InlineData("--eval-every -1", "--eval-every")]
+    [InlineData("--threads -1", "--threads", "-1")]
+    [InlineData("--memory 8X", "--memory", "'8X'", "8G")]
+    [InlineData("--memory 0", "--memory", "'0'")]
+    [InlineData("--seed x", "--seed", "'x'")]
+    [InlineData("--k=x", "--k", "'x'")]
+    [InlineData("--model sae", "--model", "'sae'", "batch_topk", "vanilla")]
+    [InlineData("--untied", "--untied", "topk")]
+    [InlineData("--device tpu", "'tpu'", "cpu")]
+    [InlineData("--device cuda", "cuda", "this build has the cpu device only")]
+    [InlineData("--init nowhere", "nowhere", "no such file")]
+    [InlineData("--dataset-config x.json", "--dataset-config", "--train")]
+    [InlineData("--trane x", "--trane", "did you mean --train")]
+    [InlineData("--quiet yes", "'yes'")]
+    [InlineData("--label-column nothing", "features.parquet", "'nothing'")]
+    public void Options(string options, params string[] words) => Refused([RunFiles.Write(_folder), .. options.Split(' ')], words);
+
+    [Theory]
+    [InlineData("trian", "'trian'", "did you mean train", "demo")]
+    [InlineData("train", "--train")]
+    [InlineData("train --train", "--train")]
+    [InlineData("train file.parquet", "file.parquet")]
+    [InlineData("train --latents", "--latents", "needs a value")]
+    [InlineData("train --latents --k 3", "--latents", "needs a value")]
+    [InlineData("train --lr 1 --lr=2", "--lr", "2 times")]
+    [InlineData("eval --data x", "--run")]
+    [InlineData("eval --run x", "--data")]
+    [InlineData("eval --run x --data y --out z.txt", "z.txt", ".parquet")]
+    [InlineData("eval --run x --data y --batch-size 0", "--batch-size")]
+    [InlineData("score --features x", "--activations")]
+    [InlineData("score --features x --activations y --method fast", "'fast'", "pairwise")]
+    [InlineData("demo --mono-coef 0", "--mono-coef")]
+    [InlineData("train --dataset-config absent.json", "absent.json", "no such file")]
+    public void CommandLines(string line, params string[] words) => Monoloss.Run(line.Split(' ')).Refused(words);
+
+    [Fact]
+    public void OutputHoldsAnotherRun()
+    {
+        var data = RunFiles.Write(_folder);
+        Monoloss.Run(Train("run", data)).Succeeded();
+        var before = Snapshot();
+        Monoloss.Run(Train("run", data)).Refused("run", "--resume", "--out");
+        Monoloss.Run(Train("run", data, "--resume", "--latents", "50")).Refused("run", "Latents", "40", "50");
+        Monoloss.Run(Train("run", data, "--resume", "--lr", "0.5")).Refused("run", "LearningRate", "0.5");
+        Assert.Equal(before, Snapshot());
+    }
+
+    [Fact]
+    public void OutputIsAFile()
+    {
+        File.WriteAllText(_folder["taken"], "text");
+        Monoloss.Run(Train("taken", RunFiles.Write(_folder))).Refused("taken");
+        Monoloss.Run(Train("taken/run", _folder["features.parquet"])).Refused("taken");
+        Assert.Equal("text", File.ReadAllText(_folder["taken"]));
+        Monoloss.Run(Train("run", _folder["features.parquet"], "--out", "")).Refused("--out");
+    }
+
+    [Fact]
+    public void DamagedCheckpoint()
+    {
+        var data = RunFiles.Write(_folder);
+        Monoloss.Run(Train("run", data)).Succeeded();
+        var state = Path.Combine(_folder["run"], "training_state.safetensors");
+        File.WriteAllBytes(state, File.ReadAllBytes(state)[..1000]);
+        Monoloss.Run(Train("run", data, "--resume", "--epochs", "3")).Refused("training_state.safetensors");
+        File.WriteAllText(Path.Combine(_folder["run"], "cfg.json"), "{");
+        Monoloss.Run("eval", "--run", _folder["run"], "--data", data).Refused("cfg.json");
+    }
+
+    [Fact]
+    public void LossThatIsNotFinite() =>
+        Refused([RunFiles.Write(_folder), "--lr", "1e30", "--epochs", "5", "--checkpoint-every", "0", "--batch-size", "64"], "loss", "step", "--lr");
+
+    [Fact]
+    public void ScoreOfRowsThatDoNotMatch()
+    {
+        var features = RunFiles.Write(_folder);
+        var activations = RunFiles.Write(_folder["activations.parquet"], RunFiles.Features(639, 4), 4);
+        Monoloss.Run("score", "--features", features, "--activations", activations).Refused("activations.parquet", "639", "640");
+    }
+
+    [UnixFact]
+    public void FullDisk()
+    {
+        var data = RunFiles.Write(_folder);
+        string[] args = Train("run", data, "--latents", "400", "--epochs", "2");
+        string[] further = Train("run", data, "--latents", "400", "--epochs", "4", "--resume");
+        Monoloss.Run(args).Succeeded();
+        var state = Path.Combine(_folder["run"], "training_state.safetensors");
+        var before = File.ReadAllBytes(state);
+
+        // Weights of 55 kB still fit, the state of 157 kB does not.
+        const string Limit = "ulimit -f 100; trap '' XFSZ";
+        using (var process = Monoloss.Start(Limit, further))
+        {
+            Monoloss.Finish(process).Refused("training_state.safetensors");
+        }
+
+        Assert.True(before.AsSpan().SequenceEqual(File.ReadAllBytes(state)));
+        AssertNoTemporaryFile();
+        Monoloss.Run(further).Succeeded();
+        Monoloss.Run(Train("whole", data, "--latents", "400", "--epochs", "4")).Succeeded();
+        // Only the first has been evaluated at its end.
+        RunFiles.AssertSame(_folder["whole"], _folder["run"], evaluations: false);
+
+        using (var process = Monoloss.Start(Limit, Train("new", data, "--latents", "400")))
+        {
+            Monoloss.Finish(process).Refused("training_state.safetensors");
+        }
+
+        Assert.False(Directory.Exists(_folder["new"]));
+    }
+
+    private string[] Train(string output, string data, params string[] more)
+    {
+        var given = more.Select(arg => arg.Split('=')[0]).ToHashSet();
+        var defaults = new[]
+        {
+            ("--out", _folder[output]), ("--latents", "40"), ("--k", "4"), ("--batch-size", "32"), ("--epochs", "2"), ("--threads", "2"),
+        }.Where(option => !given.Contains(option.Item1)).SelectMany(option => new[] { option.Item1, option.Item2 });
+        return ["train", "--train", data, .. defaults, .. more];
+    }
+
+    /// <summary>Trains into a folder that does not exist: it must not afterwards either.</summary>
+    private void Refused(string[] dataAndOptions, params string[] words)
+    {
+        var before = Snapshot();
+        Monoloss.Run(Train("out", dataAndOptions[0], dataAndOptions[1..])).Refused(words);
+        Assert.Equal(before, Snapshot());
+    }
+
+    private void Write(string name, params ParquetData[] columns) => ParquetWriter.Write(_folder[name], columns);
+
+    private void AssertNoTemporaryFile() => Assert.DoesNotContain(
+        Directory.EnumerateFiles(_folder.Path, "*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0 }),
+        file => file.EndsWith(".tmp", StringComparison.Ordinal));
+
+    /// <summary>Every file and folder with its bytes.</summary>
+    private string Snapshot()
+    {
+        var text = new StringBuilder();
+        var all = new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0 };
+        foreach (var entry in Directory.EnumerateFileSystemEntries(_folder.Path, "*", all).Order(StringComparer.Ordinal))
+        {
+            var content = File.Exists(entry) ? Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(entry))) : "folder";
+            text.Append(entry).Append(' ').Append(content).Append('\n');
+        }
+
+        return text.ToString();
+    }
+}

@@ -1,0 +1,149 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using System.Xml.Linq;
+using MonoLoss.Data.Parquet;
+using MonoLoss.Models;
+using MonoLoss.Tests.Data;
+
+namespace MonoLoss.Tests.Cli;
+
+/// <summary>What a run prints and leaves.</summary>
+public sealed partial class RunTests : IDisposable
+{
+    private readonly TempFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void TrainLeavesARunFolderAndEvalFindsTheSameFigures()
+    {
+        var data = RunFiles.Write(_folder);
+        var test = RunFiles.Write(_folder["test.parquet"], RunFiles.Features(100, 16, seed: 2), 16);
+        File.WriteAllText(_folder["data.json"], """{"train_path": "features.parquet", "val_path": ["features.parquet"], "test_path": "test.parquet"}""");
+        var output = Train("--dataset-config", _folder["data.json"], "--mono-coef", "0.001").Output;
+        Assert.Contains("epoch 1/2  step 1  loss ", output, StringComparison.Ordinal);
+        Assert.Contains("MonoScore", output, StringComparison.Ordinal);
+        Assert.Matches(@"(?m)^\s*test\s+[\d.-]+", output);
+
+        var run = new RunFolder(_folder["run"]);
+        var results = run.ReadResults();
+        Assert.Equal(["train", "val", "test"], results.Splits.Keys);
+        Assert.Equal(20, results.Steps);
+        Assert.Equal(
+            ["step", "epoch", "loss", "reconstruction_loss", "aux_loss", "sparsity_loss", "mono_loss", "mono_score", "l0", "dead_latents",
+                "grad_norm", "samples_per_second"],
+            Columns(run.Metrics));
+        Assert.Equal(
+            ["epoch", "split", "mse", "nmse", "r2", "l0", "dead_latents", "mono_mean", "mono_median", "mono_p90", "purity_binary",
+                "purity_weighted"],
+            Columns(run.Evaluations));
+        Assert.Equal(
+            ["latent", "mono_score", "activation_count", "activation_mean", "activation_max", "dominant_label", "purity_binary",
+                "purity_weighted"],
+            Columns(run.Latents));
+
+        using var json = JsonDocument.Parse(Monoloss.Run("eval", "--run", run.Path, "--data", test, "--json").Succeeded().Output);
+        Assert.Equal(100, json.RootElement.GetProperty("rows").GetInt64());
+        Assert.Equal(results.Splits["test"].R2, json.RootElement.GetProperty("r2").GetDouble());
+        Assert.Equal(results.Splits["test"].MonoMean, json.RootElement.GetProperty("mono_mean").GetDouble());
+        Assert.Equal(results.Splits["test"].PurityBinary, json.RootElement.GetProperty("purity_binary").GetDouble());
+
+        Monoloss.Run("eval", "--run", run.Path, "--data", test, "--out", _folder["latents.parquet"]).Succeeded();
+        Assert.True(File.ReadAllBytes(run.Latents).AsSpan().SequenceEqual(File.ReadAllBytes(_folder["latents.parquet"])));
+        AssertReport(_folder["run/report.html"], "run");
+        Assert.NotEmpty(data);
+    }
+
+    [Fact]
+    public void WithoutLabelsThereIsNoPurity()
+    {
+        ParquetWriter.Write(_folder["plain.parquet"], [ParquetData.FloatLists("features", RunFiles.Features(640, 16), 16)]);
+        var output = Train("--train", _folder["plain.parquet"], "--test", _folder["plain.parquet"]).Output;
+        Assert.DoesNotContain("purity", output, StringComparison.Ordinal);
+        Assert.Null(new RunFolder(_folder["run"]).ReadResults().Splits["test"].PurityBinary);
+        AssertReport(_folder["run/report.html"], "run");
+    }
+
+    [Fact]
+    public void QuietPrintsTheTableAlone()
+    {
+        var output = Train("--train", RunFiles.Write(_folder), "--quiet").Output;
+        Assert.DoesNotContain("step", output, StringComparison.Ordinal);
+        Assert.Contains("R²", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void WithoutEvaluationThereAreNoFiguresButTheSteps()
+    {
+        var output = Train("--train", RunFiles.Write(_folder), "--eval-every", "0", "--log-every", "7").Output;
+        Assert.Equal(["7", "14"], LoggedStep().Matches(output).Select(match => match.Groups[1].Value));
+        Assert.Empty(new RunFolder(_folder["run"]).ReadResults().Splits);
+        Assert.False(File.Exists(_folder["run/evals.parquet"]));
+        AssertReport(_folder["run/report.html"], "run");
+    }
+
+    [Fact]
+    public void DemoShowsWhatMonoLossDoes()
+    {
+        var output = _folder["demo"];
+        Directory.CreateDirectory(Path.Combine(output, "baseline"));
+        ParquetWriter.Write(
+            Path.Combine(output, "train.parquet"),
+            [ParquetData.Create("old", new float[1])],
+            new ParquetWriterOptions { Metadata = new Dictionary<string, string> { ["monoloss.demo"] = "seed 1" } });
+        foreach (var file in new[] { "cfg.json", "results.json", "notes.txt" })
+        {
+            File.WriteAllText(Path.Combine(output, "baseline", file), "of an earlier demo");
+        }
+
+        var printed = Monoloss.Run("demo", "--out", output, "--quiet").Succeeded().Output;
+        Assert.Contains("MonoScore", printed, StringComparison.Ordinal);
+        var baseline = new RunFolder(Path.Combine(output, "baseline")).ReadResults().Splits["test"];
+        var mono = new RunFolder(Path.Combine(output, "monoloss")).ReadResults().Splits["test"];
+        Assert.True(mono.MonoMean > baseline.MonoMean + 0.1, $"MonoScore {baseline.MonoMean} → {mono.MonoMean}");
+        Assert.True(mono.PurityBinary > baseline.PurityBinary + 0.2, $"purity {baseline.PurityBinary} → {mono.PurityBinary}");
+        Assert.True(Math.Abs(mono.R2 - baseline.R2) < 0.01, $"R² {baseline.R2} → {mono.R2}");
+        Assert.Equal("of an earlier demo", File.ReadAllText(Path.Combine(output, "baseline", "notes.txt")));
+        AssertReport(Path.Combine(output, "report.html"), "baseline", "monoloss");
+    }
+
+    [Fact]
+    public void DemoLeavesTheFilesOfOthersAlone()
+    {
+        Directory.CreateDirectory(_folder["demo"]);
+        var data = RunFiles.Write(_folder, "demo/train.parquet");
+        var before = File.ReadAllBytes(data);
+        Monoloss.Run("demo", "--out", _folder["demo"], "--quiet").Refused("train.parquet", "--out");
+        Assert.True(before.AsSpan().SequenceEqual(File.ReadAllBytes(data)));
+    }
+
+    [GeneratedRegex(@"  step (\d+)  ")]
+    private static partial Regex LoggedStep();
+
+    [GeneratedRegex("<svg.*?</svg>", RegexOptions.Singleline)]
+    private static partial Regex Svg();
+
+    private static IEnumerable<string> Columns(string path)
+    {
+        using var file = ParquetFile.Open(path);
+        return file.Columns.Select(column => column.Name);
+    }
+
+    /// <summary>One file that needs no other, with charts that are well-formed.</summary>
+    private static void AssertReport(string path, params string[] runs)
+    {
+        var html = File.ReadAllText(path);
+        Assert.All(runs, run => Assert.Contains(run, html, StringComparison.Ordinal));
+        Assert.DoesNotContain("src=", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("href=", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("NaN", html, StringComparison.Ordinal);
+        Assert.All(Svg().Matches(html), svg => XElement.Parse(svg.Value));
+        Assert.NotEmpty(Svg().Matches(html));
+    }
+
+    private Outcome Train(params string[] args) => Monoloss.Run(
+    [
+        "train", "--out", _folder["run"], "--latents", "40", "--k", "4", "--batch-size", "64", "--lr", "1e-2", "--epochs", "2", "--threads", "2",
+        .. args,
+    ]).Succeeded();
+}
