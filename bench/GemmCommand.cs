@@ -13,7 +13,8 @@ internal sealed class GemmCommand : MeasuringCommand
     /// <inheritdoc/>
     internal override void Measure(Scoreboard scoreboard)
     {
-        var blas = OpenBlas.TryLoad() ?? throw new BenchException("no OpenBLAS to compare with (libopenblas.so.0; on Debian: apt install libopenblas0)");
+        var blas = OpenBlas.TryLoad()
+            ?? throw new BenchException("no OpenBLAS to compare with (libopenblas.so.0; on Debian: apt install libopenblas0)");
         foreach (var threads in new[] { 1, ThreadCount }.Distinct())
         {
             using var device = new CpuDevice(threads);
@@ -80,7 +81,8 @@ internal sealed class GemmCommand : MeasuringCommand
             ("EncodeThreshold, half of the latents kept", null, () => device.EncodeThreshold(x, weights, bias, null, positive)),
         };
         var seconds = Timing.InTurn(RoundsOr(UsualRounds), [.. works.Select(work => work.Run), peaks.MultiplyAdd]);
-        var table = new Table($"encoder, {Sizes.Rows} × {Sizes.Latents} × {Sizes.Features}", "ms", "GFLOP/s", "× OpenBLAS's time", "share of FMA peak");
+        var table = new Table(
+            $"encoder, {Sizes.Rows} × {Sizes.Latents} × {Sizes.Features}", "ms", "GFLOP/s", "× OpenBLAS's time", "share of FMA peak");
         for (var i = 0; i < works.Length; i++)
         {
             var ratio = Timing.Ratio(seconds[i], seconds[0]);

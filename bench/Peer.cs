@@ -31,10 +31,13 @@ internal sealed class Peer : IDisposable
     public static string FindPython(string? named)
     {
         var folders = (Environment.GetEnvironmentVariable("PATH") ?? string.Empty).Split(Path.PathSeparator).Append("/usr/bin");
-        var candidates = named is not null ? [named] : folders.Select(folder => Path.Combine(folder, "python3")).Where(File.Exists).Distinct();
+        var candidates = named is not null
+            ? [named]
+            : folders.Select(folder => Path.Combine(folder, "python3")).Where(File.Exists).Distinct();
         return candidates.FirstOrDefault(HasTorch) ?? throw new BenchException(named is not null
             ? $"{named} cannot import torch"
-            : "no python3 on the PATH can import torch: name one that can with --python (on Debian: apt install python3-torch, --python /usr/bin/python3)");
+            : "no python3 on the PATH can import torch: name one that can with --python "
+                + "(on Debian: apt install python3-torch, --python /usr/bin/python3)");
     }
 
     /// <summary>PyTorch's side.</summary>
@@ -77,7 +80,8 @@ internal sealed class Peer : IDisposable
     {
         try
         {
-            using var process = Process.Start(new ProcessStartInfo(python, ["-c", "import numpy, torch"]) { RedirectStandardError = true })!;
+            var start = new ProcessStartInfo(python, ["-c", "import numpy, torch"]) { RedirectStandardError = true };
+            using var process = Process.Start(start)!;
             process.StandardError.ReadToEnd();
             process.WaitForExit();
             return process.ExitCode == 0;
@@ -96,6 +100,7 @@ internal sealed class Peer : IDisposable
         }
 
         var lastWords = _process.StandardError.ReadToEnd().TrimEnd().Split('\n')[^1];
-        throw new BenchException($"{Path.GetFileName(_process.StartInfo.FileName)} {_process.StartInfo.ArgumentList[0]} ended: {lastWords}");
+        var start = _process.StartInfo;
+        throw new BenchException($"{Path.GetFileName(start.FileName)} {start.ArgumentList[0]} ended: {lastWords}");
     }
 }

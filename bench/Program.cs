@@ -17,6 +17,4 @@ return Parser.Default
                 return 2;
             }
         },
-        errors => errors.All(error => error.Tag is ErrorType.HelpRequestedError or ErrorType.HelpVerbRequestedError or ErrorType.VersionRequestedError)
-            ? 0
-            : 2);
+        errors => errors.IsHelp() || errors.IsVersion() ? 0 : 2);

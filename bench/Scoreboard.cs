@@ -29,15 +29,17 @@ internal sealed record Requirement(string Work, string Unit, double Bound, bool 
     /// <summary>All, in the order in which they are reported.</summary>
     public static IReadOnlyList<Requirement> All { get; } =
     [
-        Gemm, EncodeTopK, EncodeBatchTopK, StepAgainstGemm, BatchTopK, TopK, JumpReLU, Vanilla, SparseVanilla, MonoScore, MonoLossTime, Memory,
-        MostMemory,
+        Gemm, EncodeTopK, EncodeBatchTopK, StepAgainstGemm, BatchTopK, TopK, JumpReLU, Vanilla, SparseVanilla, MonoScore, MonoLossTime,
+        Memory, MostMemory,
     ];
 
     /// <summary>The bound in words.</summary>
-    public string BoundText => $"{(AtLeast ? "at least" : "at most")} {Bound.ToString("0.##", CultureInfo.InvariantCulture)}{Unit[..1].Trim()}";
+    public string BoundText =>
+        $"{(AtLeast ? "at least" : "at most")} {Bound.ToString("0.##", CultureInfo.InvariantCulture)}{Unit[..1].Trim()}";
 
     /// <summary>A figure with its unit.</summary>
-    public string Format(double value) => $"{value.ToString(value < 5 ? "0.00" : "0.0", CultureInfo.InvariantCulture)}{Unit.Replace("%", " %")}";
+    public string Format(double value) =>
+        $"{value.ToString(value < 5 ? "0.00" : "0.0", CultureInfo.InvariantCulture)}{Unit.Replace("%", " %")}";
 
     /// <summary>Whether a figure is good enough.</summary>
     public bool IsMet(double value) => AtLeast ? value >= Bound : value <= Bound;

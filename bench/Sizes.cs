@@ -21,6 +21,6 @@ internal static class Sizes
     /// <summary>Multiplications and additions of the encoder's product.</summary>
     public const double EncoderFlops = 2.0 * Rows * Features * Latents;
 
-    /// <summary>Bytes that Adam reads and writes for each parameter: value, gradient and two moments in, all but the gradient out.</summary>
+    /// <summary>Bytes that Adam moves for each parameter: value, gradient and two moments in, all but the gradient out.</summary>
     public const double AdamBytes = 7 * sizeof(float);
 }

@@ -14,13 +14,16 @@ internal sealed class Table(params string[] header)
     {
         var widths = header.Select((name, column) => _rows.Select(row => row[column].Length).Append(name.Length).Max()).ToArray();
         PrintRow(header, widths);
-        Console.WriteLine($"| {string.Join(" | ", widths.Select((width, column) => column == 0 ? new string('-', width) : new string('-', width - 1) + ":"))} |");
+        PrintRow([.. widths.Select((width, column) => column == 0 ? new string('-', width) : new string('-', width - 1) + ":")], widths);
         foreach (var row in _rows)
         {
             PrintRow(row, widths);
         }
     }
 
-    private static void PrintRow(string[] cells, int[] widths) => Console.WriteLine(
-        $"| {string.Join(" | ", cells.Select((cell, column) => column == 0 ? cell.PadRight(widths[column]) : cell.PadLeft(widths[column])))} |");
+    private static void PrintRow(string[] cells, int[] widths)
+    {
+        var padded = cells.Select((cell, column) => column == 0 ? cell.PadRight(widths[column]) : cell.PadLeft(widths[column]));
+        Console.WriteLine($"| {string.Join(" | ", padded)} |");
+    }
 }

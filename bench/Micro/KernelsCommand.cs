@@ -34,11 +34,12 @@ internal sealed class KernelsCommand : ICommand
     public void Run()
     {
         KernelBenchmark.Threads = Threads > 0 ? Threads : Environment.ProcessorCount;
-        var filter = new GlobFilter([Filter.StartsWith('*') || Filter.StartsWith("MonoLoss", StringComparison.Ordinal) ? Filter : $"*{Filter}*"]);
+        // BenchmarkDotNet matches whole names, namespace included.
+        var filter = new GlobFilter([$"*{Filter}*"]);
         var peaks = Peaks.Measure(KernelBenchmark.Threads);
         Console.WriteLine(
-            $"{KernelBenchmark.Threads} threads; peak {peaks.Flops / 1e9:0} GFLOP/s (multiply-adds on registers), {peaks.Bytes / 1e9:0.0} GB/s (triad past the caches; "
-            + "operands that fit in a cache are read faster)");
+            $"{KernelBenchmark.Threads} threads; peak {peaks.Flops / 1e9:0} GFLOP/s (multiply-adds on registers), "
+            + $"{peaks.Bytes / 1e9:0.0} GB/s (triad past the caches; operands that fit in a cache are read faster)");
 
         // In this process: the peaks of the same run stand beside every kernel, and nothing is built or restored on the way.
         var job = Job.Default
@@ -63,7 +64,7 @@ internal sealed class KernelsCommand : ICommand
                 new RateColumn("of triad", work => work.Bytes, peaks.Bytes))
             .WithOption(ConfigOptions.JoinSummary, true);
         var summaries = BenchmarkRunner.Run(
-            typeof(KernelBenchmark).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(KernelBenchmark)) && !type.IsAbstract).ToArray(),
+            [.. typeof(KernelBenchmark).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(KernelBenchmark)))],
             config);
         if (summaries.All(summary => summary.GetNumberOfExecutedBenchmarks() == 0))
         {

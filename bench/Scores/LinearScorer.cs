@@ -2,7 +2,7 @@ using MonoLoss.Kernels;
 
 namespace MonoLoss.Bench;
 
-/// <summary>MonoScore in one pass over a stream: (‖Σ a·p‖² − Σ a²)/((Σ a)² − Σ a²), at memory that does not depend on the samples.</summary>
+/// <summary>MonoScore in one pass over a stream, (‖Σ a·p‖² − Σ a²)/((Σ a)² − Σ a²), in memory of one size.</summary>
 /// <param name="device">Where to.</param>
 internal sealed class LinearScorer(Device device) : IDisposable
 {

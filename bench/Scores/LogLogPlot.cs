@@ -43,7 +43,8 @@ internal sealed class LogLogPlot(string title, string across, string up)
         DrawGrid();
         foreach (var (name, color, line) in _lines)
         {
-            var path = string.Join(' ', line.Select(point => Invariant($"{X(Math.Log2(point.Size)):0.0},{Y(Math.Log10(point.Value)):0.0}")));
+            var corners = line.Select(point => Invariant($"{X(Math.Log2(point.Size)):0.0},{Y(Math.Log10(point.Value)):0.0}"));
+            var path = string.Join(' ', corners);
             Line($"<polyline points=\"{path}\" fill=\"none\" stroke=\"{color}\" stroke-width=\"2\"/>");
             foreach (var (size, value) in line)
             {
@@ -65,7 +66,7 @@ internal sealed class LogLogPlot(string title, string across, string up)
         for (var x = _leastX; x <= _mostX; x++)
         {
             Line($"<line x1=\"{X(x):0.0}\" x2=\"{X(x):0.0}\" y1=\"{Top}\" y2=\"{Height - Bottom}\" stroke=\"#eee\"/>");
-            Line($"<text x=\"{X(x):0.0}\" y=\"{Height - Bottom + 18}\" text-anchor=\"middle\">2<tspan dy=\"-4\" font-size=\"9\">{x}</tspan></text>");
+            Text(X(x), Height - Bottom + 18, "middle", Invariant($"2<tspan dy=\"-4\" font-size=\"9\">{x}</tspan>"));
         }
 
         for (var y = _leastY; y <= _mostY; y++)

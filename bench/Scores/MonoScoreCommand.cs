@@ -29,9 +29,10 @@ internal sealed class MonoScoreCommand : MeasuringCommand
     {
         using var device = new CpuDevice(ThreadCount);
         Console.WriteLine(
-            $"\n{device.Description}; {Sizes.Features} features, {Sizes.Latents} latents, {Sizes.K} active a sample. Time of the scores alone, not of "
-            + "encoding or drawing the samples.\n");
-        var sizes = Enumerable.Range(LeastPower, (Quick ? QuickMostPower : MostPower) - LeastPower + 1).Select(power => 1 << power).ToArray();
+            $"\n{device.Description}; {Sizes.Features} features, {Sizes.Latents} latents, {Sizes.K} active a sample. "
+            + "Time of the scores alone, not of encoding or drawing the samples.\n");
+        var most = Quick ? QuickMostPower : MostPower;
+        var sizes = Enumerable.Range(LeastPower, most - LeastPower + 1).Select(power => 1 << power).ToArray();
         var linear = MeasureLinear(device, sizes);
         var pairwise = MeasurePairwise(device, sizes, linear);
         var table = new Table("samples", "linear s", "µs a sample", "peak MiB", "pairwise s", "pairwise / linear", "largest difference");
@@ -52,7 +53,9 @@ internal sealed class MonoScoreCommand : MeasuringCommand
         table.Print();
         if (Out is not null)
         {
-            WritePlot(linear.ToDictionary(entry => entry.Key, entry => entry.Value.Seconds), pairwise.ToDictionary(entry => entry.Key, entry => entry.Value.Seconds));
+            WritePlot(
+                linear.ToDictionary(entry => entry.Key, entry => entry.Value.Seconds),
+                pairwise.ToDictionary(entry => entry.Key, entry => entry.Value.Seconds));
         }
     }
 

@@ -3,7 +3,7 @@ using MonoLoss.Kernels;
 
 namespace MonoLoss.Bench;
 
-/// <summary>Samples drawn batch by batch, so that any number of them takes the memory of one batch: features, and k active latents each.</summary>
+/// <summary>Samples with k active latents each, drawn batch by batch: any number of them takes the memory of one batch.</summary>
 internal sealed class SampleStream : IDisposable
 {
     private const ulong Seed = 7;

@@ -17,9 +17,11 @@ internal sealed class StepsCommand : MeasuringCommand
         var blas = OpenBlas.TryLoad();
         Console.WriteLine($"\n{device.Description}; OpenBLAS: {blas?.Description ?? "none"}");
         Console.WriteLine(
-            $"{Sizes.Rows} rows, {Sizes.Features} features, {Sizes.Latents} latents, k {Sizes.K}; medians of {RoundsOr(UsualRounds)} steps in ms\n");
+            $"{Sizes.Rows} rows, {Sizes.Features} features, {Sizes.Latents} latents, k {Sizes.K}; "
+            + $"medians of {RoundsOr(UsualRounds)} steps in ms\n");
         var table = new Table(
-            "step", "MonoLoss", "active", "encode", "decode + losses", "backward", "optimizer", "copy + metrics", "total", "× GEMM", "MonoLoss adds");
+            "step", "MonoLoss", "active", "encode", "decode + losses", "backward", "optimizer", "copy + metrics", "total", "× GEMM",
+            "MonoLoss adds");
         Floor? floor = null;
         foreach (var training in TrainingCase.All)
         {
@@ -92,10 +94,12 @@ internal sealed class StepsCommand : MeasuringCommand
         {
             var floor = Product.Zip(Adam, (product, adam) => product + adam).ToArray();
             Console.WriteLine(
-                $"\nfloor of a batch_topk step: {Milliseconds(Timing.Median(Product))} ms for the encoder's {Sizes.EncoderFlops / 1e9:0.0} GFLOP at the FMA peak "
-                + $"+ {Milliseconds(Timing.Median(Adam))} ms for Adam's bytes at the memory's speed = {Milliseconds(Timing.Median(floor))} ms;");
-            Console.WriteLine($"with MonoLoss it takes {Milliseconds(Timing.Median(Step))} ms, {Timing.Ratio(Step, floor):0.00} times its floor");
+                $"\nfloor of a batch_topk step: {Median(Product)} for the encoder's {Sizes.EncoderFlops / 1e9:0.0} GFLOP at the FMA peak "
+                + $"+ {Median(Adam)} for Adam's bytes at the memory's speed = {Median(floor)};");
+            Console.WriteLine($"with MonoLoss it takes {Median(Step)}, {Timing.Ratio(Step, floor):0.00} times its floor");
         }
+
+        private static string Median(double[] seconds) => $"{Milliseconds(Timing.Median(seconds))} ms";
     }
 
     /// <summary>The encoder's product by OpenBLAS, or by our own Gemm where there is none.</summary>
