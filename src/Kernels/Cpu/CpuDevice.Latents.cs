@@ -25,7 +25,7 @@ public sealed unsafe partial class CpuDevice
             pieces,
             new BackwardLatentsWork(
                 work,
-                Visit(pieces, d, s.Count),
+                Visit(s.Columns, work.Mono.X is null ? 0 : d, s.Count),
                 active > 0 ? -work.Mono.Factor / active : 0,
                 work.CenterGradient is null ? null : _centerPartials.Pointer,
                 partials));
@@ -108,34 +108,141 @@ public sealed unsafe partial class CpuDevice
 
         public void Run(int piece)
         {
+            var (first, last) = (_latents.First(piece), _latents.Last(piece));
             var scores = 0.0;
-            for (var m = _latents.First(piece); m < _latents.Last(piece); m++)
+            if (_latents.Offsets[last] - _latents.Offsets[first] <= (long)DensePlaces * (last - first))
             {
-                scores += Visit(piece, m);
+                // The rows that a latent fires on stay in the level-2 cache from one of these to the next.
+                for (var m = first; m < last; m++)
+                {
+                    scores += FormLatentGradient(piece, m, together: false);
+                    WeightedSum(m, _scratch.Gradient, _latents.X, _encoderGradient + ((long)m * _d), _addToEncoderGradient);
+                    Finish(piece, m);
+                }
+            }
+            else
+            {
+                // It fires on too many: the piece's latents go through the rows together, block by block.
+                scores = RunTogether(piece, first, last);
             }
 
             _scorePartials[piece] = scores;
         }
 
-        /// <returns>The latent's MonoScore.</returns>
-        private double Visit(int piece, int m)
+        private double RunTogether(int piece, int first, int last)
         {
-            var (first, n) = _latents.Gather(m, _scratch.Z);
-            var row = (long)m * _d;
-            float* z = _scratch.Z + first, weights = _scratch.Weights + first, dots = _scratch.Dots + first, g = _scratch.Gradient + first;
-            int* rowOf = _latents.RowOf + first, placeOf = _latents.PlaceOf + first;
+            var block = RowsPerBlock(_d);
+            var scores = 0.0;
+            for (var m = first; m < last; m++)
+            {
+                _latents.Gather(m, _scratch.Z);
+            }
+
             if (_decodedGradient is not null)
+            {
+                for (var row = 0; row < _latents.Rows; row += block)
+                {
+                    for (var m = first; m < last; m++)
+                    {
+                        var (start, count) = _latents.Within(m, row, row + block);
+                        var at = (long)m * _d;
+                        LatentMath.DotsAndWeightedSum(
+                            _decoder + at,
+                            _scratch.Z + start,
+                            _latents.RowOf + start,
+                            count,
+                            _decodedGradient,
+                            _scratch.Gradient + start,
+                            _decoderGradient + at,
+                            _d,
+                            _addToDecoderGradient || row > 0);
+                    }
+                }
+            }
+
+            if (_monoScores is not null)
+            {
+                for (var m = first; m < last; m++)
+                {
+                    var start = _latents.Offsets[m];
+                    _ = new MonoVisit(
+                        _scratch.Z + start,
+                        _latents.RowOf + start,
+                        _latents.Offsets[m + 1] - start,
+                        _mono.Rows,
+                        _mono.Norms,
+                        _scratch.Weights + start);
+                }
+
+                // Twice through the rows: a dot product needs the whole of w.
+                for (var row = 0; row < _latents.Rows; row += block)
+                {
+                    for (var m = first; m < last; m++)
+                    {
+                        var (start, count) = _latents.Within(m, row, row + block);
+                        LatentMath.WeightedSum(
+                            _scratch.Weights + start, _latents.RowOf + start, count, _mono.X, _scratch.Vector(m), _d, row > 0);
+                    }
+                }
+
+                for (var row = 0; row < _latents.Rows; row += block)
+                {
+                    for (var m = first; m < last; m++)
+                    {
+                        var (start, count) = _latents.Within(m, row, row + block);
+                        VectorMath.DotRows(_scratch.Vector(m), _latents.RowOf + start, count, _mono.X, _scratch.Dots + start, _d);
+                    }
+                }
+            }
+
+            for (var m = first; m < last; m++)
+            {
+                scores += FormLatentGradient(piece, m, together: true);
+            }
+
+            for (var row = 0; row < _latents.Rows; row += block)
+            {
+                for (var m = first; m < last; m++)
+                {
+                    var (start, count) = _latents.Within(m, row, row + block);
+                    LatentMath.WeightedSum(
+                        _scratch.Gradient + start,
+                        _latents.RowOf + start,
+                        count,
+                        _latents.X,
+                        _encoderGradient + ((long)m * _d),
+                        _d,
+                        _addToEncoderGradient || row > 0);
+                }
+            }
+
+            for (var m = first; m < last; m++)
+            {
+                Finish(piece, m);
+            }
+
+            return scores;
+        }
+
+        /// <summary>Forms ∂z of a latent, and all that its places alone decide.</summary>
+        /// <param name="piece">The piece.</param>
+        /// <param name="m">The latent.</param>
+        /// <param name="together">Whether the products with rows are there already.</param>
+        /// <returns>The latent's MonoScore.</returns>
+        private double FormLatentGradient(int piece, int m, bool together)
+        {
+            var (first, n) = together ? (_latents.Offsets[m], _latents.Offsets[m + 1] - _latents.Offsets[m]) : _latents.Gather(m, _scratch.Z);
+            var row = (long)m * _d;
+            float* z = _scratch.Z + first, g = _scratch.Gradient + first;
+            int* rowOf = _latents.RowOf + first, placeOf = _latents.PlaceOf + first;
+            if (_decodedGradient is null)
+            {
+                new Span<float>(g, n).Clear();
+            }
+            else if (!together)
             {
                 LatentMath.DotsAndWeightedSum(
                     _decoder + row, z, rowOf, n, _decodedGradient, g, _decoderGradient + row, _d, _addToDecoderGradient);
-                if (_decoderSquares is not null)
-                {
-                    _decoderSquares[m] = VectorMath.SumSquares(_decoderGradient + row, _d);
-                }
-            }
-            else
-            {
-                new Span<float>(g, n).Clear();
             }
 
             for (var j = 0; j < n; j++)
@@ -143,26 +250,43 @@ public sealed unsafe partial class CpuDevice
                 g[j] += (_addToLatentGradient ? _gradient[placeOf[j]] : 0) + (z[j] > 0 ? _positiveAmount : 0);
             }
 
-            var score = _monoScores is null ? 0 : VisitMono(piece, m, z, weights, dots, g, rowOf, n);
+            var score = _monoScores is null ? 0 : VisitMono(piece, m, first, n, together);
             if (_pre is not null)
             {
                 VisitJumpReLU(m, z, g, placeOf, n);
             }
 
-            var sum = 0.0;
             for (var j = 0; j < n; j++)
             {
                 _gradient[placeOf[j]] = g[j];
-                sum += g[j];
             }
 
-            LatentMath.WeightedSum(g, rowOf, n, _latents.X, _encoderGradient + row, _d, _addToEncoderGradient);
+            return score;
+        }
+
+        private void WeightedSum(int m, float* weights, float* rows, float* y, bool add)
+        {
+            var first = _latents.Offsets[m];
+            LatentMath.WeightedSum(weights + first, _latents.RowOf + first, _latents.Offsets[m + 1] - first, rows, y, _d, add);
+        }
+
+        /// <summary>What follows from ∂z of a latent once its rows of the weights' gradients are there.</summary>
+        private void Finish(int piece, int m)
+        {
+            var (first, last) = (_latents.Offsets[m], _latents.Offsets[m + 1]);
+            var row = (long)m * _d;
+            var sum = 0.0;
+            for (var j = first; j < last; j++)
+            {
+                sum += _scratch.Gradient[j];
+            }
+
             if (_biasGradient is not null)
             {
                 _biasGradient[m] += (float)sum;
             }
 
-            if (_center is not null && n > 0)
+            if (_center is not null && last > first)
             {
                 // ∂zᵀ·(x − center), and through the center −∂z·W_enc.
                 VectorMath.Axpy((float)-sum, _center, _encoderGradient + row, _d);
@@ -174,11 +298,16 @@ public sealed unsafe partial class CpuDevice
                 _encoderSquares[m] = VectorMath.SumSquares(_encoderGradient + row, _d);
             }
 
-            return score;
+            if (_decoderSquares is not null)
+            {
+                _decoderSquares[m] = VectorMath.SumSquares(_decoderGradient + row, _d);
+            }
         }
 
-        private double VisitMono(int piece, int m, float* z, float* weights, float* dots, float* g, int* rowOf, int n)
+        private double VisitMono(int piece, int m, int first, int n, bool together)
         {
+            float* z = _scratch.Z + first, weights = _scratch.Weights + first, dots = _scratch.Dots + first;
+            var rowOf = _latents.RowOf + first;
             var visit = new MonoVisit(z, rowOf, n, _mono.Rows, _mono.Norms, weights);
             _monoScores[m] = 0;
             if (!visit.IsActive)
@@ -186,11 +315,17 @@ public sealed unsafe partial class CpuDevice
                 return 0;
             }
 
-            var w = _scratch.Vector(piece);
-            LatentMath.WeightedSumThenDots(weights, rowOf, n, _mono.X, w, dots, _d);
+            // One by one they share a vector, which then stays in cache.
+            var w = _scratch.Vector(together ? m : _latents.First(piece));
+            if (!together)
+            {
+                LatentMath.WeightedSumThenDots(weights, rowOf, n, _mono.X, w, dots, _d);
+            }
+
             var score = visit.Score(w, _d);
             _monoScores[m] = (float)score;
-            visit.AddGradient(score, _monoFactor, z, rowOf, n, _mono.Rows, _mono.Norms, weights, w, dots, _monoDirections, _d, g);
+            visit.AddGradient(
+                score, _monoFactor, z, rowOf, n, _mono.Rows, _mono.Norms, weights, w, dots, _monoDirections, _d, _scratch.Gradient + first);
             return score;
         }
 

@@ -124,6 +124,24 @@ public sealed unsafe partial class CpuDevice
             return (first, last - first);
         }
 
+        /// <summary>Of a latent's places those with rows from <paramref name="row"/> up to <paramref name="end"/>.</summary>
+        public (int First, int Count) Within(int m, int row, int end)
+        {
+            var (first, last) = (LowerBound(Offsets[m], Offsets[m + 1], row), Offsets[m + 1]);
+            return (first, LowerBound(first, last, end) - first);
+        }
+
+        private int LowerBound(int first, int last, int row)
+        {
+            while (first < last)
+            {
+                var middle = (first + last) >>> 1;
+                (first, last) = RowOf[middle] < row ? (middle + 1, last) : (first, middle);
+            }
+
+            return first;
+        }
+
         /// <summary>The first of a piece's latents.</summary>
         public int First(int piece) => piece * LatentsPerPiece;
 
@@ -131,18 +149,18 @@ public sealed unsafe partial class CpuDevice
         public int Last(int piece) => Math.Min(Columns, (piece + 1) * LatentsPerPiece);
     }
 
-    /// <summary>Memory of a visit to every latent: values by column, and a D-vector a piece.</summary>
-    private readonly struct VisitScratch(float* memory, int pieces, int d, long places)
+    /// <summary>Memory of a visit to every latent: D-vectors, and four numbers a place, column by column.</summary>
+    private readonly struct VisitScratch(float* memory, int vectors, int d, long places)
     {
-        public readonly float* Z = memory + ((long)pieces * d);
-        public readonly float* Weights = memory + ((long)pieces * d) + places;
-        public readonly float* Dots = memory + ((long)pieces * d) + (2 * places);
-        public readonly float* Gradient = memory + ((long)pieces * d) + (3 * places);
+        public readonly float* Z = memory + ((long)vectors * d);
+        public readonly float* Weights = memory + ((long)vectors * d) + places;
+        public readonly float* Dots = memory + ((long)vectors * d) + (2 * places);
+        public readonly float* Gradient = memory + ((long)vectors * d) + (3 * places);
 
-        public float* Vector(int piece) => memory + ((long)piece * d);
+        public float* Vector(int index) => memory + ((long)index * d);
     }
 
-    private VisitScratch Visit(int pieces, int d, long places) => new(Scratch(((long)pieces * d) + (4 * places)), pieces, d, places);
+    private VisitScratch Visit(int vectors, int d, long places) => new(Scratch(((long)vectors * d) + (4 * places)), vectors, d, places);
 
     private readonly struct Sums(MonoScoreSums sums)
     {

@@ -3,6 +3,12 @@ namespace MonoLoss.Kernels.Cpu;
 public sealed unsafe partial class CpuDevice
 {
     private const int PlacesPerPiece = 1 << 16;
+
+    // Above so many places a row (or a latent), what they point to no longer stays in the level-2 cache from one to the next.
+    private const int DensePlaces = 96;
+    private const int RowsTogether = 32;
+    private const int BlockBytes = 384 << 10;
+
     private readonly CpuArray<int> _histograms = new(0);
 
     /// <inheritdoc/>
@@ -45,11 +51,22 @@ public sealed unsafe partial class CpuDevice
     {
         Require(s.Columns == matrix.Rows, $"{s.Columns} columns times {matrix.Rows} rows");
         result.Resize(s.Rows, matrix.Columns);
-        var rows = RowsPerPiece(matrix.Columns);
+        // Many places a row: rows go together through the matrix block by block, so that a block is read from cache and not once a place.
+        var isDense = s.Count > (long)s.Rows * DensePlaces;
+        var rows = isDense ? RowsTogether : RowsPerPiece(matrix.Columns);
         _pool.Run(
             Pieces(s.Rows, rows),
             new SpMMWork(
-                Pointer(s.RowOffsets), Pointer(s.Indices), Pointer(s.Values), s.Rows, rows, Pointer(matrix), matrix.Columns, PointerOrNull(bias), Pointer(result)));
+                Pointer(s.RowOffsets),
+                Pointer(s.Indices),
+                Pointer(s.Values),
+                s.Rows,
+                rows,
+                Pointer(matrix),
+                matrix.Columns,
+                PointerOrNull(bias),
+                Pointer(result),
+                isDense ? RowsPerBlock(matrix.Columns) : s.Columns));
     }
 
     /// <inheritdoc/>
@@ -173,21 +190,52 @@ public sealed unsafe partial class CpuDevice
     }
 
     private readonly struct SpMMWork(
-        int* offsets, int* indices, float* values, int rows, int rowsPerPiece, float* matrix, int d, float* bias, float* result) : IWork
+        int* offsets,
+        int* indices,
+        float* values,
+        int rows,
+        int rowsPerPiece,
+        float* matrix,
+        int d,
+        float* bias,
+        float* result,
+        int blockRows) : IWork
     {
         public void Run(int piece)
         {
-            var last = Math.Min(rows, (piece + 1) * rowsPerPiece);
-            for (var i = piece * rowsPerPiece; i < last; i++)
+            var first = piece * rowsPerPiece;
+            var count = Math.Min(rows - first, rowsPerPiece);
+            var next = stackalloc int[count];
+            for (var i = 0; i < count; i++)
             {
-                var y = result + ((long)i * d);
-                if (bias is not null)
+                next[i] = offsets[first + i];
+                var y = new Span<float>(result + ((long)(first + i) * d), d);
+                if (bias is null)
                 {
-                    new Span<float>(bias, d).CopyTo(new Span<float>(y, d));
+                    y.Clear();
                 }
-
-                LatentMath.WeightedSum(values + offsets[i], indices + offsets[i], offsets[i + 1] - offsets[i], matrix, y, d, bias is not null);
+                else
+                {
+                    new Span<float>(bias, d).CopyTo(y);
+                }
             }
+
+            var blockEnd = 0L;
+            bool left;
+            do
+            {
+                blockEnd += blockRows;
+                left = false;
+                for (var i = 0; i < count; i++)
+                {
+                    var (start, last) = (next[i], offsets[first + i + 1]);
+                    var end = EndOfBlock(indices, start, last, blockEnd);
+                    LatentMath.WeightedSum(values + start, indices + start, end - start, matrix, result + ((long)(first + i) * d), d, add: true);
+                    next[i] = end;
+                    left |= end < last;
+                }
+            }
+            while (left);
         }
     }
 
@@ -208,6 +256,19 @@ public sealed unsafe partial class CpuDevice
                     weights + offsets[m], rowOf + offsets[m], offsets[m + 1] - offsets[m], x, result + ((long)m * d), d, add: true);
             }
         }
+    }
+
+    private static int RowsPerBlock(int columns) => Math.Max(16, BlockBytes / (sizeof(float) * Math.Max(1, columns)));
+
+    /// <summary>The end of the places whose index, ascending, is below a bound.</summary>
+    private static int EndOfBlock(int* indices, int start, int last, long bound)
+    {
+        while (start < last && indices[start] < bound)
+        {
+            start++;
+        }
+
+        return start;
     }
 
     private readonly struct SddmmWork(

@@ -13,7 +13,7 @@ internal readonly unsafe struct MonoVisit
 
     private readonly float _minimum;
     private readonly float _maximum;
-    private readonly double _range;
+    private readonly double _perRange;
     private readonly double _u;
     private readonly double _selfTerms;
     private readonly double _pairWeight;
@@ -35,11 +35,11 @@ internal readonly unsafe struct MonoVisit
             _maximum = Math.Max(_maximum, z[j]);
         }
 
-        _range = (double)_maximum - _minimum + RangeEpsilon;
+        _perRange = 1 / ((double)_maximum - _minimum + RangeEpsilon);
         var v = 0.0;
         for (var j = 0; j < n; j++)
         {
-            var a = ((double)z[j] - _minimum) / _range;
+            var a = ((double)z[j] - _minimum) * _perRange;
             _u += a;
             v += a * a;
             if (weights is not null)
@@ -90,11 +90,11 @@ internal readonly unsafe struct MonoVisit
         int d,
         float* gradient)
     {
-        var scale = factor / (_range * (_pairWeight + BatchAddend));
+        var scale = factor * _perRange / (_pairWeight + BatchAddend);
         var maximumGradient = -2 * score * BatchAddend * scale;
         for (var j = 0; j < n; j++)
         {
-            var a = ((double)z[j] - _minimum) / _range;
+            var a = ((double)z[j] - _minimum) * _perRange;
             var norm = norms[rowOf[j]];
             var g = ((dots[j] / norm) - SelfWeight(a, weights[j], norm) - (score * (_u - a))) * scale;
             if (z[j] == _maximum)

@@ -1,0 +1,80 @@
+using System.Collections.Immutable;
+using BenchmarkDotNet.Columns;
+using BenchmarkDotNet.Configs;
+using BenchmarkDotNet.Exporters;
+using BenchmarkDotNet.Filters;
+using BenchmarkDotNet.Jobs;
+using BenchmarkDotNet.Loggers;
+using BenchmarkDotNet.Order;
+using BenchmarkDotNet.Reports;
+using BenchmarkDotNet.Running;
+using BenchmarkDotNet.Toolchains.InProcess.Emit;
+using CommandLine;
+using Perfolizer.Horology;
+
+namespace MonoLoss.Bench;
+
+/// <summary>BenchmarkDotNet over every kernel.</summary>
+[Verb("kernels", HelpText = "Every kernel with BenchmarkDotNet: GFLOP/s, GB/s and the share of the peaks measured beside them.")]
+internal sealed class KernelsCommand : ICommand
+{
+    /// <summary>Which kernels.</summary>
+    [Value(0, MetaName = "filter", HelpText = "Only kernels whose Class.Method matches, with * for anything: '*TopK*'.")]
+    public string Filter { get; set; } = "*";
+
+    /// <summary>Whether a rough answer is enough.</summary>
+    [Option("quick", HelpText = "Few and short iterations.")]
+    public bool Quick { get; set; }
+
+    /// <summary>Threads, 0 for one a processor.</summary>
+    [Option("threads", HelpText = "How many threads to use; one a processor if not given.")]
+    public int Threads { get; set; }
+
+    /// <inheritdoc/>
+    public void Run()
+    {
+        KernelBenchmark.Threads = Threads > 0 ? Threads : Environment.ProcessorCount;
+        var filter = new GlobFilter([Filter.StartsWith('*') || Filter.StartsWith("MonoLoss", StringComparison.Ordinal) ? Filter : $"*{Filter}*"]);
+        var peaks = Peaks.Measure(KernelBenchmark.Threads);
+        Console.WriteLine(
+            $"{KernelBenchmark.Threads} threads; peak {peaks.Flops / 1e9:0} GFLOP/s (multiply-adds on registers), {peaks.Bytes / 1e9:0.0} GB/s (triad past the caches; "
+            + "operands that fit in a cache are read faster)");
+
+        // In this process: the peaks of the same run stand beside every kernel, and nothing is built or restored on the way.
+        var job = Job.Default
+            .WithToolchain(new InProcessEmitToolchain(TimeSpan.FromHours(1), logOutput: true))
+            .WithUnrollFactor(1)
+            .WithWarmupCount(Quick ? 1 : 3)
+            .WithIterationCount(Quick ? 3 : 15)
+            .WithIterationTime(TimeInterval.FromMilliseconds(Quick ? 50 : 200));
+        var config = ManualConfig.CreateEmpty()
+            .AddJob(job)
+            .AddFilter(filter)
+            .AddLogger(ConsoleLogger.Default)
+            .AddExporter(MarkdownExporter.GitHub)
+            .WithOrderer(new ByClass())
+            .AddColumn(
+                TargetMethodColumn.Method,
+                StatisticColumn.Median,
+                StatisticColumn.Error,
+                new RateColumn("GFLOP/s", work => work.Flops, null),
+                new RateColumn("of FMA peak", work => work.Flops, peaks.Flops),
+                new RateColumn("GB/s", work => work.Bytes, null),
+                new RateColumn("of triad", work => work.Bytes, peaks.Bytes))
+            .WithOption(ConfigOptions.JoinSummary, true);
+        var summaries = BenchmarkRunner.Run(
+            typeof(KernelBenchmark).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(KernelBenchmark)) && !type.IsAbstract).ToArray(),
+            config);
+        if (summaries.All(summary => summary.GetNumberOfExecutedBenchmarks() == 0))
+        {
+            throw new BenchException($"no kernel matches '{Filter}'");
+        }
+    }
+
+    /// <summary>Class by class in the order of the source, which is also the order of the run.</summary>
+    private sealed class ByClass() : DefaultOrderer(SummaryOrderPolicy.Declared, MethodOrderPolicy.Declared)
+    {
+        public override IEnumerable<BenchmarkCase> GetSummaryOrder(ImmutableArray<BenchmarkCase> benchmarksCases, Summary summary) =>
+            benchmarksCases.GroupBy(benchmark => benchmark.Descriptor.Type).SelectMany(group => group);
+    }
+}

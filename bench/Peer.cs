@@ -1,0 +1,101 @@
+using System.Diagnostics;
+using System.Reflection;
+using System.Text.Json;
+
+namespace MonoLoss.Bench;
+
+/// <summary>A process that does work on demand and answers in lines of JSON: PyTorch's side of a comparison, or ours.</summary>
+internal sealed class Peer : IDisposable
+{
+    private readonly Process _process;
+
+    private Peer(ProcessStartInfo start)
+    {
+        start.RedirectStandardInput = true;
+        start.RedirectStandardOutput = true;
+        start.RedirectStandardError = true;
+        // Both sides choose their kernels themselves.
+        start.Environment.Remove("OPENBLAS_CORETYPE");
+        _process = Process.Start(start) ?? throw new BenchException($"{start.FileName} does not start");
+        Description = Read().GetProperty("peer").GetString()!;
+    }
+
+    /// <summary>What it runs on, in its own words.</summary>
+    public string Description { get; }
+
+    /// <summary>Its largest resident size so far, in bytes.</summary>
+    public long PeakBytes { get; private set; }
+
+    /// <summary>Finds a Python that has PyTorch.</summary>
+    /// <param name="named">The one that the user named, or null to look on the PATH.</param>
+    public static string FindPython(string? named)
+    {
+        var folders = (Environment.GetEnvironmentVariable("PATH") ?? string.Empty).Split(Path.PathSeparator).Append("/usr/bin");
+        var candidates = named is not null ? [named] : folders.Select(folder => Path.Combine(folder, "python3")).Where(File.Exists).Distinct();
+        return candidates.FirstOrDefault(HasTorch) ?? throw new BenchException(named is not null
+            ? $"{named} cannot import torch"
+            : "no python3 on the PATH can import torch: name one that can with --python (on Debian: apt install python3-torch, --python /usr/bin/python3)");
+    }
+
+    /// <summary>PyTorch's side.</summary>
+    public static Peer StartPyTorch(string python, IEnumerable<string> options, int threads)
+    {
+        var script = Path.Combine(AppContext.BaseDirectory, "peer", "peer.py");
+        return new Peer(new ProcessStartInfo(python, [script, "--serve", $"--threads={threads}", .. options]));
+    }
+
+    /// <summary>Our side.</summary>
+    public static Peer StartOurs(IEnumerable<string> options, int threads)
+    {
+        var program = Environment.ProcessPath!;
+        // Started as `dotnet MonoLoss.Bench.dll` the process is the runtime.
+        string[] first = Path.GetFileNameWithoutExtension(program) == "dotnet" ? [Assembly.GetExecutingAssembly().Location] : [];
+        return new Peer(new ProcessStartInfo(program, [.. first, "worker", $"--threads={threads}", .. options]));
+    }
+
+    /// <summary>Has it work so many times.</summary>
+    /// <returns>The median of the seconds that each took.</returns>
+    public double Run(int times)
+    {
+        _process.StandardInput.WriteLine(times);
+        _process.StandardInput.Flush();
+        var answer = Read();
+        PeakBytes = answer.GetProperty("peak_bytes").GetInt64();
+        return Timing.Median(answer.GetProperty("seconds").EnumerateArray().Select(value => value.GetDouble()));
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        // The end of its input is the end of its work.
+        _process.StandardInput.Close();
+        _process.WaitForExit();
+        _process.Dispose();
+    }
+
+    private static bool HasTorch(string python)
+    {
+        try
+        {
+            using var process = Process.Start(new ProcessStartInfo(python, ["-c", "import numpy, torch"]) { RedirectStandardError = true })!;
+            process.StandardError.ReadToEnd();
+            process.WaitForExit();
+            return process.ExitCode == 0;
+        }
+        catch (System.ComponentModel.Win32Exception)
+        {
+            return false;
+        }
+    }
+
+    private JsonElement Read()
+    {
+        if (_process.StandardOutput.ReadLine() is { } line)
+        {
+            return JsonSerializer.Deserialize<JsonElement>(line);
+        }
+
+        var lastWords = _process.StandardError.ReadToEnd().TrimEnd().Split('\n')[^1];
+        throw new BenchException($"{Path.GetFileName(_process.StartInfo.FileName)} {_process.StartInfo.ArgumentList[0]} ended: {lastWords}");
+    }
+}

@@ -1,0 +1,72 @@
+using System.Globalization;
+
+namespace MonoLoss.Bench;
+
+/// <summary>Something that the project set out to reach.</summary>
+/// <param name="Work">What is measured.</param>
+/// <param name="Unit">What the figure counts.</param>
+/// <param name="Bound">The least or the most it may be.</param>
+/// <param name="AtLeast">Whether more is better.</param>
+internal sealed record Requirement(string Work, string Unit, double Bound, bool AtLeast)
+{
+    private const string GemmTime = "× OpenBLAS's time for the GEMM";
+    private const string Faster = "× faster than PyTorch";
+
+    public static readonly Requirement Gemm = new("GEMM of the encoder's shape", "× OpenBLAS's speed", 0.97, true);
+    public static readonly Requirement EncodeTopK = new("encode + top-64 of every row", GemmTime, 1.10, false);
+    public static readonly Requirement EncodeBatchTopK = new("encode + batch-wide top 64·B", GemmTime, 1.15, false);
+    public static readonly Requirement StepAgainstGemm = new("batch_topk step with MonoLoss, everything included", GemmTime, 1.8, false);
+    public static readonly Requirement BatchTopK = new("batch_topk step with MonoLoss", Faster, 10, true);
+    public static readonly Requirement TopK = new("topk step with MonoLoss", Faster, 10, true);
+    public static readonly Requirement JumpReLU = new("jumprelu step with MonoLoss at its start (1 % active)", Faster, 6, true);
+    public static readonly Requirement Vanilla = new("vanilla step with MonoLoss at its start (50 % active)", Faster, 2, true);
+    public static readonly Requirement SparseVanilla = new("vanilla step with MonoLoss, 10 % active", Faster, 4, true);
+    public static readonly Requirement MonoScore = new("MonoScore of a dataset", Faster, 12, true);
+    public static readonly Requirement MonoLossTime = new("time that MonoLoss adds to a batch_topk step", "%", 4, false);
+    public static readonly Requirement Memory = new("peak memory of a batch_topk step with MonoLoss", "× PyTorch's", 0.5, false);
+    public static readonly Requirement MostMemory = new("peak memory of any model's step with MonoLoss", "× PyTorch's", 0.5, false);
+
+    /// <summary>All, in the order in which they are reported.</summary>
+    public static IReadOnlyList<Requirement> All { get; } =
+    [
+        Gemm, EncodeTopK, EncodeBatchTopK, StepAgainstGemm, BatchTopK, TopK, JumpReLU, Vanilla, SparseVanilla, MonoScore, MonoLossTime, Memory,
+        MostMemory,
+    ];
+
+    /// <summary>The bound in words.</summary>
+    public string BoundText => $"{(AtLeast ? "at least" : "at most")} {Bound.ToString("0.##", CultureInfo.InvariantCulture)}{Unit[..1].Trim()}";
+
+    /// <summary>A figure with its unit.</summary>
+    public string Format(double value) => $"{value.ToString(value < 5 ? "0.00" : "0.0", CultureInfo.InvariantCulture)}{Unit.Replace("%", " %")}";
+
+    /// <summary>Whether a figure is good enough.</summary>
+    public bool IsMet(double value) => AtLeast ? value >= Bound : value <= Bound;
+}
+
+/// <summary>The figures of a run that a requirement asks for.</summary>
+internal sealed class Scoreboard
+{
+    private readonly Dictionary<Requirement, double> _figures = [];
+
+    /// <summary>Notes a figure.</summary>
+    public void Add(Requirement requirement, double value) => _figures[requirement] = value;
+
+    /// <summary>Prints every requirement that was measured beside its bound.</summary>
+    public void Print()
+    {
+        if (_figures.Count == 0)
+        {
+            return;
+        }
+
+        var table = new Table("work", "measured", "must be", "met");
+        foreach (var requirement in Requirement.All.Where(_figures.ContainsKey))
+        {
+            var value = _figures[requirement];
+            table.Add(requirement.Work, requirement.Format(value), requirement.BoundText, requirement.IsMet(value) ? "yes" : "NO");
+        }
+
+        Console.WriteLine();
+        table.Print();
+    }
+}

@@ -1,0 +1,50 @@
+using MonoLoss.Kernels;
+
+namespace MonoLoss.Bench;
+
+/// <summary>MonoScore in one pass over a stream: (‖Σ a·p‖² − Σ a²)/((Σ a)² − Σ a²), at memory that does not depend on the samples.</summary>
+/// <param name="device">Where to.</param>
+internal sealed class LinearScorer(Device device) : IDisposable
+{
+    /// <summary>Rows drawn at a time, of every size.</summary>
+    public const int Batch = 1024;
+
+    private readonly SampleStream _samples = new(device, Batch);
+    private readonly MonoScoreSums _sums = new(device, Sizes.Latents, Sizes.Features);
+    private readonly DeviceArray<double> _norms = device.Allocate<double>(Batch);
+    private readonly DeviceArray<double> _scores = device.Allocate<double>(Sizes.Latents);
+
+    /// <summary>The scores of the first samples of the stream.</summary>
+    /// <param name="count">How many samples, a multiple of <see cref="Batch"/>.</param>
+    /// <param name="seconds">What the scores took, without the drawing.</param>
+    public double[] Score(int count, out double seconds)
+    {
+        _samples.Restart();
+        _sums.Clear();
+        seconds = 0;
+        for (var row = 0; row < count; row += Batch)
+        {
+            _samples.Next();
+            seconds += Timing.Seconds(AddBatch);
+        }
+
+        seconds += Timing.Seconds(() => device.FinishMonoScore(_sums, _scores));
+        return _scores.ToArray();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _samples.Dispose();
+        _sums.Dispose();
+        _norms.Dispose();
+        _scores.Dispose();
+    }
+
+    private void AddBatch()
+    {
+        device.RowNorms(_samples.X, _norms);
+        device.IndexColumns(_samples.Latents);
+        device.AccumulateMonoScore(_samples.Latents, _samples.X, _norms, _sums);
+    }
+}

@@ -1,0 +1,114 @@
+using System.Diagnostics;
+using CommandLine;
+using MonoLoss.Kernels;
+using MonoLoss.Kernels.Cpu;
+
+namespace MonoLoss.Bench;
+
+/// <summary>MonoScore at linear cost against the sum over pairs, as the number of samples grows: the paper's Figure 2.</summary>
+[Verb("monoscore", HelpText = "MonoScore at linear cost against the sum over all pairs, for 2^10 to 2^19 samples.")]
+internal sealed class MonoScoreCommand : MeasuringCommand
+{
+    private const int LeastPower = 10;
+    private const int MostPower = 19;
+    private const int QuickMostPower = 15;
+    private const int UsualRounds = 3;
+    // The next size takes four times as long.
+    private const double PairwiseGrowth = 4;
+
+    /// <summary>The plot to write.</summary>
+    [Option("out", HelpText = "Where to write the plot (SVG).")]
+    public string? Out { get; set; }
+
+    /// <summary>How long a sum over pairs may take.</summary>
+    [Option("limit", Default = 10.0, HelpText = "Seconds after which no larger sum over pairs is tried.")]
+    public double Limit { get; set; } = 10;
+
+    /// <inheritdoc/>
+    internal override void Measure(Scoreboard scoreboard)
+    {
+        using var device = new CpuDevice(ThreadCount);
+        Console.WriteLine(
+            $"\n{device.Description}; {Sizes.Features} features, {Sizes.Latents} latents, {Sizes.K} active a sample. Time of the scores alone, not of "
+            + "encoding or drawing the samples.\n");
+        var sizes = Enumerable.Range(LeastPower, (Quick ? QuickMostPower : MostPower) - LeastPower + 1).Select(power => 1 << power).ToArray();
+        var linear = MeasureLinear(device, sizes);
+        var pairwise = MeasurePairwise(device, sizes, linear);
+        var table = new Table("samples", "linear s", "µs a sample", "peak MiB", "pairwise s", "pairwise / linear", "largest difference");
+        foreach (var size in sizes)
+        {
+            var (seconds, peakBytes, scores) = linear[size];
+            var pairs = pairwise.TryGetValue(size, out var result) ? result : default;
+            table.Add(
+                $"{size}",
+                $"{seconds:0.000}",
+                $"{seconds / size * 1e6:0.00}",
+                $"{peakBytes >> 20}",
+                pairs.Scores is null ? "–" : $"{pairs.Seconds:0.00}",
+                pairs.Scores is null ? "–" : $"{pairs.Seconds / seconds:0.0}",
+                pairs.Scores is null ? "–" : $"{scores.Zip(pairs.Scores, (a, b) => Math.Abs(a - b)).Max():0.0e+0}");
+        }
+
+        table.Print();
+        if (Out is not null)
+        {
+            WritePlot(linear.ToDictionary(entry => entry.Key, entry => entry.Value.Seconds), pairwise.ToDictionary(entry => entry.Key, entry => entry.Value.Seconds));
+        }
+    }
+
+    private Dictionary<int, (double Seconds, long PeakBytes, double[] Scores)> MeasureLinear(Device device, int[] sizes)
+    {
+        using var scorer = new LinearScorer(device);
+        scorer.Score(sizes[0], out _);
+        var results = new Dictionary<int, (double, long, double[])>();
+        foreach (var size in sizes)
+        {
+            var scores = Array.Empty<double>();
+            var seconds = new double[RoundsOr(UsualRounds)];
+            for (var round = 0; round < seconds.Length; round++)
+            {
+                scores = scorer.Score(size, out seconds[round]);
+            }
+
+            using var process = Process.GetCurrentProcess();
+            results[size] = (Timing.Median(seconds), process.PeakWorkingSet64, scores);
+        }
+
+        return results;
+    }
+
+    private Dictionary<int, (double Seconds, double[] Scores)> MeasurePairwise(
+        Device device, int[] sizes, Dictionary<int, (double Seconds, long PeakBytes, double[] Scores)> linear)
+    {
+        var results = new Dictionary<int, (double, double[])>();
+        foreach (var size in sizes)
+        {
+            using var scorer = new PairwiseScorer(device, size);
+            var scores = scorer.Score(out var seconds);
+            results[size] = (seconds, scores);
+            if (seconds * PairwiseGrowth > Limit)
+            {
+                break;
+            }
+        }
+
+        return results;
+    }
+
+    private void WritePlot(Dictionary<int, double> linear, Dictionary<int, double> pairwise)
+    {
+        var plot = new LogLogPlot("MonoScore of 8192 latents", "samples", "seconds");
+        plot.Add("pairwise", "#c0392b", pairwise);
+        plot.Add("linear", "#1f6fb4", linear);
+        try
+        {
+            File.WriteAllText(Out!, plot.ToSvg());
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new BenchException($"{Out}: cannot be written: {exception.Message}");
+        }
+
+        Console.WriteLine($"\nplot: {Out}");
+    }
+}

@@ -1,0 +1,26 @@
+namespace MonoLoss.Bench;
+
+/// <summary>A Markdown table, its columns aligned for reading in a terminal too.</summary>
+/// <param name="header">The names of the columns; the first is text, the rest are figures.</param>
+internal sealed class Table(params string[] header)
+{
+    private readonly List<string[]> _rows = [];
+
+    /// <summary>Adds a row, one cell a column.</summary>
+    public void Add(params string[] cells) => _rows.Add(cells);
+
+    /// <summary>Writes the table to the console.</summary>
+    public void Print()
+    {
+        var widths = header.Select((name, column) => _rows.Select(row => row[column].Length).Append(name.Length).Max()).ToArray();
+        PrintRow(header, widths);
+        Console.WriteLine($"| {string.Join(" | ", widths.Select((width, column) => column == 0 ? new string('-', width) : new string('-', width - 1) + ":"))} |");
+        foreach (var row in _rows)
+        {
+            PrintRow(row, widths);
+        }
+    }
+
+    private static void PrintRow(string[] cells, int[] widths) => Console.WriteLine(
+        $"| {string.Join(" | ", cells.Select((cell, column) => column == 0 ? cell.PadRight(widths[column]) : cell.PadLeft(widths[column])))} |");
+}

@@ -1,0 +1,128 @@
+using CommandLine;
+using MonoLoss.Kernels;
+using MonoLoss.Kernels.Cpu;
+
+namespace MonoLoss.Bench;
+
+/// <summary>Training steps and their phases, with and without MonoLoss, and how far a step is from its floor.</summary>
+[Verb("steps", HelpText = "A training step of each model with and without MonoLoss: its phases, and how far it is from its floor.")]
+internal sealed class StepsCommand : MeasuringCommand
+{
+    private const int UsualRounds = 15;
+
+    /// <inheritdoc/>
+    internal override void Measure(Scoreboard scoreboard)
+    {
+        using var device = new CpuDevice(ThreadCount);
+        var blas = OpenBlas.TryLoad();
+        Console.WriteLine($"\n{device.Description}; OpenBLAS: {blas?.Description ?? "none"}");
+        Console.WriteLine(
+            $"{Sizes.Rows} rows, {Sizes.Features} features, {Sizes.Latents} latents, k {Sizes.K}; medians of {RoundsOr(UsualRounds)} steps in ms\n");
+        var table = new Table(
+            "step", "MonoLoss", "active", "encode", "decode + losses", "backward", "optimizer", "copy + metrics", "total", "× GEMM", "MonoLoss adds");
+        Floor? floor = null;
+        foreach (var training in TrainingCase.All)
+        {
+            MeasureCase(device, blas, training, table, scoreboard, ref floor);
+        }
+
+        table.Print();
+        floor?.Print();
+    }
+
+    private void MeasureCase(Device device, OpenBlas? blas, TrainingCase training, Table table, Scoreboard scoreboard, ref Floor? floor)
+    {
+        using var without = new TrainingWork(device, training, mono: false);
+        using var with = new TrainingWork(device, training, mono: true);
+        using var product = new Product(device, blas);
+        using var peaks = new Peaks(ThreadCount);
+        var works = new[] { without, with };
+        var phases = works.Select(_ => new List<StepPhases>()).ToArray();
+        var rounds = RoundsOr(UsualRounds);
+        // Element i of the results is what work i of the list took; the phases of the steps are noted beside.
+        var seconds = Timing.InTurn(
+            rounds,
+            () => phases[0].Add(without.Step()),
+            () => phases[1].Add(with.Step()),
+            without.Encode,
+            with.Encode,
+            product.Run,
+            peaks.MultiplyAdd,
+            peaks.Triad);
+        for (var i = 0; i < works.Length; i++)
+        {
+            // The first is the warm-up.
+            var steps = phases[i].Skip(1).ToArray();
+            var encode = seconds[2 + i];
+            table.Add(
+                training.Name,
+                i == 0 ? "no" : "yes",
+                $"{works[i].ActiveShare:0.0%}",
+                Milliseconds(Timing.Median(encode)),
+                Milliseconds(Timing.Median(steps.Zip(encode, (step, time) => step.Forward - time))),
+                Milliseconds(Timing.Median(steps.Select(step => step.Backward))),
+                Milliseconds(Timing.Median(steps.Select(step => step.Optimizer))),
+                Milliseconds(Timing.Median(steps.Select(step => step.Copy + step.Metrics))),
+                Milliseconds(Timing.Median(steps.Select(step => step.Total))),
+                $"{Timing.Ratio(seconds[i], seconds[4]):0.00}",
+                i == 0 ? string.Empty : $"{Timing.Ratio(seconds[1], seconds[0]) - 1:0.0%}");
+        }
+
+        if (training.Requirement == Requirement.BatchTopK)
+        {
+            if (blas is not null)
+            {
+                scoreboard.Add(Requirement.StepAgainstGemm, Timing.Ratio(seconds[1], seconds[4]));
+            }
+
+            scoreboard.Add(Requirement.MonoLossTime, 100 * (Timing.Ratio(seconds[1], seconds[0]) - 1));
+            floor = new Floor(
+                Timing.Median(seconds[5]) * Sizes.EncoderFlops / peaks.MultiplyAddFlops,
+                Timing.Median(seconds[6]) * with.ParameterCount * Sizes.AdamBytes / Peaks.TriadBytes,
+                Timing.Median(seconds[1]));
+        }
+    }
+
+    private static string Milliseconds(double seconds) => $"{seconds * 1e3:0.0}";
+
+    /// <summary>What a batch_topk step cannot be faster than, at the rates measured beside it.</summary>
+    private sealed record Floor(double Product, double Adam, double Step)
+    {
+        public void Print()
+        {
+            var floor = Product + Adam;
+            Console.WriteLine(
+                $"\nfloor of a batch_topk step: {Milliseconds(Product)} ms for the encoder's {Sizes.EncoderFlops / 1e9:0.0} GFLOP at the FMA peak "
+                + $"+ {Milliseconds(Adam)} ms for Adam's bytes at the memory's speed = {Milliseconds(floor)} ms;");
+            Console.WriteLine($"with MonoLoss it takes {Milliseconds(Step)} ms, {Step / floor:0.00} times its floor");
+        }
+    }
+
+    /// <summary>The encoder's product by OpenBLAS, or by our own Gemm where there is none.</summary>
+    private sealed class Product(Device device, OpenBlas? blas) : IDisposable
+    {
+        private readonly Tensor _x = device.Tensor(Sizes.Rows, Sizes.Features).Set(SyntheticData.UnitRows(Sizes.Rows, Sizes.Features, 1));
+        private readonly Tensor _weights = device.Tensor(Sizes.Latents, Sizes.Features)
+            .Set(SyntheticData.Uniform((long)Sizes.Latents * Sizes.Features, 0.03f, 2));
+        private readonly Tensor _result = device.Tensor(Sizes.Rows, Sizes.Latents);
+
+        public void Run()
+        {
+            if (blas is null)
+            {
+                device.Gemm(false, true, 1, _x, _weights, 0, _result);
+            }
+            else
+            {
+                blas.Gemm(((CpuDevice)device).Threads, false, true, _x, _weights, _result);
+            }
+        }
+
+        public void Dispose()
+        {
+            _x.Dispose();
+            _weights.Dispose();
+            _result.Dispose();
+        }
+    }
+}

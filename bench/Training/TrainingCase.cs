@@ -1,0 +1,75 @@
+using System.Globalization;
+using MonoLoss.Models;
+
+namespace MonoLoss.Bench;
+
+/// <summary>A model at a point of its training whose step is measured.</summary>
+/// <param name="Name">What to call it in tables.</param>
+/// <param name="Model">Its name on command lines.</param>
+/// <param name="Mono">What MonoLoss counts when it is on: the paper's coefficient for ImageNet and CLIP.</param>
+/// <param name="Requirement">What the project set out to reach against PyTorch.</param>
+internal sealed record TrainingCase(string Name, string Model, double Mono, Requirement Requirement)
+{
+    // Vanilla's pre-activations start normal with variance 2/M; a tenth of them exceeds 1.2816 deviations.
+    private const double TenthQuantile = 1.2816;
+
+    /// <summary>All that are measured.</summary>
+    public static IReadOnlyList<TrainingCase> All { get; } =
+    [
+        new("batch_topk", "batch_topk", 3e-4, Requirement.BatchTopK),
+        new("topk", "topk", 0.09, Requirement.TopK),
+        new("jumprelu", "jumprelu", 5e-4, Requirement.JumpReLU) { L1 = 1e-3, Normalize = true },
+        new("vanilla", "vanilla", 1e-4, Requirement.Vanilla) { L1 = 1e-4 },
+        new("vanilla, 10 % active", "vanilla", 1e-4, Requirement.SparseVanilla)
+        {
+            L1 = 1e-4,
+            EncoderBias = (float)(-TenthQuantile * Math.Sqrt(2.0 / Sizes.Latents)),
+        },
+    ];
+
+    /// <summary>What L1 or L0 counts.</summary>
+    public double L1 { get; init; } = 1e-4;
+
+    /// <summary>Whether the input is layer-normalized.</summary>
+    public bool Normalize { get; init; }
+
+    /// <summary>What the encoder's bias starts at.</summary>
+    public float EncoderBias { get; init; }
+
+    /// <summary>The model with or without MonoLoss.</summary>
+    public SaeConfig Config(bool mono) => new()
+    {
+        Architecture = Model switch
+        {
+            "batch_topk" => Architecture.BatchTopK,
+            "topk" => Architecture.TopK,
+            "jumprelu" => Architecture.JumpReLU,
+            _ => Architecture.Vanilla,
+        },
+        Dimension = Sizes.Features,
+        Latents = Sizes.Latents,
+        K = Sizes.K,
+        Normalize = Normalize,
+        L1Coefficient = L1,
+        MonoCoefficient = mono ? Mono : 0,
+    };
+
+    /// <summary>The same as options of peer.py.</summary>
+    public IEnumerable<string> PeerOptions(bool mono)
+    {
+        yield return $"--model={Model}";
+        yield return string.Create(CultureInfo.InvariantCulture, $"--mono={(mono ? Mono : 0)}");
+        yield return string.Create(CultureInfo.InvariantCulture, $"--bias={EncoderBias}");
+        yield return string.Create(CultureInfo.InvariantCulture, $"--l1-coef={L1}");
+        yield return string.Create(CultureInfo.InvariantCulture, $"--lr={TrainingWork.LearningRate}");
+        yield return $"--samples={TrainingWork.Samples}";
+        yield return $"--rows={Sizes.Rows}";
+        yield return $"--d={Sizes.Features}";
+        yield return $"--latents={Sizes.Latents}";
+        yield return $"--k={Sizes.K}";
+        if (Normalize)
+        {
+            yield return "--normalize";
+        }
+    }
+}
