@@ -25,10 +25,11 @@ internal sealed class ReportCommand : MeasuringCommand
         monoScore.Out = Out;
         foreach (var (title, command) in new (string, MeasuringCommand)[]
         {
+            // First, while the process has no other memory that its peak would show.
+            ("MonoScore", monoScore),
             ("Products", WithSameOptions(new GemmCommand())),
             ("Training steps", WithSameOptions(new StepsCommand())),
             ("Against PyTorch", compare),
-            ("MonoScore", monoScore),
         })
         {
             Console.WriteLine($"\n### {title}");

@@ -77,24 +77,24 @@ internal sealed class StepsCommand : MeasuringCommand
 
             scoreboard.Add(Requirement.MonoLossTime, 100 * (Timing.Ratio(seconds[1], seconds[0]) - 1));
             floor = new Floor(
-                Timing.Median(seconds[5]) * Sizes.EncoderFlops / peaks.MultiplyAddFlops,
-                Timing.Median(seconds[6]) * with.ParameterCount * Sizes.AdamBytes / Peaks.TriadBytes,
-                Timing.Median(seconds[1]));
+                [.. seconds[5].Select(time => time * Sizes.EncoderFlops / peaks.MultiplyAddFlops)],
+                [.. seconds[6].Select(time => time * with.ParameterCount * Sizes.AdamBytes / Peaks.TriadBytes)],
+                seconds[1]);
         }
     }
 
     private static string Milliseconds(double seconds) => $"{seconds * 1e3:0.0}";
 
-    /// <summary>What a batch_topk step cannot be faster than, at the rates measured beside it.</summary>
-    private sealed record Floor(double Product, double Adam, double Step)
+    /// <summary>What a batch_topk step cannot be faster than, at the rates measured beside it; all in seconds, round by round.</summary>
+    private sealed record Floor(double[] Product, double[] Adam, double[] Step)
     {
         public void Print()
         {
-            var floor = Product + Adam;
+            var floor = Product.Zip(Adam, (product, adam) => product + adam).ToArray();
             Console.WriteLine(
-                $"\nfloor of a batch_topk step: {Milliseconds(Product)} ms for the encoder's {Sizes.EncoderFlops / 1e9:0.0} GFLOP at the FMA peak "
-                + $"+ {Milliseconds(Adam)} ms for Adam's bytes at the memory's speed = {Milliseconds(floor)} ms;");
-            Console.WriteLine($"with MonoLoss it takes {Milliseconds(Step)} ms, {Step / floor:0.00} times its floor");
+                $"\nfloor of a batch_topk step: {Milliseconds(Timing.Median(Product))} ms for the encoder's {Sizes.EncoderFlops / 1e9:0.0} GFLOP at the FMA peak "
+                + $"+ {Milliseconds(Timing.Median(Adam))} ms for Adam's bytes at the memory's speed = {Milliseconds(Timing.Median(floor))} ms;");
+            Console.WriteLine($"with MonoLoss it takes {Milliseconds(Timing.Median(Step))} ms, {Timing.Ratio(Step, floor):0.00} times its floor");
         }
     }
 
