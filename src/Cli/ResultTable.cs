@@ -7,6 +7,9 @@ namespace MonoLoss.Cli;
 /// <summary>The figures of evaluations as a table.</summary>
 internal static class ResultTable
 {
+    // What all columns but the first take.
+    private const int WidthOfRow = 100;
+
     /// <summary>Writes the final figures of a run; without an evaluation, those of its last step.</summary>
     public static void Write(Context context, TrainingResults results)
     {
@@ -19,32 +22,50 @@ internal static class ResultTable
         context.WriteLine($"step {results.Steps}: {TrainingText.Figures(results.FinalStep, results.Model.MonoCoefficient > 0)}");
     }
 
-    /// <summary>Writes one row of figures for each evaluation.</summary>
-    public static void Write(Context context, string title, IEnumerable<(string Name, EvaluationSummary Result)> rows)
+    /// <summary>Writes the figures of evaluations: a row for each, or a column for each where a row would not fit.</summary>
+    public static void Write(Context context, string title, IEnumerable<(string Name, EvaluationSummary Result)> evaluations)
     {
-        var all = rows.ToList();
-        var purity = all.Exists(row => row.Result.PurityBinary is not null);
-        var table = new Table().AddColumn(title);
-        string[] names = ["R²", "NMSE", "MSE", "L0", "dead", "MonoScore", "median", "p90"];
-        foreach (var name in purity ? [.. names, "purity", "weighted"] : names)
+        var all = evaluations.ToList();
+        List<string[]> lines = [[title, "R²", "NMSE", "MSE", "L0", "dead", "MonoScore", "median", "p90", "purity", "weighted"]];
+        lines.AddRange(all.Select(evaluation => Cells(evaluation.Name, evaluation.Result)));
+        if (!all.Exists(evaluation => evaluation.Result.PurityBinary is not null))
         {
-            table.AddColumn(new TableColumn(name).RightAligned());
+            lines = lines.ConvertAll(line => line[..^2]);
         }
 
-        foreach (var (name, result) in all)
+        if (context.IsTerminal && context.Output.Profile.Width < WidthOfRow + all.Max(evaluation => evaluation.Name.Length))
         {
-            string[] cells =
-            [
-                name, Number(result.R2), Number(result.Nmse), result.Mse.ToString("0.000e0", CultureInfo.InvariantCulture),
-                result.L0.ToString("0.00", CultureInfo.InvariantCulture), TrainingText.Format(result.DeadLatents),
-                Number(result.MonoMean), Number(result.MonoMedian), Number(result.MonoP90),
-            ];
-            string[] purities = [Number(result.PurityBinary), Number(result.PurityWeighted)];
-            table.AddRow((purity ? [.. cells, .. purities] : cells).Select(Markup.Escape).ToArray());
+            lines = [.. Enumerable.Range(0, lines[0].Length).Select(i => lines.Select(line => line[i]).ToArray())];
+        }
+
+        var table = new Table().AddColumn(Markup.Escape(lines[0][0]));
+        foreach (var name in lines[0][1..])
+        {
+            table.AddColumn(new TableColumn(Markup.Escape(name)).RightAligned());
+        }
+
+        foreach (var line in lines[1..])
+        {
+            table.AddRow(Array.ConvertAll(line, Markup.Escape));
         }
 
         context.Write(table);
     }
+
+    private static string[] Cells(string name, EvaluationSummary result) =>
+    [
+        name,
+        Number(result.R2),
+        Number(result.Nmse),
+        result.Mse.ToString("0.000e0", CultureInfo.InvariantCulture),
+        result.L0.ToString("0.00", CultureInfo.InvariantCulture),
+        TrainingText.Format(result.DeadLatents),
+        Number(result.MonoMean),
+        Number(result.MonoMedian),
+        Number(result.MonoP90),
+        Number(result.PurityBinary),
+        Number(result.PurityWeighted),
+    ];
 
     /// <summary>Four decimals; a dash for what is not known.</summary>
     public static string Number(double? value) => value?.ToString("0.0000", CultureInfo.InvariantCulture) ?? "–";

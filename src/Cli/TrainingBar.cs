@@ -12,6 +12,8 @@ namespace MonoLoss.Cli;
 /// <param name="context">The terminal.</param>
 internal sealed class TrainingBar(Context context) : ITrainingObserver
 {
+    private const int WidthOfAll = 120;
+
     private static readonly TimeSpan RedrawEvery = TimeSpan.FromMilliseconds(150);
 
     private readonly Stopwatch _sinceDrawn = Stopwatch.StartNew();
@@ -20,11 +22,14 @@ internal sealed class TrainingBar(Context context) : ITrainingObserver
     private TrainingPace? _pace;
     private volatile string _figures = string.Empty;
 
+    /// <summary>Whether a bar with all figures beside it does not fit.</summary>
+    private bool Narrow => context.Output.Profile.Width < WidthOfAll;
+
     /// <summary>Shows the bar while an action runs.</summary>
     public T Show<T>(Func<T> action) => context.Output.Progress()
         .AutoClear(true)
         .HideCompleted(false)
-        .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn { Width = 24 }, new FiguresColumn(this))
+        .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn { Width = Narrow ? 10 : 24 }, new FiguresColumn(this))
         .Start(progress =>
         {
             _task = progress.AddTask("opening", new ProgressTaskSettings { MaxValue = 1 });
@@ -56,8 +61,9 @@ internal sealed class TrainingBar(Context context) : ITrainingObserver
         _sinceDrawn.Restart();
         _pace!.Update(metrics.Step);
         var epoch = TrainingText.Epoch(metrics.Epoch, _plan.Training.Epochs);
-        var figures = $"{TrainingText.Figures(metrics, _plan.Model.MonoCoefficient > 0)}  {TrainingText.Format(_pace.SamplesPerSecond)} samples/s";
-        _figures = $"{figures}  {TrainingText.Duration(_pace.SecondsLeft)} left";
+        var losses = TrainingText.Figures(metrics, _plan.Model.MonoCoefficient > 0);
+        var figures = $"{losses}  {TrainingText.Format(_pace.SamplesPerSecond)} samples/s";
+        _figures = $"{(Narrow ? losses : figures)}  {TrainingText.Duration(_pace.SecondsLeft)} left";
         Set(epoch, inEpoch, _plan.StepsPerEpoch);
         if (last)
         {
