@@ -17,7 +17,8 @@ internal sealed class Demo : Command
     private const int BatchSize = 512;
     private const int EpochsPerLine = 3;
 
-    [Option("out", Default = "demo", MetaValue = "DIR", HelpText = "Where the features and both runs go; those of an earlier demo are replaced")]
+    [Option("out", Default = "demo", MetaValue = "DIR", HelpText =
+        "Where the features and both runs go; those of an earlier demo are replaced")]
     public string Output { get; set; } = string.Empty;
 
     [Option("mono-coef", Default = 0.003, MetaValue = "X", HelpText = "Weight of MonoLoss in the second run")]
@@ -47,8 +48,8 @@ internal sealed class Demo : Command
         var (train, validation, test) = (InFolder("train.parquet"), InFolder("val.parquet"), InFolder("test.parquet"));
         Clear([train, validation, test]);
         WriteFeatures(train, validation, test);
-        context.WriteLine($"features  {train}, val.parquet and test.parquet: {TrainRows:N0} + 2 × {OtherRows:N0} rows of {SyntheticConcepts.Dimension}, "
-            + $"{SyntheticConcepts.Labels.Count} labels");
+        context.WriteLine($"features  {train}, val.parquet and test.parquet: {TrainRows:N0} + 2 × {OtherRows:N0} rows of "
+            + $"{SyntheticConcepts.Dimension}, {SyntheticConcepts.Labels.Count} labels");
 
         var runs = new List<(string Name, RunFolder Folder, double Seconds)>();
         foreach (var (name, coefficient) in new[] { ("baseline", 0.0), ("monoloss", MonoCoefficient) })

@@ -10,7 +10,11 @@ namespace MonoLoss.Cli;
 [Verb("eval", HelpText = "Evaluate a trained autoencoder on Parquet features.")]
 internal sealed class Eval : Command
 {
-    private static readonly JsonSerializerOptions Json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, WriteIndented = true };
+    private static readonly JsonSerializerOptions Json = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        WriteIndented = true,
+    };
 
     [Section("Input")]
     [Option("run", Required = true, MetaValue = "DIR", HelpText = "The run folder.")]
@@ -65,15 +69,15 @@ internal sealed class Eval : Command
         });
         if (set.Dimension != config.Dimension)
         {
-            throw new DataException(
-                $"{set.Files[0]}: column '{set.FeaturesColumn}': its features have {set.Dimension} dimensions, those of {folder.Config} {config.Dimension}");
+            throw new DataException($"{set.Files[0]}: column '{set.FeaturesColumn}': its features have {set.Dimension} dimensions, "
+                + $"those of {folder.Config} {config.Dimension}");
         }
 
         using var device = DeviceChoice.Open(DeviceName, Threads);
         using var model = SparseAutoencoder.Create(device, config);
         folder.ReadWeights(model);
-        var result = Trainer.Evaluate(model, set, BatchSize ?? training?.BatchSize ?? new TrainingOptions { Train = [], Output = string.Empty }.BatchSize,
-            _ => context.Stop.ThrowIfCancellationRequested());
+        var batchSize = BatchSize ?? training?.BatchSize ?? new TrainingOptions { Train = [], Output = string.Empty }.BatchSize;
+        var result = Trainer.Evaluate(model, set, batchSize, _ => context.Stop.ThrowIfCancellationRequested());
         var json = JsonSerializer.SerializeToNode(EvaluationSummary.Of(result), Json)!.AsObject();
         json.Insert(0, "rows", JsonValue.Create(result.Rows));
         switch (kind)

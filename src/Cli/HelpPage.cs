@@ -18,7 +18,9 @@ internal static class HelpPage
         .Select(property => (Property: property, Attribute: property.GetCustomAttribute<OptionAttribute>()!))
         .Where(option => option.Attribute is not null);
 
-    /// <summary>An option as it is written. The parser knows names of one letter only as -k; here every name begins with two dashes.</summary>
+    /// <summary>
+    /// An option as it is written. The parser knows names of one letter only as -k; here every name begins with two dashes.
+    /// </summary>
     public static string Flag(OptionAttribute attribute) =>
         $"--{(attribute.LongName.Length > 0 ? attribute.LongName : attribute.ShortName)}";
 

@@ -36,8 +36,9 @@ internal static class Report
         table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
         th, td { padding: 5px 10px; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
         th:first-child, td:first-child, .text { text-align: left; } th { color: var(--soft); font-weight: 600; }
-        tr:last-child td { border-bottom: 0; } td.best { font-weight: 700; }
-        .settings td { white-space: normal; overflow-wrap: anywhere; text-align: left; } .settings td:first-child { color: var(--soft); white-space: nowrap; }
+        tr:last-child td { border-bottom: 0; }
+        .settings td { white-space: normal; overflow-wrap: anywhere; text-align: left; }
+        .settings td:first-child { color: var(--soft); white-space: nowrap; }
         .legend span { display: inline-block; margin-right: 16px; } .legend i { display: inline-block; width: 12px; height: 12px;
           border-radius: 3px; margin-right: 6px; vertical-align: -1px; }
         svg { width: 100%; height: auto; display: block; } .grid { stroke: var(--line); } .axis { stroke: var(--soft); }
@@ -45,7 +46,8 @@ internal static class Report
         .tick { fill: var(--soft); font-size: 12px; dominant-baseline: middle; } .end { text-anchor: end; } .middle { text-anchor: middle; }
         .line { fill: none; stroke-width: 2; stroke-linejoin: round; }
         .line0 { stroke: var(--c0); } .line1 { stroke: var(--c1); } .line2 { stroke: var(--c2); } .line3 { stroke: var(--c3); }
-        .text0 { color: var(--c0); margin-right: 8px; } .text1 { color: var(--c1); } .text2 { color: var(--c2); } .text3 { color: var(--c3); }
+        .text0 { color: var(--c0); margin-right: 8px; }
+        .text1 { color: var(--c1); } .text2 { color: var(--c2); } .text3 { color: var(--c3); }
         .fill0 { fill: var(--c0); background: var(--c0); } .fill1 { fill: var(--c1); background: var(--c1); }
         .fill2 { fill: var(--c2); background: var(--c2); } .fill3 { fill: var(--c3); background: var(--c3); }
         """;
@@ -64,7 +66,8 @@ internal static class Report
             + $"<style>\n{Style}\n</style></head><body>\n<h1>{Encode(title)}</h1>\n");
         foreach (var run in runs)
         {
-            html.Append($"<p class=\"soft\">{(runs.Count > 1 ? $"{Encode(run.Name)}: " : string.Empty)}{Encode(Describe(run.Results))}</p>\n");
+            var name = runs.Count > 1 ? $"{Encode(run.Name)}: " : string.Empty;
+            html.Append($"<p class=\"soft\">{name}{Encode(Describe(run.Results))}</p>\n");
         }
 
         html.Append(Legend(runs));
@@ -82,15 +85,16 @@ internal static class Report
         var model = results.Model;
         var k = model.Architecture is Architecture.BatchTopK or Architecture.TopK ? $", k {model.K}" : string.Empty;
         var mono = model.MonoCoefficient > 0 ? FormattableString.Invariant($"MonoLoss {model.MonoCoefficient}") : "no MonoLoss";
-        return $"{TrainingText.Name(model)}, {TrainingText.Format(model.Dimension)} features, {TrainingText.Format(model.Latents)} latents{k}, {mono}, "
-            + $"{TrainingText.Format(results.Steps)} steps of {TrainingText.Format(results.Training.BatchSize)} rows";
+        return $"{TrainingText.Name(model)}, {TrainingText.Format(model.Dimension)} features, {TrainingText.Format(model.Latents)} latents{k}, "
+            + $"{mono}, {TrainingText.Format(results.Steps)} steps of {TrainingText.Format(results.Training.BatchSize)} rows";
     }
 
     private static void AppendFigures(StringBuilder html, List<Run> runs)
     {
         void Card(string name, Func<Run, string> value)
         {
-            var values = runs.Select(run => runs.Count > 1 ? $"<span class=\"text{run.Color}\">{value(run)}</span>" : value(run));
+            var values = runs.Select(run =>
+                runs.Count > 1 ? $"<span class=\"text{run.Color}\">{value(run)}</span>" : value(run));
             html.Append($"<div class=\"card\"><b>{string.Join(" ", values)}</b><span class=\"soft\">{Encode(name)}</span></div>");
         }
 
@@ -131,11 +135,12 @@ internal static class Report
                 var result = run.Results.Splits[split];
                 string[] cells =
                 [
-                    Fixed(result.R2, 4), Fixed(result.Nmse, 4), result.Mse.ToString("0.000e0", CultureInfo.InvariantCulture), Fixed(result.L0, 2),
-                    TrainingText.Format(result.DeadLatents), Fixed(result.MonoMean, 4), Fixed(result.MonoMedian, 4), Fixed(result.MonoP90, 4),
-                    Fixed(result.PurityBinary, 4), Fixed(result.PurityWeighted, 4),
+                    Fixed(result.R2, 4), Fixed(result.Nmse, 4), result.Mse.ToString("0.000e0", CultureInfo.InvariantCulture),
+                    Fixed(result.L0, 2), TrainingText.Format(result.DeadLatents), Fixed(result.MonoMean, 4), Fixed(result.MonoMedian, 4),
+                    Fixed(result.MonoP90, 4), Fixed(result.PurityBinary, 4), Fixed(result.PurityWeighted, 4),
                 ];
-                html.Append($"<tr><td>{Encode(split)}</td>").Append(runs.Count > 1 ? $"<td class=\"text\">{Encode(run.Name)}</td>" : string.Empty)
+                html.Append($"<tr><td>{Encode(split)}</td>")
+                    .Append(runs.Count > 1 ? $"<td class=\"text\">{Encode(run.Name)}</td>" : string.Empty)
                     .Append(string.Concat(cells.Select(cell => $"<td>{cell}</td>"))).Append("</tr>\n");
             }
         }
@@ -191,18 +196,21 @@ internal static class Report
             return;
         }
 
-        html.Append($"<h2>Most monosemantic latents</h2><p class=\"soft\">Of those that fire on at least {FewestActivations} rows.</p><div class=\"grid2\">\n");
+        string Heading(Run run) => runs.Count > 1 ? $"<h3>{Encode(run.Name)}</h3>" : string.Empty;
+        html.Append("<h2>Most monosemantic latents</h2>")
+            .Append($"<p class=\"soft\">Of those that fire on at least {FewestActivations} rows.</p><div class=\"grid2\">\n");
         foreach (var run in runs)
         {
             var top = run.Latents.Where(latent => latent.Count >= FewestActivations)
                 .OrderByDescending(latent => latent.Score).ThenBy(latent => latent.Index).Take(TopLatents).ToList();
             var labels = top.Exists(latent => latent.Purity is not null);
-            html.Append($"<div class=\"card\">{(runs.Count > 1 ? $"<h3>{Encode(run.Name)}</h3>" : string.Empty)}<table><tr><th>latent</th>"
+            html.Append($"<div class=\"card\">{Heading(run)}<table><tr><th>latent</th>"
                 + $"<th>MonoScore</th><th>rows</th>{(labels ? "<th class=\"text\">label</th><th>purity</th>" : string.Empty)}</tr>\n");
             foreach (var latent in top)
             {
                 var label = labels ? $"<td class=\"text\">{Encode(latent.Label)}</td><td>{Fixed(latent.Purity, 3)}</td>" : string.Empty;
-                html.Append($"<tr><td>{latent.Index}</td><td>{Fixed(latent.Score, 4)}</td><td>{TrainingText.Format(latent.Count)}</td>{label}</tr>\n");
+                html.Append($"<tr><td>{latent.Index}</td><td>{Fixed(latent.Score, 4)}</td>")
+                    .Append($"<td>{TrainingText.Format(latent.Count)}</td>{label}</tr>\n");
             }
 
             html.Append("</table></div>\n");
@@ -213,10 +221,11 @@ internal static class Report
 
     private static void AppendSettings(StringBuilder html, List<Run> runs)
     {
+        string Heading(Run run) => runs.Count > 1 ? $"<h3>{Encode(run.Name)}</h3>" : string.Empty;
         html.Append("<h2>Settings</h2><div class=\"grid2\">\n");
         foreach (var run in runs)
         {
-            html.Append($"<div class=\"card\">{(runs.Count > 1 ? $"<h3>{Encode(run.Name)}</h3>" : string.Empty)}<table class=\"settings\">\n");
+            html.Append($"<div class=\"card\">{Heading(run)}<table class=\"settings\">\n");
             foreach (var (name, value) in run.Folder.ReadSettings())
             {
                 html.Append($"<tr><td>{Encode(name.Replace('_', ' '))}</td><td>{Encode(value)}</td></tr>\n");
@@ -275,7 +284,9 @@ internal static class Report
                 var score = file.ReadColumn<double>("mono_score", group);
                 var count = file.ReadColumn<long>("activation_count", group);
                 var purity = file.ReadColumn<double>("purity_binary", group);
-                var labels = text ? Texts(file.ReadColumn<string>("dominant_label", group)) : Texts(file.ReadColumn<long>("dominant_label", group));
+                var labels = text
+                    ? Texts(file.ReadColumn<string>("dominant_label", group))
+                    : Texts(file.ReadColumn<long>("dominant_label", group));
                 for (var i = 0; i < index.Values.Length; i++)
                 {
                     latents.Add(new Latent(

@@ -56,8 +56,8 @@ internal sealed class Score : Command
         var activations = Open(Activations, ActivationsColumn);
         if (features.Rows != activations.Rows)
         {
-            throw new DataException($"{activations.Files[0]}: there are {activations.Rows} rows of activations and {features.Rows} of features, "
-                + "expected as many");
+            throw new DataException($"{activations.Files[0]}: there are {activations.Rows} rows of activations, "
+                + $"expected {features.Rows} as of features");
         }
 
         var clock = Stopwatch.StartNew();

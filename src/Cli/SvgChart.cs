@@ -48,11 +48,13 @@ internal static class SvgChart
             var points = line.Points.Where(point => double.IsFinite(Scale(point.Y))).ToList();
             if (points.Count == 1)
             {
-                svg.Append($"<circle r=\"3\" cx=\"{N(X(x, points[0].X))}\" cy=\"{N(Y(y, Scale(points[0].Y)))}\" class=\"fill{line.Color}\"/>");
+                var (cx, cy) = (X(x, points[0].X), Y(y, Scale(points[0].Y)));
+                svg.Append($"<circle r=\"3\" cx=\"{N(cx)}\" cy=\"{N(cy)}\" class=\"fill{line.Color}\"/>");
             }
 
             var path = string.Join(' ', points.Select(point => $"{N(X(x, point.X))},{N(Y(y, Scale(point.Y)))}"));
-            svg.Append($"<polyline points=\"{path}\" class=\"line line{line.Color}\"><title>{WebUtility.HtmlEncode(line.Name)}</title></polyline>");
+            var title = WebUtility.HtmlEncode(line.Name);
+            svg.Append($"<polyline points=\"{path}\" class=\"line line{line.Color}\"><title>{title}</title></polyline>");
         }
 
         return svg.Append("</svg>").ToString();
@@ -122,7 +124,8 @@ internal static class SvgChart
         }
 
         svg.Append($"<line x1=\"{Left}\" x2=\"{Width - Right}\" y1=\"{Height - Bottom}\" y2=\"{Height - Bottom}\" class=\"axis\"/>");
-        return svg.Append($"<text x=\"{(Width + Left - Right) / 2}\" y=\"{Height - 6}\" class=\"tick middle\">{WebUtility.HtmlEncode(xTitle)}</text>");
+        var middle = (Width + Left - Right) / 2;
+        return svg.Append($"<text x=\"{middle}\" y=\"{Height - 6}\" class=\"tick middle\">{WebUtility.HtmlEncode(xTitle)}</text>");
     }
 
     private static double X(Axis axis, double value) => Left + ((value - axis.Low) / (axis.High - axis.Low) * (Width - Left - Right));
@@ -133,7 +136,8 @@ internal static class SvgChart
     /// <summary>Means of neighbours.</summary>
     private static IReadOnlyList<(double X, double Y)> Thin(IReadOnlyList<(double X, double Y)> points) => points.Count <= MostPoints
         ? points
-        : [.. points.Chunk((points.Count + MostPoints - 1) / MostPoints).Select(chunk => (chunk.Average(p => p.X), chunk.Average(p => p.Y)))];
+        : [.. points.Chunk((points.Count + MostPoints - 1) / MostPoints)
+            .Select(chunk => (chunk.Average(point => point.X), chunk.Average(point => point.Y)))];
 
     private static string N(double value) => value.ToString("0.##", CultureInfo.InvariantCulture);
 

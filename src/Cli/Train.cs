@@ -26,7 +26,8 @@ internal sealed class Train : Command
     [Option("test", MetaValue = "PATH…", HelpText = "Features to evaluate on at the end.")]
     public IEnumerable<string> TestPaths { get; set; } = [];
 
-    [Option("dataset-config", MetaValue = "FILE", HelpText = "JSON file with train_path, val_path and test_path, instead of the three above.")]
+    [Option("dataset-config", MetaValue = "FILE", HelpText =
+        "JSON file with train_path, val_path and test_path, instead of the three above.")]
     public string? DatasetConfigPath { get; set; }
 
     [Option("features-column", MetaValue = "NAME", HelpText =
@@ -133,7 +134,8 @@ internal sealed class Train : Command
     [Option("checkpoint-every", Default = 0, MetaValue = "STEPS", HelpText = "Save a checkpoint so often, besides the one after each epoch")]
     public int CheckpointEvery { get; set; }
 
-    [Option("log-every", MetaValue = "STEPS", HelpText = "Print a line so often where output is no terminal; 0: never [10 lines an epoch]")]
+    [Option("log-every", MetaValue = "STEPS", HelpText =
+        "Print a line so often where output is no terminal; 0: never [10 lines an epoch]")]
     public int? LogEvery { get; set; }
 
     [Option("quiet", HelpText = "No progress, only the table at the end.")]

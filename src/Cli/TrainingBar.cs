@@ -29,7 +29,10 @@ internal sealed class TrainingBar(Context context) : ITrainingObserver
     public T Show<T>(Func<T> action) => context.Output.Progress()
         .AutoClear(true)
         .HideCompleted(false)
-        .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn { Width = Narrow ? 10 : 24 }, new FiguresColumn(this))
+        .Columns(
+            new TaskDescriptionColumn { Alignment = Justify.Left },
+            new ProgressBarColumn { Width = Narrow ? 10 : 24 },
+            new FiguresColumn(this))
         .Start(progress =>
         {
             _task = progress.AddTask("opening", new ProgressTaskSettings { MaxValue = 1 });

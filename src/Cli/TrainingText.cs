@@ -17,7 +17,8 @@ internal static class TrainingText
         }
 
         details.Add(model.MonoCoefficient > 0
-            ? FormattableString.Invariant($"MonoLoss {model.MonoCoefficient}") + (training.MonoPeriod > 1 ? $" every {training.MonoPeriod} steps" : string.Empty)
+            ? FormattableString.Invariant($"MonoLoss {model.MonoCoefficient}")
+                + (training.MonoPeriod > 1 ? $" every {training.MonoPeriod} steps" : string.Empty)
             : "no MonoLoss");
         yield return $"model   {Name(model)}: {string.Join(", ", details)}";
         yield return $"data    {string.Join(", ", plan.Splits.Select(split => $"{split.Key} {Format(split.Value)} rows"))} "

@@ -80,8 +80,11 @@ public sealed class AtomicFile : IDisposable
     }
 
     /// <summary>What went wrong with writing, as the line for the user.</summary>
-    public DataException Failure(Exception exception) => new(
-        $"{Path}: cannot be written: {(exception is ArgumentOutOfRangeException ? "the file is larger than may be" : exception.Message)}", exception);
+    public DataException Failure(Exception exception)
+    {
+        var reason = exception is ArgumentOutOfRangeException ? "the file is larger than may be" : exception.Message;
+        return new DataException($"{Path}: cannot be written: {reason}", exception);
+    }
 
     /// <summary>Whether an exception of <see cref="Stream"/> says that the disk, and not the program, is at fault.</summary>
     /// <remarks>.NET turns EFBIG, what a limit on the size of files gives, into an ArgumentOutOfRangeException.</remarks>

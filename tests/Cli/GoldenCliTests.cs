@@ -58,7 +58,8 @@ public sealed class GoldenCliTests
         for (var i = 0; i < losses.Length; i++)
         {
             Assert.Equal(i + 1, steps[i].Step);
-            Assert.True(Math.Abs(steps[i].Loss - losses[i]) <= 2e-5 * Math.Abs(losses[i]), $"{name} step {i}: {steps[i].Loss} is not {losses[i]}");
+            Assert.True(
+                Math.Abs(steps[i].Loss - losses[i]) <= 2e-5 * Math.Abs(losses[i]), $"{name} step {i}: {steps[i].Loss} is not {losses[i]}");
         }
 
         using var weights = SafetensorsFile.Open(Path.Combine(folder["run"], "sae_weights.safetensors"));

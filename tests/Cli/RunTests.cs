@@ -19,7 +19,9 @@ public sealed partial class RunTests : IDisposable
     {
         var data = RunFiles.Write(_folder);
         var test = RunFiles.Write(_folder["test.parquet"], RunFiles.Features(100, 16, seed: 2), 16);
-        File.WriteAllText(_folder["data.json"], """{"train_path": "features.parquet", "val_path": ["features.parquet"], "test_path": "test.parquet"}""");
+        File.WriteAllText(
+            _folder["data.json"],
+            """{"train_path": "features.parquet", "val_path": ["features.parquet"], "test_path": "test.parquet"}""");
         var output = Train("--dataset-config", _folder["data.json"], "--mono-coef", "0.001").Output;
         Assert.Contains("epoch 1/2  step 1  loss ", output, StringComparison.Ordinal);
         Assert.Contains("MonoScore", output, StringComparison.Ordinal);
