@@ -7,6 +7,7 @@ internal sealed unsafe class CpuArray<T> : DeviceArray<T>
     where T : unmanaged
 {
     private const int CacheLine = 64;
+    private const int HugePage = 2 << 20;
 
     public CpuArray(long length)
     {
@@ -41,7 +42,18 @@ internal sealed unsafe class CpuArray<T> : DeviceArray<T>
     {
         Free();
         var bytes = (nuint)Math.Max(CacheLine, ((capacity * sizeof(T)) + CacheLine - 1) / CacheLine * CacheLine);
-        Pointer = (T*)NativeMemory.AlignedAlloc(bytes, CacheLine);
+        if (bytes >= 2 * HugePage)
+        {
+            // Sparse kernels jump from row to row, each on a page of its own: on huge pages their addresses stay in the TLB.
+            bytes = (bytes + HugePage - 1) / HugePage * HugePage;
+            Pointer = (T*)NativeMemory.AlignedAlloc(bytes, HugePage);
+            HugePages.Ask(Pointer, bytes);
+        }
+        else
+        {
+            Pointer = (T*)NativeMemory.AlignedAlloc(bytes, CacheLine);
+        }
+
         NativeMemory.Clear(Pointer, bytes);
     }
 
