@@ -6,9 +6,6 @@ namespace MonoLoss.Kernels.Cpu;
 internal sealed unsafe class CpuArray<T> : DeviceArray<T>
     where T : unmanaged
 {
-    private const int CacheLine = 64;
-    private const int HugePage = 2 << 20;
-
     public CpuArray(long length)
     {
         Resize(length);
@@ -41,25 +38,14 @@ internal sealed unsafe class CpuArray<T> : DeviceArray<T>
     protected override void Reallocate(long capacity)
     {
         Free();
-        var bytes = (nuint)Math.Max(CacheLine, ((capacity * sizeof(T)) + CacheLine - 1) / CacheLine * CacheLine);
-        if (bytes >= 2 * HugePage)
-        {
-            // Sparse kernels jump from row to row, each on a page of its own: on huge pages their addresses stay in the TLB.
-            bytes = (bytes + HugePage - 1) / HugePage * HugePage;
-            Pointer = (T*)NativeMemory.AlignedAlloc(bytes, HugePage);
-            HugePages.Ask(Pointer, bytes);
-        }
-        else
-        {
-            Pointer = (T*)NativeMemory.AlignedAlloc(bytes, CacheLine);
-        }
-
+        var bytes = (nuint)(capacity * sizeof(T));
+        Pointer = (T*)AlignedMemory.Allocate(bytes);
         NativeMemory.Clear(Pointer, bytes);
     }
 
     private void Free()
     {
-        NativeMemory.AlignedFree(Pointer);
+        AlignedMemory.Free(Pointer);
         Pointer = null;
     }
 }

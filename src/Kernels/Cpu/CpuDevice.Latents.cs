@@ -20,15 +20,21 @@ public sealed unsafe partial class CpuDevice
             _centerPartials.Clear();
         }
 
-        var partials = Partials(pieces);
-        _pool.Run(
-            pieces,
-            new BackwardLatentsWork(
-                work,
-                Visit(s.Columns, work.Mono.X is null ? 0 : d, s.Count),
-                active > 0 ? -work.Mono.Factor / active : 0,
-                work.CenterGradient is null ? null : _centerPartials.Pointer,
-                partials));
+        var visit = new BackwardLatentsWork(
+            work,
+            Visit(s.Columns, work.Mono.X is null ? 0 : d, s.Count),
+            active > 0 ? -work.Mono.Factor / active : 0,
+            work.CenterGradient is null ? null : _centerPartials.Pointer,
+            Partials(pieces));
+        if (IsNearlyDense(s))
+        {
+            BackwardDense(work, visit, pieces);
+        }
+        else
+        {
+            _pool.Run(pieces, visit);
+        }
+
         if (work.Mono.Result is { } result)
         {
             Pointer(result)[0] = SumPartials(pieces);
@@ -39,6 +45,56 @@ public sealed unsafe partial class CpuDevice
         {
             _pool.Run(Pieces(d, ColumnsPerPiece), new SumCenterWork(_centerPartials.Pointer, pieces, d, Pointer(centerGradient)));
         }
+    }
+
+    /// <summary>The visit with its products dense: M×B matrices, a latent a row, take turns in one memory.</summary>
+    private void BackwardDense(in LatentBackward work, BackwardLatentsWork visit, int pieces)
+    {
+        var (rows, latents, d) = (work.Latents.Rows, work.Latents.Columns, work.Input.Columns);
+        _dense.Resize((long)rows * latents);
+        var dense = _dense.Pointer;
+        void Run(DensePhase phase) => _pool.Run(pieces, new DensePhaseWork(visit, phase, dense));
+        void TimesRows(Tensor x, float beta, float* result) =>
+            _gemm.Gemm(false, false, latents, d, rows, 1, dense, rows, Pointer(x), d, beta, result, d);
+        void RowsTimes(float* left, Tensor x) =>
+            _gemm.Gemm(false, true, latents, rows, d, 1, left, d, Pointer(x), d, 0, dense, rows);
+
+        Run(DensePhase.WriteValues);
+        if (work.DecodedGradient is { } g)
+        {
+            TimesRows(g, work.AddToDecoderGradient ? 1 : 0, Pointer(work.DecoderGradient!));
+            RowsTimes(Pointer(work.Decoder!), g);
+            Run(DensePhase.ReadDecoded);
+        }
+
+        if (work.Mono.X is { } x)
+        {
+            Run(DensePhase.WriteMonoWeights);
+            TimesRows(x, 0, visit.MonoSums);
+            RowsTimes(visit.MonoSums, x);
+            Run(DensePhase.ReadMonoDots);
+        }
+
+        Run(DensePhase.FormAndWriteGradient);
+        var isTied = work.DecoderGradient == work.EncoderGradient;
+        TimesRows(work.Input, work.AddToEncoderGradient || isTied ? 1 : 0, Pointer(work.EncoderGradient));
+        Run(DensePhase.Finish);
+    }
+
+    private enum DensePhase
+    {
+        WriteValues,
+        ReadDecoded,
+        WriteMonoWeights,
+        ReadMonoDots,
+        FormAndWriteGradient,
+        Finish,
+    }
+
+    /// <summary>What happens latent by latent between the dense products.</summary>
+    private readonly struct DensePhaseWork(BackwardLatentsWork visit, DensePhase phase, float* dense) : IWork
+    {
+        public void Run(int piece) => visit.RunDense(piece, phase, dense);
     }
 
     private readonly struct BackwardLatentsWork : IWork
@@ -127,6 +183,67 @@ public sealed unsafe partial class CpuDevice
             }
 
             _scorePartials[piece] = scores;
+        }
+
+        /// <summary>w of every latent, M×D.</summary>
+        public float* MonoSums => _scratch.Vector(0);
+
+        /// <summary>A phase of the visit with dense products.</summary>
+        public void RunDense(int piece, DensePhase phase, float* dense)
+        {
+            var scores = 0.0;
+            for (var m = _latents.First(piece); m < _latents.Last(piece); m++)
+            {
+                var (first, n) = (_latents.Offsets[m], _latents.Offsets[m + 1] - _latents.Offsets[m]);
+                var row = dense + ((long)m * _latents.Rows);
+                var rowOf = _latents.RowOf + first;
+                switch (phase)
+                {
+                    case DensePhase.WriteValues:
+                        _latents.Gather(m, _scratch.Z);
+                        WriteOut(_scratch.Z + first, rowOf, n, row);
+                        break;
+                    case DensePhase.ReadDecoded:
+                        ReadAt(row, rowOf, n, _scratch.Gradient + first);
+                        break;
+                    case DensePhase.WriteMonoWeights:
+                        _ = new MonoVisit(_scratch.Z + first, rowOf, n, _mono.Rows, _mono.Norms, _scratch.Weights + first);
+                        WriteOut(_scratch.Weights + first, rowOf, n, row);
+                        break;
+                    case DensePhase.ReadMonoDots:
+                        ReadAt(row, rowOf, n, _scratch.Dots + first);
+                        break;
+                    case DensePhase.FormAndWriteGradient:
+                        scores += FormLatentGradient(piece, m, together: true);
+                        WriteOut(_scratch.Gradient + first, rowOf, n, row);
+                        break;
+                    default:
+                        Finish(piece, m);
+                        break;
+                }
+            }
+
+            if (phase == DensePhase.FormAndWriteGradient)
+            {
+                _scorePartials[piece] = scores;
+            }
+        }
+
+        private void WriteOut(float* values, int* rowOf, int n, float* row)
+        {
+            new Span<float>(row, _latents.Rows).Clear();
+            for (var j = 0; j < n; j++)
+            {
+                row[rowOf[j]] = values[j];
+            }
+        }
+
+        private static void ReadAt(float* row, int* rowOf, int n, float* values)
+        {
+            for (var j = 0; j < n; j++)
+            {
+                values[j] = row[rowOf[j]];
+            }
         }
 
         private double RunTogether(int piece, int first, int last)

@@ -40,8 +40,8 @@ public sealed unsafe partial class CpuDevice
     {
         RequireEncoder(x, weights, bias);
         _encoder.EncodeTopK(
-            x.Rows, weights.Rows, x.Columns, Pointer(x), x.Columns, Pointer(weights), x.Columns, PointerOrNull(bias), k, _encoded);
-        TakeEncoded(weights.Rows, latents);
+            x.Rows, weights.Rows, x.Columns, Pointer(x), x.Columns, Pointer(weights), x.Columns, PointerOrNull(bias), k, Into(latents));
+        latents.Resize(x.Rows, weights.Rows, _encoded.Count);
     }
 
     /// <inheritdoc/>
@@ -59,8 +59,8 @@ public sealed unsafe partial class CpuDevice
             PointerOrNull(bias),
             k,
             ThresholdHint * latents.SmallestKept,
-            _encoded);
-        TakeEncoded(weights.Rows, latents);
+            Into(latents));
+        latents.Resize(x.Rows, weights.Rows, _encoded.Count);
         return latents.SmallestKept;
     }
 
@@ -79,8 +79,8 @@ public sealed unsafe partial class CpuDevice
             x.Columns,
             PointerOrNull(bias),
             PointerOrNull(bounds),
-            _encoded);
-        TakeEncoded(weights.Rows, latents);
+            Into(latents));
+        latents.Resize(x.Rows, weights.Rows, _encoded.Count);
     }
 
     private static void RequireEncoder(Tensor x, Tensor weights, Tensor? bias)
@@ -89,11 +89,9 @@ public sealed unsafe partial class CpuDevice
         Require(bias is null || bias.Count == weights.Rows, $"one bias a latent: {weights.Rows}");
     }
 
-    private void TakeEncoded(int columns, SparseRows latents)
+    private SparseBuffer Into(SparseRows latents)
     {
-        latents.Resize(_encoded.Rows, columns, _encoded.Count);
-        Buffer.MemoryCopy(_encoded.RowOffsets, Pointer(latents.RowOffsets), latents.RowOffsets.Capacity * 4, (_encoded.Rows + 1L) * 4);
-        Buffer.MemoryCopy(_encoded.Indices, Pointer(latents.Indices), latents.Indices.Capacity * 4, _encoded.Count * 4L);
-        Buffer.MemoryCopy(_encoded.Values, Pointer(latents.Values), latents.Values.Capacity * 4, _encoded.Count * 4L);
+        _encoded.WriteTo(latents);
+        return _encoded;
     }
 }

@@ -58,6 +58,9 @@ public sealed unsafe partial class CpuDevice : Device
         _pool.Dispose();
         _partials.Dispose();
         _scratch.Dispose();
+        _dense.Dispose();
+        _histograms.Dispose();
+        _centerPartials.Dispose();
     }
 
     private static float* Pointer(Tensor tensor) => Pointer(tensor.Data);

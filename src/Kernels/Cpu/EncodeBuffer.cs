@@ -1,52 +1,44 @@
-using System.Runtime.InteropServices;
-
 namespace MonoLoss.Kernels.Cpu;
 
 /// <summary>
 /// A sparse matrix in compressed rows that grows as it is written: the entries of row r are
-/// <see cref="RowOffsets"/>[r] … <see cref="RowOffsets"/>[r + 1] − 1, their columns ascending. Its memory is kept from use to use.
+/// <see cref="RowOffsets"/>[r] … <see cref="RowOffsets"/>[r + 1] − 1, their columns ascending. It writes into memory of its own, or
+/// straight into a <see cref="SparseRows"/>.
 /// </summary>
 public sealed unsafe class SparseBuffer : IDisposable
 {
-    private const nuint Alignment = 64;
+    private readonly CpuArray<int> _ownOffsets = new(1);
+    private readonly CpuArray<int> _ownIndices = new(0);
+    private readonly CpuArray<float> _ownValues = new(0);
+    private CpuArray<int> _offsets;
+    private CpuArray<int> _indices;
+    private CpuArray<float> _values;
 
-    private long _rowCapacity = -1;
-
-    /// <summary>Frees the memory.</summary>
-    ~SparseBuffer() => Free();
+    /// <summary>An empty matrix in memory of its own.</summary>
+    public SparseBuffer() => (_offsets, _indices, _values) = (_ownOffsets, _ownIndices, _ownValues);
 
     /// <summary>Gets the number of rows.</summary>
-    public int Rows { get; private set; }
+    public int Rows => (int)_offsets.Length - 1;
 
     /// <summary>Gets <see cref="Rows"/> + 1 offsets into the entries, the first of them 0.</summary>
-    public int* RowOffsets { get; private set; }
+    public int* RowOffsets => _offsets.Pointer;
 
     /// <summary>Gets the column of each entry.</summary>
-    public int* Indices { get; private set; }
+    public int* Indices => _indices.Pointer;
 
     /// <summary>Gets the value of each entry.</summary>
-    public float* Values { get; private set; }
+    public float* Values => _values.Pointer;
 
     /// <summary>Gets the number of entries.</summary>
-    public int Count => RowOffsets == null ? 0 : RowOffsets[Rows];
-
-    /// <summary>Gets how many entries there is room for.</summary>
-    public long Capacity { get; private set; }
+    public int Count => RowOffsets[Rows];
 
     /// <summary>Sets the number of rows and makes all of them empty.</summary>
     /// <param name="rows">The number of rows.</param>
     public void EnsureRows(int rows)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(rows);
-        if (rows > _rowCapacity)
-        {
-            NativeMemory.AlignedFree(RowOffsets);
-            RowOffsets = (int*)NativeMemory.AlignedAlloc(((nuint)rows + 1) * sizeof(int), Alignment);
-            _rowCapacity = rows;
-        }
-
-        Rows = rows;
-        NativeMemory.Clear(RowOffsets, ((nuint)rows + 1) * sizeof(int));
+        _offsets.Resize(rows + 1L);
+        _offsets.Clear();
     }
 
     /// <summary>Makes room for entries. What was in them is lost if the buffer has to grow.</summary>
@@ -59,35 +51,20 @@ public sealed unsafe class SparseBuffer : IDisposable
             throw new OverflowException($"a sparse matrix can hold {int.MaxValue} entries, not {capacity}: use smaller batches");
         }
 
-        if (capacity > Capacity)
-        {
-            // Half as much again as is needed: a count that grows slowly from step to step must not mean memory anew every time.
-            capacity = Math.Min(capacity + capacity / 2, int.MaxValue);
-            NativeMemory.AlignedFree(Indices);
-            NativeMemory.AlignedFree(Values);
-            Indices = (int*)NativeMemory.AlignedAlloc((nuint)capacity * sizeof(int), Alignment);
-            Values = (float*)NativeMemory.AlignedAlloc((nuint)capacity * sizeof(float), Alignment);
-            Capacity = capacity;
-        }
+        _indices.Resize(capacity);
+        _values.Resize(capacity);
     }
 
-    /// <inheritdoc/>
+    /// <summary>Frees the memory of its own.</summary>
     public void Dispose()
     {
-        Free();
-        GC.SuppressFinalize(this);
+        _ownOffsets.Dispose();
+        _ownIndices.Dispose();
+        _ownValues.Dispose();
     }
 
-    private void Free()
-    {
-        NativeMemory.AlignedFree(RowOffsets);
-        NativeMemory.AlignedFree(Indices);
-        NativeMemory.AlignedFree(Values);
-        RowOffsets = null;
-        Indices = null;
-        Values = null;
-        Rows = 0;
-        Capacity = 0;
-        _rowCapacity = -1;
-    }
+    /// <summary>From now on writes into the memory of a sparse matrix, whose shape is to be set afterwards.</summary>
+    internal void WriteTo(SparseRows target) =>
+        (_offsets, _indices, _values) =
+            ((CpuArray<int>)target.RowOffsets, (CpuArray<int>)target.Indices, (CpuArray<float>)target.Values);
 }

@@ -17,7 +17,7 @@ internal unsafe struct PieceEntries
             return;
         }
 
-        capacity = Math.Max(capacity, Capacity * 2);
+        capacity = Math.Max(capacity, Capacity + (Capacity / 2));
         Values = (float*)NativeMemory.AlignedRealloc(Values, checked((nuint)capacity * sizeof(float)), 64);
         Indices = (int*)NativeMemory.AlignedRealloc(Indices, checked((nuint)capacity * sizeof(int)), 64);
         Capacity = capacity;
@@ -25,8 +25,8 @@ internal unsafe struct PieceEntries
 
     public void Free()
     {
-        NativeMemory.AlignedFree(Values);
-        NativeMemory.AlignedFree(Indices);
+        AlignedMemory.Free(Values);
+        AlignedMemory.Free(Indices);
         this = default;
     }
 }

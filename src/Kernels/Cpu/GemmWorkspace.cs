@@ -5,8 +5,6 @@ namespace MonoLoss.Kernels.Cpu;
 /// <summary>A block of memory outside the collected heap that grows and is kept, aligned to a cache line.</summary>
 internal sealed unsafe class GemmWorkspace : IDisposable
 {
-    private const nuint Alignment = 64;
-
     private void* _memory;
     private nuint _bytes;
 
@@ -20,7 +18,7 @@ internal sealed unsafe class GemmWorkspace : IDisposable
         if (bytes > _bytes || _memory == null)
         {
             Free();
-            _memory = NativeMemory.AlignedAlloc(Math.Max(bytes, Alignment), Alignment);
+            _memory = AlignedMemory.Allocate(bytes);
             _bytes = bytes;
         }
 
@@ -36,7 +34,7 @@ internal sealed unsafe class GemmWorkspace : IDisposable
 
     private void Free()
     {
-        NativeMemory.AlignedFree(_memory);
+        AlignedMemory.Free(_memory);
         _memory = null;
         _bytes = 0;
     }
