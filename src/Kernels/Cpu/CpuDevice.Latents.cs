@@ -3,6 +3,7 @@ namespace MonoLoss.Kernels.Cpu;
 public sealed unsafe partial class CpuDevice
 {
     private readonly CpuArray<float> _centerPartials = new(0);
+    private readonly CpuArray<MonoVisit> _visits = new(0);
 
     /// <inheritdoc/>
     public override void BackwardLatents(in LatentBackward work)
@@ -13,7 +14,8 @@ public sealed unsafe partial class CpuDevice
         Require(s.Rows == work.Input.Rows && s.Columns == work.Encoder.Rows && work.Encoder.Columns == d, "shapes do not fit");
         RequireSameShape(work.Encoder, work.EncoderGradient);
         var pieces = Pieces(s.Columns, LatentsPerPiece);
-        var active = work.Mono.X is null ? 0 : CountMonoActive(s, work.Mono.Norms!);
+        var isDense = IsNearlyDense(s);
+        var active = work.Mono.X is null || isDense ? 0 : CountMonoActive(s, work.Mono.Norms!);
         if (work.CenterGradient is not null)
         {
             _centerPartials.Resize((long)pieces * d);
@@ -23,16 +25,15 @@ public sealed unsafe partial class CpuDevice
         var visit = new BackwardLatentsWork(
             work,
             Visit(s.Columns, work.Mono.X is null ? 0 : d, s.Count),
-            active > 0 ? -work.Mono.Factor / active : 0,
             work.CenterGradient is null ? null : _centerPartials.Pointer,
             Partials(pieces));
-        if (IsNearlyDense(s))
+        if (isDense)
         {
-            BackwardDense(work, visit, pieces);
+            active = BackwardDense(work, visit, pieces);
         }
         else
         {
-            _pool.Run(pieces, visit);
+            _pool.Run(pieces, visit.WithActive(active));
         }
 
         if (work.Mono.Result is { } result)
@@ -48,12 +49,19 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <summary>The visit with its products dense: M×B matrices, a latent a row, take turns in one memory.</summary>
-    private void BackwardDense(in LatentBackward work, BackwardLatentsWork visit, int pieces)
+    /// <returns>How many latents are active in the sense of MonoLoss.</returns>
+    private int BackwardDense(in LatentBackward work, BackwardLatentsWork visit, int pieces)
     {
         var (rows, latents, d) = (work.Latents.Rows, work.Latents.Columns, work.Input.Columns);
         _dense.Resize((long)rows * latents);
         var dense = _dense.Pointer;
-        void Run(DensePhase phase) => _pool.Run(pieces, new DensePhaseWork(visit, phase, dense));
+        var active = 0;
+        if (work.Mono.X is not null)
+        {
+            _visits.Resize(latents);
+        }
+
+        void Run(DensePhase phase) => _pool.Run(pieces, new DensePhaseWork(visit.WithActive(active), phase, dense, _visits.Pointer));
         void TimesRows(Tensor x, float beta, float* result) =>
             _gemm.Gemm(false, false, latents, d, rows, 1, dense, rows, Pointer(x), d, beta, result, d);
         void RowsTimes(float* left, Tensor x) =>
@@ -70,6 +78,7 @@ public sealed unsafe partial class CpuDevice
         if (work.Mono.X is { } x)
         {
             Run(DensePhase.WriteMonoWeights);
+            active = (int)SumPartials(pieces);
             TimesRows(x, 0, visit.MonoSums);
             RowsTimes(visit.MonoSums, x);
             Run(DensePhase.ReadMonoDots);
@@ -79,6 +88,7 @@ public sealed unsafe partial class CpuDevice
         var isTied = work.DecoderGradient == work.EncoderGradient;
         TimesRows(work.Input, work.AddToEncoderGradient || isTied ? 1 : 0, Pointer(work.EncoderGradient));
         Run(DensePhase.Finish);
+        return active;
     }
 
     private enum DensePhase
@@ -92,12 +102,12 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <summary>What happens latent by latent between the dense products.</summary>
-    private readonly struct DensePhaseWork(BackwardLatentsWork visit, DensePhase phase, float* dense) : IWork
+    private readonly struct DensePhaseWork(BackwardLatentsWork visit, DensePhase phase, float* dense, MonoVisit* visits) : IWork
     {
-        public void Run(int piece) => visit.RunDense(piece, phase, dense);
+        public void Run(int piece) => visit.RunDense(piece, phase, dense, visits);
     }
 
-    private readonly struct BackwardLatentsWork : IWork
+    private struct BackwardLatentsWork : IWork
     {
         private readonly Latents _latents;
         private readonly Latents _mono;
@@ -118,7 +128,7 @@ public sealed unsafe partial class CpuDevice
         private readonly float _positiveAmount;
         private readonly float* _monoScores;
         private readonly double* _monoDirections;
-        private readonly double _monoFactor;
+        private double _monoFactor;
         private readonly float* _pre;
         private readonly float* _logThreshold;
         private readonly float* _thresholdGradient;
@@ -129,7 +139,7 @@ public sealed unsafe partial class CpuDevice
         private readonly int _d;
 
         public BackwardLatentsWork(
-            in LatentBackward work, VisitScratch scratch, double monoFactor, float* centerPartials, double* scorePartials)
+            in LatentBackward work, VisitScratch scratch, float* centerPartials, double* scorePartials)
         {
             _latents = new Latents(work.Latents, work.Input, null);
             _mono = new Latents(work.Latents, work.Mono.X, work.Mono.Norms);
@@ -151,7 +161,7 @@ public sealed unsafe partial class CpuDevice
             _positiveAmount = work.PositiveAmount;
             _monoScores = PointerOrNull(work.Mono.Scores);
             _monoDirections = work.Mono.Directions is null ? null : Pointer(work.Mono.Directions);
-            _monoFactor = monoFactor;
+            _monoFactor = work.Mono.Factor;
             _pre = work.JumpReLU.Pre is null ? null : Pointer(work.JumpReLU.Pre);
             _logThreshold = PointerOrNull(work.JumpReLU.LogThreshold);
             _thresholdGradient = PointerOrNull(work.JumpReLU.Gradient);
@@ -162,7 +172,15 @@ public sealed unsafe partial class CpuDevice
             _d = work.Input.Columns;
         }
 
-        public void Run(int piece)
+        /// <summary>The same visit, once it is known how many latents share MonoLoss's gradient.</summary>
+        public readonly BackwardLatentsWork WithActive(int active)
+        {
+            var visit = this;
+            visit._monoFactor = active > 0 ? -_monoFactor / active : 0;
+            return visit;
+        }
+
+        public readonly void Run(int piece)
         {
             var (first, last) = (_latents.First(piece), _latents.Last(piece));
             var scores = 0.0;
@@ -171,7 +189,7 @@ public sealed unsafe partial class CpuDevice
                 // The rows that a latent fires on stay in the level-2 cache from one of these to the next.
                 for (var m = first; m < last; m++)
                 {
-                    scores += FormLatentGradient(piece, m, together: false);
+                    scores += FormLatentGradient(piece, m, visits: null);
                     WeightedSum(m, _scratch.Gradient, _latents.X, _encoderGradient + ((long)m * _d), _addToEncoderGradient);
                     Finish(piece, m);
                 }
@@ -186,12 +204,12 @@ public sealed unsafe partial class CpuDevice
         }
 
         /// <summary>w of every latent, M×D.</summary>
-        public float* MonoSums => _scratch.Vector(0);
+        public readonly float* MonoSums => _scratch.Vector(0);
 
         /// <summary>A phase of the visit with dense products.</summary>
-        public void RunDense(int piece, DensePhase phase, float* dense)
+        public readonly void RunDense(int piece, DensePhase phase, float* dense, MonoVisit* visits)
         {
-            var scores = 0.0;
+            var sum = 0.0;
             for (var m = _latents.First(piece); m < _latents.Last(piece); m++)
             {
                 var (first, n) = (_latents.Offsets[m], _latents.Offsets[m + 1] - _latents.Offsets[m]);
@@ -207,14 +225,15 @@ public sealed unsafe partial class CpuDevice
                         ReadAt(row, rowOf, n, _scratch.Gradient + first);
                         break;
                     case DensePhase.WriteMonoWeights:
-                        _ = new MonoVisit(_scratch.Z + first, rowOf, n, _mono.Rows, _mono.Norms, _scratch.Weights + first);
+                        visits[m] = new MonoVisit(_scratch.Z + first, rowOf, n, _mono.Rows, _mono.Norms, _scratch.Weights + first);
+                        sum += visits[m].IsActive ? 1 : 0;
                         WriteOut(_scratch.Weights + first, rowOf, n, row);
                         break;
                     case DensePhase.ReadMonoDots:
                         ReadAt(row, rowOf, n, _scratch.Dots + first);
                         break;
                     case DensePhase.FormAndWriteGradient:
-                        scores += FormLatentGradient(piece, m, together: true);
+                        sum += FormLatentGradient(piece, m, visits);
                         WriteOut(_scratch.Gradient + first, rowOf, n, row);
                         break;
                     default:
@@ -223,13 +242,13 @@ public sealed unsafe partial class CpuDevice
                 }
             }
 
-            if (phase == DensePhase.FormAndWriteGradient)
+            if (phase is DensePhase.WriteMonoWeights or DensePhase.FormAndWriteGradient)
             {
-                _scorePartials[piece] = scores;
+                _scorePartials[piece] = sum;
             }
         }
 
-        private void WriteOut(float* values, int* rowOf, int n, float* row)
+        private readonly void WriteOut(float* values, int* rowOf, int n, float* row)
         {
             new Span<float>(row, _latents.Rows).Clear();
             for (var j = 0; j < n; j++)
@@ -246,10 +265,13 @@ public sealed unsafe partial class CpuDevice
             }
         }
 
-        private double RunTogether(int piece, int first, int last)
+        private readonly double RunTogether(int piece, int first, int last)
         {
             var block = RowsPerBlock(_d);
             var scores = 0.0;
+            var room = stackalloc MonoVisit[LatentsPerPiece];
+            // As if it began with the first latent of all.
+            var visits = room - first;
             for (var m = first; m < last; m++)
             {
                 _latents.Gather(m, _scratch.Z);
@@ -282,7 +304,7 @@ public sealed unsafe partial class CpuDevice
                 for (var m = first; m < last; m++)
                 {
                     var start = _latents.Offsets[m];
-                    _ = new MonoVisit(
+                    visits[m] = new MonoVisit(
                         _scratch.Z + start,
                         _latents.RowOf + start,
                         _latents.Offsets[m + 1] - start,
@@ -314,7 +336,7 @@ public sealed unsafe partial class CpuDevice
 
             for (var m = first; m < last; m++)
             {
-                scores += FormLatentGradient(piece, m, together: true);
+                scores += FormLatentGradient(piece, m, visits);
             }
 
             for (var row = 0; row < _latents.Rows; row += block)
@@ -344,10 +366,11 @@ public sealed unsafe partial class CpuDevice
         /// <summary>Forms ∂z of a latent, and all that its places alone decide.</summary>
         /// <param name="piece">The piece.</param>
         /// <param name="m">The latent.</param>
-        /// <param name="together">Whether the products with rows are there already.</param>
+        /// <param name="visits">MonoLoss's visits to the latents, where the products with rows are there already; else null.</param>
         /// <returns>The latent's MonoScore.</returns>
-        private double FormLatentGradient(int piece, int m, bool together)
+        private readonly double FormLatentGradient(int piece, int m, MonoVisit* visits)
         {
+            var together = visits is not null;
             var (first, n) = together ? (_latents.Offsets[m], _latents.Offsets[m + 1] - _latents.Offsets[m]) : _latents.Gather(m, _scratch.Z);
             var row = (long)m * _d;
             float* z = _scratch.Z + first, g = _scratch.Gradient + first;
@@ -367,7 +390,7 @@ public sealed unsafe partial class CpuDevice
                 g[j] += (_addToLatentGradient ? _gradient[placeOf[j]] : 0) + (z[j] > 0 ? _positiveAmount : 0);
             }
 
-            var score = _monoScores is null ? 0 : VisitMono(piece, m, first, n, together);
+            var score = _monoScores is null ? 0 : VisitMono(piece, m, first, n, visits);
             if (_pre is not null)
             {
                 VisitJumpReLU(m, z, g, placeOf, n);
@@ -381,14 +404,14 @@ public sealed unsafe partial class CpuDevice
             return score;
         }
 
-        private void WeightedSum(int m, float* weights, float* rows, float* y, bool add)
+        private readonly void WeightedSum(int m, float* weights, float* rows, float* y, bool add)
         {
             var first = _latents.Offsets[m];
             LatentMath.WeightedSum(weights + first, _latents.RowOf + first, _latents.Offsets[m + 1] - first, rows, y, _d, add);
         }
 
         /// <summary>What follows from ∂z of a latent once its rows of the weights' gradients are there.</summary>
-        private void Finish(int piece, int m)
+        private readonly void Finish(int piece, int m)
         {
             var (first, last) = (_latents.Offsets[m], _latents.Offsets[m + 1]);
             var row = (long)m * _d;
@@ -421,11 +444,12 @@ public sealed unsafe partial class CpuDevice
             }
         }
 
-        private double VisitMono(int piece, int m, int first, int n, bool together)
+        private readonly double VisitMono(int piece, int m, int first, int n, MonoVisit* visits)
         {
             float* z = _scratch.Z + first, weights = _scratch.Weights + first, dots = _scratch.Dots + first;
             var rowOf = _latents.RowOf + first;
-            var visit = new MonoVisit(z, rowOf, n, _mono.Rows, _mono.Norms, weights);
+            var together = visits is not null;
+            var visit = together ? visits[m] : new MonoVisit(z, rowOf, n, _mono.Rows, _mono.Norms, weights);
             _monoScores[m] = 0;
             if (!visit.IsActive)
             {
@@ -446,7 +470,7 @@ public sealed unsafe partial class CpuDevice
             return score;
         }
 
-        private void VisitJumpReLU(int m, float* z, float* g, int* placeOf, int n)
+        private readonly void VisitJumpReLU(int m, float* z, float* g, int* placeOf, int n)
         {
             var threshold = MathF.Exp(_logThreshold[m]);
             var half = _bandwidth / 2;

@@ -59,6 +59,7 @@ public sealed unsafe partial class CpuDevice : Device
         _partials.Dispose();
         _scratch.Dispose();
         _dense.Dispose();
+        _visits.Dispose();
         _histograms.Dispose();
         _centerPartials.Dispose();
     }
