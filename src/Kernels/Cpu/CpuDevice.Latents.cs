@@ -56,11 +56,7 @@ public sealed unsafe partial class CpuDevice
         _dense.Resize((long)rows * latents);
         var dense = _dense.Pointer;
         var active = 0;
-        if (work.Mono.X is not null)
-        {
-            _visits.Resize(latents);
-        }
-
+        _visits.Resize(latents);
         void Run(DensePhase phase) => _pool.Run(pieces, new DensePhaseWork(visit.WithActive(active), phase, dense, _visits.Pointer));
         void TimesRows(Tensor x, float beta, float* result) =>
             _gemm.Gemm(false, false, latents, d, rows, 1, dense, rows, Pointer(x), d, beta, result, d);
