@@ -8,30 +8,18 @@ namespace MonoLoss.Models;
 /// loss = mean (recon − x)² + aux + mono_coef·MonoLoss, where, if latents are dead, the largest min(aux_k, #dead) of their
 /// activations reconstruct the error e = x − recon: aux = aux_coef·mean (z_aux·W_dec − e)².
 /// </summary>
-public sealed class BatchTopK : SparseAutoencoder
+public sealed class BatchTopK : TwoMatrixAutoencoder
 {
     private const int DefaultAuxK = 512;
 
     // As SAELens forms the threshold of inference: a running mean of the smallest activation kept.
     private const double ThresholdRate = 0.01;
 
-    private readonly Parameter _encoder;
-    private readonly Parameter _encoderBias;
-    private readonly Parameter _decoder;
-    private readonly Parameter _decoderBias;
 
     internal BatchTopK(Device device, SaeConfig config)
         : base(device, config)
     {
-        _encoder = new Parameter("W_enc", device.Tensor(config.Latents, config.Dimension));
-        _encoderBias = new Parameter("b_enc", device.Tensor(1, config.Latents));
-        _decoder = new Parameter("W_dec", device.Tensor(config.Latents, config.Dimension), unitRows: true, project: true);
-        _decoderBias = new Parameter("b_dec", device.Tensor(1, config.Dimension));
-        Parameters = [_encoder, _encoderBias, _decoder, _decoderBias];
     }
-
-    /// <inheritdoc/>
-    public override IReadOnlyList<Parameter> Parameters { get; }
 
     /// <summary>
     /// The activation above which a latent counts as active outside a batch: a running mean of the smallest that training kept.
@@ -41,9 +29,6 @@ public sealed class BatchTopK : SparseAutoencoder
 
     /// <inheritdoc/>
     public override double ReportedAuxiliaryFactor => Config.AuxCoefficient;
-
-    /// <inheritdoc/>
-    public override void Initialize(Random random) => Initialization.TransposedPair(_encoder, _decoder, random);
 
     /// <inheritdoc/>
     public override StepLoss Loss(Tape tape, Tensor x, int deadAfter, bool batchMonoLoss)
@@ -65,10 +50,7 @@ public sealed class BatchTopK : SparseAutoencoder
 
     private protected override SparseVariable EncodeInput(Tape tape, Tensor input) =>
         tape.Encode(
-            input, _encoder.Variable, null, _decoderBias.Variable, new Selection(SelectionKind.BatchTopK, Config.K));
-
-    private protected override Variable DecodeLatents(Tape tape, SparseVariable latents) =>
-        tape.Decode(latents, _decoder.Variable, _decoderBias.Variable);
+            input, Encoder.Variable, null, DecoderBias.Variable, new Selection(SelectionKind.BatchTopK, Config.K));
 
     private Scalar? AuxiliaryLoss(Tape tape, Tensor x, Tensor input, Variable reconstruction, int deadAfter)
     {
@@ -79,7 +61,7 @@ public sealed class BatchTopK : SparseAutoencoder
 
         var k = (int)Math.Min(Config.AuxK ?? DefaultAuxK, dead.Length);
         var selection = new Selection(SelectionKind.TopK, k);
-        var latents = tape.Encode(input, _encoder.Variable, null, _decoderBias.Variable, selection, dead);
-        return tape.MeanSquaredError(tape.Decode(latents, _decoder.Variable, null), tape.Subtract(x, reconstruction));
+        var latents = tape.Encode(input, Encoder.Variable, null, DecoderBias.Variable, selection, dead);
+        return tape.MeanSquaredError(tape.Decode(latents, Decoder.Variable, null), tape.Subtract(x, reconstruction));
     }
 }

@@ -1,4 +1,3 @@
-using MonoLoss.Autodiff;
 using MonoLoss.Kernels;
 
 namespace MonoLoss.Models;
@@ -19,16 +18,5 @@ internal static class Initialization
 
             weights.Data.CopyFrom(row, (long)i * row.Length);
         }
-    }
-
-    /// <summary>
-    /// BatchTopK, JumpReLU and Vanilla: W_enc uniform in ±√(6/M), W_dec its transpose with every row scaled to length 1 (both are
-    /// kept M×D, so it is a copy), biases 0.
-    /// </summary>
-    public static void TransposedPair(Parameter encoder, Parameter decoder, Random random)
-    {
-        Uniform(encoder.Value, Math.Sqrt(6.0 / encoder.Value.Rows), random);
-        decoder.Value.Device.Combine(1, encoder.Value, 0, encoder.Value, decoder.Value);
-        decoder.Value.Device.NormalizeRows(decoder.Value);
     }
 }

@@ -8,12 +8,8 @@ namespace MonoLoss.Models;
 /// loss = mean (recon − x)² + l1_coef·mean over rows of L0(z) + mono_coef·MonoLoss, with straight-through gradients of
 /// bandwidth h to the thresholds.
 /// </summary>
-public sealed class JumpReLU : SparseAutoencoder
+public sealed class JumpReLU : TwoMatrixAutoencoder
 {
-    private readonly Parameter _encoder;
-    private readonly Parameter _encoderBias;
-    private readonly Parameter _decoder;
-    private readonly Parameter _decoderBias;
     private readonly Parameter _logThreshold;
     private readonly Tensor _bounds;
     private Scalar? _l0;
@@ -21,20 +17,13 @@ public sealed class JumpReLU : SparseAutoencoder
     internal JumpReLU(Device device, SaeConfig config)
         : base(device, config)
     {
-        _encoder = new Parameter("W_enc", device.Tensor(config.Latents, config.Dimension));
-        _encoderBias = new Parameter("b_enc", device.Tensor(1, config.Latents));
-        _decoder = new Parameter("W_dec", device.Tensor(config.Latents, config.Dimension), unitRows: true, project: true);
-        _decoderBias = new Parameter("b_dec", device.Tensor(1, config.Dimension));
         _logThreshold = new Parameter("log_threshold", device.Tensor(1, config.Latents));
         _bounds = device.Tensor(1, config.Latents);
-        Parameters = [_encoder, _encoderBias, _decoder, _decoderBias, _logThreshold];
+        Parameters = [.. base.Parameters, _logThreshold];
     }
 
     /// <inheritdoc/>
     public override IReadOnlyList<Parameter> Parameters { get; }
-
-    /// <inheritdoc/>
-    public override void Initialize(Random random) => Initialization.TransposedPair(_encoder, _decoder, random);
 
     /// <inheritdoc/>
     public override StepLoss Loss(Tape tape, Tensor x, int deadAfter, bool batchMonoLoss)
@@ -61,11 +50,8 @@ public sealed class JumpReLU : SparseAutoencoder
         var bandwidth = (float)Config.Bandwidth;
         Device.JumpReLUBounds(_logThreshold.Value, bandwidth, _bounds);
         var selection = new Selection(SelectionKind.Threshold, Bounds: _bounds);
-        var latents = tape.Encode(input, _encoder.Variable, _encoderBias.Variable, null, selection);
-        _l0 = tape.JumpReLU(latents, input, _encoder.Value, _encoderBias.Value, _logThreshold.Variable, bandwidth);
+        var latents = tape.Encode(input, Encoder.Variable, EncoderBias.Variable, null, selection);
+        _l0 = tape.JumpReLU(latents, input, Encoder.Value, EncoderBias.Value, _logThreshold.Variable, bandwidth);
         return latents;
     }
-
-    private protected override Variable DecodeLatents(Tape tape, SparseVariable latents) =>
-        tape.Decode(latents, _decoder.Variable, _decoderBias.Variable);
 }

@@ -20,8 +20,6 @@ internal unsafe interface ISimd<TVector>
 
     static abstract TVector Add(TVector left, TVector right);
 
-    static abstract TVector Subtract(TVector left, TVector right);
-
     static abstract TVector Multiply(TVector left, TVector right);
 
     static abstract TVector Divide(TVector left, TVector right);
@@ -56,8 +54,6 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     public static void Store(float* destination, Vector512<float> value) => Avx512F.Store(destination, value);
 
     public static Vector512<float> Add(Vector512<float> left, Vector512<float> right) => Avx512F.Add(left, right);
-
-    public static Vector512<float> Subtract(Vector512<float> left, Vector512<float> right) => Avx512F.Subtract(left, right);
 
     public static Vector512<float> Multiply(Vector512<float> left, Vector512<float> right) => Avx512F.Multiply(left, right);
 
@@ -100,8 +96,6 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
 
     public static Vector256<float> Add(Vector256<float> left, Vector256<float> right) => left + right;
 
-    public static Vector256<float> Subtract(Vector256<float> left, Vector256<float> right) => left - right;
-
     public static Vector256<float> Multiply(Vector256<float> left, Vector256<float> right) => left * right;
 
     public static Vector256<float> Divide(Vector256<float> left, Vector256<float> right) => left / right;
@@ -139,8 +133,6 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     public static void Store(float* destination, Vector128<float> value) => value.Store(destination);
 
     public static Vector128<float> Add(Vector128<float> left, Vector128<float> right) => left + right;
-
-    public static Vector128<float> Subtract(Vector128<float> left, Vector128<float> right) => left - right;
 
     public static Vector128<float> Multiply(Vector128<float> left, Vector128<float> right) => left * right;
 

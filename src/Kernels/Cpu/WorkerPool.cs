@@ -17,7 +17,7 @@ public interface IWork
 public sealed unsafe class WorkerPool : IDisposable
 {
     // Long enough to bridge the serial gap between two kernels of a training step, short enough not to burn a core when idle.
-    private const int SpinsBeforeSleep = 2000;
+    private const int SpinsBeforeSleep = 200;
 
     private const int Closed = int.MinValue;
 
