@@ -15,7 +15,6 @@ public sealed class BatchTopK : TwoMatrixAutoencoder
     // As SAELens forms the threshold of inference: a running mean of the smallest activation kept.
     private const double ThresholdRate = 0.01;
 
-
     internal BatchTopK(Device device, SaeConfig config)
         : base(device, config)
     {
