@@ -91,11 +91,11 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
                 $"{options.Output} holds a run already: continue it with --resume, pass over complete ones with --skip-existing, or name another --out");
         }
 
-        var train = OpenSplit(options.Train, "train", readLabels: true)!;
+        var train = OpenSplit(options.Train, "train")!;
         var splits = new List<(string Name, FeatureSet Set)>();
         foreach (var (name, paths) in new[] { ("val", options.Validation), ("test", options.Test) })
         {
-            if (OpenSplit(paths, name, readLabels: true) is { } set)
+            if (OpenSplit(paths, name) is { } set)
             {
                 splits.Add((name, set));
                 if (set.Dimension != train.Dimension)
@@ -187,7 +187,7 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
         return evaluation.Finish();
     }
 
-    private FeatureSet? OpenSplit(IReadOnlyList<string> paths, string name, bool readLabels)
+    private FeatureSet? OpenSplit(IReadOnlyList<string> paths, string name)
     {
         if (paths.Count == 0)
         {
@@ -198,7 +198,6 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
         {
             FeaturesColumn = options.FeaturesColumn,
             LabelColumn = options.LabelColumn,
-            ReadLabels = readLabels,
         });
     }
 

@@ -468,21 +468,13 @@ public sealed unsafe partial class CpuDevice
 
         private readonly void VisitJumpReLU(int m, float* z, float* g, int* placeOf, int n)
         {
-            var threshold = MathF.Exp(_logThreshold[m]);
-            var half = _bandwidth / 2;
-            double preSum = 0;
-            var l0Places = 0;
+            var band = new ThresholdBand(MathF.Exp(_logThreshold[m]), _bandwidth);
             for (var j = 0; j < n; j++)
             {
-                preSum += Math.Abs(_pre[placeOf[j]] - threshold) < half ? g[j] : 0;
-                l0Places += Math.Abs(z[j] - threshold) < half ? 1 : 0;
-                if (z[j] == 0)
-                {
-                    g[j] = 0;
-                }
+                band.Add(_pre[placeOf[j]], z[j], ref g[j]);
             }
 
-            _thresholdGradient[m] += (float)(-((threshold * preSum) + (_l0Factor * l0Places)) / _bandwidth);
+            _thresholdGradient[m] += band.Gradient(_l0Factor);
         }
     }
 

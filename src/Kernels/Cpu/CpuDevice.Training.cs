@@ -184,6 +184,28 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
+    /// <summary>Sums up the straight-through gradient of one latent's threshold (<see cref="Device.JumpReLUGradient"/>).</summary>
+    private struct ThresholdBand(float threshold, float bandwidth)
+    {
+        private readonly float _half = bandwidth / 2;
+        private double _preSum;
+        private int _l0Places;
+
+        /// <summary>Adds a place; where the latent is off, nothing goes on to the pre-activation.</summary>
+        public void Add(float pre, float z, ref float gradient)
+        {
+            _preSum += Math.Abs(pre - threshold) < _half ? gradient : 0;
+            _l0Places += Math.Abs(z - threshold) < _half ? 1 : 0;
+            if (z == 0)
+            {
+                gradient = 0;
+            }
+        }
+
+        /// <summary>The gradient of the threshold's logarithm.</summary>
+        public readonly float Gradient(double l0Factor) => (float)(-((threshold * _preSum) + (l0Factor * _l0Places)) / bandwidth);
+    }
+
     private readonly struct JumpReLUGradientWork(
         int* offsets,
         int* placeOf,
@@ -201,22 +223,14 @@ public sealed unsafe partial class CpuDevice
             var last = Math.Min(latents, (piece + 1) * LatentsPerPiece);
             for (var m = piece * LatentsPerPiece; m < last; m++)
             {
-                var threshold = MathF.Exp(logThreshold[m]);
-                var half = bandwidth / 2;
-                double preSum = 0;
-                var l0Places = 0;
+                var band = new ThresholdBand(MathF.Exp(logThreshold[m]), bandwidth);
                 for (var j = offsets[m]; j < offsets[m + 1]; j++)
                 {
                     var place = placeOf[j];
-                    preSum += Math.Abs(pre[place] - threshold) < half ? gradient[place] : 0;
-                    l0Places += Math.Abs(values[place] - threshold) < half ? 1 : 0;
-                    if (values[place] == 0)
-                    {
-                        gradient[place] = 0;
-                    }
+                    band.Add(pre[place], values[place], ref gradient[place]);
                 }
 
-                thresholdGradient[m] += (float)(-((threshold * preSum) + (l0Factor * l0Places)) / bandwidth);
+                thresholdGradient[m] += band.Gradient(l0Factor);
             }
         }
     }
