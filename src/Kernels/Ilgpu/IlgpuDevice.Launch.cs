@@ -1,0 +1,255 @@
+using ILGPU;
+using ILGPU.Runtime;
+
+namespace MonoLoss.Kernels.Ilgpu;
+
+/// <content>Launching: a kernel is compiled when it is first launched.</content>
+public sealed partial class IlgpuDevice
+{
+    private readonly Dictionary<Delegate, Delegate> _launchers = [];
+
+    private void Launch<T1>(Action<T1> kernel, KernelConfig config, T1 a1)
+        where T1 : struct
+    {
+        if (!_launchers.TryGetValue(kernel, out var launcher))
+        {
+            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+        }
+
+        ((Action<KernelConfig, T1>)launcher)(config, a1);
+    }
+
+    private void Launch<T1, T2>(Action<T1, T2> kernel, KernelConfig config, T1 a1, T2 a2)
+        where T1 : struct
+        where T2 : struct
+    {
+        if (!_launchers.TryGetValue(kernel, out var launcher))
+        {
+            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+        }
+
+        ((Action<KernelConfig, T1, T2>)launcher)(config, a1, a2);
+    }
+
+    private void Launch<T1, T2, T3>(Action<T1, T2, T3> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3)
+        where T1 : struct
+        where T2 : struct
+        where T3 : struct
+    {
+        if (!_launchers.TryGetValue(kernel, out var launcher))
+        {
+            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+        }
+
+        ((Action<KernelConfig, T1, T2, T3>)launcher)(config, a1, a2, a3);
+    }
+
+    private void Launch<T1, T2, T3, T4>(Action<T1, T2, T3, T4> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4)
+        where T1 : struct
+        where T2 : struct
+        where T3 : struct
+        where T4 : struct
+    {
+        if (!_launchers.TryGetValue(kernel, out var launcher))
+        {
+            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+        }
+
+        ((Action<KernelConfig, T1, T2, T3, T4>)launcher)(config, a1, a2, a3, a4);
+    }
+
+    private void Launch<T1, T2, T3, T4, T5>(Action<T1, T2, T3, T4, T5> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5)
+        where T1 : struct
+        where T2 : struct
+        where T3 : struct
+        where T4 : struct
+        where T5 : struct
+    {
+        if (!_launchers.TryGetValue(kernel, out var launcher))
+        {
+            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+        }
+
+        ((Action<KernelConfig, T1, T2, T3, T4, T5>)launcher)(config, a1, a2, a3, a4, a5);
+    }
+
+    private void Launch<T1, T2, T3, T4, T5, T6>(Action<T1, T2, T3, T4, T5, T6> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6)
+        where T1 : struct
+        where T2 : struct
+        where T3 : struct
+        where T4 : struct
+        where T5 : struct
+        where T6 : struct
+    {
+        if (!_launchers.TryGetValue(kernel, out var launcher))
+        {
+            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+        }
+
+        ((Action<KernelConfig, T1, T2, T3, T4, T5, T6>)launcher)(config, a1, a2, a3, a4, a5, a6);
+    }
+
+    private void Launch<T1, T2, T3, T4, T5, T6, T7>(Action<T1, T2, T3, T4, T5, T6, T7> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7)
+        where T1 : struct
+        where T2 : struct
+        where T3 : struct
+        where T4 : struct
+        where T5 : struct
+        where T6 : struct
+        where T7 : struct
+    {
+        if (!_launchers.TryGetValue(kernel, out var launcher))
+        {
+            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+        }
+
+        ((Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7>)launcher)(config, a1, a2, a3, a4, a5, a6, a7);
+    }
+
+    private void Launch<T1, T2, T3, T4, T5, T6, T7, T8>(Action<T1, T2, T3, T4, T5, T6, T7, T8> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8)
+        where T1 : struct
+        where T2 : struct
+        where T3 : struct
+        where T4 : struct
+        where T5 : struct
+        where T6 : struct
+        where T7 : struct
+        where T8 : struct
+    {
+        if (!_launchers.TryGetValue(kernel, out var launcher))
+        {
+            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+        }
+
+        ((Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8>)launcher)(config, a1, a2, a3, a4, a5, a6, a7, a8);
+    }
+
+    private void Launch<T1, T2, T3, T4, T5, T6, T7, T8, T9>(Action<T1, T2, T3, T4, T5, T6, T7, T8, T9> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9)
+        where T1 : struct
+        where T2 : struct
+        where T3 : struct
+        where T4 : struct
+        where T5 : struct
+        where T6 : struct
+        where T7 : struct
+        where T8 : struct
+        where T9 : struct
+    {
+        if (!_launchers.TryGetValue(kernel, out var launcher))
+        {
+            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+        }
+
+        ((Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9>)launcher)(config, a1, a2, a3, a4, a5, a6, a7, a8, a9);
+    }
+
+    private void Launch<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10>(Action<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9, T10 a10)
+        where T1 : struct
+        where T2 : struct
+        where T3 : struct
+        where T4 : struct
+        where T5 : struct
+        where T6 : struct
+        where T7 : struct
+        where T8 : struct
+        where T9 : struct
+        where T10 : struct
+    {
+        if (!_launchers.TryGetValue(kernel, out var launcher))
+        {
+            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+        }
+
+        ((Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10>)launcher)(config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10);
+    }
+
+    private void Launch<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11>(Action<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9, T10 a10, T11 a11)
+        where T1 : struct
+        where T2 : struct
+        where T3 : struct
+        where T4 : struct
+        where T5 : struct
+        where T6 : struct
+        where T7 : struct
+        where T8 : struct
+        where T9 : struct
+        where T10 : struct
+        where T11 : struct
+    {
+        if (!_launchers.TryGetValue(kernel, out var launcher))
+        {
+            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+        }
+
+        ((Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11>)launcher)(config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11);
+    }
+
+    private void Launch<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12>(Action<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9, T10 a10, T11 a11, T12 a12)
+        where T1 : struct
+        where T2 : struct
+        where T3 : struct
+        where T4 : struct
+        where T5 : struct
+        where T6 : struct
+        where T7 : struct
+        where T8 : struct
+        where T9 : struct
+        where T10 : struct
+        where T11 : struct
+        where T12 : struct
+    {
+        if (!_launchers.TryGetValue(kernel, out var launcher))
+        {
+            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+        }
+
+        ((Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12>)launcher)(config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12);
+    }
+
+    private void Launch<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13>(Action<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9, T10 a10, T11 a11, T12 a12, T13 a13)
+        where T1 : struct
+        where T2 : struct
+        where T3 : struct
+        where T4 : struct
+        where T5 : struct
+        where T6 : struct
+        where T7 : struct
+        where T8 : struct
+        where T9 : struct
+        where T10 : struct
+        where T11 : struct
+        where T12 : struct
+        where T13 : struct
+    {
+        if (!_launchers.TryGetValue(kernel, out var launcher))
+        {
+            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+        }
+
+        ((Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13>)launcher)(config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13);
+    }
+
+    private void Launch<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13, T14>(Action<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13, T14> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9, T10 a10, T11 a11, T12 a12, T13 a13, T14 a14)
+        where T1 : struct
+        where T2 : struct
+        where T3 : struct
+        where T4 : struct
+        where T5 : struct
+        where T6 : struct
+        where T7 : struct
+        where T8 : struct
+        where T9 : struct
+        where T10 : struct
+        where T11 : struct
+        where T12 : struct
+        where T13 : struct
+        where T14 : struct
+    {
+        if (!_launchers.TryGetValue(kernel, out var launcher))
+        {
+            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+        }
+
+        ((Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13, T14>)launcher)(config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14);
+    }
+}

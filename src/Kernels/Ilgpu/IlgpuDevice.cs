@@ -1,0 +1,75 @@
+using ILGPU;
+using ILGPU.Algorithms;
+using ILGPU.Runtime;
+using ILGPU.Runtime.CPU;
+
+namespace MonoLoss.Kernels.Ilgpu;
+
+/// <summary>A GPU (CUDA or OpenCL), or ILGPU's simulation of one on the processor, with kernels compiled by ILGPU.</summary>
+/// <remarks>
+/// Every sum is formed in an order that the sizes alone decide, never by floating-point atomics, so that the same call gives the same
+/// bits. A tensor may have up to 2³¹ − 1 elements.
+/// </remarks>
+public sealed partial class IlgpuDevice : Device
+{
+    /// <summary>Threads of a group, where a kernel does not say otherwise.</summary>
+    internal const int GroupSize = 256;
+
+    private readonly Context _context;
+
+    internal IlgpuDevice(string name, Context context, Accelerator accelerator)
+    {
+        (Name, _context, Accelerator) = (name, context, accelerator);
+    }
+
+    /// <inheritdoc/>
+    public override string Name { get; }
+
+    /// <inheritdoc/>
+    public override string Description => Accelerator.Name;
+
+    internal Accelerator Accelerator { get; }
+
+    internal AcceleratorStream Stream => Accelerator.DefaultStream;
+
+    /// <summary>ILGPU's simulation of a GPU on the processor: for checking kernels, at small sizes.</summary>
+    public static IlgpuDevice OpenSimulation()
+    {
+        var context = Context.Create(builder => builder.CPU(new CPUDevice(32, 8, 2)).EnableAlgorithms());
+        return new IlgpuDevice("ilgpu-cpu", context, context.GetPreferredDevice(preferCPU: true).CreateAccelerator(context));
+    }
+
+    /// <inheritdoc/>
+    public override DeviceArray<T> Allocate<T>(long length) => new IlgpuArray<T>(this, length);
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        Accelerator.Dispose();
+        _context.Dispose();
+    }
+
+    private static ArrayView<T> View<T>(DeviceArray<T> array)
+        where T : unmanaged => ((IlgpuArray<T>)array).View;
+
+    private static ArrayView<float> View(Tensor tensor) => View(tensor.Data);
+
+    private static ArrayView<Float1> Singles(Tensor tensor) => View(tensor).Cast<Float1>();
+
+    /// <summary>A matrix whose rows are a multiple of 16 bytes long, as groups of four floats.</summary>
+    private static ArrayView<Float4> Vectors(Tensor tensor) => View(tensor).Cast<Float4>();
+
+    /// <summary>Whether rows of this many columns start at multiples of 16 bytes.</summary>
+    private static bool IsVectorizable(int columns) => columns % 4 == 0;
+
+    /// <summary>Groups of <see cref="GroupSize"/> threads, one thread for each of <paramref name="count"/> elements.</summary>
+    private static KernelConfig Elements(long count) => new((int)((count + GroupSize - 1) / GroupSize), GroupSize);
+
+    private static void Require(bool condition, string message)
+    {
+        if (!condition)
+        {
+            throw new ArgumentException(message);
+        }
+    }
+}

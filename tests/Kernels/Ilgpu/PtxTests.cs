@@ -1,0 +1,74 @@
+using System.Reflection;
+using System.Text.RegularExpressions;
+using ILGPU;
+using ILGPU.Algorithms;
+using ILGPU.Backends.EntryPoints;
+using ILGPU.Backends.PTX;
+using ILGPU.Runtime.Cuda;
+using MonoLoss.Kernels.Ilgpu;
+
+namespace MonoLoss.Tests.Kernels.Ilgpu;
+
+/// <summary>Every kernel compiled to PTX without a GPU: what NVIDIA's driver would be given.</summary>
+public sealed partial class PtxTests
+{
+    /// <summary>Every kernel with the types it is launched with, for the A100 (8.0) and the H100 (9.0).</summary>
+    public static TheoryData<string, string, int> Kernels
+    {
+        get
+        {
+            var kernels = new TheoryData<string, string, int>();
+            foreach (var method in Methods())
+            {
+                foreach (var major in new[] { 8, 9 })
+                {
+                    kernels.Add(method.DeclaringType!.Name, Name(method), major);
+                }
+            }
+
+            return kernels;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Kernels))]
+    public void CompilesWithoutLocalMemory(string type, string kernel, int major)
+    {
+        var method = Methods().Single(method => method.DeclaringType!.Name == type && Name(method) == kernel);
+        var ptx = Compile(method, major);
+        Assert.DoesNotContain(".local", ptx);
+        Assert.DoesNotMatch(GenericAccess(), ptx);
+        if (method.GetCustomAttribute<KernelAttribute>()!.Vectorized || method.GetGenericArguments().Contains(typeof(Float4)))
+        {
+            Assert.Matches(VectorAccess(), ptx);
+        }
+    }
+
+    /// <summary>What must be seen by the driver as an access of global, shared or parameter memory is not left to be found out at run time.</summary>
+    [GeneratedRegex(@"\b(ld|st)(\.volatile)?\.(v[24]\.)?[bfsu]\d+")]
+    private static partial Regex GenericAccess();
+
+    [GeneratedRegex(@"\b(ld|st)\.global\.v4\.[bfsu]32")]
+    private static partial Regex VectorAccess();
+
+    private static string Compile(MethodInfo kernel, int major)
+    {
+        using var context = Context.Create(builder => builder.EnableAlgorithms().Optimize(OptimizationLevel.O2));
+        using var backend = new PTXBackend(context, new CudaArchitecture(major, 0), CudaInstructionSet.ISA_80, nvvmAPI: null!);
+        return ((PTXCompiledKernel)backend.Compile(EntryPointDescription.FromExplicitlyGroupedKernel(kernel), default)).PTXAssembly;
+    }
+
+    private static IEnumerable<MethodInfo> Methods() =>
+        from type in typeof(IlgpuDevice).Assembly.GetTypes()
+        from method in type.GetMethods(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic)
+        where method.IsDefined(typeof(KernelAttribute))
+        from instance in Instances(method)
+        select instance;
+
+    private static IEnumerable<MethodInfo> Instances(MethodInfo method) => method.IsGenericMethod
+        ? method.GetCustomAttributes<KernelInstanceAttribute>().Select(instance => method.MakeGenericMethod([.. instance.Arguments]))
+        : [method];
+
+    private static string Name(MethodInfo method) =>
+        method.IsGenericMethod ? $"{method.Name}<{string.Join(", ", method.GetGenericArguments().Select(type => type.Name))}>" : method.Name;
+}
