@@ -1,5 +1,18 @@
 using MonoLoss.Kernels.Cpu;
+using MonoLoss.Tests.Models;
 
 namespace MonoLoss.Tests.Kernels;
 
-public sealed class CpuConformanceTests() : DeviceConformance(new CpuDevice(2));
+/// <summary>A processor's device that the tests of a class share.</summary>
+public sealed class CpuFixture : IDisposable
+{
+    public CpuDevice Device { get; } = new(2);
+
+    public void Dispose() => Device.Dispose();
+}
+
+public sealed class CpuConformanceTests(CpuFixture cpu) : DeviceConformance(cpu.Device), IClassFixture<CpuFixture>;
+
+public sealed class CpuGoldenRunTests(CpuFixture cpu) : GoldenRuns(cpu.Device), IClassFixture<CpuFixture>;
+
+public sealed class CpuGoldenDatasetTests(CpuFixture cpu) : GoldenDatasets(cpu.Device), IClassFixture<CpuFixture>;

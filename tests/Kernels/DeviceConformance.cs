@@ -6,7 +6,7 @@ namespace MonoLoss.Tests.Kernels;
 /// Every kernel of a device against naive float64 loops, at sizes that are no multiple of anything, with empty rows, columns that never
 /// fire, ties, and k = 0, 1, M. A device has a class that derives from this one.
 /// </summary>
-public abstract class DeviceConformance : IDisposable
+public abstract class DeviceConformance
 {
     private readonly Device _device;
     private readonly Random _random = new(7);
@@ -26,8 +26,6 @@ public abstract class DeviceConformance : IDisposable
 
     /// <summary>B, D, M with so many active latents that kernels work densely (over a third), or block by block.</summary>
     public static TheoryData<int, int, int> DenseSizes => new() { { 300, 2000, 3 }, { 400, 2000, 4 }, { 5, 2000, 420 } };
-
-    public void Dispose() => _device.Dispose();
 
     [Theory]
     [MemberData(nameof(Sizes))]

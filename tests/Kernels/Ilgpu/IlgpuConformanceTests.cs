@@ -1,6 +1,27 @@
 using MonoLoss.Kernels.Ilgpu;
+using MonoLoss.Tests.Models;
 
 namespace MonoLoss.Tests.Kernels.Ilgpu;
 
-/// <summary>The kernels of the ILGPU device on ILGPU's simulation of a GPU.</summary>
-public sealed class IlgpuConformanceTests() : DeviceConformance(IlgpuDevice.OpenSimulation());
+/// <summary>ILGPU's simulation of a GPU. All tests share it, one after another, so that a kernel is compiled once.</summary>
+public sealed class IlgpuFixture : IDisposable
+{
+    public IlgpuDevice Device { get; } = IlgpuDevice.OpenSimulation();
+
+    public void Dispose() => Device.Dispose();
+}
+
+[CollectionDefinition(Name)]
+public sealed class IlgpuTests : ICollectionFixture<IlgpuFixture>
+{
+    public const string Name = "ILGPU";
+}
+
+[Collection(IlgpuTests.Name)]
+public sealed class IlgpuConformanceTests(IlgpuFixture ilgpu) : DeviceConformance(ilgpu.Device);
+
+[Collection(IlgpuTests.Name)]
+public sealed class IlgpuGoldenRunTests(IlgpuFixture ilgpu) : GoldenRuns(ilgpu.Device);
+
+[Collection(IlgpuTests.Name)]
+public sealed class IlgpuGoldenDatasetTests(IlgpuFixture ilgpu) : GoldenDatasets(ilgpu.Device);

@@ -1,15 +1,12 @@
 using MonoLoss.Kernels;
-using MonoLoss.Kernels.Cpu;
 using MonoLoss.Models;
 
 namespace MonoLoss.Tests.Models;
 
-/// <summary>Dataset-level scores, their gradients, and evaluations of official runs.</summary>
-public sealed class GoldenDatasetTests : IDisposable
+/// <summary>Dataset-level scores, their gradients, and evaluations of official runs. A device has a class that derives from this one.</summary>
+public abstract class GoldenDatasets(Device device)
 {
-    private readonly CpuDevice _device = new(2);
-
-    public void Dispose() => _device.Dispose();
+    private readonly Device _device = device;
 
     [Theory]
     [InlineData("full_dataset_batch_topk")]

@@ -1,14 +1,16 @@
 using MonoLoss.Autodiff;
 using MonoLoss.Kernels;
-using MonoLoss.Kernels.Cpu;
 using MonoLoss.Models;
 
 namespace MonoLoss.Tests.Models;
 
-/// <summary>Official training runs, replayed step by step (tests/goldens/README.md has the tolerances).</summary>
-public sealed class GoldenRunTests : IDisposable
+/// <summary>
+/// Official training runs, replayed step by step on a device (tests/goldens/README.md has the tolerances). A device has a class that
+/// derives from this one.
+/// </summary>
+public abstract class GoldenRuns(Device device)
 {
-    private readonly CpuDevice _device = new(2);
+    private readonly Device _device = device;
 
     private static readonly string[] Names =
     [
@@ -30,8 +32,6 @@ public sealed class GoldenRunTests : IDisposable
             return runs;
         }
     }
-
-    public void Dispose() => _device.Dispose();
 
     [Theory]
     [MemberData(nameof(Runs))]
