@@ -1,20 +1,26 @@
 using CommandLine;
 using MonoLoss.Bench;
 
-return Parser.Default
-    .ParseArguments<KernelsCommand, GemmCommand, StepsCommand, MonoScoreCommand, CompareCommand, ReportCommand, WorkerCommand>(args)
-    .MapResult(
-        (ICommand command) =>
+Type[] verbs =
+[
+    typeof(KernelsCommand), typeof(GemmCommand), typeof(StepsCommand), typeof(MonoScoreCommand), typeof(CompareCommand), typeof(ReportCommand),
+    typeof(WorkerCommand),
+#if ILGPU
+    typeof(BoundsCommand),
+#endif
+];
+return Parser.Default.ParseArguments(args, verbs).MapResult(
+    (ICommand command) =>
+    {
+        try
         {
-            try
-            {
-                command.Run();
-                return 0;
-            }
-            catch (BenchException exception)
-            {
-                Console.Error.WriteLine($"bench: {exception.Message}");
-                return 2;
-            }
-        },
-        errors => errors.IsHelp() || errors.IsVersion() ? 0 : 2);
+            command.Run();
+            return 0;
+        }
+        catch (BenchException exception)
+        {
+            Console.Error.WriteLine($"bench: {exception.Message}");
+            return 2;
+        }
+    },
+    errors => errors.IsHelp() || errors.IsVersion() ? 0 : 2);

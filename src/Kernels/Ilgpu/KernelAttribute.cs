@@ -23,6 +23,9 @@ internal sealed class KernelAttribute(string bytes, string flops = "0") : Attrib
     /// <summary>Floating-point operations of one launch.</summary>
     public string Flops => flops;
 
+    /// <summary>Whether the operations are those of tensor cores.</summary>
+    public bool TensorCores { get; init; }
+
     /// <summary>Threads of a group.</summary>
     public int GroupSize { get; init; } = IlgpuDevice.GroupSize;
 
