@@ -1,0 +1,67 @@
+using MonoLoss.Autodiff;
+using MonoLoss.Data;
+using MonoLoss.Kernels;
+using MonoLoss.Kernels.Cpu;
+using MonoLoss.Models;
+
+namespace MonoLoss.Tests.Kernels.Ilgpu;
+
+/// <summary>The processor's kernels and ILGPU's, side by side on real features.</summary>
+[Collection(IlgpuTests.Name)]
+public sealed class AgreementTests(IlgpuFixture ilgpu)
+{
+    private const int Rows = 64;
+    private const int Steps = 3;
+
+    [SharedDataTheory]
+    [InlineData(Architecture.BatchTopK)]
+    [InlineData(Architecture.TopK)]
+    [InlineData(Architecture.JumpReLU)]
+    [InlineData(Architecture.Vanilla)]
+    public void LossesOfAShortRunAgree(Architecture architecture)
+    {
+        using var cpu = new CpuDevice(1);
+        var expected = Train(cpu, architecture);
+        var actual = Train(ilgpu.Device, architecture);
+        for (var step = 0; step < Steps; step++)
+        {
+            Assert.True(
+                Math.Abs(expected[step] - actual[step]) <= 1e-4 * Math.Abs(expected[step]), $"step {step}: {actual[step]} is not {expected[step]}");
+        }
+    }
+
+    private static List<double> Train(Device device, Architecture architecture)
+    {
+        var set = FeatureSet.Open(SharedData.File("features", "cifar10-resnet56-train.parquet"));
+        using var reader = set.OpenReader();
+        using var model = SparseAutoencoder.Create(device, new SaeConfig
+        {
+            Architecture = architecture,
+            Dimension = set.Dimension,
+            Latents = 96,
+            K = 8,
+            AuxK = 8,
+            Normalize = architecture == Architecture.JumpReLU,
+            MonoCoefficient = 0.1,
+            Bandwidth = 0.3,
+        });
+        model.Initialize(new Random(1));
+        using var tape = new Tape(device);
+        using var adam = new Adam(device, model.Parameters);
+        using var x = device.Tensor(Rows, set.Dimension);
+        var rows = new float[Rows * set.Dimension];
+        var losses = new List<double>();
+        for (var step = 0; step < Steps; step++)
+        {
+            Assert.Equal(Rows, reader.Read(rows, new int[Rows]));
+            x.Set(rows);
+            tape.Reset();
+            var loss = model.Loss(tape, x, deadAfter: 1, batchMonoLoss: true);
+            tape.Backward(loss.Total);
+            adam.Step(1e-3f, 6.25e-10f, 1);
+            losses.Add(loss.Total.Read());
+        }
+
+        return losses;
+    }
+}
