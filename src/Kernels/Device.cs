@@ -16,6 +16,11 @@ public abstract class Device : IDisposable
     /// <summary>What the device is, for people.</summary>
     public abstract string Description { get; }
 
+    /// <summary>Waits until everything asked for so far is done: for measuring. Reading a result waits by itself.</summary>
+    public virtual void Synchronize()
+    {
+    }
+
     // ---- memory -------------------------------------------------------------------------------------------------------
 
     /// <summary>Takes memory for <paramref name="length"/> elements, all zero.</summary>

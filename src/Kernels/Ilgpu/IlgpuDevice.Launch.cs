@@ -1,3 +1,4 @@
+using System.Reflection;
 using ILGPU;
 using ILGPU.Runtime;
 
@@ -8,72 +9,87 @@ public sealed partial class IlgpuDevice
 {
     private readonly Dictionary<Delegate, Delegate> _launchers = [];
 
-    private void Launch<T1>(Action<T1> kernel, KernelConfig config, T1 a1)
+    /// <summary>Told every kernel that is launched, and with how many threads.</summary>
+    internal event Action<MethodInfo, long>? Launched;
+
+    private Delegate? Find(Delegate kernel, KernelConfig config)
+    {
+        Launched?.Invoke(kernel.Method, config.GridDim.LongSize * config.GroupDim.LongSize);
+        return _launchers.GetValueOrDefault(kernel);
+    }
+
+    private void Launch<T1>(
+        Action<T1> kernel, KernelConfig config, T1 a1)
         where T1 : struct
     {
-        if (!_launchers.TryGetValue(kernel, out var launcher))
+        if (Find(kernel, config) is not Action<KernelConfig, T1> launcher)
         {
             _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
         }
 
-        ((Action<KernelConfig, T1>)launcher)(config, a1);
+        launcher(config, a1);
     }
 
-    private void Launch<T1, T2>(Action<T1, T2> kernel, KernelConfig config, T1 a1, T2 a2)
+    private void Launch<T1, T2>(
+        Action<T1, T2> kernel, KernelConfig config, T1 a1, T2 a2)
         where T1 : struct
         where T2 : struct
     {
-        if (!_launchers.TryGetValue(kernel, out var launcher))
+        if (Find(kernel, config) is not Action<KernelConfig, T1, T2> launcher)
         {
             _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
         }
 
-        ((Action<KernelConfig, T1, T2>)launcher)(config, a1, a2);
+        launcher(config, a1, a2);
     }
 
-    private void Launch<T1, T2, T3>(Action<T1, T2, T3> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3)
+    private void Launch<T1, T2, T3>(
+        Action<T1, T2, T3> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3)
         where T1 : struct
         where T2 : struct
         where T3 : struct
     {
-        if (!_launchers.TryGetValue(kernel, out var launcher))
+        if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3> launcher)
         {
             _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
         }
 
-        ((Action<KernelConfig, T1, T2, T3>)launcher)(config, a1, a2, a3);
+        launcher(config, a1, a2, a3);
     }
 
-    private void Launch<T1, T2, T3, T4>(Action<T1, T2, T3, T4> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4)
+    private void Launch<T1, T2, T3, T4>(
+        Action<T1, T2, T3, T4> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4)
         where T1 : struct
         where T2 : struct
         where T3 : struct
         where T4 : struct
     {
-        if (!_launchers.TryGetValue(kernel, out var launcher))
+        if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3, T4> launcher)
         {
             _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
         }
 
-        ((Action<KernelConfig, T1, T2, T3, T4>)launcher)(config, a1, a2, a3, a4);
+        launcher(config, a1, a2, a3, a4);
     }
 
-    private void Launch<T1, T2, T3, T4, T5>(Action<T1, T2, T3, T4, T5> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5)
+    private void Launch<T1, T2, T3, T4, T5>(
+        Action<T1, T2, T3, T4, T5> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5)
         where T1 : struct
         where T2 : struct
         where T3 : struct
         where T4 : struct
         where T5 : struct
     {
-        if (!_launchers.TryGetValue(kernel, out var launcher))
+        if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3, T4, T5> launcher)
         {
             _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
         }
 
-        ((Action<KernelConfig, T1, T2, T3, T4, T5>)launcher)(config, a1, a2, a3, a4, a5);
+        launcher(config, a1, a2, a3, a4, a5);
     }
 
-    private void Launch<T1, T2, T3, T4, T5, T6>(Action<T1, T2, T3, T4, T5, T6> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6)
+    private void Launch<T1, T2, T3, T4, T5, T6>(
+        Action<T1, T2, T3, T4, T5, T6> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6)
         where T1 : struct
         where T2 : struct
         where T3 : struct
@@ -81,15 +97,16 @@ public sealed partial class IlgpuDevice
         where T5 : struct
         where T6 : struct
     {
-        if (!_launchers.TryGetValue(kernel, out var launcher))
+        if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3, T4, T5, T6> launcher)
         {
             _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
         }
 
-        ((Action<KernelConfig, T1, T2, T3, T4, T5, T6>)launcher)(config, a1, a2, a3, a4, a5, a6);
+        launcher(config, a1, a2, a3, a4, a5, a6);
     }
 
-    private void Launch<T1, T2, T3, T4, T5, T6, T7>(Action<T1, T2, T3, T4, T5, T6, T7> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7)
+    private void Launch<T1, T2, T3, T4, T5, T6, T7>(
+        Action<T1, T2, T3, T4, T5, T6, T7> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7)
         where T1 : struct
         where T2 : struct
         where T3 : struct
@@ -98,15 +115,16 @@ public sealed partial class IlgpuDevice
         where T6 : struct
         where T7 : struct
     {
-        if (!_launchers.TryGetValue(kernel, out var launcher))
+        if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7> launcher)
         {
             _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
         }
 
-        ((Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7>)launcher)(config, a1, a2, a3, a4, a5, a6, a7);
+        launcher(config, a1, a2, a3, a4, a5, a6, a7);
     }
 
-    private void Launch<T1, T2, T3, T4, T5, T6, T7, T8>(Action<T1, T2, T3, T4, T5, T6, T7, T8> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8)
+    private void Launch<T1, T2, T3, T4, T5, T6, T7, T8>(
+        Action<T1, T2, T3, T4, T5, T6, T7, T8> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8)
         where T1 : struct
         where T2 : struct
         where T3 : struct
@@ -116,15 +134,16 @@ public sealed partial class IlgpuDevice
         where T7 : struct
         where T8 : struct
     {
-        if (!_launchers.TryGetValue(kernel, out var launcher))
+        if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8> launcher)
         {
             _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
         }
 
-        ((Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8>)launcher)(config, a1, a2, a3, a4, a5, a6, a7, a8);
+        launcher(config, a1, a2, a3, a4, a5, a6, a7, a8);
     }
 
-    private void Launch<T1, T2, T3, T4, T5, T6, T7, T8, T9>(Action<T1, T2, T3, T4, T5, T6, T7, T8, T9> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9)
+    private void Launch<T1, T2, T3, T4, T5, T6, T7, T8, T9>(
+        Action<T1, T2, T3, T4, T5, T6, T7, T8, T9> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9)
         where T1 : struct
         where T2 : struct
         where T3 : struct
@@ -135,15 +154,16 @@ public sealed partial class IlgpuDevice
         where T8 : struct
         where T9 : struct
     {
-        if (!_launchers.TryGetValue(kernel, out var launcher))
+        if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9> launcher)
         {
             _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
         }
 
-        ((Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9>)launcher)(config, a1, a2, a3, a4, a5, a6, a7, a8, a9);
+        launcher(config, a1, a2, a3, a4, a5, a6, a7, a8, a9);
     }
 
-    private void Launch<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10>(Action<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9, T10 a10)
+    private void Launch<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10>(
+        Action<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9, T10 a10)
         where T1 : struct
         where T2 : struct
         where T3 : struct
@@ -155,15 +175,16 @@ public sealed partial class IlgpuDevice
         where T9 : struct
         where T10 : struct
     {
-        if (!_launchers.TryGetValue(kernel, out var launcher))
+        if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10> launcher)
         {
             _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
         }
 
-        ((Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10>)launcher)(config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10);
+        launcher(config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10);
     }
 
-    private void Launch<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11>(Action<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9, T10 a10, T11 a11)
+    private void Launch<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11>(
+        Action<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9, T10 a10, T11 a11)
         where T1 : struct
         where T2 : struct
         where T3 : struct
@@ -176,15 +197,16 @@ public sealed partial class IlgpuDevice
         where T10 : struct
         where T11 : struct
     {
-        if (!_launchers.TryGetValue(kernel, out var launcher))
+        if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11> launcher)
         {
             _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
         }
 
-        ((Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11>)launcher)(config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11);
+        launcher(config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11);
     }
 
-    private void Launch<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12>(Action<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9, T10 a10, T11 a11, T12 a12)
+    private void Launch<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12>(
+        Action<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9, T10 a10, T11 a11, T12 a12)
         where T1 : struct
         where T2 : struct
         where T3 : struct
@@ -198,15 +220,16 @@ public sealed partial class IlgpuDevice
         where T11 : struct
         where T12 : struct
     {
-        if (!_launchers.TryGetValue(kernel, out var launcher))
+        if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12> launcher)
         {
             _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
         }
 
-        ((Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12>)launcher)(config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12);
+        launcher(config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12);
     }
 
-    private void Launch<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13>(Action<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9, T10 a10, T11 a11, T12 a12, T13 a13)
+    private void Launch<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13>(
+        Action<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9, T10 a10, T11 a11, T12 a12, T13 a13)
         where T1 : struct
         where T2 : struct
         where T3 : struct
@@ -221,15 +244,16 @@ public sealed partial class IlgpuDevice
         where T12 : struct
         where T13 : struct
     {
-        if (!_launchers.TryGetValue(kernel, out var launcher))
+        if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13> launcher)
         {
             _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
         }
 
-        ((Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13>)launcher)(config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13);
+        launcher(config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13);
     }
 
-    private void Launch<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13, T14>(Action<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13, T14> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9, T10 a10, T11 a11, T12 a12, T13 a13, T14 a14)
+    private void Launch<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13, T14>(
+        Action<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13, T14> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9, T10 a10, T11 a11, T12 a12, T13 a13, T14 a14)
         where T1 : struct
         where T2 : struct
         where T3 : struct
@@ -245,11 +269,11 @@ public sealed partial class IlgpuDevice
         where T13 : struct
         where T14 : struct
     {
-        if (!_launchers.TryGetValue(kernel, out var launcher))
+        if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13, T14> launcher)
         {
             _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
         }
 
-        ((Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13, T14>)launcher)(config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14);
+        launcher(config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14);
     }
 }

@@ -40,6 +40,9 @@ public sealed partial class IlgpuDevice : Device
     }
 
     /// <inheritdoc/>
+    public override void Synchronize() => Stream.Synchronize();
+
+    /// <inheritdoc/>
     public override DeviceArray<T> Allocate<T>(long length) => new IlgpuArray<T>(this, length);
 
     /// <inheritdoc/>
