@@ -1,90 +1,88 @@
-using System.Data;
 using System.Globalization;
-using System.Reflection;
 using CommandLine;
 using MonoLoss.Kernels.Ilgpu;
+using MonoLoss.Models;
 
 namespace MonoLoss.Bench;
 
-/// <summary>The least time of every kernel of the ILGPU device, from the bytes and operations that it states: no GPU is needed.</summary>
+/// <summary>
+/// The least time of every kernel of the ILGPU device from the bytes and operations that it states, and of whole steps from the
+/// kernels that they launch. No GPU is needed: launches are counted in ILGPU's simulation of one, at small sizes.
+/// </summary>
 [Verb("bounds", HelpText = "For every GPU kernel the bytes, the operations and the time that they bound, on an H100 if not said otherwise.")]
-internal sealed class BoundsCommand : ICommand
+internal sealed class BoundsCommand : GpuOptions
 {
-    /// <summary>B.</summary>
-    [Option("rows", Default = Sizes.Rows, HelpText = "Rows of a batch, B.")]
-    public int Rows { get; set; }
-
-    /// <summary>D.</summary>
-    [Option("features", Default = Sizes.Features, HelpText = "Features, D.")]
-    public int Features { get; set; }
-
-    /// <summary>M.</summary>
-    [Option("latents", Default = Sizes.Latents, HelpText = "Latents, M.")]
-    public int Latents { get; set; }
-
-    /// <summary>k.</summary>
-    [Option('k', "active", Default = Sizes.K, HelpText = "Active latents a row, k.")]
-    public int K { get; set; }
-
-    /// <summary>Bandwidth of the GPU's memory.</summary>
-    [Option("memory", Default = 3.35, HelpText = "Bandwidth of the memory, TB/s.")]
-    public double Memory { get; set; }
-
-    /// <summary>Bandwidth of the level-2 cache.</summary>
-    [Option("cache", Default = 5.5, HelpText = "Bandwidth of the level-2 cache, TB/s.")]
-    public double Cache { get; set; }
-
-    /// <summary>Peak of float32.</summary>
-    [Option("flops", Default = 66.9, HelpText = "Peak of float32 arithmetic, TFLOP/s.")]
-    public double Flops { get; set; }
-
-    /// <summary>Peak of the tensor cores.</summary>
-    [Option("tf32", Default = 494.7, HelpText = "Peak of TF32 on tensor cores, TFLOP/s.")]
-    public double Tf32 { get; set; }
+    // The paper's time for a MonoScore: samples, and seconds on an H100.
+    private const int PaperSamples = 65_536;
+    private const double PaperSeconds = 1.2;
 
     /// <inheritdoc/>
-    public void Run()
+    public override void Run()
     {
         Console.WriteLine(FormattableString.Invariant(
-            $"\nB {Rows}, D {Features}, M {Latents}, k {K}; {Memory} TB/s from memory, {Cache} TB/s from the level-2 cache, {Flops} TFLOP/s, TF32 {Tf32} TFLOP/s.\n"));
+            $"""
+
+            B {Rows}, D {Features}, M {Latents}, k {Active}; {Memory} TB/s from memory, {Cache} TB/s from the level-2 cache, {Flops} TFLOP/s, TF32 {TensorFlops} TFLOP/s.
+
+            """));
+        PrintKernels();
+        Console.WriteLine();
+        PrintWorks();
+    }
+
+    private static string Format(double value, string format = "0.0") => value.ToString(format, CultureInfo.InvariantCulture);
+
+    private void PrintKernels()
+    {
         var table = new Table("kernel", "MB", "of the least", "MB through L2", "GFLOP", "at least µs", "bound by");
-        foreach (var method in KernelMethods())
+        foreach (var kernel in KernelBound.Kernels())
         {
-            var cost = method.GetCustomAttribute<KernelAttribute>()!;
-            var (bytes, cached, flops) = (Evaluate(cost.Bytes), Evaluate(cost.CachedBytes), Evaluate(cost.Flops));
-            var (time, by) = new[]
-            {
-                (bytes / Memory, "memory"),
-                (cached / Cache, "level-2 cache"),
-                (flops / (cost.TensorCores ? Tf32 : Flops), cost.TensorCores ? "tensor cores" : "arithmetic"),
-            }.MaxBy(bound => bound.Item1);
+            var bound = KernelBound.Of(kernel, this);
             table.Add(
-                $"{method.DeclaringType!.Name.Replace("Kernels", string.Empty, StringComparison.Ordinal)}.{method.Name}",
-                (bytes / 1e6).ToString("0.00", CultureInfo.InvariantCulture),
-                (bytes / Evaluate(cost.LeastBytes ?? cost.Bytes)).ToString("0.00", CultureInfo.InvariantCulture),
-                (cached / 1e6).ToString("0.0", CultureInfo.InvariantCulture),
-                (flops / 1e9).ToString("0.00", CultureInfo.InvariantCulture),
-                (time / 1e6).ToString("0.0", CultureInfo.InvariantCulture),
-                by);
+                KernelBound.Name(kernel),
+                Format(bound.Bytes / 1e6, "0.00"),
+                Format(bound.Bytes / bound.LeastBytes, "0.00"),
+                Format(bound.CachedBytes / 1e6),
+                Format(bound.Flops / 1e9, "0.00"),
+                Format(bound.Seconds * 1e6),
+                bound.By);
         }
 
         table.Print();
     }
 
-    private static IEnumerable<MethodInfo> KernelMethods() =>
-        from type in typeof(IlgpuDevice).Assembly.GetTypes()
-        from method in type.GetMethods(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic)
-        where method.IsDefined(typeof(KernelAttribute))
-        orderby type.Name, method.Name
-        select method;
-
-    /// <summary>A formula in B, D, M, K and N at the sizes asked for.</summary>
-    private double Evaluate(string formula)
+    private void PrintWorks()
     {
-        var sizes = new Dictionary<char, double> { ['B'] = Rows, ['D'] = Features, ['M'] = Latents, ['K'] = K, ['N'] = (double)Rows * K };
-        var text = string.Concat(formula.Select(
-            letter => sizes.TryGetValue(letter, out var size) ? size.ToString("0.0", CultureInfo.InvariantCulture) : letter.ToString()));
-        using var arithmetic = new DataTable();
-        return Convert.ToDouble(arithmetic.Compute(text, null), CultureInfo.InvariantCulture);
+        var small = new BoundsCommand { Rows = 64, Features = 24, Latents = 96, Active = 8 };
+        var table = new Table("work", "launches", "MB", "MB through L2", "GFLOP", "at least ms");
+        using var device = IlgpuDevice.OpenSimulation();
+        var log = new LaunchLog(device, profile: false);
+        using var batchTopK = new GpuWork(device, Architecture.BatchTopK, small);
+        using var topK = new GpuWork(device, Architecture.TopK, small);
+        (string Name, IReadOnlyList<KernelLaunch> Launches, double Times)[] works =
+        [
+            ("batch_topk step with MonoLoss", log.During(batchTopK.Step), 1),
+            ("topk step with MonoLoss", log.During(topK.Step), 1),
+            ($"MonoScore of {PaperSamples} samples", log.During(batchTopK.AddToScores), (double)PaperSamples / Rows),
+        ];
+        // The same kernel may run over a matrix and over a vector: its cost is as its threads.
+        var most = works.SelectMany(work => work.Launches).GroupBy(launch => launch.Kernel)
+            .ToDictionary(group => group.Key, group => (double)group.Max(launch => launch.Threads));
+        foreach (var (name, launches, times) in works)
+        {
+            var bounds = launches.Select(launch => (Bound: KernelBound.Of(launch.Kernel, this), Share: launch.Threads / most[launch.Kernel]));
+            double Sum(Func<KernelBound, double> figure) => times * bounds.Sum(bound => bound.Share * figure(bound.Bound));
+            table.Add(
+                name,
+                Format(times * launches.Count, "0"),
+                Format(Sum(bound => bound.Bytes) / 1e6),
+                Format(Sum(bound => bound.CachedBytes) / 1e6),
+                Format(Sum(bound => bound.Flops) / 1e9),
+                Format(Sum(bound => bound.Seconds) * 1e3, "0.00"));
+        }
+
+        table.Print();
+        Console.WriteLine(FormattableString.Invariant(
+            $"\nThe paper's time for MonoScore of {PaperSamples} samples on an H100: {PaperSeconds} s."));
     }
 }

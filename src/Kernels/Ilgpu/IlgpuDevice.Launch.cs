@@ -9,12 +9,12 @@ public sealed partial class IlgpuDevice
 {
     private readonly Dictionary<Delegate, Delegate> _launchers = [];
 
-    /// <summary>Told every kernel that is launched, and with how many threads.</summary>
-    internal event Action<MethodInfo, long>? Launched;
+    /// <summary>Who watches launches; null for nobody.</summary>
+    internal ILaunchObserver? Observer { get; set; }
 
     private Delegate? Find(Delegate kernel, KernelConfig config)
     {
-        Launched?.Invoke(kernel.Method, config.GridDim.LongSize * config.GroupDim.LongSize);
+        Observer?.Launching(kernel.Method, config.GridDim.LongSize * config.GroupDim.LongSize);
         return _launchers.GetValueOrDefault(kernel);
     }
 
@@ -28,6 +28,7 @@ public sealed partial class IlgpuDevice
         }
 
         launcher(config, a1);
+        Observer?.Launched();
     }
 
     private void Launch<T1, T2>(
@@ -41,6 +42,7 @@ public sealed partial class IlgpuDevice
         }
 
         launcher(config, a1, a2);
+        Observer?.Launched();
     }
 
     private void Launch<T1, T2, T3>(
@@ -55,6 +57,7 @@ public sealed partial class IlgpuDevice
         }
 
         launcher(config, a1, a2, a3);
+        Observer?.Launched();
     }
 
     private void Launch<T1, T2, T3, T4>(
@@ -70,6 +73,7 @@ public sealed partial class IlgpuDevice
         }
 
         launcher(config, a1, a2, a3, a4);
+        Observer?.Launched();
     }
 
     private void Launch<T1, T2, T3, T4, T5>(
@@ -86,6 +90,7 @@ public sealed partial class IlgpuDevice
         }
 
         launcher(config, a1, a2, a3, a4, a5);
+        Observer?.Launched();
     }
 
     private void Launch<T1, T2, T3, T4, T5, T6>(
@@ -103,6 +108,7 @@ public sealed partial class IlgpuDevice
         }
 
         launcher(config, a1, a2, a3, a4, a5, a6);
+        Observer?.Launched();
     }
 
     private void Launch<T1, T2, T3, T4, T5, T6, T7>(
@@ -121,6 +127,7 @@ public sealed partial class IlgpuDevice
         }
 
         launcher(config, a1, a2, a3, a4, a5, a6, a7);
+        Observer?.Launched();
     }
 
     private void Launch<T1, T2, T3, T4, T5, T6, T7, T8>(
@@ -140,6 +147,7 @@ public sealed partial class IlgpuDevice
         }
 
         launcher(config, a1, a2, a3, a4, a5, a6, a7, a8);
+        Observer?.Launched();
     }
 
     private void Launch<T1, T2, T3, T4, T5, T6, T7, T8, T9>(
@@ -160,6 +168,7 @@ public sealed partial class IlgpuDevice
         }
 
         launcher(config, a1, a2, a3, a4, a5, a6, a7, a8, a9);
+        Observer?.Launched();
     }
 
     private void Launch<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10>(
@@ -181,6 +190,7 @@ public sealed partial class IlgpuDevice
         }
 
         launcher(config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10);
+        Observer?.Launched();
     }
 
     private void Launch<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11>(
@@ -203,6 +213,7 @@ public sealed partial class IlgpuDevice
         }
 
         launcher(config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11);
+        Observer?.Launched();
     }
 
     private void Launch<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12>(
@@ -226,6 +237,7 @@ public sealed partial class IlgpuDevice
         }
 
         launcher(config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12);
+        Observer?.Launched();
     }
 
     private void Launch<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13>(
@@ -250,6 +262,7 @@ public sealed partial class IlgpuDevice
         }
 
         launcher(config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13);
+        Observer?.Launched();
     }
 
     private void Launch<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13, T14>(
@@ -275,5 +288,6 @@ public sealed partial class IlgpuDevice
         }
 
         launcher(config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14);
+        Observer?.Launched();
     }
 }

@@ -1,0 +1,42 @@
+using CommandLine;
+
+namespace MonoLoss.Bench;
+
+/// <summary>The sizes and the GPU that bounds are formed for: an H100 (SXM) at the paper's sizes if not said otherwise.</summary>
+internal abstract class GpuOptions : ICommand
+{
+    /// <summary>B.</summary>
+    [Option("rows", Default = Sizes.Rows, HelpText = "Rows of a batch, B.")]
+    public int Rows { get; set; }
+
+    /// <summary>D.</summary>
+    [Option("features", Default = Sizes.Features, HelpText = "Features, D.")]
+    public int Features { get; set; }
+
+    /// <summary>M.</summary>
+    [Option("latents", Default = Sizes.Latents, HelpText = "Latents, M.")]
+    public int Latents { get; set; }
+
+    /// <summary>k.</summary>
+    [Option('k', "active", Default = Sizes.K, HelpText = "Active latents a row, k.")]
+    public int Active { get; set; }
+
+    /// <summary>Bandwidth of the GPU's memory.</summary>
+    [Option("memory", Default = 3.35, HelpText = "Bandwidth of the memory, TB/s.")]
+    public double Memory { get; set; }
+
+    /// <summary>Bandwidth of the level-2 cache.</summary>
+    [Option("cache", Default = 5.5, HelpText = "Bandwidth of the level-2 cache, TB/s.")]
+    public double Cache { get; set; }
+
+    /// <summary>Peak of float32.</summary>
+    [Option("flops", Default = 66.9, HelpText = "Peak of float32 arithmetic, TFLOP/s.")]
+    public double Flops { get; set; }
+
+    /// <summary>Peak of the tensor cores.</summary>
+    [Option("tensor-flops", Default = 494.7, HelpText = "Peak of TF32 on tensor cores, TFLOP/s.")]
+    public double TensorFlops { get; set; }
+
+    /// <inheritdoc/>
+    public abstract void Run();
+}

@@ -1,0 +1,15 @@
+using System.Reflection;
+
+namespace MonoLoss.Kernels.Ilgpu;
+
+/// <summary>Watches the launches of a device: for benchmarks and tests.</summary>
+internal interface ILaunchObserver
+{
+    /// <summary>A kernel is about to be launched.</summary>
+    /// <param name="kernel">The method, a generic one with its types.</param>
+    /// <param name="threads">Threads of all groups.</param>
+    void Launching(MethodInfo kernel, long threads);
+
+    /// <summary>The last one was handed to the accelerator.</summary>
+    void Launched();
+}
