@@ -1,5 +1,6 @@
 using System.Reflection;
 using ILGPU;
+using ILGPU.Backends.EntryPoints;
 using ILGPU.Runtime;
 
 namespace MonoLoss.Kernels.Ilgpu;
@@ -12,22 +13,39 @@ public sealed partial class IlgpuDevice
     /// <summary>Who watches launches; null for nobody.</summary>
     internal ILaunchObserver? Observer { get; set; }
 
+    /// <summary>Runs kernels in ILGPU's place; null for ILGPU.</summary>
+    internal IKernelExecutor? Executor { get; init; }
+
     private Delegate? Find(Delegate kernel, KernelConfig config)
     {
         Observer?.Launching(kernel.Method, config.GridDim.LongSize * config.GroupDim.LongSize);
         return _launchers.GetValueOrDefault(kernel);
     }
 
+    private TLauncher Load<TLauncher>(Delegate kernel)
+        where TLauncher : Delegate
+    {
+        var attribute = kernel.Method.GetCustomAttribute<KernelAttribute>()!;
+        var compiled = Accelerator.CompileKernel(
+            EntryPointDescription.FromExplicitlyGroupedKernel(kernel.Method), PtxKernel.Specialization(attribute));
+        PtxKernel.Repair(compiled);
+        var launcher = Accelerator.LoadKernel(compiled).CreateLauncherDelegate<TLauncher>();
+        _launchers[kernel] = launcher;
+        return launcher;
+    }
+
     private void Launch<T1>(
         Action<T1> kernel, KernelConfig config, T1 a1)
         where T1 : struct
     {
-        if (Find(kernel, config) is not Action<KernelConfig, T1> launcher)
+        if (Executor is not null)
         {
-            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+            Executor.Run(kernel.Method, config, a1);
+            return;
         }
 
-        launcher(config, a1);
+        var launcher = (Action<AcceleratorStream, KernelConfig, T1>?)Find(kernel, config);
+        (launcher ?? Load<Action<AcceleratorStream, KernelConfig, T1>>(kernel))(Stream, config, a1);
         Observer?.Launched();
     }
 
@@ -36,12 +54,14 @@ public sealed partial class IlgpuDevice
         where T1 : struct
         where T2 : struct
     {
-        if (Find(kernel, config) is not Action<KernelConfig, T1, T2> launcher)
+        if (Executor is not null)
         {
-            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+            Executor.Run(kernel.Method, config, a1, a2);
+            return;
         }
 
-        launcher(config, a1, a2);
+        var launcher = (Action<AcceleratorStream, KernelConfig, T1, T2>?)Find(kernel, config);
+        (launcher ?? Load<Action<AcceleratorStream, KernelConfig, T1, T2>>(kernel))(Stream, config, a1, a2);
         Observer?.Launched();
     }
 
@@ -51,12 +71,14 @@ public sealed partial class IlgpuDevice
         where T2 : struct
         where T3 : struct
     {
-        if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3> launcher)
+        if (Executor is not null)
         {
-            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+            Executor.Run(kernel.Method, config, a1, a2, a3);
+            return;
         }
 
-        launcher(config, a1, a2, a3);
+        var launcher = (Action<AcceleratorStream, KernelConfig, T1, T2, T3>?)Find(kernel, config);
+        (launcher ?? Load<Action<AcceleratorStream, KernelConfig, T1, T2, T3>>(kernel))(Stream, config, a1, a2, a3);
         Observer?.Launched();
     }
 
@@ -67,12 +89,14 @@ public sealed partial class IlgpuDevice
         where T3 : struct
         where T4 : struct
     {
-        if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3, T4> launcher)
+        if (Executor is not null)
         {
-            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+            Executor.Run(kernel.Method, config, a1, a2, a3, a4);
+            return;
         }
 
-        launcher(config, a1, a2, a3, a4);
+        var launcher = (Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4>?)Find(kernel, config);
+        (launcher ?? Load<Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4>>(kernel))(Stream, config, a1, a2, a3, a4);
         Observer?.Launched();
     }
 
@@ -84,12 +108,14 @@ public sealed partial class IlgpuDevice
         where T4 : struct
         where T5 : struct
     {
-        if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3, T4, T5> launcher)
+        if (Executor is not null)
         {
-            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+            Executor.Run(kernel.Method, config, a1, a2, a3, a4, a5);
+            return;
         }
 
-        launcher(config, a1, a2, a3, a4, a5);
+        var launcher = (Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5>?)Find(kernel, config);
+        (launcher ?? Load<Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5>>(kernel))(Stream, config, a1, a2, a3, a4, a5);
         Observer?.Launched();
     }
 
@@ -102,12 +128,14 @@ public sealed partial class IlgpuDevice
         where T5 : struct
         where T6 : struct
     {
-        if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3, T4, T5, T6> launcher)
+        if (Executor is not null)
         {
-            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+            Executor.Run(kernel.Method, config, a1, a2, a3, a4, a5, a6);
+            return;
         }
 
-        launcher(config, a1, a2, a3, a4, a5, a6);
+        var launcher = (Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6>?)Find(kernel, config);
+        (launcher ?? Load<Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6>>(kernel))(Stream, config, a1, a2, a3, a4, a5, a6);
         Observer?.Launched();
     }
 
@@ -121,12 +149,14 @@ public sealed partial class IlgpuDevice
         where T6 : struct
         where T7 : struct
     {
-        if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7> launcher)
+        if (Executor is not null)
         {
-            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+            Executor.Run(kernel.Method, config, a1, a2, a3, a4, a5, a6, a7);
+            return;
         }
 
-        launcher(config, a1, a2, a3, a4, a5, a6, a7);
+        var launcher = (Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7>?)Find(kernel, config);
+        (launcher ?? Load<Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7>>(kernel))(Stream, config, a1, a2, a3, a4, a5, a6, a7);
         Observer?.Launched();
     }
 
@@ -141,12 +171,14 @@ public sealed partial class IlgpuDevice
         where T7 : struct
         where T8 : struct
     {
-        if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8> launcher)
+        if (Executor is not null)
         {
-            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+            Executor.Run(kernel.Method, config, a1, a2, a3, a4, a5, a6, a7, a8);
+            return;
         }
 
-        launcher(config, a1, a2, a3, a4, a5, a6, a7, a8);
+        var launcher = (Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8>?)Find(kernel, config);
+        (launcher ?? Load<Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8>>(kernel))(Stream, config, a1, a2, a3, a4, a5, a6, a7, a8);
         Observer?.Launched();
     }
 
@@ -162,12 +194,14 @@ public sealed partial class IlgpuDevice
         where T8 : struct
         where T9 : struct
     {
-        if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9> launcher)
+        if (Executor is not null)
         {
-            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+            Executor.Run(kernel.Method, config, a1, a2, a3, a4, a5, a6, a7, a8, a9);
+            return;
         }
 
-        launcher(config, a1, a2, a3, a4, a5, a6, a7, a8, a9);
+        var launcher = (Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9>?)Find(kernel, config);
+        (launcher ?? Load<Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9>>(kernel))(Stream, config, a1, a2, a3, a4, a5, a6, a7, a8, a9);
         Observer?.Launched();
     }
 
@@ -184,12 +218,14 @@ public sealed partial class IlgpuDevice
         where T9 : struct
         where T10 : struct
     {
-        if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10> launcher)
+        if (Executor is not null)
         {
-            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+            Executor.Run(kernel.Method, config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10);
+            return;
         }
 
-        launcher(config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10);
+        var launcher = (Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10>?)Find(kernel, config);
+        (launcher ?? Load<Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10>>(kernel))(Stream, config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10);
         Observer?.Launched();
     }
 
@@ -207,12 +243,14 @@ public sealed partial class IlgpuDevice
         where T10 : struct
         where T11 : struct
     {
-        if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11> launcher)
+        if (Executor is not null)
         {
-            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+            Executor.Run(kernel.Method, config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11);
+            return;
         }
 
-        launcher(config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11);
+        var launcher = (Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11>?)Find(kernel, config);
+        (launcher ?? Load<Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11>>(kernel))(Stream, config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11);
         Observer?.Launched();
     }
 
@@ -231,12 +269,14 @@ public sealed partial class IlgpuDevice
         where T11 : struct
         where T12 : struct
     {
-        if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12> launcher)
+        if (Executor is not null)
         {
-            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+            Executor.Run(kernel.Method, config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12);
+            return;
         }
 
-        launcher(config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12);
+        var launcher = (Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12>?)Find(kernel, config);
+        (launcher ?? Load<Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12>>(kernel))(Stream, config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12);
         Observer?.Launched();
     }
 
@@ -256,12 +296,14 @@ public sealed partial class IlgpuDevice
         where T12 : struct
         where T13 : struct
     {
-        if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13> launcher)
+        if (Executor is not null)
         {
-            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+            Executor.Run(kernel.Method, config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13);
+            return;
         }
 
-        launcher(config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13);
+        var launcher = (Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13>?)Find(kernel, config);
+        (launcher ?? Load<Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13>>(kernel))(Stream, config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13);
         Observer?.Launched();
     }
 
@@ -282,12 +324,14 @@ public sealed partial class IlgpuDevice
         where T13 : struct
         where T14 : struct
     {
-        if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13, T14> launcher)
+        if (Executor is not null)
         {
-            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+            Executor.Run(kernel.Method, config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14);
+            return;
         }
 
-        launcher(config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14);
+        var launcher = (Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13, T14>?)Find(kernel, config);
+        (launcher ?? Load<Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13, T14>>(kernel))(Stream, config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14);
         Observer?.Launched();
     }
 }

@@ -38,6 +38,8 @@ public sealed partial class PtxTests
         var ptx = Compile(method, major);
         Assert.DoesNotContain(".local", ptx);
         Assert.DoesNotMatch(GenericAccess(), ptx);
+        Assert.DoesNotContain("bra.uni", ptx);
+        Assert.Contains(".maxntid", ptx);
         if (method.GetCustomAttribute<KernelAttribute>()!.Vectorized || method.GetGenericArguments().Contains(typeof(Float4)))
         {
             Assert.Matches(VectorAccess(), ptx);
@@ -55,7 +57,10 @@ public sealed partial class PtxTests
     {
         using var context = Context.Create(builder => builder.EnableAlgorithms().Optimize(OptimizationLevel.O2));
         using var backend = new PTXBackend(context, new CudaArchitecture(major, 0), CudaInstructionSet.ISA_80, nvvmAPI: null!);
-        return ((PTXCompiledKernel)backend.Compile(EntryPointDescription.FromExplicitlyGroupedKernel(kernel), default)).PTXAssembly;
+        var compiled = backend.Compile(
+            EntryPointDescription.FromExplicitlyGroupedKernel(kernel), PtxKernel.Specialization(kernel.GetCustomAttribute<KernelAttribute>()!));
+        PtxKernel.Repair(compiled);
+        return ((PTXCompiledKernel)compiled).PTXAssembly;
     }
 
     private static IEnumerable<MethodInfo> Methods() =>
