@@ -1,24 +1,84 @@
+using ILGPU;
+
 namespace MonoLoss.Kernels.Ilgpu;
 
 /// <content>Rows.</content>
 public sealed partial class IlgpuDevice
 {
     /// <inheritdoc/>
-    public override void RowNorms(Tensor x, DeviceArray<double> norms) => throw new NotImplementedException();
+    public override void RowNorms(Tensor x, DeviceArray<double> norms)
+    {
+        norms.Resize(x.Rows);
+        if (IsVectorizable(x.Columns))
+        {
+            Launch(RowKernels.RowNorms<Float4>, Warps(x.Rows), Vectors(x), x.Rows, x.Columns / 4, View(norms));
+        }
+        else
+        {
+            Launch(RowKernels.RowNorms<Float1>, Warps(x.Rows), Singles(x), x.Rows, x.Columns, View(norms));
+        }
+    }
 
     /// <inheritdoc/>
-    public override void SumUnitRows(Tensor x, DeviceArray<double> norms, DeviceArray<double> sum) => throw new NotImplementedException();
+    public override void SumUnitRows(Tensor x, DeviceArray<double> norms, DeviceArray<double> sum)
+    {
+        Require(norms.Length == x.Rows && sum.Length == x.Columns, "shapes do not fit");
+        var parts = SumColumnParts(x, View(norms));
+        Launch(SumKernels.AddPartials, Columns(x.Columns), View(_partials), parts, x.Columns, View(sum));
+    }
 
     /// <inheritdoc/>
-    public override void LayerNorm(Tensor x, Tensor normalized, Tensor mean, Tensor deviation) => throw new NotImplementedException();
+    public override void LayerNorm(Tensor x, Tensor normalized, Tensor mean, Tensor deviation)
+    {
+        normalized.Resize(x.Rows, x.Columns);
+        mean.Resize(1, x.Rows);
+        deviation.Resize(1, x.Rows);
+        if (IsVectorizable(x.Columns))
+        {
+            Launch(
+                RowKernels.LayerNorm<Float4>, RowGroups(x.Rows, x.Columns / 4), Vectors(x), x.Columns / 4, x.Columns, Vectors(normalized), View(mean), View(deviation));
+        }
+        else
+        {
+            Launch(
+                RowKernels.LayerNorm<Float1>, RowGroups(x.Rows, x.Columns), Singles(x), x.Columns, x.Columns, Singles(normalized), View(mean), View(deviation));
+        }
+    }
 
     /// <inheritdoc/>
-    public override void ScaleRows(Tensor x, Tensor scale, Tensor? shift, Tensor result) => throw new NotImplementedException();
+    public override void ScaleRows(Tensor x, Tensor scale, Tensor? shift, Tensor result)
+    {
+        Require(scale.Count == x.Rows && (shift is null || shift.Count == x.Rows), "one scale and shift a row");
+        result.Resize(x.Rows, x.Columns);
+        switch (IsVectorizable(x.Columns), shift)
+        {
+            case (true, null):
+                Launch(RowKernels.ScaleRows<Float4>, Elements(x.Count / 4), Vectors(x), View(scale), x.Columns / 4, Vectors(result));
+                break;
+            case (false, null):
+                Launch(RowKernels.ScaleRows<Float1>, Elements(x.Count), Singles(x), View(scale), x.Columns, Singles(result));
+                break;
+            case (true, _):
+                Launch(
+                    RowKernels.ScaleAndShiftRows<Float4>,
+                    Elements(x.Count / 4),
+                    Vectors(x),
+                    View(scale),
+                    View(shift),
+                    x.Columns / 4,
+                    Vectors(result));
+                break;
+            default:
+                Launch(
+                    RowKernels.ScaleAndShiftRows<Float1>, Elements(x.Count), Singles(x), View(scale), View(shift), x.Columns, Singles(result));
+                break;
+        }
+    }
 
     /// <inheritdoc/>
     public override void AddRow(Tensor x, float alpha, Tensor row, Tensor result)
     {
-        Require(row.Count == x.Columns, $"a row of {row.Count} values for {x.Columns} columns");
+        Require(row.Count == x.Columns, "shapes do not fit");
         result.Resize(x.Rows, x.Columns);
         if (IsVectorizable(x.Columns))
         {
@@ -31,14 +91,81 @@ public sealed partial class IlgpuDevice
     }
 
     /// <inheritdoc/>
-    public override void SumColumns(float alpha, Tensor x, Tensor sums) => throw new NotImplementedException();
+    public override void SumColumns(float alpha, Tensor x, Tensor sums)
+    {
+        Require(sums.Count == x.Columns, "shapes do not fit");
+        var parts = SumColumnParts(x, ArrayView<double>.Empty);
+        Launch(SumKernels.AddScaledPartials, Columns(x.Columns), View(_partials), parts, x.Columns, alpha, View(sums));
+    }
 
     /// <inheritdoc/>
-    public override void Combine(float alpha, Tensor x, float beta, Tensor y, Tensor result) => throw new NotImplementedException();
+    public override void Combine(float alpha, Tensor x, float beta, Tensor y, Tensor result)
+    {
+        RequireSameShape(x, y);
+        result.Resize(x.Rows, x.Columns);
+        if (IsVectorizable(x.Count))
+        {
+            Launch(RowKernels.Combine<Float4>, Elements(x.Count / 4), alpha, Vectors(x), beta, Vectors(y), Vectors(result));
+        }
+        else
+        {
+            Launch(RowKernels.Combine<Float1>, Elements(x.Count), alpha, Singles(x), beta, Singles(y), Singles(result));
+        }
+    }
 
     /// <inheritdoc/>
-    public override void GatherRows(Tensor matrix, DeviceArray<int> list, Tensor result) => throw new NotImplementedException();
+    public override void GatherRows(Tensor matrix, DeviceArray<int> list, Tensor result)
+    {
+        result.Resize((int)list.Length, matrix.Columns);
+        if (IsVectorizable(matrix.Columns))
+        {
+            Launch(
+                RowKernels.GatherRows<Float4>, Elements(result.Count / 4), Vectors(matrix), View(list), matrix.Columns / 4, Vectors(result));
+        }
+        else
+        {
+            Launch(RowKernels.GatherRows<Float1>, Elements(result.Count), Singles(matrix), View(list), matrix.Columns, Singles(result));
+        }
+    }
 
     /// <inheritdoc/>
-    public override void GatherColumns(Tensor vector, DeviceArray<int> list, Tensor result) => throw new NotImplementedException();
+    public override void GatherColumns(Tensor vector, DeviceArray<int> list, Tensor result)
+    {
+        result.Resize(1, (int)list.Length);
+        Launch(RowKernels.GatherColumns, Elements(result.Count), View(vector), View(list), View(result));
+    }
+
+    /// <summary>Sums the columns of x, its rows divided by divisors where there are any, in parts.</summary>
+    /// <returns>How many sums of each column are in <see cref="_partials"/>.</returns>
+    private int SumColumnParts(Tensor x, ArrayView<double> divisors)
+    {
+        var (rowsPerPart, parts) = Parts(x.Rows);
+        _partials.Resize((long)parts * x.Columns);
+        if (IsVectorizable(x.Columns))
+        {
+            Launch(
+                SumKernels.SumColumns<Float4, Double4>,
+                Columns(x.Columns / 4, parts),
+                Vectors(x),
+                x.Rows,
+                x.Columns / 4,
+                rowsPerPart,
+                divisors,
+                View(_partials).Cast<Double4>());
+        }
+        else
+        {
+            Launch(
+                SumKernels.SumColumns<Float1, Double1>,
+                Columns(x.Columns, parts),
+                Singles(x),
+                x.Rows,
+                x.Columns,
+                rowsPerPart,
+                divisors,
+                View(_partials).Cast<Double1>());
+        }
+
+        return parts;
+    }
 }

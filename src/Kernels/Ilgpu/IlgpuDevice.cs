@@ -20,6 +20,10 @@ public sealed partial class IlgpuDevice : Device
     internal IlgpuDevice(string name, Context context, Accelerator accelerator)
     {
         (Name, _context, Accelerator) = (name, context, accelerator);
+        _partials = Allocate<double>(0);
+        _rowErrors = Allocate<double>(0);
+        _silentCounts = Allocate<int>(0);
+        _silentTotal = Allocate<int>(1);
     }
 
     /// <inheritdoc/>
@@ -48,6 +52,10 @@ public sealed partial class IlgpuDevice : Device
     /// <inheritdoc/>
     public override void Dispose()
     {
+        _partials.Dispose();
+        _rowErrors.Dispose();
+        _silentCounts.Dispose();
+        _silentTotal.Dispose();
         Accelerator.Dispose();
         _context.Dispose();
     }
@@ -63,10 +71,9 @@ public sealed partial class IlgpuDevice : Device
     private static ArrayView<Float4> Vectors(Tensor tensor) => View(tensor).Cast<Float4>();
 
     /// <summary>Whether rows of this many columns start at multiples of 16 bytes.</summary>
-    private static bool IsVectorizable(int columns) => columns % 4 == 0;
+    private static bool IsVectorizable(long columns) => columns % 4 == 0;
 
-    /// <summary>Groups of <see cref="GroupSize"/> threads, one thread for each of <paramref name="count"/> elements.</summary>
-    private static KernelConfig Elements(long count) => new((int)((count + GroupSize - 1) / GroupSize), GroupSize);
+    private static void RequireSameShape(Tensor a, Tensor b) => Require(a.Rows == b.Rows && a.Columns == b.Columns, "shapes differ");
 
     private static void Require(bool condition, string message)
     {

@@ -33,8 +33,13 @@ internal static class Reductions
     /// <summary>The sum of a value over the threads of a one-dimensional group, in every thread. All threads must call it.</summary>
     public static double GroupSum(double value)
     {
-        var sums = SharedMemory.Allocate<double>(MaxWarps);
         value = WarpSum(value);
+        if (Group.DimX <= Warp.WarpSize)
+        {
+            return value;
+        }
+
+        var sums = SharedMemory.Allocate<double>(MaxWarps);
         if (Warp.LaneIdx == 0)
         {
             sums[Group.IdxX / Warp.WarpSize] = value;

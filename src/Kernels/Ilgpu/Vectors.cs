@@ -17,6 +17,49 @@ internal interface IFloats<TSelf>
 
     /// <summary>Sum of this·x over the elements, added to <paramref name="sum"/>.</summary>
     float Dot(TSelf x, float sum);
+
+    /// <summary>Sum of this·x over the elements in float64, added to <paramref name="sum"/>.</summary>
+    double Dot(TSelf x, double sum);
+
+    /// <summary>Sum of the elements in float64, added to <paramref name="sum"/>.</summary>
+    double Sum(double sum);
+
+    /// <summary>Sum of (this − x)² over the elements in float64, the difference in float32, added to <paramref name="sum"/>.</summary>
+    double SumSquaredDifferences(TSelf x, double sum);
+
+    /// <summary>(this − offset)·scale in float64, rounded once.</summary>
+    TSelf ShiftAndScale(double offset, double scale);
+
+    /// <summary>this + x in every element.</summary>
+    TSelf Add(float x);
+
+    /// <summary>this·x element by element.</summary>
+    TSelf Multiply(TSelf x);
+
+    /// <summary>this/x element by element.</summary>
+    TSelf Divide(TSelf x);
+
+    /// <summary>The square root of every element.</summary>
+    TSelf Sqrt();
+
+    /// <summary>0 in place of an element whose magnitude is below <paramref name="limit"/>.</summary>
+    TSelf FlushBelow(float limit);
+}
+
+/// <summary>Float64 sums of one or four columns that a thread forms at once.</summary>
+/// <typeparam name="TSelf">One or four float64.</typeparam>
+/// <typeparam name="TFloats">As many float32.</typeparam>
+internal interface IColumnSums<TSelf, TFloats>
+    where TSelf : unmanaged, IColumnSums<TSelf, TFloats>
+{
+    /// <summary>this + x.</summary>
+    TSelf Add(TSelf x);
+
+    /// <summary>this + weight·x.</summary>
+    TSelf AddScaled(double weight, TFloats x);
+
+    /// <summary>this + (x − y)², in float64 throughout.</summary>
+    TSelf AddSquaredDifferences(TFloats x, TFloats y);
 }
 
 /// <summary>One float.</summary>
@@ -29,6 +72,28 @@ internal readonly struct Float1(float x) : IFloats<Float1>
     public Float1 Scale(float alpha) => new(alpha * X);
 
     public float Dot(Float1 x, float sum) => sum + (X * x.X);
+
+    public double Dot(Float1 x, double sum) => sum + ((double)X * x.X);
+
+    public double Sum(double sum) => sum + X;
+
+    public double SumSquaredDifferences(Float1 x, double sum)
+    {
+        var difference = AddScaled(-1, x);
+        return difference.Dot(difference, sum);
+    }
+
+    public Float1 ShiftAndScale(double offset, double scale) => new((float)((X - offset) * scale));
+
+    public Float1 Add(float x) => new(X + x);
+
+    public Float1 Multiply(Float1 x) => new(X * x.X);
+
+    public Float1 Divide(Float1 x) => new(X / x.X);
+
+    public Float1 Sqrt() => new(MathF.Sqrt(X));
+
+    public Float1 FlushBelow(float limit) => new(Math.Abs(X) < limit ? 0 : X);
 }
 
 /// <summary>Four floats, loaded and stored as 16 bytes.</summary>
@@ -46,4 +111,62 @@ internal readonly struct Float4(float x, float y, float z, float w) : IFloats<Fl
     public Float4 Scale(float alpha) => new(alpha * X, alpha * Y, alpha * Z, alpha * W);
 
     public float Dot(Float4 x, float sum) => sum + (X * x.X) + (Y * x.Y) + (Z * x.Z) + (W * x.W);
+
+    public double Dot(Float4 x, double sum) =>
+        sum + ((double)X * x.X) + ((double)Y * x.Y) + ((double)Z * x.Z) + ((double)W * x.W);
+
+    public double Sum(double sum) => sum + X + Y + Z + W;
+
+    public double SumSquaredDifferences(Float4 x, double sum)
+    {
+        var difference = AddScaled(-1, x);
+        return difference.Dot(difference, sum);
+    }
+
+    public Float4 ShiftAndScale(double offset, double scale) => new(
+        (float)((X - offset) * scale), (float)((Y - offset) * scale), (float)((Z - offset) * scale), (float)((W - offset) * scale));
+
+    public Float4 Add(float x) => new(X + x, Y + x, Z + x, W + x);
+
+    public Float4 Multiply(Float4 x) => new(X * x.X, Y * x.Y, Z * x.Z, W * x.W);
+
+    public Float4 Divide(Float4 x) => new(X / x.X, Y / x.Y, Z / x.Z, W / x.W);
+
+    public Float4 Sqrt() => new(MathF.Sqrt(X), MathF.Sqrt(Y), MathF.Sqrt(Z), MathF.Sqrt(W));
+
+    public Float4 FlushBelow(float limit) => new(
+        Math.Abs(X) < limit ? 0 : X, Math.Abs(Y) < limit ? 0 : Y, Math.Abs(Z) < limit ? 0 : Z, Math.Abs(W) < limit ? 0 : W);
+}
+
+/// <summary>The sum of one column.</summary>
+internal readonly struct Double1(double x) : IColumnSums<Double1, Float1>
+{
+    public readonly double X = x;
+
+    public Double1 Add(Double1 x) => new(X + x.X);
+
+    public Double1 AddScaled(double weight, Float1 x) => new(X + (weight * x.X));
+
+    public Double1 AddSquaredDifferences(Float1 x, Float1 y) => new(X + Square((double)x.X - y.X));
+
+    private static double Square(double x) => x * x;
+}
+
+/// <summary>The sums of four columns.</summary>
+internal readonly struct Double4(double x, double y, double z, double w) : IColumnSums<Double4, Float4>
+{
+    public readonly double X = x;
+    public readonly double Y = y;
+    public readonly double Z = z;
+    public readonly double W = w;
+
+    public Double4 Add(Double4 x) => new(X + x.X, Y + x.Y, Z + x.Z, W + x.W);
+
+    public Double4 AddScaled(double weight, Float4 x) =>
+        new(X + (weight * x.X), Y + (weight * x.Y), Z + (weight * x.Z), W + (weight * x.W));
+
+    public Double4 AddSquaredDifferences(Float4 x, Float4 y) => new(
+        X + Square((double)x.X - y.X), Y + Square((double)x.Y - y.Y), Z + Square((double)x.Z - y.Z), W + Square((double)x.W - y.W));
+
+    private static double Square(double x) => x * x;
 }
