@@ -27,6 +27,9 @@ public abstract class DeviceConformance
     /// <summary>B, D, M with so many active latents that kernels work densely (over a third), or block by block.</summary>
     public static TheoryData<int, int, int> DenseSizes => new() { { 300, 2000, 3 }, { 400, 2000, 4 }, { 5, 2000, 420 } };
 
+    /// <summary>B, D, M with rows that a GPU sums with several warps.</summary>
+    public static TheoryData<int, int, int> WideSizes => new() { { 2, 1028, 1 }, { 3, 301, 1 } };
+
     [Theory]
     [MemberData(nameof(Sizes))]
     [MemberData(nameof(DenseSizes))]
@@ -170,6 +173,7 @@ public abstract class DeviceConformance
 
     [Theory]
     [MemberData(nameof(Sizes))]
+    [MemberData(nameof(WideSizes))]
     public void RowKernels(int b, int d, int m)
     {
         var (x, input) = Dense(b, d);
@@ -179,15 +183,16 @@ public abstract class DeviceConformance
             input.Set(x);
         }
 
-        double Mean(int i) => Sum(d, j => x[(i * d) + j]) / d;
-        double Deviation(int i) => d < 2 ? 0 : Math.Sqrt(Sum(d, j => Math.Pow(x[(i * d) + j] - Mean(i), 2)) / (d - 1));
+        double[] means = [.. Enumerable.Range(0, b).Select(i => Sum(d, j => x[(i * d) + j]) / d)];
+        double[] deviations =
+            [.. means.Select((mean, i) => d < 2 ? 0 : Math.Sqrt(Sum(d, j => Math.Pow(x[(i * d) + j] - mean, 2)) / (d - 1)))];
         using var normalized = _device.Tensor(0, 0);
         using var mean = _device.Tensor(0, 0);
         using var deviation = _device.Tensor(0, 0);
         _device.LayerNorm(input, normalized, mean, deviation);
-        Near(b * d, i => (x[i] - Mean(i / d)) / (Deviation(i / d) + 1e-5f), normalized.ToArray(), 1e-4);
-        Near(b, Mean, mean.ToArray());
-        Near(b, Deviation, deviation.ToArray());
+        Near(b * d, i => (x[i] - means[i / d]) / (deviations[i / d] + 1e-5f), normalized.ToArray(), 1e-4);
+        Near(b, i => means[i], mean.ToArray());
+        Near(b, i => deviations[i], deviation.ToArray());
 
         var (scale, scaleTensor) = Dense(1, b);
         var (shift, shiftTensor) = Dense(1, b);
@@ -232,6 +237,7 @@ public abstract class DeviceConformance
 
     [Theory]
     [MemberData(nameof(Sizes))]
+    [MemberData(nameof(WideSizes))]
     public void Errors(int b, int d, int m)
     {
         var (r, left) = Dense(b, d);
@@ -301,7 +307,42 @@ public abstract class DeviceConformance
     }
 
     [Theory]
+    [InlineData(0)]
+    [InlineData(2)]
+    [InlineData(5)]
+    public void ManyLatentsAreListedInOrder(int least)
+    {
+        var silent = Enumerable.Range(0, 3001).Select(_ => _random.Next(5)).ToArray();
+        using var counters = _device.Allocate<int>(silent.Length);
+        counters.CopyFrom(silent);
+        using var list = _device.Allocate<int>(0);
+        var expected = Enumerable.Range(0, silent.Length).Where(m => silent[m] >= least).ToArray();
+        Assert.Equal(expected.Length, _device.ListSilent(counters, least, list));
+        Assert.Equal(expected, list.ToArray());
+    }
+
+    [Fact]
+    public void LongSums()
+    {
+        var values = Enumerable.Range(0, 30_001).Select(_ => _random.NextDouble() - 0.5).ToArray();
+        using var array = _device.Allocate<double>(values.Length);
+        array.CopyFrom(values);
+        using var result = _device.Allocate<double>(1);
+        _device.AddSum(array, result);
+        Near(1, _ => values.Sum(), result.ToArray(), 1e-12);
+
+        var (x, tensor) = Dense(203, 301);
+        result.Clear();
+        _device.AddSumSquares(tensor, result);
+        Near(1, _ => x.Sum(value => (double)value * value), result.ToArray(), 1e-12);
+        var (start, sums) = Dense(1, 301);
+        _device.SumColumns(2, tensor, sums);
+        Near(301, j => start[j] + (2 * Sum(203, i => x[(i * 301) + j])), sums.ToArray());
+    }
+
+    [Theory]
     [MemberData(nameof(Sizes))]
+    [MemberData(nameof(WideSizes))]
     public void AdamSteps(int b, int d, int m)
     {
         foreach (var (unit, project) in new[] { (false, false), (true, false), (true, true) })

@@ -20,7 +20,7 @@ internal static class LossKernels
             for (var j = Warp.LaneIdx; j < columns; j += Warp.WarpSize)
             {
                 var target = t[(row * columns) + j];
-                error = r[(row * columns) + j].SumSquaredDifferences(target, error);
+                error = target.SumSquaredDifferences(r[(row * columns) + j], error);
                 squares = target.Dot(target, squares);
             }
 
@@ -43,7 +43,7 @@ internal static class LossKernels
         var i = Grid.GlobalIndex.X;
         if (i < r.IntLength)
         {
-            gradient[i] = gradient[i].AddScaled(factor, r[i].AddScaled(-1, t[i]));
+            AddScaledDifference(r[i], t[i], factor, gradient, i);
         }
     }
 
@@ -58,14 +58,22 @@ internal static class LossKernels
         var squares = 0.0;
         for (var j = Group.IdxX; j < columns; j += Group.DimX)
         {
-            squares = t[first + j].Dot(t[first + j], squares);
+            var target = t[first + j];
+            squares = target.Dot(target, squares);
         }
 
         var rowFactor = (float)RelativeWeight(factor, Reductions.GroupSum(squares));
         for (var i = first + Group.IdxX; i < first + columns; i += Group.DimX)
         {
-            gradient[i] = gradient[i].AddScaled(rowFactor, r[i].AddScaled(-1, t[i]));
+            AddScaledDifference(r[i], t[i], rowFactor, gradient, i);
         }
+    }
+
+    private static void AddScaledDifference<T>(T r, T t, float factor, ArrayView<T> gradient, int i)
+        where T : unmanaged, IFloats<T>
+    {
+        var sum = gradient[i];
+        gradient[i] = sum.AddScaled(factor, r.AddScaled(-1, t));
     }
 
     /// <summary>A row of zeros counts nothing.</summary>

@@ -60,7 +60,8 @@ internal static class RowKernels
         var standard = features > 1 && spread > 0 ? Math.Sqrt(spread / (features - 1)) : 0;
         for (var j = Group.IdxX; j < columns; j += Group.DimX)
         {
-            normalized[first + j] = x[first + j].ShiftAndScale(average, 1 / (standard + LayerNormEpsilon));
+            var value = x[first + j];
+            normalized[first + j] = value.ShiftAndScale(average, 1 / (standard + LayerNormEpsilon));
         }
 
         if (Group.IdxX == 0)
@@ -81,7 +82,8 @@ internal static class RowKernels
         var squares = 0.0;
         for (var j = Group.IdxX; j < columns; j += Group.DimX)
         {
-            squares = x[first + j].Dot(x[first + j], squares);
+            var value = x[first + j];
+            squares = value.Dot(value, squares);
         }
 
         squares = Reductions.GroupSum(squares);
@@ -89,7 +91,8 @@ internal static class RowKernels
         {
             for (var j = Group.IdxX; j < columns; j += Group.DimX)
             {
-                x[first + j] = x[first + j].ShiftAndScale(0, 1 / Math.Sqrt(squares));
+                var value = x[first + j];
+                x[first + j] = value.ShiftAndScale(0, 1 / Math.Sqrt(squares));
             }
         }
     }
@@ -104,7 +107,8 @@ internal static class RowKernels
         var i = Grid.GlobalIndex.X;
         if (i < x.IntLength)
         {
-            result[i] = x[i].Scale(scale[i / columns]);
+            var value = x[i];
+            result[i] = value.Scale(scale[i / columns]);
         }
     }
 
@@ -119,7 +123,8 @@ internal static class RowKernels
         var i = Grid.GlobalIndex.X;
         if (i < x.IntLength)
         {
-            result[i] = x[i].Scale(scale[i / columns]).Add(shift[i / columns]);
+            var value = x[i];
+            result[i] = value.Scale(scale[i / columns]).Add(shift[i / columns]);
         }
     }
 
@@ -133,7 +138,8 @@ internal static class RowKernels
         var i = Grid.GlobalIndex.X;
         if (i < x.IntLength)
         {
-            result[i] = x[i].AddScaled(alpha, row[i % row.IntLength]);
+            var value = x[i];
+            result[i] = value.AddScaled(alpha, row[i % row.IntLength]);
         }
     }
 
@@ -147,7 +153,8 @@ internal static class RowKernels
         var i = Grid.GlobalIndex.X;
         if (i < x.IntLength)
         {
-            result[i] = x[i].Scale(alpha).AddScaled(beta, y[i]);
+            var value = x[i];
+            result[i] = value.Scale(alpha).AddScaled(beta, y[i]);
         }
     }
 

@@ -114,7 +114,8 @@ internal static class SumKernels
         var squares = 0.0;
         for (var i = Grid.GlobalIndex.X; i < x.IntLength; i += Grid.DimX * Group.DimX)
         {
-            squares = x[i].Dot(x[i], squares);
+            var value = x[i];
+            squares = value.Dot(value, squares);
         }
 
         squares = Reductions.GroupSum(squares);

@@ -118,8 +118,9 @@ internal static class TrainingKernels
         double squares = 0, dot = 0;
         for (var i = first + Group.IdxX; i < first + columns; i += Group.DimX)
         {
-            squares = parameter[i].Dot(parameter[i], squares);
-            dot = parameter[i].Dot(gradient[i], dot);
+            var value = parameter[i];
+            squares = value.Dot(value, squares);
+            dot = value.Dot(gradient[i], dot);
         }
 
         squares = Reductions.GroupSum(squares);
@@ -129,8 +130,9 @@ internal static class TrainingKernels
         var along = project != 0 ? (float)(dot * scale) : 0;
         for (var i = first + Group.IdxX; i < first + columns; i += Group.DimX)
         {
-            var unit = parameter[i].ShiftAndScale(0, scale);
-            Update(i, unit, gradient[i].AddScaled(-along, unit), parameter, firstMoment, secondMoment, factors);
+            var (value, change) = (parameter[i], gradient[i]);
+            var unit = value.ShiftAndScale(0, scale);
+            Update(i, unit, change.AddScaled(-along, unit), parameter, firstMoment, secondMoment, factors);
         }
     }
 
@@ -139,8 +141,9 @@ internal static class TrainingKernels
         where T : unmanaged, IFloats<T>
     {
         gradient = gradient.Scale(factors.Scale);
-        var first = firstMoment[i].Scale(factors.Beta1).AddScaled(factors.Rest1, gradient);
-        var second = secondMoment[i].Scale(factors.Beta2).AddScaled(factors.Rest2, gradient.Multiply(gradient));
+        var (first, second) = (firstMoment[i], secondMoment[i]);
+        first = first.Scale(factors.Beta1).AddScaled(factors.Rest1, gradient);
+        second = second.Scale(factors.Beta2).AddScaled(factors.Rest2, gradient.Multiply(gradient));
         var denominator = second.Sqrt().Scale(factors.Root).Add(factors.Epsilon);
         firstMoment[i] = first.FlushBelow(SmallestMoment);
         secondMoment[i] = second.FlushBelow(SmallestMoment);

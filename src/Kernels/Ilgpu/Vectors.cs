@@ -6,6 +6,10 @@ namespace MonoLoss.Kernels.Ilgpu;
 /// One or four floats that a thread handles at once, so that a kernel is written once for rows that are a multiple of 16 bytes
 /// long and for those that are not.
 /// </summary>
+/// <remarks>
+/// Load an element into a local (or an argument) before calling a method on it: a method called on <c>view[i]</c> reads the fields one by
+/// one, 4 bytes each.
+/// </remarks>
 internal interface IFloats<TSelf>
     where TSelf : unmanaged, IFloats<TSelf>
 {

@@ -43,6 +43,7 @@ public sealed partial class PtxTests
         if (method.GetCustomAttribute<KernelAttribute>()!.Vectorized || method.GetGenericArguments().Contains(typeof(Float4)))
         {
             Assert.Matches(VectorAccess(), ptx);
+            Assert.DoesNotMatch(FieldAccess(), ptx);
         }
     }
 
@@ -52,6 +53,10 @@ public sealed partial class PtxTests
 
     [GeneratedRegex(@"\b(ld|st)\.global\.v4\.[bfsu]32")]
     private static partial Regex VectorAccess();
+
+    /// <summary>Loads of the second to fourth field of a <see cref="Float4"/> by itself.</summary>
+    [GeneratedRegex(@"add\.u64\s+(?<address>%rd\d+), %rd\d+, (4|8|12);\s+ld\.global\.f32\s+%f\d+, \[\k<address>\]")]
+    private static partial Regex FieldAccess();
 
     private static string Compile(MethodInfo kernel, int major)
     {
