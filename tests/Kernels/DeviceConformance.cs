@@ -102,6 +102,23 @@ public abstract class DeviceConformance
         Near(b * m, i => gradient[i] + (z[i] > 0 ? 0.5 : 0), s.GradientToDense());
     }
 
+    /// <summary>More latents, and more rows that one of them fires on, than a block of any kernel holds.</summary>
+    [Theory]
+    [InlineData(3, 5000)]
+    [InlineData(700, 5)]
+    public void ColumnsOfManyPlaces(int b, int m)
+    {
+        var (z, s) = Sparse(b, m);
+        _device.IndexColumns(s);
+        var places = s.Indices.ToArray().Select((column, place) => (column, place)).OrderBy(pair => pair.column).ToArray();
+        Assert.Equal(places.Select(pair => pair.place), s.PlaceOf.ToArray());
+        var offsets = s.RowOffsets.ToArray();
+        Assert.Equal(
+            places.Select(pair => Enumerable.Range(0, b).Last(row => offsets[row] <= pair.place)), s.RowOf.ToArray());
+        Assert.Equal(
+            Enumerable.Range(0, m + 1).Select(column => places.Count(pair => pair.column < column)), s.ColumnOffsets.ToArray());
+    }
+
     [Theory]
     [MemberData(nameof(Sizes))]
     public void Encoders(int b, int d, int m)

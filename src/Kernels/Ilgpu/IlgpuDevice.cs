@@ -48,6 +48,11 @@ public sealed partial class IlgpuDevice : Device
     /// <inheritdoc/>
     public override void Dispose()
     {
+        foreach (var array in _scratch.Values)
+        {
+            array.Dispose();
+        }
+
         Accelerator.Dispose();
         _context.Dispose();
     }
@@ -67,6 +72,9 @@ public sealed partial class IlgpuDevice : Device
 
     /// <summary>Groups of <see cref="GroupSize"/> threads, one thread for each of <paramref name="count"/> elements.</summary>
     private static KernelConfig Elements(long count) => new((int)((count + GroupSize - 1) / GroupSize), GroupSize);
+
+    /// <summary>Groups of <see cref="GroupSize"/> threads, one warp for each of <paramref name="count"/> rows or columns.</summary>
+    private KernelConfig Warps(long count) => Elements(count * Accelerator.WarpSize);
 
     private static void Require(bool condition, string message)
     {
