@@ -27,23 +27,23 @@ public abstract class DeviceConformance
     /// <summary>B, D, M with so many active latents that kernels work densely (over a third), or block by block.</summary>
     public static TheoryData<int, int, int> DenseSizes => new() { { 300, 2000, 3 }, { 400, 2000, 4 }, { 5, 2000, 420 } };
 
-    [Theory]
-    [MemberData(nameof(Sizes))]
-    [MemberData(nameof(DenseSizes))]
-    public void SpMM(int b, int d, int m)
-    {
-        var (z, s) = Sparse(b, m);
-        var (w, weights) = Dense(m, d);
-        var (bias, biasTensor) = Dense(1, d);
-        using var result = _device.Tensor(0, 0);
-        _device.SpMM(s, weights, biasTensor, result);
-        Near(b * d, (i) => bias[i % d] + Sum(m, j => z[((i / d) * m) + j] * w[(j * d) + (i % d)]), result.ToArray());
-        _device.SpMM(s, weights, null, result);
-        Near(b * d, (i) => Sum(m, j => z[((i / d) * m) + j] * w[(j * d) + (i % d)]), result.ToArray());
-    }
+    /// <summary>B, D, M with more places in a column, or in a row of many features, than a group of threads takes at once.</summary>
+    public static TheoryData<int, int, int> LongSizes => new() { { 700, 8, 5 }, { 700, 3, 3 }, { 3, 260, 300 } };
 
     [Theory]
     [MemberData(nameof(Sizes))]
+    [MemberData(nameof(DenseSizes))]
+    public void SpMM(int b, int d, int m) => CheckSpMM(b, d, m, oneIn: 4);
+
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    [MemberData(nameof(LongSizes))]
+    [InlineData(7, 68, 1000)]
+    public void SpMMOfFewPlaces(int b, int d, int m) => CheckSpMM(b, d, m + 30, oneIn: 30);
+
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    [MemberData(nameof(LongSizes))]
     public void SpMMTransposed(int b, int d, int m)
     {
         var (z, s) = Sparse(b, m);
@@ -61,6 +61,7 @@ public abstract class DeviceConformance
 
     [Theory]
     [MemberData(nameof(Sizes))]
+    [InlineData(3, 260, 300)]
     public void Sddmm(int b, int d, int m)
     {
         var (z, s) = Sparse(b, m);
@@ -566,6 +567,18 @@ public abstract class DeviceConformance
         Near(5, i => new double[] { 0, -2, -4, -8 - 20, 0 }[i], gradient.ToArray());
     }
 
+    private void CheckSpMM(int b, int d, int m, int oneIn)
+    {
+        var (z, s) = Sparse(b, m, oneIn);
+        var (w, weights) = Dense(m, d);
+        var (bias, biasTensor) = Dense(1, d);
+        using var result = _device.Tensor(0, 0);
+        _device.SpMM(s, weights, biasTensor, result);
+        Near(b * d, (i) => bias[i % d] + Sum(m, j => z[((i / d) * m) + j] * w[(j * d) + (i % d)]), result.ToArray());
+        _device.SpMM(s, weights, null, result);
+        Near(b * d, (i) => Sum(m, j => z[((i / d) * m) + j] * w[(j * d) + (i % d)]), result.ToArray());
+    }
+
     private static double Sum(int n, Func<int, double> term)
     {
         var sum = 0.0;
@@ -609,7 +622,7 @@ public abstract class DeviceConformance
     }
 
     /// <summary>Non-negative latents with an empty row, a column that never fires, one that fires once and one that always does.</summary>
-    private (float[] Values, SparseRows Matrix) Sparse(int rows, int columns)
+    private (float[] Values, SparseRows Matrix) Sparse(int rows, int columns, int oneIn = 4)
     {
         var z = new float[rows * columns];
         for (var i = 0; i < rows; i++)
@@ -621,7 +634,7 @@ public abstract class DeviceConformance
                     0 => false,
                     1 => i == rows / 2,
                     2 => true,
-                    _ => i != 1 && _random.Next(4) == 0,
+                    _ => i != 1 && _random.Next(oneIn) == 0,
                 };
                 // Eighths: ties of minimum and maximum.
                 z[(i * columns) + j] = fires ? (1 + _random.Next(8)) / 8f : 0;

@@ -53,6 +53,7 @@ public sealed partial class IlgpuDevice : Device
             array.Dispose();
         }
 
+        _dense?.Dispose();
         Accelerator.Dispose();
         _context.Dispose();
     }
@@ -66,6 +67,10 @@ public sealed partial class IlgpuDevice : Device
 
     /// <summary>A matrix whose rows are a multiple of 16 bytes long, as groups of four floats.</summary>
     private static ArrayView<Float4> Vectors(Tensor tensor) => View(tensor).Cast<Float4>();
+
+    /// <summary>A matrix as floats or, if its rows are a multiple of 16 bytes long, as groups of four.</summary>
+    private static ArrayView<T> Floats<T>(Tensor tensor)
+        where T : unmanaged, IFloats<T> => View(tensor).Cast<T>();
 
     /// <summary>Whether rows of this many columns start at multiples of 16 bytes.</summary>
     private static bool IsVectorizable(int columns) => columns % 4 == 0;
