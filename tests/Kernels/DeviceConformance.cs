@@ -579,6 +579,70 @@ public abstract class DeviceConformance
         Near(b * d, (i) => Sum(m, j => z[((i / d) * m) + j] * w[(j * d) + (i % d)]), result.ToArray());
     }
 
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    public void JumpReLUGradientIsStraightThrough(int b, int d, int m)
+    {
+        var (z, s) = Sparse(b, m);
+        const float Bandwidth = 0.5f;
+        using var logThreshold = _device.Tensor(1, m).Set([.. Enumerable.Range(0, m).Select(j => (j % 5) - 2.5f)]);
+        // A latent is off where its pre-activation is not above the threshold.
+        double Threshold(int i) => Math.Exp((i % m % 5) - 2.5);
+        var off = s.Values.ToArray().Zip(s.Indices.ToArray(), (value, column) => value > Threshold(column) ? value : 0).ToArray();
+        using var pre = _device.Allocate<float>(s.Count);
+        pre.CopyFrom(s.Values.ToArray());
+        s.Values.CopyFrom(off);
+        var start = FillGradient(s);
+        var (gradientStart, gradient) = Dense(1, m);
+        _device.IndexColumns(s);
+        _device.JumpReLUGradient(s, pre, logThreshold, Bandwidth, 3, gradient);
+        Near(b * m, i => z[i] > Threshold(i) ? start[i] : 0, s.GradientToDense());
+        Near(
+            m,
+            j => gradientStart[j] - (Sum(b, row =>
+            {
+                var (i, threshold) = ((row * m) + j, Threshold(j));
+                var inBand = z[i] != 0 && Math.Abs(z[i] - threshold) < Bandwidth / 2;
+                // A latent that is off is 0, which a small threshold's band may reach.
+                var value = z[i] > threshold ? z[i] : 0;
+                return (inBand ? threshold * start[i] : 0) + (z[i] != 0 && Math.Abs(value - threshold) < Bandwidth / 2 ? 3 : 0);
+            }) / Bandwidth),
+            gradient.ToArray());
+    }
+
+    /// <summary>Pre-activations that float32 has left on one side of an edge or the other.</summary>
+    [Fact]
+    public void JumpReLUIsExactAtAnEdge()
+    {
+        const int B = 20, D = 130, M = 40;
+        var (x, input) = Dense(B, D);
+        var (w, weights) = Dense(M, D);
+        var (bias, biasTensor) = Dense(1, M);
+        double Exact(int i) => bias[i % M] + Sum(D, j => (double)x[((i / M) * D) + j] * w[((i % M) * D) + j]);
+        var given = Enumerable.Range(0, B * M).Select(i => (float)Math.Max(0, Exact(i) + 8e-7)).ToArray();
+        // One row's pre-activation is the threshold; of another latent's it is an end of the band.
+        double AtEdge(int m) => Math.Max(0.5, Exact((m % B * M) + m));
+        using var logThreshold = _device.Tensor(1, M).Set(
+            [.. Enumerable.Range(0, M).Select(m => (float)Math.Log(AtEdge(m) + (m % 3 == 0 ? 0 : m % 3 == 1 ? 0.1 : -0.1)))]);
+        var thresholds = logThreshold.ToArray().Select(value => (float)Math.Exp(value)).ToArray();
+        using var s = _device.SparseRows().Set(given, B, M);
+        using var pre = _device.Allocate<float>(0);
+        _device.JumpReLU(s, input, weights, biasTensor, logThreshold, 0.2f, pre);
+        bool IsNear(int i)
+        {
+            var distance = Math.Abs(given[i] - thresholds[i % M]);
+            return Math.Min(distance, Math.Abs(distance - 0.1)) < 1e-6 * (1 + thresholds[i % M]);
+        }
+
+        Assert.InRange(Enumerable.Range(0, B * M).Count(i => given[i] > 0 && IsNear(i)), 5, 2 * M);
+        var values = s.ToDense();
+        s.Values.CopyFrom(pre.ToArray());
+        Near(B * M, i => given[i] == 0 ? 0 : IsNear(i) ? Exact(i) : given[i], s.ToDense(), 1e-7);
+        var formed = s.ToDense();
+        Assert.All(Enumerable.Range(0, B * M), i => Assert.True(
+            values[i] == (formed[i] > thresholds[i % M] ? formed[i] : 0) || Math.Abs(formed[i] - thresholds[i % M]) < 1e-6));
+    }
+
     private static double Sum(int n, Func<int, double> term)
     {
         var sum = 0.0;

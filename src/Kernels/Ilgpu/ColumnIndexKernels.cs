@@ -26,7 +26,8 @@ internal static class ColumnIndexKernels
         }
 
         var block = row / Block * columns;
-        for (var place = rowOffsets[row] + Warp.LaneIdx; place < rowOffsets[row + 1]; place += Warp.WarpSize)
+        var end = rowOffsets[row + 1];
+        for (var place = rowOffsets[row] + Warp.LaneIdx; place < end; place += Warp.WarpSize)
         {
             Atomic.Or(ref words[block + indices[place]], 1 << (row % Block));
         }
@@ -85,7 +86,8 @@ internal static class ColumnIndexKernels
 
         var block = row / Block * columns;
         var below = (1 << (row % Block)) - 1;
-        for (var place = rowOffsets[row] + Warp.LaneIdx; place < rowOffsets[row + 1]; place += Warp.WarpSize)
+        var end = rowOffsets[row + 1];
+        for (var place = rowOffsets[row] + Warp.LaneIdx; place < end; place += Warp.WarpSize)
         {
             var column = indices[place];
             var target = columnOffsets[column] + before[block + column] + IntrinsicMath.PopCount(words[block + column] & below);

@@ -164,7 +164,8 @@ internal static class SparseKernels
         var row = Grid.GlobalIndex.X / Warp.WarpSize;
         if (row < rows)
         {
-            for (var place = offsets[row] + Warp.LaneIdx; place < offsets[row + 1]; place += Warp.WarpSize)
+            var end = offsets[row + 1];
+            for (var place = offsets[row] + Warp.LaneIdx; place < end; place += Warp.WarpSize)
             {
                 dense[(row * columns) + indices[place]] = values[place];
             }
