@@ -24,7 +24,7 @@ public abstract class DeviceConformance
         { 131, 129, 70 },
     };
 
-    /// <summary>B, D, M with so many active latents that kernels work densely (over a third), or block by block.</summary>
+    /// <summary>B, D, M with so many active latents that kernels work densely (over a third; on a GPU an eighth), or block by block.</summary>
     public static TheoryData<int, int, int> DenseSizes => new() { { 300, 2000, 3 }, { 400, 2000, 4 }, { 5, 2000, 420 } };
 
     /// <summary>B, D, M with more places in a column, or in a row of many features, than a group of threads takes at once.</summary>
@@ -567,18 +567,6 @@ public abstract class DeviceConformance
         Near(5, i => new double[] { 0, -2, -4, -8 - 20, 0 }[i], gradient.ToArray());
     }
 
-    private void CheckSpMM(int b, int d, int m, int oneIn)
-    {
-        var (z, s) = Sparse(b, m, oneIn);
-        var (w, weights) = Dense(m, d);
-        var (bias, biasTensor) = Dense(1, d);
-        using var result = _device.Tensor(0, 0);
-        _device.SpMM(s, weights, biasTensor, result);
-        Near(b * d, (i) => bias[i % d] + Sum(m, j => z[((i / d) * m) + j] * w[(j * d) + (i % d)]), result.ToArray());
-        _device.SpMM(s, weights, null, result);
-        Near(b * d, (i) => Sum(m, j => z[((i / d) * m) + j] * w[(j * d) + (i % d)]), result.ToArray());
-    }
-
     [Theory]
     [MemberData(nameof(Sizes))]
     public void JumpReLUGradientIsStraightThrough(int b, int d, int m)
@@ -641,6 +629,18 @@ public abstract class DeviceConformance
         var formed = s.ToDense();
         Assert.All(Enumerable.Range(0, B * M), i => Assert.True(
             values[i] == (formed[i] > thresholds[i % M] ? formed[i] : 0) || Math.Abs(formed[i] - thresholds[i % M]) < 1e-6));
+    }
+
+    private void CheckSpMM(int b, int d, int m, int oneIn)
+    {
+        var (z, s) = Sparse(b, m, oneIn);
+        var (w, weights) = Dense(m, d);
+        var (bias, biasTensor) = Dense(1, d);
+        using var result = _device.Tensor(0, 0);
+        _device.SpMM(s, weights, biasTensor, result);
+        Near(b * d, (i) => bias[i % d] + Sum(m, j => z[((i / d) * m) + j] * w[(j * d) + (i % d)]), result.ToArray());
+        _device.SpMM(s, weights, null, result);
+        Near(b * d, (i) => Sum(m, j => z[((i / d) * m) + j] * w[(j * d) + (i % d)]), result.ToArray());
     }
 
     private static double Sum(int n, Func<int, double> term)
