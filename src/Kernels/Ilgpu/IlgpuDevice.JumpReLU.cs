@@ -25,7 +25,7 @@ public sealed partial class IlgpuDevice
             JumpReLUKernels.JumpReLU, Elements(s.Count), indices, values, thresholds, bandwidth, preActivations, doubtful, doubtfulCount.View);
         Launch(
             JumpReLUKernels.JumpReLUAgain,
-            new(Parts(s.Count), GroupSize),
+            new(GroupsOf(s.Count), GroupSize),
             doubtful,
             doubtfulCount.View,
             View(s.RowOffsets),

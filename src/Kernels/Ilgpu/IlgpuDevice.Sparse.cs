@@ -144,7 +144,7 @@ public sealed partial class IlgpuDevice
     /// <inheritdoc/>
     public override void SumPositive(SparseRows s, DeviceArray<double> result)
     {
-        var groups = Parts(s.Count);
+        var groups = GroupsOf(s.Count);
         var parts = Scratch<double>("parts of sums", 2 * groups).View;
         Launch(SparseKernels.SumPositive, new(groups, GroupSize), View(s.Values), parts);
         Launch(SparseKernels.SumParts, new(2, GroupSize), parts, View(result));
@@ -177,7 +177,7 @@ public sealed partial class IlgpuDevice
     }
 
     /// <summary>Groups that share the places among them, eight or more a thread.</summary>
-    private static int Parts(int places) => Math.Clamp(places / PlacesPerGroup, 1, MaxParts);
+    private static int GroupsOf(int places) => Math.Clamp(places / PlacesPerGroup, 1, MaxParts);
 
     private static void RequireColumnIndex(SparseRows s) => Require(s.ColumnsIndexed, "the columns are not indexed");
 
