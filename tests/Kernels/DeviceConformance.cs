@@ -24,29 +24,29 @@ public abstract class DeviceConformance
         { 131, 129, 70 },
     };
 
-    /// <summary>B, D, M with so many active latents that kernels work densely (over a third), or block by block.</summary>
+    /// <summary>B, D, M with so many active latents that kernels work densely (over a third; on a GPU an eighth), or block by block.</summary>
     public static TheoryData<int, int, int> DenseSizes => new() { { 300, 2000, 3 }, { 400, 2000, 4 }, { 5, 2000, 420 } };
 
     /// <summary>B, D, M with rows that a GPU sums with several warps.</summary>
     public static TheoryData<int, int, int> WideSizes => new() { { 2, 1028, 1 }, { 3, 301, 1 } };
 
-    [Theory]
-    [MemberData(nameof(Sizes))]
-    [MemberData(nameof(DenseSizes))]
-    public void SpMM(int b, int d, int m)
-    {
-        var (z, s) = Sparse(b, m);
-        var (w, weights) = Dense(m, d);
-        var (bias, biasTensor) = Dense(1, d);
-        using var result = _device.Tensor(0, 0);
-        _device.SpMM(s, weights, biasTensor, result);
-        Near(b * d, (i) => bias[i % d] + Sum(m, j => z[((i / d) * m) + j] * w[(j * d) + (i % d)]), result.ToArray());
-        _device.SpMM(s, weights, null, result);
-        Near(b * d, (i) => Sum(m, j => z[((i / d) * m) + j] * w[(j * d) + (i % d)]), result.ToArray());
-    }
+    /// <summary>B, D, M with more places in a column, or in a row of many features, than a group of threads takes at once.</summary>
+    public static TheoryData<int, int, int> LongSizes => new() { { 700, 8, 5 }, { 700, 3, 3 }, { 3, 260, 300 } };
 
     [Theory]
     [MemberData(nameof(Sizes))]
+    [MemberData(nameof(DenseSizes))]
+    public void SpMM(int b, int d, int m) => CheckSpMM(b, d, m, oneIn: 4);
+
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    [MemberData(nameof(LongSizes))]
+    [InlineData(7, 68, 1000)]
+    public void SpMMOfFewPlaces(int b, int d, int m) => CheckSpMM(b, d, m + 30, oneIn: 30);
+
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    [MemberData(nameof(LongSizes))]
     public void SpMMTransposed(int b, int d, int m)
     {
         var (z, s) = Sparse(b, m);
@@ -64,6 +64,7 @@ public abstract class DeviceConformance
 
     [Theory]
     [MemberData(nameof(Sizes))]
+    [InlineData(3, 260, 300)]
     public void Sddmm(int b, int d, int m)
     {
         var (z, s) = Sparse(b, m);
@@ -103,6 +104,23 @@ public abstract class DeviceConformance
 
         _device.AddToGradientWherePositive(s, 0.5f);
         Near(b * m, i => gradient[i] + (z[i] > 0 ? 0.5 : 0), s.GradientToDense());
+    }
+
+    /// <summary>More latents, and more rows that one of them fires on, than a block of any kernel holds.</summary>
+    [Theory]
+    [InlineData(3, 5000)]
+    [InlineData(700, 5)]
+    public void ColumnsOfManyPlaces(int b, int m)
+    {
+        var (z, s) = Sparse(b, m);
+        _device.IndexColumns(s);
+        var places = s.Indices.ToArray().Select((column, place) => (column, place)).OrderBy(pair => pair.column).ToArray();
+        Assert.Equal(places.Select(pair => pair.place), s.PlaceOf.ToArray());
+        var offsets = s.RowOffsets.ToArray();
+        Assert.Equal(
+            places.Select(pair => Enumerable.Range(0, b).Last(row => offsets[row] <= pair.place)), s.RowOf.ToArray());
+        Assert.Equal(
+            Enumerable.Range(0, m + 1).Select(column => places.Count(pair => pair.column < column)), s.ColumnOffsets.ToArray());
     }
 
     [Theory]
@@ -590,6 +608,82 @@ public abstract class DeviceConformance
         Near(5, i => new double[] { 0, -2, -4, -8 - 20, 0 }[i], gradient.ToArray());
     }
 
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    public void JumpReLUGradientIsStraightThrough(int b, int d, int m)
+    {
+        var (z, s) = Sparse(b, m);
+        const float Bandwidth = 0.5f;
+        using var logThreshold = _device.Tensor(1, m).Set([.. Enumerable.Range(0, m).Select(j => (j % 5) - 2.5f)]);
+        // A latent is off where its pre-activation is not above the threshold.
+        double Threshold(int i) => Math.Exp((i % m % 5) - 2.5);
+        var off = s.Values.ToArray().Zip(s.Indices.ToArray(), (value, column) => value > Threshold(column) ? value : 0).ToArray();
+        using var pre = _device.Allocate<float>(s.Count);
+        pre.CopyFrom(s.Values.ToArray());
+        s.Values.CopyFrom(off);
+        var start = FillGradient(s);
+        var (gradientStart, gradient) = Dense(1, m);
+        _device.IndexColumns(s);
+        _device.JumpReLUGradient(s, pre, logThreshold, Bandwidth, 3, gradient);
+        Near(b * m, i => z[i] > Threshold(i) ? start[i] : 0, s.GradientToDense());
+        Near(
+            m,
+            j => gradientStart[j] - (Sum(b, row =>
+            {
+                var (i, threshold) = ((row * m) + j, Threshold(j));
+                var inBand = z[i] != 0 && Math.Abs(z[i] - threshold) < Bandwidth / 2;
+                // A latent that is off is 0, which a small threshold's band may reach.
+                var value = z[i] > threshold ? z[i] : 0;
+                return (inBand ? threshold * start[i] : 0) + (z[i] != 0 && Math.Abs(value - threshold) < Bandwidth / 2 ? 3 : 0);
+            }) / Bandwidth),
+            gradient.ToArray());
+    }
+
+    /// <summary>Pre-activations that float32 has left on one side of an edge or the other.</summary>
+    [Fact]
+    public void JumpReLUIsExactAtAnEdge()
+    {
+        const int B = 20, D = 130, M = 40;
+        var (x, input) = Dense(B, D);
+        var (w, weights) = Dense(M, D);
+        var (bias, biasTensor) = Dense(1, M);
+        double Exact(int i) => bias[i % M] + Sum(D, j => (double)x[((i / M) * D) + j] * w[((i % M) * D) + j]);
+        var given = Enumerable.Range(0, B * M).Select(i => (float)Math.Max(0, Exact(i) + 8e-7)).ToArray();
+        // One row's pre-activation is the threshold; of another latent's it is an end of the band.
+        double AtEdge(int m) => Math.Max(0.5, Exact((m % B * M) + m));
+        using var logThreshold = _device.Tensor(1, M).Set(
+            [.. Enumerable.Range(0, M).Select(m => (float)Math.Log(AtEdge(m) + (m % 3 == 0 ? 0 : m % 3 == 1 ? 0.1 : -0.1)))]);
+        var thresholds = logThreshold.ToArray().Select(value => (float)Math.Exp(value)).ToArray();
+        using var s = _device.SparseRows().Set(given, B, M);
+        using var pre = _device.Allocate<float>(0);
+        _device.JumpReLU(s, input, weights, biasTensor, logThreshold, 0.2f, pre);
+        bool IsNear(int i)
+        {
+            var distance = Math.Abs(given[i] - thresholds[i % M]);
+            return Math.Min(distance, Math.Abs(distance - 0.1)) < 1e-6 * (1 + thresholds[i % M]);
+        }
+
+        Assert.InRange(Enumerable.Range(0, B * M).Count(i => given[i] > 0 && IsNear(i)), 5, 2 * M);
+        var values = s.ToDense();
+        s.Values.CopyFrom(pre.ToArray());
+        Near(B * M, i => given[i] == 0 ? 0 : IsNear(i) ? Exact(i) : given[i], s.ToDense(), 1e-7);
+        var formed = s.ToDense();
+        Assert.All(Enumerable.Range(0, B * M), i => Assert.True(
+            values[i] == (formed[i] > thresholds[i % M] ? formed[i] : 0) || Math.Abs(formed[i] - thresholds[i % M]) < 1e-6));
+    }
+
+    private void CheckSpMM(int b, int d, int m, int oneIn)
+    {
+        var (z, s) = Sparse(b, m, oneIn);
+        var (w, weights) = Dense(m, d);
+        var (bias, biasTensor) = Dense(1, d);
+        using var result = _device.Tensor(0, 0);
+        _device.SpMM(s, weights, biasTensor, result);
+        Near(b * d, (i) => bias[i % d] + Sum(m, j => z[((i / d) * m) + j] * w[(j * d) + (i % d)]), result.ToArray());
+        _device.SpMM(s, weights, null, result);
+        Near(b * d, (i) => Sum(m, j => z[((i / d) * m) + j] * w[(j * d) + (i % d)]), result.ToArray());
+    }
+
     private static double Sum(int n, Func<int, double> term)
     {
         var sum = 0.0;
@@ -633,7 +727,7 @@ public abstract class DeviceConformance
     }
 
     /// <summary>Non-negative latents with an empty row, a column that never fires, one that fires once and one that always does.</summary>
-    private (float[] Values, SparseRows Matrix) Sparse(int rows, int columns)
+    private (float[] Values, SparseRows Matrix) Sparse(int rows, int columns, int oneIn = 4)
     {
         var z = new float[rows * columns];
         for (var i = 0; i < rows; i++)
@@ -645,7 +739,7 @@ public abstract class DeviceConformance
                     0 => false,
                     1 => i == rows / 2,
                     2 => true,
-                    _ => i != 1 && _random.Next(4) == 0,
+                    _ => i != 1 && _random.Next(oneIn) == 0,
                 };
                 // Eighths: ties of minimum and maximum.
                 z[(i * columns) + j] = fires ? (1 + _random.Next(8)) / 8f : 0;

@@ -4,11 +4,68 @@ namespace MonoLoss.Kernels.Ilgpu;
 public sealed partial class IlgpuDevice
 {
     /// <inheritdoc/>
-    public override void JumpReLU( SparseRows s, Tensor x, Tensor weights, Tensor bias, Tensor logThreshold, float bandwidth, DeviceArray<float> pre) => throw new NotImplementedException();
+    public override void JumpReLU(
+        SparseRows s, Tensor x, Tensor weights, Tensor bias, Tensor logThreshold, float bandwidth, DeviceArray<float> pre)
+    {
+        Require(logThreshold.Count == s.Columns && bias.Count == s.Columns, "one threshold and bias a latent");
+        Require(x.Rows == s.Rows && weights.Rows == s.Columns && x.Columns == weights.Columns, "shapes do not fit");
+        pre.Resize(s.Count);
+        if (s.Count == 0)
+        {
+            return;
+        }
+
+        var thresholds = Scratch<float>("thresholds", s.Columns).View;
+        var doubtful = Scratch<int>("doubtful places", s.Count).View;
+        var doubtfulCount = Scratch<int>("count of doubtful places", 1);
+        doubtfulCount.Clear();
+        var (indices, values, preActivations) = (View(s.Indices), View(s.Values), View(pre));
+        Launch(JumpReLUKernels.Thresholds, Elements(s.Columns), View(logThreshold), thresholds);
+        Launch(
+            JumpReLUKernels.JumpReLU, Elements(s.Count), indices, values, thresholds, bandwidth, preActivations, doubtful, doubtfulCount.View);
+        Launch(
+            JumpReLUKernels.JumpReLUAgain,
+            new(GroupsOf(s.Count), GroupSize),
+            doubtful,
+            doubtfulCount.View,
+            View(s.RowOffsets),
+            indices,
+            View(x),
+            View(weights),
+            View(bias),
+            x.Columns,
+            thresholds,
+            preActivations,
+            values);
+    }
 
     /// <inheritdoc/>
-    public override void JumpReLUGradient( SparseRows s, DeviceArray<float> pre, Tensor logThreshold, float bandwidth, double l0Factor, Tensor gradient) => throw new NotImplementedException();
+    public override void JumpReLUGradient(
+        SparseRows s, DeviceArray<float> pre, Tensor logThreshold, float bandwidth, double l0Factor, Tensor gradient)
+    {
+        RequireColumnIndex(s);
+        Require(pre.Length == s.Count && logThreshold.Count == s.Columns && gradient.Count == s.Columns, "shapes do not fit");
+        if (s.Count > 0)
+        {
+            Launch(
+                JumpReLUKernels.Gradient,
+                Warps(s.Columns),
+                View(s.ColumnOffsets),
+                View(s.PlaceOf),
+                View(s.Values),
+                View(s.Gradient),
+                View(pre),
+                View(logThreshold),
+                bandwidth,
+                l0Factor,
+                View(gradient));
+        }
+    }
 
     /// <inheritdoc/>
-    public override void JumpReLUBounds(Tensor logThreshold, float bandwidth, Tensor bounds) => throw new NotImplementedException();
+    public override void JumpReLUBounds(Tensor logThreshold, float bandwidth, Tensor bounds)
+    {
+        bounds.Resize(1, logThreshold.Columns);
+        Launch(JumpReLUKernels.Bounds, Elements(bounds.Count), View(logThreshold), bandwidth, View(bounds));
+    }
 }

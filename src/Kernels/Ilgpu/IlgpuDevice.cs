@@ -56,6 +56,12 @@ public sealed partial class IlgpuDevice : Device
         _rowErrors.Dispose();
         _silentCounts.Dispose();
         _silentTotal.Dispose();
+        foreach (var array in _scratch.Values)
+        {
+            array.Dispose();
+        }
+
+        _dense?.Dispose();
         Accelerator.Dispose();
         _context.Dispose();
     }
@@ -70,10 +76,17 @@ public sealed partial class IlgpuDevice : Device
     /// <summary>A matrix whose rows are a multiple of 16 bytes long, as groups of four floats.</summary>
     private static ArrayView<Float4> Vectors(Tensor tensor) => View(tensor).Cast<Float4>();
 
+    /// <summary>A matrix as floats or, if its rows are a multiple of 16 bytes long, as groups of four.</summary>
+    private static ArrayView<T> Floats<T>(Tensor tensor)
+        where T : unmanaged, IFloats<T> => View(tensor).Cast<T>();
+
     /// <summary>Whether rows of this many columns start at multiples of 16 bytes.</summary>
     private static bool IsVectorizable(long columns) => columns % 4 == 0;
 
     private static void RequireSameShape(Tensor a, Tensor b) => Require(a.Rows == b.Rows && a.Columns == b.Columns, "shapes differ");
+
+    /// <summary>Groups of <see cref="GroupSize"/> threads, one warp for each of <paramref name="count"/> rows or columns.</summary>
+    private KernelConfig Warps(long count) => Elements(count * Accelerator.WarpSize);
 
     private static void Require(bool condition, string message)
     {
