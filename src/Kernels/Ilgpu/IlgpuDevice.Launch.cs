@@ -24,7 +24,7 @@ public sealed partial class IlgpuDevice
     {
         if (Find(kernel, config) is not Action<KernelConfig, T1> launcher)
         {
-            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel, Registers(kernel));
         }
 
         launcher(config, a1);
@@ -38,7 +38,7 @@ public sealed partial class IlgpuDevice
     {
         if (Find(kernel, config) is not Action<KernelConfig, T1, T2> launcher)
         {
-            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel, Registers(kernel));
         }
 
         launcher(config, a1, a2);
@@ -53,7 +53,7 @@ public sealed partial class IlgpuDevice
     {
         if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3> launcher)
         {
-            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel, Registers(kernel));
         }
 
         launcher(config, a1, a2, a3);
@@ -69,7 +69,7 @@ public sealed partial class IlgpuDevice
     {
         if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3, T4> launcher)
         {
-            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel, Registers(kernel));
         }
 
         launcher(config, a1, a2, a3, a4);
@@ -86,7 +86,7 @@ public sealed partial class IlgpuDevice
     {
         if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3, T4, T5> launcher)
         {
-            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel, Registers(kernel));
         }
 
         launcher(config, a1, a2, a3, a4, a5);
@@ -104,7 +104,7 @@ public sealed partial class IlgpuDevice
     {
         if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3, T4, T5, T6> launcher)
         {
-            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel, Registers(kernel));
         }
 
         launcher(config, a1, a2, a3, a4, a5, a6);
@@ -123,7 +123,7 @@ public sealed partial class IlgpuDevice
     {
         if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7> launcher)
         {
-            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel, Registers(kernel));
         }
 
         launcher(config, a1, a2, a3, a4, a5, a6, a7);
@@ -143,7 +143,7 @@ public sealed partial class IlgpuDevice
     {
         if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8> launcher)
         {
-            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel, Registers(kernel));
         }
 
         launcher(config, a1, a2, a3, a4, a5, a6, a7, a8);
@@ -164,7 +164,7 @@ public sealed partial class IlgpuDevice
     {
         if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9> launcher)
         {
-            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel, Registers(kernel));
         }
 
         launcher(config, a1, a2, a3, a4, a5, a6, a7, a8, a9);
@@ -186,7 +186,7 @@ public sealed partial class IlgpuDevice
     {
         if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10> launcher)
         {
-            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel, Registers(kernel));
         }
 
         launcher(config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10);
@@ -209,7 +209,7 @@ public sealed partial class IlgpuDevice
     {
         if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11> launcher)
         {
-            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel, Registers(kernel));
         }
 
         launcher(config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11);
@@ -233,7 +233,7 @@ public sealed partial class IlgpuDevice
     {
         if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12> launcher)
         {
-            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel, Registers(kernel));
         }
 
         launcher(config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12);
@@ -258,7 +258,7 @@ public sealed partial class IlgpuDevice
     {
         if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13> launcher)
         {
-            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel, Registers(kernel));
         }
 
         launcher(config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13);
@@ -284,10 +284,16 @@ public sealed partial class IlgpuDevice
     {
         if (Find(kernel, config) is not Action<KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13, T14> launcher)
         {
-            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel);
+            _launchers[kernel] = launcher = Accelerator.LoadStreamKernel(kernel, Registers(kernel));
         }
 
         launcher(config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14);
         Observer?.Launched();
+    }
+
+    private static KernelSpecialization Registers(Delegate kernel)
+    {
+        var attribute = kernel.Method.GetCustomAttribute<KernelAttribute>()!;
+        return attribute.MinGroups == 0 ? KernelSpecialization.Empty : new(attribute.GroupSize, attribute.MinGroups);
     }
 }

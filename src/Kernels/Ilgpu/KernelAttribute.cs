@@ -29,6 +29,11 @@ internal sealed class KernelAttribute(string bytes, string flops = "0") : Attrib
     /// <summary>Threads of a group.</summary>
     public int GroupSize { get; init; } = IlgpuDevice.GroupSize;
 
+    /// <summary>
+    /// How many groups one multiprocessor should be able to hold, which bounds the registers of a thread; 0 leaves them to the driver.
+    /// </summary>
+    public int MinGroups { get; init; }
+
     /// <summary>Whether global memory is read and written 16 bytes at a time; a <see cref="KernelInstanceAttribute"/> of <see cref="Float4"/> is.</summary>
     public bool Vectorized { get; init; }
 }
