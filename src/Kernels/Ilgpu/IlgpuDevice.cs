@@ -39,7 +39,7 @@ public sealed partial class IlgpuDevice : Device
     /// <summary>ILGPU's simulation of a GPU on the processor: for checking kernels, at small sizes.</summary>
     public static IlgpuDevice OpenSimulation()
     {
-        var context = Context.Create(builder => builder.CPU(new CPUDevice(32, 8, 2)).EnableAlgorithms());
+        var context = Context.Create(builder => builder.CPU(new CPUDevice(32, 8, 2)).EnableAlgorithms().EnableTensorCore());
         return new IlgpuDevice("ilgpu-cpu", context, context.GetPreferredDevice(preferCPU: true).CreateAccelerator(context));
     }
 

@@ -1,4 +1,6 @@
 using System.Runtime.InteropServices;
+using ILGPU;
+using ILGPU.Util;
 
 namespace MonoLoss.Kernels.Ilgpu;
 
@@ -48,6 +50,15 @@ internal interface IFloats<TSelf>
 
     /// <summary>0 in place of an element whose magnitude is below <paramref name="limit"/>.</summary>
     TSelf FlushBelow(float limit);
+
+    /// <summary>Four consecutive floats of a matrix; those from the <paramref name="valid"/>-th on, which may be none of its elements, are 0.</summary>
+    /// <param name="matrix">The matrix.</param>
+    /// <param name="at">The first float, a multiple of 4 for <see cref="Float4"/>.</param>
+    /// <param name="valid">How many may be read; 4 or more, or 0 or less, for <see cref="Float4"/>.</param>
+    Float4 Load(ArrayView<TSelf> matrix, int at, int valid);
+
+    /// <summary>Writes what <see cref="Load"/> reads.</summary>
+    void Store(ArrayView<TSelf> matrix, int at, int valid, Float4 values);
 }
 
 /// <summary>Float64 sums of one or four columns that a thread forms at once.</summary>
@@ -98,6 +109,35 @@ internal readonly struct Float1(float x) : IFloats<Float1>
     public Float1 Sqrt() => new(MathF.Sqrt(X));
 
     public Float1 FlushBelow(float limit) => new(Math.Abs(X) < limit ? 0 : X);
+
+    public Float4 Load(ArrayView<Float1> matrix, int at, int valid) =>
+        new(Element(matrix, at, valid > 0), Element(matrix, at + 1, valid > 1), Element(matrix, at + 2, valid > 2), Element(matrix, at + 3, valid > 3));
+
+    public void Store(ArrayView<Float1> matrix, int at, int valid, Float4 values)
+    {
+        if (valid > 0)
+        {
+            matrix[at] = new(values.X);
+        }
+
+        if (valid > 1)
+        {
+            matrix[at + 1] = new(values.Y);
+        }
+
+        if (valid > 2)
+        {
+            matrix[at + 2] = new(values.Z);
+        }
+
+        if (valid > 3)
+        {
+            matrix[at + 3] = new(values.W);
+        }
+    }
+
+    private static float Element(ArrayView<Float1> matrix, int at, bool valid) =>
+        Utilities.Select(valid, matrix[Utilities.Select(valid, at, 0)].X, 0);
 }
 
 /// <summary>Four floats, loaded and stored as 16 bytes.</summary>
@@ -140,6 +180,28 @@ internal readonly struct Float4(float x, float y, float z, float w) : IFloats<Fl
 
     public Float4 FlushBelow(float limit) => new(
         Math.Abs(X) < limit ? 0 : X, Math.Abs(Y) < limit ? 0 : Y, Math.Abs(Z) < limit ? 0 : Z, Math.Abs(W) < limit ? 0 : W);
+
+    /// <summary>Where negative, 0; NaN stays.</summary>
+    public Float4 Relu() => new(X < 0 ? 0 : X, Y < 0 ? 0 : Y, Z < 0 ? 0 : Z, W < 0 ? 0 : W);
+
+    public Float4 Load(ArrayView<Float4> matrix, int at, int valid)
+    {
+        // Without a branch: what is not valid reads the first elements, and forgets them.
+        var values = matrix[Utilities.Select(valid > 0, at >> 2, 0)];
+        return new(
+            Utilities.Select(valid > 0, values.X, 0),
+            Utilities.Select(valid > 0, values.Y, 0),
+            Utilities.Select(valid > 0, values.Z, 0),
+            Utilities.Select(valid > 0, values.W, 0));
+    }
+
+    public void Store(ArrayView<Float4> matrix, int at, int valid, Float4 values)
+    {
+        if (valid > 0)
+        {
+            matrix[at / 4] = values;
+        }
+    }
 }
 
 /// <summary>The sum of one column.</summary>

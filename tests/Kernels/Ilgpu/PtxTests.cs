@@ -60,7 +60,7 @@ public sealed partial class PtxTests
 
     private static string Compile(MethodInfo kernel, int major)
     {
-        using var context = Context.Create(builder => builder.EnableAlgorithms().Optimize(OptimizationLevel.O2));
+        using var context = Context.Create(builder => builder.EnableAlgorithms().EnableTensorCore().Optimize(OptimizationLevel.O2));
         using var backend = new PTXBackend(context, new CudaArchitecture(major, 0), CudaInstructionSet.ISA_80, nvvmAPI: null!);
         var compiled = backend.Compile(
             EntryPointDescription.FromExplicitlyGroupedKernel(kernel), PtxKernel.Specialization(kernel.GetCustomAttribute<KernelAttribute>()!));
