@@ -3,7 +3,7 @@ namespace MonoLoss.Kernels.Cpu;
 public sealed unsafe partial class CpuDevice
 {
     // The official code's (arXiv 2602.12403); a batch's is larger.
-    private const double DatasetAddend = 1e-12;
+    internal const double DatasetAddend = 1e-12;
 
     /// <inheritdoc/>
     public override void MonoScores(

@@ -9,7 +9,7 @@ internal readonly unsafe struct MonoVisit
     // Names and values of the official code.
     public const double RangeEpsilon = 1e-8;
     public const double SmallestPairWeight = 1e-8;
-    private const double BatchAddend = 1e-8;
+    public const double BatchAddend = 1e-8;
 
     private readonly float _minimum;
     private readonly float _maximum;

@@ -1,26 +1,209 @@
+using ILGPU;
+using ILGPU.Runtime;
+
 namespace MonoLoss.Kernels.Ilgpu;
 
 /// <content>MonoScore.</content>
 public sealed partial class IlgpuDevice
 {
     /// <inheritdoc/>
-    public override void MonoScores( SparseRows s, Tensor x, DeviceArray<double> norms, DeviceArray<double> directions, Tensor scores, DeviceArray<float> gradient, DeviceArray<double> result) => throw new NotImplementedException();
+    public override void MonoScores(
+        SparseRows s,
+        Tensor x,
+        DeviceArray<double> norms,
+        DeviceArray<double> directions,
+        Tensor scores,
+        DeviceArray<float> gradient,
+        DeviceArray<double> result)
+    {
+        RequireColumnIndex(s);
+        gradient.Resize(s.Count);
+        if (IsVectorizable(x.Columns))
+        {
+            MonoScores<Float4, Double4>(s, x, norms, directions, scores, gradient);
+        }
+        else
+        {
+            MonoScores<Float1, Double1>(s, x, norms, directions, scores, gradient);
+        }
+
+        SumScores(scores, result);
+    }
 
     /// <inheritdoc/>
-    public override int CountMonoActive(SparseRows s, DeviceArray<double> norms) => throw new NotImplementedException();
+    public override int CountMonoActive(SparseRows s, DeviceArray<double> norms)
+    {
+        RequireColumnIndex(s);
+        var weights = Scratch<float>("weights by column", s.Count).View;
+        FormTerms(s, GatherValues(s), View(norms), weights, Scratch<float>("scores", s.Columns).View);
+        return Scratch<int>("active latents", 1).ToArray()[0];
+    }
 
     /// <inheritdoc/>
-    public override void BackwardLatents(in LatentBackward work) => throw new NotImplementedException();
+    public override void AddMonoGradient(SparseRows s, DeviceArray<float> scoreGradient, DeviceArray<double> result, double factor)
+    {
+        Require(scoreGradient.Length == s.Count, $"{scoreGradient.Length} gradients for {s.Count} places");
+        if (s.Count > 0)
+        {
+            Launch(
+                MonoKernels.AddScoreGradient, Elements(s.Count), View(s.Gradient), View(scoreGradient), View(result), factor);
+        }
+    }
 
     /// <inheritdoc/>
-    public override void AddMonoGradient(SparseRows s, DeviceArray<float> scoreGradient, DeviceArray<double> result, double factor) => throw new NotImplementedException();
+    public override void AccumulateMonoScore(SparseRows s, Tensor x, DeviceArray<double> norms, MonoScoreSums sums)
+    {
+        RequireColumnIndex(s);
+        Require(s.Columns == sums.Latents && x.Columns == sums.Dimension && s.Rows == x.Rows, "shapes do not fit");
+        SumUnitRows(x, norms, sums.AllDirections);
+        if (s.Count > 0)
+        {
+            Launch(
+                DatasetMonoKernels.AddValues,
+                Warps(s.Columns),
+                View(s.ColumnOffsets),
+                View(s.PlaceOf),
+                View(s.Values),
+                Sums<double>(sums));
+            if (IsVectorizable(x.Columns))
+            {
+                AddDirections<Float4, Double4>(s, x, norms, sums);
+            }
+            else
+            {
+                AddDirections<Float1, Double1>(s, x, norms, sums);
+            }
+        }
+
+        sums.Rows += s.Rows;
+    }
 
     /// <inheritdoc/>
-    public override void AccumulateMonoScore(SparseRows s, Tensor x, DeviceArray<double> norms, MonoScoreSums sums) => throw new NotImplementedException();
+    public override void FinishMonoScore(MonoScoreSums sums, DeviceArray<double> scores)
+    {
+        scores.Resize(sums.Latents);
+        if (IsVectorizable(sums.Dimension))
+        {
+            Launch(
+                DatasetMonoKernels.FinishScores<Double4, Float4>, Warps(sums.Latents), Sums<Double4>(sums), sums.Dimension / 4, View(scores));
+        }
+        else
+        {
+            Launch(DatasetMonoKernels.FinishScores<Double1, Float1>, Warps(sums.Latents), Sums<Double1>(sums), sums.Dimension, View(scores));
+        }
+    }
 
     /// <inheritdoc/>
-    public override void FinishMonoScore(MonoScoreSums sums, DeviceArray<double> scores) => throw new NotImplementedException();
+    public override void AddDatasetMonoGradient(
+        SparseRows s, Tensor x, DeviceArray<double> norms, MonoScoreSums sums, DeviceArray<double> scores, double factor)
+    {
+        RequireColumnIndex(s);
+        Require(
+            s.Columns == sums.Latents && scores.Length == sums.Latents && x.Columns == sums.Dimension && s.Rows == x.Rows, "shapes do not fit");
+        if (s.Count > 0 && IsVectorizable(x.Columns))
+        {
+            AddDatasetMonoGradient<Float4, Double4>(s, x, norms, sums, scores, factor);
+        }
+        else if (s.Count > 0)
+        {
+            AddDatasetMonoGradient<Float1, Double1>(s, x, norms, sums, scores, factor);
+        }
+    }
 
-    /// <inheritdoc/>
-    public override void AddDatasetMonoGradient( SparseRows s, Tensor x, DeviceArray<double> norms, MonoScoreSums sums, DeviceArray<double> scores, double factor) => throw new NotImplementedException();
+    private static DatasetSums<TSums> Sums<TSums>(MonoScoreSums sums)
+        where TSums : unmanaged => new()
+        {
+            Sum = View(sums.Sum),
+            SumSquares = View(sums.SumSquares),
+            Minimum = View(sums.Minimum),
+            Maximum = View(sums.Maximum),
+            Places = View(sums.Places),
+            Fired = View(sums.Fired),
+            MinimumTies = View(sums.MinimumTies),
+            MaximumTies = View(sums.MaximumTies),
+            Directions = View(sums.Directions).Cast<TSums>(),
+            AllDirections = View(sums.AllDirections).Cast<TSums>(),
+            Rows = sums.Rows,
+        };
+
+    private void MonoScores<T, TSums>(
+        SparseRows s, Tensor x, DeviceArray<double> norms, DeviceArray<double> directions, Tensor scores, DeviceArray<float> gradient)
+        where T : unmanaged, IFloats<T>
+        where TSums : unmanaged, IColumnSums<TSums, T>
+    {
+        var visit = Visit<T, TSums>(s, x.Columns, gradient);
+        AddMono(ref visit, s, x, norms, directions, scores);
+        VisitLatents(s, visit);
+    }
+
+    /// <summary>The values by column.</summary>
+    private ArrayView<float> GatherValues(SparseRows s)
+    {
+        var z = Scratch<float>("z by column", s.Count).View;
+        if (s.Count > 0)
+        {
+            Launch(MonoKernels.GatherValues, Elements(s.Count), View(s.PlaceOf), View(s.Values), z);
+        }
+
+        return z;
+    }
+
+    /// <summary>The terms of every latent, with its weights, and how many latents are active.</summary>
+    private ArrayView<MonoTerms> FormTerms(
+        SparseRows s, ArrayView<float> z, ArrayView<double> norms, ArrayView<float> weights, ArrayView<float> scores)
+    {
+        var active = Scratch<int>("active latents", 1);
+        active.Clear();
+        var terms = Scratch<MonoTerms>("MonoScore's terms", s.Columns).View;
+        Launch(
+            MonoKernels.FormTerms, Warps(s.Columns), View(s.ColumnOffsets), View(s.RowOf), z, norms, weights, terms, scores, active.View);
+        return terms;
+    }
+
+    private void SumScores(Tensor scores, DeviceArray<double> result) => Launch(
+        MonoKernels.SumScores, new KernelConfig(1, GroupSize), View(scores), Scratch<int>("active latents", 1).View, View(result));
+
+    private void AddDirections<T, TSums>(SparseRows s, Tensor x, DeviceArray<double> norms, MonoScoreSums sums)
+        where T : unmanaged, IFloats<T>
+        where TSums : unmanaged, IColumnSums<TSums, T>
+    {
+        var columns = InUnits<T>(x.Columns);
+        var pieces = (columns + DatasetMonoKernels.ColumnsPerGroup - 1) / DatasetMonoKernels.ColumnsPerGroup;
+        Launch(
+            DatasetMonoKernels.AddDirections<T, TSums>,
+            new KernelConfig(new Index3D(s.Columns, pieces, 1), new Index3D(GroupSize, 1, 1)),
+            View(s.ColumnOffsets),
+            View(s.RowOf),
+            View(s.PlaceOf),
+            View(s.Values),
+            Rows<T>(x),
+            View(norms),
+            columns,
+            View(sums.Directions).Cast<TSums>());
+    }
+
+    private void AddDatasetMonoGradient<T, TSums>(
+        SparseRows s, Tensor x, DeviceArray<double> norms, MonoScoreSums sums, DeviceArray<double> scores, double factor)
+        where T : unmanaged, IFloats<T>
+        where TSums : unmanaged, IColumnSums<TSums, T>
+    {
+        var columns = InUnits<T>(x.Columns);
+        var groups = s.Columns + (MayHaveLong(s) ? LatentPart.Slots(s.Count, PartLength(s)) : 0);
+        Launch(
+            DatasetMonoKernels.AddGradient<T, TSums>,
+            new KernelConfig((int)groups, ThreadsAlong(columns), SharedMemoryConfig.RequestDynamic<T>(columns)),
+            View(s.ColumnOffsets),
+            View(s.RowOf),
+            View(s.PlaceOf),
+            View(s.Indices),
+            View(s.Values),
+            PartLength(s),
+            Rows<T>(x),
+            View(norms),
+            Sums<TSums>(sums),
+            View(scores),
+            factor,
+            Scratch<float>("w·x by column", s.Count).View,
+            View(s.Gradient));
+    }
 }

@@ -52,16 +52,14 @@ public sealed partial class IlgpuDevice : Device
     /// <inheritdoc/>
     public override void Dispose()
     {
-        _partials.Dispose();
-        _rowErrors.Dispose();
-        _silentCounts.Dispose();
-        _silentTotal.Dispose();
         foreach (var array in _scratch.Values)
         {
             array.Dispose();
         }
 
         _dense?.Dispose();
+        _denseDirections?.Dispose();
+        _columnSums?.Dispose();
         Accelerator.Dispose();
         _context.Dispose();
     }

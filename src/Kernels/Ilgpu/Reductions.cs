@@ -30,6 +30,39 @@ internal static class Reductions
         return value;
     }
 
+    /// <inheritdoc cref="WarpSum(float)"/>
+    public static int WarpSum(int value)
+    {
+        for (var distance = Warp.WarpSize / 2; distance > 0; distance /= 2)
+        {
+            value += Warp.ShuffleXor(value, distance);
+        }
+
+        return value;
+    }
+
+    /// <summary>The smallest of a value over the lanes of the warp, in every lane.</summary>
+    public static float WarpMin(float value)
+    {
+        for (var distance = Warp.WarpSize / 2; distance > 0; distance /= 2)
+        {
+            value = Math.Min(value, Warp.ShuffleXor(value, distance));
+        }
+
+        return value;
+    }
+
+    /// <inheritdoc cref="WarpMin(float)"/>
+    public static int WarpMin(int value)
+    {
+        for (var distance = Warp.WarpSize / 2; distance > 0; distance /= 2)
+        {
+            value = Math.Min(value, Warp.ShuffleXor(value, distance));
+        }
+
+        return value;
+    }
+
     /// <summary>
     /// The sums of four values over the lanes of the warp: the first one's in the first quarter of the lanes, and so on. A third of
     /// the shuffles that four sums take.
@@ -78,4 +111,37 @@ internal static class Reductions
         Group.Barrier();
         return sum;
     }
+
+    /// <summary>
+    /// Two sums at once over the threads of a one-dimensional group, in every thread. All threads must call it, and those that come back
+    /// see what the others wrote before.
+    /// </summary>
+    public static Double2 GroupSum(Double2 value)
+    {
+        var sums = SharedMemory.Allocate<Double2>(MaxWarps);
+        value = new(WarpSum(value.X), WarpSum(value.Y));
+        if (Warp.LaneIdx == 0)
+        {
+            sums[Group.IdxX / Warp.WarpSize] = value;
+        }
+
+        Group.Barrier();
+        Double2 sum = default;
+        for (var warp = 0; warp < Group.DimX / Warp.WarpSize; warp++)
+        {
+            sum = sum.Add(sums[warp]);
+        }
+
+        Group.Barrier();
+        return sum;
+    }
+}
+
+/// <summary>Two sums that are formed together.</summary>
+internal readonly struct Double2(double x, double y)
+{
+    public readonly double X = x;
+    public readonly double Y = y;
+
+    public Double2 Add(Double2 x) => new(X + x.X, Y + x.Y);
 }

@@ -75,6 +75,18 @@ internal interface IColumnSums<TSelf, TFloats>
 
     /// <summary>this + (x − y)², in float64 throughout.</summary>
     TSelf AddSquaredDifferences(TFloats x, TFloats y);
+
+    /// <summary>Sum of this·x over the elements, added to <paramref name="sum"/>.</summary>
+    double Dot(TFloats x, double sum);
+
+    /// <summary>Sum of this·x over the elements, added to <paramref name="sum"/>.</summary>
+    double Dot(TSelf x, double sum);
+
+    /// <summary>(this − α·x)/divisor.</summary>
+    TSelf SubtractScaledAndDivide(double alpha, TSelf x, double divisor);
+
+    /// <summary>The elements, rounded.</summary>
+    TFloats Round();
 }
 
 /// <summary>One float.</summary>
@@ -215,6 +227,14 @@ internal readonly struct Double1(double x) : IColumnSums<Double1, Float1>
 
     public Double1 AddSquaredDifferences(Float1 x, Float1 y) => new(X + Square((double)x.X - y.X));
 
+    public double Dot(Float1 x, double sum) => sum + (X * x.X);
+
+    public double Dot(Double1 x, double sum) => sum + (X * x.X);
+
+    public Double1 SubtractScaledAndDivide(double alpha, Double1 x, double divisor) => new((X - (alpha * x.X)) / divisor);
+
+    public Float1 Round() => new((float)X);
+
     private static double Square(double x) => x * x;
 }
 
@@ -233,6 +253,15 @@ internal readonly struct Double4(double x, double y, double z, double w) : IColu
 
     public Double4 AddSquaredDifferences(Float4 x, Float4 y) => new(
         X + Square((double)x.X - y.X), Y + Square((double)x.Y - y.Y), Z + Square((double)x.Z - y.Z), W + Square((double)x.W - y.W));
+
+    public double Dot(Float4 x, double sum) => sum + (X * x.X) + (Y * x.Y) + (Z * x.Z) + (W * x.W);
+
+    public double Dot(Double4 x, double sum) => sum + (X * x.X) + (Y * x.Y) + (Z * x.Z) + (W * x.W);
+
+    public Double4 SubtractScaledAndDivide(double alpha, Double4 x, double divisor) => new(
+        (X - (alpha * x.X)) / divisor, (Y - (alpha * x.Y)) / divisor, (Z - (alpha * x.Z)) / divisor, (W - (alpha * x.W)) / divisor);
+
+    public Float4 Round() => new((float)X, (float)Y, (float)Z, (float)W);
 
     private static double Square(double x) => x * x;
 }

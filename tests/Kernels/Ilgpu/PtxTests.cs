@@ -51,7 +51,7 @@ public sealed partial class PtxTests
     [GeneratedRegex(@"\b(ld|st)(\.volatile)?\.(v[24]\.)?[bfsu]\d+")]
     private static partial Regex GenericAccess();
 
-    [GeneratedRegex(@"\b(ld|st)\.global\.v4\.[bfsu]32")]
+    [GeneratedRegex(@"\b(ld|st)\.global\.(v4\.[bfsu]32|v2\.[bfsu]64)")]
     private static partial Regex VectorAccess();
 
     /// <summary>Loads of the second to fourth field of a <see cref="Float4"/> by itself.</summary>
