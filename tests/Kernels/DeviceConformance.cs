@@ -429,7 +429,170 @@ public abstract class DeviceConformance
     [Theory]
     [MemberData(nameof(Sizes))]
     [MemberData(nameof(DenseSizes))]
-    public void BackwardLatentsIsItsParts(int b, int d, int m)
+    public void BackwardLatentsIsItsParts(int b, int d, int m) => CheckBackwardLatents(b, d, m, oneIn: 4);
+
+    /// <summary>So few active latents that each is visited for itself, with one that is active in every row.</summary>
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    [InlineData(300, 7, 1)]
+    [InlineData(270, 1100, 5)]
+    [InlineData(20, 301, 40)]
+    public void BackwardLatentsOfFewPlacesIsItsParts(int b, int d, int m) => CheckBackwardLatents(b, d, m + 30, oneIn: 30);
+
+    /// <summary>MonoScore of a batch, and of a dataset in parts, against the sum over pairs.</summary>
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    public void MonoScoresArePairwise(int b, int d, int m) => CheckMonoScores(b, d, m, oneIn: 4);
+
+    /// <summary>So few active latents, beside one that is active in every row, that a GPU shares that one among groups.</summary>
+    [Theory]
+    [InlineData(300, 8, 31)]
+    public void MonoScoresOfFewPlacesArePairwise(int b, int d, int m) => CheckMonoScores(b, d, m, oneIn: 30);
+
+    /// <summary>The gradient of a dataset's scores, batch by batch, against finite differences of the sum over pairs.</summary>
+    [Theory]
+    [InlineData(37, 12, 7, 4)]
+    [InlineData(50, 19, 23, 4)]
+    [InlineData(300, 8, 31, 30)]
+    public void DatasetMonoGradientIsThatOfTheScores(int b, int d, int m, int oneIn)
+    {
+        const double Factor = -0.7, Step = 1e-6;
+        // Without ties, where a score has no gradient.
+        var z = Sparse(b, m, oneIn).Values.Select((value, i) => value * (1 + (1e-4f * i / m))).ToArray();
+        var (x, _) = Dense(b, d);
+        using var norms = _device.Allocate<double>(0);
+        using var sums = new MonoScoreSums(_device, m, d);
+        using var scores = _device.Allocate<double>(m);
+        var half = b / 3;
+        (SparseRows Latents, Tensor X, int First)[] parts =
+        [
+            .. new[] { (0, half), (half, b - half) }.Select(part => (
+                _device.SparseRows().Set(z.AsSpan(part.Item1 * m, part.Item2 * m), part.Item2, m),
+                _device.Tensor(part.Item2, d).Set(x.AsSpan(part.Item1 * d, part.Item2 * d)),
+                part.Item1)),
+        ];
+        foreach (var part in parts)
+        {
+            _device.RowNorms(part.X, norms);
+            _device.IndexColumns(part.Latents);
+            _device.AccumulateMonoScore(part.Latents, part.X, norms, sums);
+        }
+
+        _device.FinishMonoScore(sums, scores);
+        foreach (var part in parts)
+        {
+            var start = FillGradient(part.Latents);
+            _device.RowNorms(part.X, norms);
+            _device.AddDatasetMonoGradient(part.Latents, part.X, norms, sums, scores, Factor);
+            var gradient = part.Latents.GradientToDense();
+            foreach (var i in Enumerable.Range(0, gradient.Length).Where(i => z[(part.First * m) + i] != 0).Where((_, i) => i % 5 == 0))
+            {
+                var column = NaiveMono.Column(z, i % m, b, m);
+                double Score(double step)
+                {
+                    column[part.First + (i / m)] += step;
+                    return NaiveMono.Score(column, x, b, d, 1e-12);
+                }
+
+                var expected = scores.ToArray()[i % m] == 0 ? 0 : Factor * (Score(Step) - Score(-2 * Step)) / (2 * Step);
+                Assert.InRange(gradient[i] - start[i] - expected, -1e-4, 1e-4);
+            }
+
+            part.Latents.Dispose();
+            part.X.Dispose();
+        }
+    }
+
+    [Fact]
+    public void JumpReLUKeepsTheBand()
+    {
+        // θ = 1, h = 0.5: the band is 0.75 … 1.25.
+        using var x = _device.Tensor(1, 1).Set([1]);
+        using var weights = _device.Tensor(5, 1).Set([0.5f, 0.8f, 1, 1.2f, 2]);
+        using var bias = _device.Tensor(1, 5);
+        using var logThreshold = _device.Tensor(1, 5);
+        using var bounds = _device.Tensor(0, 0);
+        using var pre = _device.Allocate<float>(0);
+        using var s = _device.SparseRows();
+        _device.JumpReLUBounds(logThreshold, 0.5f, bounds);
+        _device.EncodeThreshold(x, weights, bias, bounds, s);
+        _device.JumpReLU(s, x, weights, bias, logThreshold, 0.5f, pre);
+        Assert.Equal([0.8f, 1, 1.2f, 2], pre.ToArray());
+        Assert.Equal([0, 0, 1.2f, 2], s.Values.ToArray());
+        s.Gradient.CopyFrom([1, 2, 4, 8]);
+        _device.IndexColumns(s);
+        using var gradient = _device.Tensor(1, 5);
+        _device.JumpReLUGradient(s, pre, logThreshold, 0.5f, 10, gradient);
+        Assert.Equal([0, 0, 4, 8], s.Gradient.ToArray());
+        // −(θ/h)·∂z within the band, and −(1/h)·10 where z itself is.
+        Near(5, i => new double[] { 0, -2, -4, -8 - 20, 0 }[i], gradient.ToArray());
+    }
+
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    public void JumpReLUGradientIsStraightThrough(int b, int d, int m)
+    {
+        var (z, s) = Sparse(b, m);
+        const float Bandwidth = 0.5f;
+        using var logThreshold = _device.Tensor(1, m).Set([.. Enumerable.Range(0, m).Select(j => (j % 5) - 2.5f)]);
+        // A latent is off where its pre-activation is not above the threshold.
+        double Threshold(int i) => Math.Exp((i % m % 5) - 2.5);
+        var off = s.Values.ToArray().Zip(s.Indices.ToArray(), (value, column) => value > Threshold(column) ? value : 0).ToArray();
+        using var pre = _device.Allocate<float>(s.Count);
+        pre.CopyFrom(s.Values.ToArray());
+        s.Values.CopyFrom(off);
+        var start = FillGradient(s);
+        var (gradientStart, gradient) = Dense(1, m);
+        _device.IndexColumns(s);
+        _device.JumpReLUGradient(s, pre, logThreshold, Bandwidth, 3, gradient);
+        Near(b * m, i => z[i] > Threshold(i) ? start[i] : 0, s.GradientToDense());
+        Near(
+            m,
+            j => gradientStart[j] - (Sum(b, row =>
+            {
+                var (i, threshold) = ((row * m) + j, Threshold(j));
+                var inBand = z[i] != 0 && Math.Abs(z[i] - threshold) < Bandwidth / 2;
+                // A latent that is off is 0, which a small threshold's band may reach.
+                var value = z[i] > threshold ? z[i] : 0;
+                return (inBand ? threshold * start[i] : 0) + (z[i] != 0 && Math.Abs(value - threshold) < Bandwidth / 2 ? 3 : 0);
+            }) / Bandwidth),
+            gradient.ToArray());
+    }
+
+    /// <summary>Pre-activations that float32 has left on one side of an edge or the other.</summary>
+    [Fact]
+    public void JumpReLUIsExactAtAnEdge()
+    {
+        const int B = 20, D = 130, M = 40;
+        var (x, input) = Dense(B, D);
+        var (w, weights) = Dense(M, D);
+        var (bias, biasTensor) = Dense(1, M);
+        double Exact(int i) => bias[i % M] + Sum(D, j => (double)x[((i / M) * D) + j] * w[((i % M) * D) + j]);
+        var given = Enumerable.Range(0, B * M).Select(i => (float)Math.Max(0, Exact(i) + 8e-7)).ToArray();
+        // One row's pre-activation is the threshold; of another latent's it is an end of the band.
+        double AtEdge(int m) => Math.Max(0.5, Exact((m % B * M) + m));
+        using var logThreshold = _device.Tensor(1, M).Set(
+            [.. Enumerable.Range(0, M).Select(m => (float)Math.Log(AtEdge(m) + (m % 3 == 0 ? 0 : m % 3 == 1 ? 0.1 : -0.1)))]);
+        var thresholds = logThreshold.ToArray().Select(value => (float)Math.Exp(value)).ToArray();
+        using var s = _device.SparseRows().Set(given, B, M);
+        using var pre = _device.Allocate<float>(0);
+        _device.JumpReLU(s, input, weights, biasTensor, logThreshold, 0.2f, pre);
+        bool IsNear(int i)
+        {
+            var distance = Math.Abs(given[i] - thresholds[i % M]);
+            return Math.Min(distance, Math.Abs(distance - 0.1)) < 1e-6 * (1 + thresholds[i % M]);
+        }
+
+        Assert.InRange(Enumerable.Range(0, B * M).Count(i => given[i] > 0 && IsNear(i)), 5, 2 * M);
+        var values = s.ToDense();
+        s.Values.CopyFrom(pre.ToArray());
+        Near(B * M, i => given[i] == 0 ? 0 : IsNear(i) ? Exact(i) : given[i], s.ToDense(), 1e-7);
+        var formed = s.ToDense();
+        Assert.All(Enumerable.Range(0, B * M), i => Assert.True(
+            values[i] == (formed[i] > thresholds[i % M] ? formed[i] : 0) || Math.Abs(formed[i] - thresholds[i % M]) < 1e-6));
+    }
+
+    private void CheckBackwardLatents(int b, int d, int m, int oneIn)
     {
         // The larger the sums, the more their order matters.
         var tolerance = 1e-4 * Math.Max(1, d / 200.0);
@@ -438,7 +601,7 @@ public abstract class DeviceConformance
             (true, false, true, false, false), (true, true, false, false, true), (false, false, true, true, false), (true, false, true, true, true),
         })
         {
-            var (_, s) = Sparse(b, m);
+            var (_, s) = Sparse(b, m, oneIn);
             var (_, x) = Dense(b, d);
             var (_, g) = Dense(b, d);
             var (_, encoder) = Dense(m, d);
@@ -549,12 +712,9 @@ public abstract class DeviceConformance
         }
     }
 
-    /// <summary>MonoScore of a batch, and of a dataset in parts, against the sum over pairs.</summary>
-    [Theory]
-    [MemberData(nameof(Sizes))]
-    public void MonoScoresArePairwise(int b, int d, int m)
+    private void CheckMonoScores(int b, int d, int m, int oneIn)
     {
-        var (z, s) = Sparse(b, m);
+        var (z, s) = Sparse(b, m, oneIn);
         var (x, input) = Dense(b, d);
         using var norms = _device.Allocate<double>(0);
         using var directions = _device.Allocate<double>(d);
@@ -581,95 +741,6 @@ public abstract class DeviceConformance
 
         _device.FinishMonoScore(sums, datasetScores);
         Near(m, i => NaiveMono.Score(NaiveMono.Column(z, i, b, m), x, b, d, 1e-12), datasetScores.ToArray(), 1e-6);
-    }
-
-    [Fact]
-    public void JumpReLUKeepsTheBand()
-    {
-        // θ = 1, h = 0.5: the band is 0.75 … 1.25.
-        using var x = _device.Tensor(1, 1).Set([1]);
-        using var weights = _device.Tensor(5, 1).Set([0.5f, 0.8f, 1, 1.2f, 2]);
-        using var bias = _device.Tensor(1, 5);
-        using var logThreshold = _device.Tensor(1, 5);
-        using var bounds = _device.Tensor(0, 0);
-        using var pre = _device.Allocate<float>(0);
-        using var s = _device.SparseRows();
-        _device.JumpReLUBounds(logThreshold, 0.5f, bounds);
-        _device.EncodeThreshold(x, weights, bias, bounds, s);
-        _device.JumpReLU(s, x, weights, bias, logThreshold, 0.5f, pre);
-        Assert.Equal([0.8f, 1, 1.2f, 2], pre.ToArray());
-        Assert.Equal([0, 0, 1.2f, 2], s.Values.ToArray());
-        s.Gradient.CopyFrom([1, 2, 4, 8]);
-        _device.IndexColumns(s);
-        using var gradient = _device.Tensor(1, 5);
-        _device.JumpReLUGradient(s, pre, logThreshold, 0.5f, 10, gradient);
-        Assert.Equal([0, 0, 4, 8], s.Gradient.ToArray());
-        // −(θ/h)·∂z within the band, and −(1/h)·10 where z itself is.
-        Near(5, i => new double[] { 0, -2, -4, -8 - 20, 0 }[i], gradient.ToArray());
-    }
-
-    [Theory]
-    [MemberData(nameof(Sizes))]
-    public void JumpReLUGradientIsStraightThrough(int b, int d, int m)
-    {
-        var (z, s) = Sparse(b, m);
-        const float Bandwidth = 0.5f;
-        using var logThreshold = _device.Tensor(1, m).Set([.. Enumerable.Range(0, m).Select(j => (j % 5) - 2.5f)]);
-        // A latent is off where its pre-activation is not above the threshold.
-        double Threshold(int i) => Math.Exp((i % m % 5) - 2.5);
-        var off = s.Values.ToArray().Zip(s.Indices.ToArray(), (value, column) => value > Threshold(column) ? value : 0).ToArray();
-        using var pre = _device.Allocate<float>(s.Count);
-        pre.CopyFrom(s.Values.ToArray());
-        s.Values.CopyFrom(off);
-        var start = FillGradient(s);
-        var (gradientStart, gradient) = Dense(1, m);
-        _device.IndexColumns(s);
-        _device.JumpReLUGradient(s, pre, logThreshold, Bandwidth, 3, gradient);
-        Near(b * m, i => z[i] > Threshold(i) ? start[i] : 0, s.GradientToDense());
-        Near(
-            m,
-            j => gradientStart[j] - (Sum(b, row =>
-            {
-                var (i, threshold) = ((row * m) + j, Threshold(j));
-                var inBand = z[i] != 0 && Math.Abs(z[i] - threshold) < Bandwidth / 2;
-                // A latent that is off is 0, which a small threshold's band may reach.
-                var value = z[i] > threshold ? z[i] : 0;
-                return (inBand ? threshold * start[i] : 0) + (z[i] != 0 && Math.Abs(value - threshold) < Bandwidth / 2 ? 3 : 0);
-            }) / Bandwidth),
-            gradient.ToArray());
-    }
-
-    /// <summary>Pre-activations that float32 has left on one side of an edge or the other.</summary>
-    [Fact]
-    public void JumpReLUIsExactAtAnEdge()
-    {
-        const int B = 20, D = 130, M = 40;
-        var (x, input) = Dense(B, D);
-        var (w, weights) = Dense(M, D);
-        var (bias, biasTensor) = Dense(1, M);
-        double Exact(int i) => bias[i % M] + Sum(D, j => (double)x[((i / M) * D) + j] * w[((i % M) * D) + j]);
-        var given = Enumerable.Range(0, B * M).Select(i => (float)Math.Max(0, Exact(i) + 8e-7)).ToArray();
-        // One row's pre-activation is the threshold; of another latent's it is an end of the band.
-        double AtEdge(int m) => Math.Max(0.5, Exact((m % B * M) + m));
-        using var logThreshold = _device.Tensor(1, M).Set(
-            [.. Enumerable.Range(0, M).Select(m => (float)Math.Log(AtEdge(m) + (m % 3 == 0 ? 0 : m % 3 == 1 ? 0.1 : -0.1)))]);
-        var thresholds = logThreshold.ToArray().Select(value => (float)Math.Exp(value)).ToArray();
-        using var s = _device.SparseRows().Set(given, B, M);
-        using var pre = _device.Allocate<float>(0);
-        _device.JumpReLU(s, input, weights, biasTensor, logThreshold, 0.2f, pre);
-        bool IsNear(int i)
-        {
-            var distance = Math.Abs(given[i] - thresholds[i % M]);
-            return Math.Min(distance, Math.Abs(distance - 0.1)) < 1e-6 * (1 + thresholds[i % M]);
-        }
-
-        Assert.InRange(Enumerable.Range(0, B * M).Count(i => given[i] > 0 && IsNear(i)), 5, 2 * M);
-        var values = s.ToDense();
-        s.Values.CopyFrom(pre.ToArray());
-        Near(B * M, i => given[i] == 0 ? 0 : IsNear(i) ? Exact(i) : given[i], s.ToDense(), 1e-7);
-        var formed = s.ToDense();
-        Assert.All(Enumerable.Range(0, B * M), i => Assert.True(
-            values[i] == (formed[i] > thresholds[i % M] ? formed[i] : 0) || Math.Abs(formed[i] - thresholds[i % M]) < 1e-6));
     }
 
     private void CheckSpMM(int b, int d, int m, int oneIn)
