@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Reflection;
 using CommandLine;
 using MonoLoss.Data;
+using MonoLoss.Kernels;
 using MonoLoss.Models;
 
 namespace MonoLoss.Cli;
@@ -44,7 +45,7 @@ internal static class Application
     }
 
     private static bool IsExpected(Exception exception) => exception is
-        UsageException or DataException or ConfigurationException or IOException or UnauthorizedAccessException or OutOfMemoryException;
+        UsageException or DataException or ConfigurationException or DeviceException or IOException or UnauthorizedAccessException or OutOfMemoryException;
 
     private static string Message(Exception exception) => exception is OutOfMemoryException
         ? "not enough memory: try a smaller --memory, --batch-size or --latents"

@@ -27,7 +27,8 @@ internal sealed class Demo : Command
     [Option("seed", Default = 42, MetaValue = "N", HelpText = "What features and weights are drawn from")]
     public int Seed { get; set; }
 
-    [Option("device", Default = "auto", MetaValue = "NAME", HelpText = "Where to compute; monoloss devices lists them")]
+    [Option("device", Default = "auto", MetaValue = "NAME", HelpText =
+        "auto, cpu, cuda[:i], opencl[:i] or ilgpu-cpu; monoloss devices lists them")]
     public string DeviceName { get; set; } = string.Empty;
 
     [Option("threads", Default = 0, MetaValue = "N", HelpText = "Threads; 0: one a core")]

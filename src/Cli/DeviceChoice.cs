@@ -1,32 +1,99 @@
 using MonoLoss.Kernels;
 using MonoLoss.Kernels.Cpu;
+#if ILGPU
+using MonoLoss.Kernels.Ilgpu;
+#endif
 
 namespace MonoLoss.Cli;
 
-/// <summary>The devices that --device may name.</summary>
+/// <summary>A device that --device may name, or would if something were there.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Description">What it is.</param>
+/// <param name="MemoryBytes">Its memory; 0 where it is not known.</param>
+/// <param name="Missing">What is missing for it; null for nothing.</param>
+internal readonly record struct DeviceRow(string Name, string Description, long MemoryBytes, string? Missing);
+
+/// <summary>The devices that --device may name. All that the CLI knows of ILGPU, which is a feature of the build, is here.</summary>
 internal static class DeviceChoice
 {
-    /// <summary>The devices of this build.</summary>
-    public static readonly IReadOnlyList<string> Names = ["cpu"];
+    private const string Cpu = "cpu";
+    private const string Expected = "expected auto, cpu, cuda, cuda:1 …, opencl, opencl:1 … or ilgpu-cpu";
 
     private static readonly string[] Accelerators = ["cuda", "opencl", "ilgpu-cpu"];
 
     /// <summary>Opens a device.</summary>
-    /// <param name="name">Its name, or auto for the best there is.</param>
+    /// <param name="name">Its name, or auto for the best there is: a CUDA GPU, else an OpenCL one, else the processor.</param>
     /// <param name="threads">Threads of the processor to use; 0 for all.</param>
-    /// <exception cref="UsageException">There is no such device.</exception>
-    public static Device Open(string name, int threads)
+    /// <param name="tf32">Whether dense products may round to TF32.</param>
+    /// <exception cref="UsageException">There is no such device, or it cannot do that.</exception>
+    public static Device Open(string name, int threads, bool tf32 = false)
     {
         if (threads < 0)
         {
             throw new UsageException($"--threads must not be negative, not {threads}");
         }
 
-        return name switch
+        name = name == "auto" ? Best() : name;
+        if (name == Cpu)
         {
-            "auto" or "cpu" => new CpuDevice(threads),
-            _ when Accelerators.Contains(name) => throw new UsageException($"--device {name}: this build has the cpu device only"),
-            _ => throw new UsageException($"--device: there is no device '{name}', expected auto or one of {string.Join(", ", Names)}"),
-        };
+            return tf32
+                ? throw new UsageException("--tf32 is for NVIDIA GPUs of compute capability 8.0 or more: the cpu device has no TF32")
+                : new CpuDevice(threads);
+        }
+
+        if (!Accelerators.Contains(name.Split(':')[0]))
+        {
+            throw new UsageException($"--device: there is no device '{name}', {Expected}");
+        }
+
+        try
+        {
+            return OpenAccelerator(name, tf32);
+        }
+        catch (DeviceException exception)
+        {
+            throw new UsageException($"--device {name}: {exception.Message}");
+        }
     }
+
+    /// <summary>Every device, and what is missing for those that are not there.</summary>
+    public static IEnumerable<DeviceRow> List()
+    {
+        using var cpu = new CpuDevice();
+        return [new DeviceRow(Cpu, cpu.Description, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, null), .. ListAccelerators()];
+    }
+
+#if ILGPU
+    private static string Best() => IlgpuDevice.List().FirstOrDefault(device => device.IsGpu && device.Lacks is null)?.Name ?? Cpu;
+
+    private static IlgpuDevice OpenAccelerator(string name, bool tf32) => IlgpuDevice.Open(name, tf32);
+
+    private static IEnumerable<DeviceRow> ListAccelerators()
+    {
+        var found = IlgpuDevice.List();
+        foreach (var kind in Accelerators)
+        {
+            var devices = found.Where(device => device.Name.Split(':')[0] == kind).ToList();
+            foreach (var device in devices)
+            {
+                yield return new DeviceRow(
+                    device.Name, device.Description, device.MemoryBytes, device.Lacks is null ? null : $"lacks {device.Lacks}");
+            }
+
+            if (devices.Count == 0)
+            {
+                yield return new DeviceRow(kind, string.Empty, 0, IlgpuDevice.Missing(kind));
+            }
+        }
+    }
+#else
+    private const string HowToGet = "this build is without ILGPU: dotnet build -c Release -p:Ilgpu=true";
+
+    private static string Best() => Cpu;
+
+    private static Device OpenAccelerator(string name, bool tf32) => throw new UsageException($"--device {name}: {HowToGet}");
+
+    private static IEnumerable<DeviceRow> ListAccelerators() =>
+        Accelerators.Select(name => new DeviceRow(name, string.Empty, 0, HowToGet));
+#endif
 }

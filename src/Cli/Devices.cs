@@ -1,4 +1,5 @@
 using CommandLine;
+using MonoLoss.Kernels;
 using Spectre.Console;
 
 namespace MonoLoss.Cli;
@@ -10,11 +11,14 @@ internal sealed class Devices : Command
     /// <inheritdoc/>
     public override int Run(Context context)
     {
-        var table = new Table().AddColumns("device", "description");
-        foreach (var name in DeviceChoice.Names)
+        var table = new Table().AddColumns("device", "description", "memory", "missing");
+        foreach (var device in DeviceChoice.List())
         {
-            using var device = DeviceChoice.Open(name, threads: 0);
-            table.AddRow(Markup.Escape(name), Markup.Escape(device.Description));
+            table.AddRow(
+                Markup.Escape(device.Name),
+                Markup.Escape(device.Description),
+                device.MemoryBytes > 0 ? DeviceMemory.Format(device.MemoryBytes) : string.Empty,
+                Markup.Escape(device.Missing ?? string.Empty));
         }
 
         context.Write(table);

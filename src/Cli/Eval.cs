@@ -33,8 +33,12 @@ internal sealed class Eval : Command
     public int? BatchSize { get; set; }
 
     [Section("Machine")]
-    [Option("device", Default = "auto", MetaValue = "NAME", HelpText = "Where to compute; monoloss devices lists them")]
+    [Option("device", Default = "auto", MetaValue = "NAME", HelpText =
+        "auto, cpu, cuda[:i], opencl[:i] or ilgpu-cpu; monoloss devices lists them")]
     public string DeviceName { get; set; } = string.Empty;
+
+    [Option("tf32", HelpText = "Round the factors of dense products to TF32: faster on NVIDIA GPUs (compute capability 8.0 on).")]
+    public bool Tf32 { get; set; }
 
     [Option("threads", Default = 0, MetaValue = "N", HelpText = "Threads; 0: one a core")]
     public int Threads { get; set; }
@@ -73,7 +77,7 @@ internal sealed class Eval : Command
                 + $"those of {folder.Config} {config.Dimension}");
         }
 
-        using var device = DeviceChoice.Open(DeviceName, Threads);
+        using var device = DeviceChoice.Open(DeviceName, Threads, Tf32);
         using var model = SparseAutoencoder.Create(device, config);
         folder.ReadWeights(model);
         var batchSize = BatchSize ?? training?.BatchSize ?? new TrainingOptions { Train = [], Output = string.Empty }.BatchSize;

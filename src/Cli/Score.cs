@@ -34,8 +34,12 @@ internal sealed class Score : Command
         "linear: one pass, in constant memory; pairwise: all pairs of rows in float64 with everything in memory, to check")]
     public string Method { get; set; } = string.Empty;
 
-    [Option("device", Default = "auto", MetaValue = "NAME", HelpText = "Where to compute; monoloss devices lists them")]
+    [Option("device", Default = "auto", MetaValue = "NAME", HelpText =
+        "auto, cpu, cuda[:i], opencl[:i] or ilgpu-cpu; monoloss devices lists them")]
     public string DeviceName { get; set; } = string.Empty;
+
+    [Option("tf32", HelpText = "Round the factors of dense products to TF32: faster on NVIDIA GPUs (compute capability 8.0 on).")]
+    public bool Tf32 { get; set; }
 
     [Option("threads", Default = 0, MetaValue = "N", HelpText = "Threads of the linear method; 0: one a core")]
     public int Threads { get; set; }
@@ -96,7 +100,7 @@ internal sealed class Score : Command
 
     private double[] Linear(FeatureSet features, FeatureSet activations, CancellationToken stop)
     {
-        using var device = DeviceChoice.Open(DeviceName, Threads);
+        using var device = DeviceChoice.Open(DeviceName, Threads, Tf32);
         var (d, m) = (features.Dimension, activations.Dimension);
         using var sums = new MonoScoreSums(device, m, d);
         using var x = device.Tensor(0, 0);

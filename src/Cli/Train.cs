@@ -112,8 +112,12 @@ internal sealed class Train : Command
     public int DeadCheckInterval { get; set; }
 
     [Section("Machine")]
-    [Option("device", Default = "auto", MetaValue = "NAME", HelpText = "Where to compute; monoloss devices lists them")]
+    [Option("device", Default = "auto", MetaValue = "NAME", HelpText =
+        "auto, cpu, cuda[:i], opencl[:i] or ilgpu-cpu; monoloss devices lists them")]
     public string DeviceName { get; set; } = string.Empty;
+
+    [Option("tf32", HelpText = "Round the factors of dense products to TF32: faster on NVIDIA GPUs (compute capability 8.0 on).")]
+    public bool Tf32 { get; set; }
 
     [Option("threads", Default = 0, MetaValue = "N", HelpText = "Threads; 0: one a core. The results are the same with any number")]
     public int Threads { get; set; }
@@ -166,7 +170,7 @@ internal sealed class Train : Command
 
         // What is wrong with the options should not wait for the features to be read.
         Configure(dimension: 1).Validate();
-        using var device = DeviceChoice.Open(DeviceName, Threads);
+        using var device = DeviceChoice.Open(DeviceName, Threads, Tf32);
         return TrainingSession.Run(context, device, options, Configure, Quiet, LogEvery);
     }
 

@@ -27,6 +27,14 @@ public abstract class Device : IDisposable
     public abstract DeviceArray<T> Allocate<T>(long length)
         where T : unmanaged;
 
+    /// <summary>The device's own memory; null where it is the host's.</summary>
+    public virtual DeviceMemory? Memory => null;
+
+    /// <summary>Takes memory of the host that the device can copy from beside its kernels.</summary>
+    /// <param name="length">How many values it holds.</param>
+    /// <exception cref="NotSupportedException">The device has no memory of its own.</exception>
+    public virtual UploadBuffer CreateUploadBuffer(int length) => throw new NotSupportedException($"{Name} computes in the host's memory");
+
     /// <summary>A new matrix of zeros.</summary>
     public Tensor Tensor(int rows, int columns) => new(this, rows, columns);
 

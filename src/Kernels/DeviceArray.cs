@@ -40,6 +40,11 @@ public abstract class DeviceArray<T> : IDisposable
     /// <param name="offset">The element to start reading at.</param>
     public abstract void CopyTo(Span<T> destination, long offset = 0);
 
+    /// <summary>Elements in use as an array of their own in the same memory: it cannot grow, and this one must not while it is used.</summary>
+    /// <param name="offset">The first element.</param>
+    /// <param name="length">How many.</param>
+    public abstract DeviceArray<T> Slice(long offset, long length);
+
     /// <summary>Sets every element in use to zero.</summary>
     public abstract void Clear();
 
@@ -56,6 +61,9 @@ public abstract class DeviceArray<T> : IDisposable
 
     /// <summary>Replaces the memory by one of at least <paramref name="capacity"/> elements; contents need not survive.</summary>
     protected abstract void Reallocate(long capacity);
+
+    /// <summary>Sets the length of an array that another one holds the memory of.</summary>
+    protected void Adopt(long length) => (Length, Capacity) = (length, length);
 
     /// <summary>Throws where elements <paramref name="offset"/> … + <paramref name="count"/> are not all in use.</summary>
     protected void CheckRange(long offset, long count)

@@ -6,9 +6,19 @@ namespace MonoLoss.Kernels.Cpu;
 internal sealed unsafe class CpuArray<T> : DeviceArray<T>
     where T : unmanaged
 {
+    // Whose memory it is, and kept alive for that; null for its own.
+    private readonly CpuArray<T>? _owner;
+
     public CpuArray(long length)
     {
         Resize(length);
+    }
+
+    private CpuArray(CpuArray<T> owner, long offset, long length)
+    {
+        _owner = owner;
+        Pointer = owner.Pointer + offset;
+        Adopt(length);
     }
 
     ~CpuArray() => Free();
@@ -29,6 +39,12 @@ internal sealed unsafe class CpuArray<T> : DeviceArray<T>
 
     public override void Clear() => NativeMemory.Clear(Pointer, (nuint)(Length * sizeof(T)));
 
+    public override DeviceArray<T> Slice(long offset, long length)
+    {
+        CheckRange(offset, length);
+        return new CpuArray<T>(this, offset, length);
+    }
+
     public override void Dispose()
     {
         Free();
@@ -37,6 +53,11 @@ internal sealed unsafe class CpuArray<T> : DeviceArray<T>
 
     protected override void Reallocate(long capacity)
     {
+        if (_owner is not null)
+        {
+            throw new InvalidOperationException("a part of an array cannot grow");
+        }
+
         Free();
         var bytes = (nuint)(capacity * sizeof(T));
         Pointer = (T*)AlignedMemory.Allocate(bytes);
@@ -45,7 +66,11 @@ internal sealed unsafe class CpuArray<T> : DeviceArray<T>
 
     private void Free()
     {
-        AlignedMemory.Free(Pointer);
+        if (_owner is null)
+        {
+            AlignedMemory.Free(Pointer);
+        }
+
         Pointer = null;
     }
 }

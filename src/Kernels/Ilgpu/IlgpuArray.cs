@@ -8,7 +8,11 @@ internal sealed class IlgpuArray<T> : DeviceArray<T>
     where T : unmanaged
 {
     private readonly IlgpuDevice _device;
-    private MemoryBuffer1D<T, Stride1D.Dense>? _buffer;
+
+    // Whose memory it is, and where in it; null for its own.
+    private readonly IlgpuArray<T>? _owner;
+    private readonly long _offset;
+    private MemoryBuffer? _buffer;
 
     public IlgpuArray(IlgpuDevice device, long length)
     {
@@ -16,14 +20,24 @@ internal sealed class IlgpuArray<T> : DeviceArray<T>
         Resize(length);
     }
 
+    private IlgpuArray(IlgpuArray<T> owner, long offset, long length)
+    {
+        (_device, _owner, _offset) = (owner._device, owner, offset);
+        Adopt(length);
+    }
+
     /// <summary>The elements in use, for a kernel.</summary>
-    public ArrayView<T> View => _buffer is null ? default : _buffer.View.AsContiguous().SubView(0, Length);
+    public ArrayView<T> View =>
+        _owner is not null ? _owner.View.SubView(_offset, Length)
+        : _buffer is not null && Length > 0 ? _buffer.AsRawArrayView(0, Length * Interop.SizeOf<T>()).Cast<T>()
+        : default;
 
     public override void CopyFrom(ReadOnlySpan<T> source, long offset = 0)
     {
         CheckRange(offset, source.Length);
         if (source.Length > 0)
         {
+            _device.Waits++;
             View.SubView(offset, source.Length).CopyFromCPU(_device.Stream, source);
         }
     }
@@ -33,6 +47,7 @@ internal sealed class IlgpuArray<T> : DeviceArray<T>
         CheckRange(offset, destination.Length);
         if (destination.Length > 0)
         {
+            _device.Waits++;
             View.SubView(offset, destination.Length).CopyToCPU(_device.Stream, destination);
         }
     }
@@ -45,16 +60,30 @@ internal sealed class IlgpuArray<T> : DeviceArray<T>
         }
     }
 
+    public override DeviceArray<T> Slice(long offset, long length)
+    {
+        CheckRange(offset, length);
+        return new IlgpuArray<T>(this, offset, length);
+    }
+
     public override void Dispose()
     {
-        _buffer?.Dispose();
-        _buffer = null;
+        if (_buffer is not null)
+        {
+            _device.Pool.Return(_buffer);
+            _buffer = null;
+        }
     }
 
     protected override void Reallocate(long capacity)
     {
+        if (_owner is not null)
+        {
+            throw new InvalidOperationException("a part of an array cannot grow");
+        }
+
         Dispose();
-        _buffer = _device.Accelerator.Allocate1D<T>(capacity);
-        _buffer.MemSetToZero(_device.Stream);
+        _buffer = _device.Pool.Take(capacity * Interop.SizeOf<T>());
+        _buffer.MemSet(_device.Stream, 0, 0, _buffer.LengthInBytes);
     }
 }

@@ -1,7 +1,5 @@
 using ILGPU;
-using ILGPU.Algorithms;
 using ILGPU.Runtime;
-using ILGPU.Runtime.CPU;
 
 namespace MonoLoss.Kernels.Ilgpu;
 
@@ -17,9 +15,10 @@ public sealed partial class IlgpuDevice : Device
 
     private readonly Context _context;
 
-    internal IlgpuDevice(string name, Context context, Accelerator accelerator)
+    private IlgpuDevice(string name, Context context, Accelerator accelerator, long memoryBytes)
     {
         (Name, _context, Accelerator) = (name, context, accelerator);
+        Pool = new MemoryPool(accelerator, name, memoryBytes);
         _partials = Allocate<double>(0);
         _rowErrors = Allocate<double>(0);
         _silentCounts = Allocate<int>(0);
@@ -36,15 +35,19 @@ public sealed partial class IlgpuDevice : Device
 
     internal AcceleratorStream Stream => Accelerator.DefaultStream;
 
-    /// <summary>ILGPU's simulation of a GPU on the processor: for checking kernels, at small sizes.</summary>
-    public static IlgpuDevice OpenSimulation()
-    {
-        var context = Context.Create(builder => builder.CPU(new CPUDevice(32, 8, 2)).EnableAlgorithms().EnableTensorCore());
-        return new IlgpuDevice("ilgpu-cpu", context, context.GetPreferredDevice(preferCPU: true).CreateAccelerator(context));
-    }
+    internal MemoryPool Pool { get; }
+
+    /// <summary>How often the host has waited for a copy to or from the device's memory.</summary>
+    internal long Waits { get; set; }
+
+    /// <inheritdoc/>
+    public override DeviceMemory? Memory => Pool.Memory;
 
     /// <inheritdoc/>
     public override void Synchronize() => Stream.Synchronize();
+
+    /// <inheritdoc/>
+    public override UploadBuffer CreateUploadBuffer(int length) => new IlgpuUploadBuffer(this, length);
 
     /// <inheritdoc/>
     public override DeviceArray<T> Allocate<T>(long length) => new IlgpuArray<T>(this, length);
@@ -67,7 +70,7 @@ public sealed partial class IlgpuDevice : Device
     private static ArrayView<T> View<T>(DeviceArray<T> array)
         where T : unmanaged => ((IlgpuArray<T>)array).View;
 
-    private static ArrayView<float> View(Tensor tensor) => View(tensor.Data);
+    internal static ArrayView<float> View(Tensor tensor) => View(tensor.Data);
 
     private static ArrayView<Float1> Singles(Tensor tensor) => View(tensor).Cast<Float1>();
 

@@ -1,0 +1,18 @@
+using System.Globalization;
+
+namespace MonoLoss.Kernels;
+
+/// <summary>The memory of a device that has its own.</summary>
+/// <param name="Total">Bytes in all.</param>
+/// <param name="Free">Bytes that can still be had.</param>
+/// <param name="InUse">Bytes that the device's arrays hold.</param>
+public readonly record struct DeviceMemory(long Total, long Free, long InUse)
+{
+    /// <summary>Bytes for people: 12.3 GiB.</summary>
+    public static string Format(long bytes)
+    {
+        string[] units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+        var unit = Math.Clamp((int)Math.Log(Math.Max(1, bytes), 1024), 0, units.Length - 1);
+        return string.Create(CultureInfo.InvariantCulture, $"{bytes / Math.Pow(1024, unit):0.#} {units[unit]}");
+    }
+}
