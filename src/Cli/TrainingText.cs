@@ -22,7 +22,7 @@ internal static class TrainingText
             : "no MonoLoss");
         yield return $"model   {Name(model)}: {string.Join(", ", details)}";
         yield return $"data    {string.Join(", ", plan.Splits.Select(split => $"{split.Key} {Format(split.Value)} rows"))} "
-            + (plan.InMemory ? "(training set in memory)" : "(training set streamed)");
+            + $"(training set {Place(plan.Features)})";
         yield return $"run     {training.Epochs} epochs of {Format(plan.StepsPerEpoch)} batches of {Format(training.BatchSize)} rows"
             + (plan.FirstStep > 0 ? $", resumed after step {Format(plan.FirstStep)}" : string.Empty);
         yield return $"device  {plan.Device.Name} ({plan.Device.Description})";
@@ -35,6 +35,13 @@ internal static class TrainingText
         Architecture.TopK => model.Untied ? "topk (untied)" : "topk",
         Architecture.JumpReLU => "jumprelu",
         _ => "vanilla",
+    };
+
+    private static string Place(FeaturePlace features) => features switch
+    {
+        FeaturePlace.Device => "on the device",
+        FeaturePlace.Memory => "in memory",
+        _ => "streamed",
     };
 
     /// <summary>The figures of a step.</summary>

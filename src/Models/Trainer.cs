@@ -12,7 +12,7 @@ namespace MonoLoss.Models;
 /// <param name="Splits">Rows of each split, by name.</param>
 /// <param name="StepsPerEpoch">Batches of an epoch.</param>
 /// <param name="FirstStep">Steps made before this run began (resumed).</param>
-/// <param name="InMemory">Whether the training features are held in memory.</param>
+/// <param name="Features">Where the training features are.</param>
 public sealed record TrainingPlan(
     SaeConfig Model,
     TrainingOptions Training,
@@ -20,7 +20,7 @@ public sealed record TrainingPlan(
     IReadOnlyDictionary<string, long> Splits,
     long StepsPerEpoch,
     long FirstStep,
-    bool InMemory);
+    FeaturePlace Features);
 
 /// <summary>Watches a run.</summary>
 public interface ITrainingObserver
@@ -109,10 +109,10 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
         var config = configure(train.Dimension);
         using var model = SparseAutoencoder.Create(device, config);
         using var adam = new Adam(device, model.Parameters);
-        using var source = new PrefetchingBatchSource(CreateSource(train, out var inMemory));
+        using var feed = BatchFeed.Open(device, train, BatchOptions(), freeBytes: long.MaxValue);
         try
         {
-            return Run(model, adam, source, train, splits, inMemory, stop);
+            return Run(model, adam, feed, train, splits, stop);
         }
         catch (Exception) when (_begun && !File.Exists(_folder.State))
         {
@@ -125,10 +125,9 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
     private TrainingEnd Run(
         SparseAutoencoder model,
         Adam adam,
-        BatchSource source,
+        BatchFeed feed,
         FeatureSet train,
         List<(string Name, FeatureSet Set)> splits,
-        InMemoryBatchSource? inMemory,
         CancellationToken stop)
     {
         var position = Begin(model, adam, model.Config);
@@ -137,12 +136,11 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
             options,
             device,
             splits.Prepend(("train", train)).ToDictionary(split => split.Item1, split => split.Item2.Rows),
-            source.BatchesPerEpoch,
+            feed.BatchesPerEpoch,
             position.Step,
-            inMemory is not null));
+            feed.Place));
 
-        using var x = device.Tensor(options.BatchSize, train.Dimension);
-        using var loop = new Loop(this, model, adam, source, x, train, inMemory);
+        using var loop = new Loop(this, model, adam, feed);
         position = loop.Train(position, splits, stop);
         if (position.Epoch < options.Epochs)
         {
@@ -153,7 +151,8 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
         return TrainingEnd.Completed;
     }
 
-    private static IEnumerable<(Tensor X, int[] Labels)> Sequential(FeatureSet set, Device device, int batchSize)
+    /// <summary>The rows of a set in file order, in batches of which the last may be smaller; each is valid until the next.</summary>
+    internal static IEnumerable<(Tensor X, int[] Labels)> Sequential(FeatureSet set, Device device, int batchSize)
     {
         using var reader = set.OpenReader();
         using var x = device.Tensor(0, 0);
@@ -201,18 +200,13 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
         });
     }
 
-    private BatchSource CreateSource(FeatureSet train, out InMemoryBatchSource? inMemory)
+    private BatchOptions BatchOptions() => new()
     {
-        var source = BatchSource.Create(train, new BatchOptions
-        {
-            BatchSize = options.BatchSize,
-            Seed = (ulong)options.Seed,
-            Shuffle = options.Shuffle,
-            MemoryBytes = options.MemoryBytes,
-        });
-        inMemory = source as InMemoryBatchSource;
-        return source;
-    }
+        BatchSize = options.BatchSize,
+        Seed = (ulong)options.Seed,
+        Shuffle = options.Shuffle,
+        MemoryBytes = options.MemoryBytes,
+    };
 
     /// <summary>Fills the model: from the checkpoint, from other weights, or newly drawn.</summary>
     private TrainingPosition Begin(SparseAutoencoder model, Adam adam, SaeConfig config)
@@ -342,28 +336,19 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
         private readonly TrainingOptions _options;
         private readonly SparseAutoencoder _model;
         private readonly Adam _adam;
-        private readonly BatchSource _source;
-        private readonly Tensor _x;
-        private readonly FeatureSet _train;
-        private readonly InMemoryBatchSource? _inMemory;
+        private readonly BatchFeed _feed;
         private readonly Tape _tape;
         private readonly DatasetMonoLoss? _dataset;
-        private readonly float[] _batch;
         private readonly float[] _restartPool = [];
 
-        public Loop(
-            Trainer trainer, SparseAutoencoder model, Adam adam, BatchSource source, Tensor x, FeatureSet train, InMemoryBatchSource? inMemory)
+        public Loop(Trainer trainer, SparseAutoencoder model, Adam adam, BatchFeed feed)
         {
-            (_trainer, _model, _adam, _source, _x) = (trainer, model, adam, source, x);
-            (_train, _inMemory, _options) = (train, inMemory, trainer.Options);
+            (_trainer, _model, _adam, _feed, _options) = (trainer, model, adam, feed, trainer.Options);
             _tape = new Tape(model.Device);
-            _batch = new float[checked(_options.BatchSize * train.Dimension)];
             _dataset = _options.MonoPeriod > 1 && model.Config.MonoCoefficient > 0 ? new DatasetMonoLoss(model) : null;
             if (model is TopK && _options.DeadCheckInterval > 0)
             {
-                _source.StartEpoch(0);
-                _restartPool = new float[_batch.Length];
-                _source.Next(_restartPool);
+                _restartPool = feed.FirstBatch();
             }
         }
 
@@ -373,20 +358,20 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
             var (epoch, batch, step) = position;
             for (; epoch < _options.Epochs; epoch++, batch = 0)
             {
-                _source.StartEpoch(epoch, batch);
-                while (_source.Next(_batch))
+                _feed.StartEpoch(epoch, batch);
+                while (_feed.Next() is { } x)
                 {
                     batch++;
                     step++;
-                    Step(step, epoch + 1, clock);
+                    Step(x, step, epoch + 1, clock);
                     clock.Restart();
-                    if (stop.IsCancellationRequested && batch < _source.BatchesPerEpoch)
+                    if (stop.IsCancellationRequested && batch < _feed.BatchesPerEpoch)
                     {
                         _trainer.Save(_model, _adam, new TrainingPosition(epoch, batch, step));
                         return new TrainingPosition(epoch, batch, step);
                     }
 
-                    if (_options.CheckpointEvery > 0 && step % _options.CheckpointEvery == 0 && batch < _source.BatchesPerEpoch)
+                    if (_options.CheckpointEvery > 0 && step % _options.CheckpointEvery == 0 && batch < _feed.BatchesPerEpoch)
                     {
                         _trainer.Save(_model, _adam, new TrainingPosition(epoch, batch, step));
                         clock.Restart();
@@ -420,11 +405,10 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
             _dataset?.Dispose();
         }
 
-        private void Step(long step, int epoch, Stopwatch clock)
+        private void Step(Tensor x, long step, int epoch, Stopwatch clock)
         {
-            _x.Set(_batch);
             _tape.Reset();
-            var loss = _model.Loss(_tape, _x, _options.DeadAfterBatches, batchMonoLoss: _dataset is null);
+            var loss = _model.Loss(_tape, x, _options.DeadAfterBatches, batchMonoLoss: _dataset is null);
             _tape.Backward(loss.Total);
             var total = loss.Total.Read();
             if (!double.IsFinite(total))
@@ -434,7 +418,7 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
 
             if (_dataset is not null && step % _options.MonoPeriod == 0)
             {
-                _dataset.AddGradient(DatasetBatches(), _model.Config.MonoCoefficient);
+                _dataset.AddGradient(_feed.InFileOrder(), _model.Config.MonoCoefficient);
             }
 
             var norm = _adam.Step(
@@ -465,28 +449,5 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
 
         /// <summary>A seed of its own for every step (System.HashCode differs from process to process).</summary>
         private static int HashCode(int seed, long step) => unchecked((int)((seed * 31) + (step * RestartStream)));
-
-        private IEnumerable<Tensor> DatasetBatches()
-        {
-            if (_inMemory is null)
-            {
-                foreach (var (x, _) in Sequential(_train, _model.Device, _options.BatchSize))
-                {
-                    yield return x;
-                }
-
-                yield break;
-            }
-
-            using var batch = _model.Device.Tensor(0, 0);
-            for (var row = 0L; row < _inMemory.Rows; row += _options.BatchSize)
-            {
-                var count = (int)Math.Min(_options.BatchSize, _inMemory.Rows - row);
-                batch.Resize(count, _inMemory.Dimension);
-                batch.Set(_inMemory.Features.Slice(row * _inMemory.Dimension, count * _inMemory.Dimension));
-                yield return batch;
-            }
-        }
     }
-
 }

@@ -69,12 +69,11 @@ public sealed class InMemoryBatchSource : BatchSource
     public override bool Next(Span<float> features, Span<int> labels = default)
     {
         CheckRoom(features, labels);
-        if (_next >= BatchesPerEpoch)
+        if (!NextRows(out var rows))
         {
             return false;
         }
 
-        var rows = _order.AsSpan((int)(_next * BatchSize), BatchSize);
         for (var i = 0; i < rows.Length; i++)
         {
             Row(rows[i]).CopyTo(features.Slice(i * Dimension, Dimension));
@@ -85,6 +84,21 @@ public sealed class InMemoryBatchSource : BatchSource
             labels[i] = _labels[rows[i]];
         }
 
+        return true;
+    }
+
+    /// <summary>Draws the next batch as the numbers of its rows (<see cref="Row"/>).</summary>
+    /// <param name="rows">As many as a batch has; valid until the next epoch starts.</param>
+    /// <returns>False at the end of the epoch.</returns>
+    public bool NextRows(out ReadOnlySpan<int> rows)
+    {
+        if (_next >= BatchesPerEpoch)
+        {
+            rows = default;
+            return false;
+        }
+
+        rows = _order.AsSpan((int)(_next * BatchSize), BatchSize);
         _next++;
         return true;
     }
