@@ -28,6 +28,7 @@ public sealed partial class Tape(Device device) : IDisposable
 {
     private readonly List<Operation> _recorded = [];
     private readonly Dictionary<Type, Pool> _pools = [];
+    private readonly List<Numbers.Block> _numbers = [];
 
     /// <summary>Where the operations run.</summary>
     public Device Device { get; } = device;
@@ -73,11 +74,13 @@ public sealed partial class Tape(Device device) : IDisposable
             operation.Dispose();
         }
 
+        _numbers.ForEach(block => block.Dispose());
         _pools.Clear();
+        _numbers.Clear();
     }
 
     /// <summary>Records an operation of a kind: one used before if there is a free one.</summary>
-    private T Record<T>(Func<Device, T> create)
+    private T Record<T>(Func<Tape, T> create)
         where T : Operation
     {
         if (!_pools.TryGetValue(typeof(T), out var pool))
@@ -87,13 +90,25 @@ public sealed partial class Tape(Device device) : IDisposable
 
         if (pool.Used == pool.Operations.Count)
         {
-            pool.Operations.Add(create(Device));
+            pool.Operations.Add(create(this));
         }
 
         var operation = (T)pool.Operations[pool.Used++];
         operation.ClearGradients();
         _recorded.Add(operation);
         return operation;
+    }
+
+    /// <summary>Room for numbers that an operation's kernels write.</summary>
+    private Numbers Numbers(int count)
+    {
+        if (_numbers.LastOrDefault()?.Take(count) is not { } numbers)
+        {
+            _numbers.Add(new Numbers.Block(Device));
+            numbers = _numbers[^1].Take(count)!;
+        }
+
+        return numbers;
     }
 
     private sealed class Pool

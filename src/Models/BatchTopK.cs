@@ -44,7 +44,7 @@ public sealed class BatchTopK : TwoMatrixAutoencoder
         var auxiliary = AuxiliaryLoss(tape, x, encoding.Input, reconstruction, deadAfter);
         var mono = MonoTerm(tape, encoding, batchMonoLoss);
         var total = tape.WeightedSum((error, 1), (auxiliary, Config.AuxCoefficient), (mono?.Loss, Config.MonoCoefficient));
-        return new StepLoss(total, error, auxiliary, null, mono, MeanActive(latents.Value));
+        return new StepLoss(total, error, auxiliary, null, mono, tape.MeanActive(latents));
     }
 
     private protected override SparseVariable EncodeInput(Tape tape, Tensor input) =>

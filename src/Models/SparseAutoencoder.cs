@@ -29,11 +29,7 @@ public abstract class SparseAutoencoder : IDisposable
     private readonly Tensor _normalized;
     private readonly Tensor _mean;
     private readonly Tensor _deviation;
-    private readonly DeviceArray<double> _activity;
     private readonly DeviceArray<int> _silent;
-    private readonly double[] _activityOnHost = new double[1];
-    private readonly Scalar _meanActive;
-    private int _activeRows;
 
     private protected SparseAutoencoder(Device device, SaeConfig config)
     {
@@ -42,9 +38,7 @@ public abstract class SparseAutoencoder : IDisposable
         _normalized = device.Tensor(0, 0);
         _mean = device.Tensor(0, 0);
         _deviation = device.Tensor(0, 0);
-        _activity = device.Allocate<double>(2);
         _silent = device.Allocate<int>(0);
-        _meanActive = new Scalar(ReadMeanActive);
         SilentBatches = device.Allocate<int>(config.Latents);
     }
 
@@ -124,7 +118,6 @@ public abstract class SparseAutoencoder : IDisposable
         _normalized.Dispose();
         _mean.Dispose();
         _deviation.Dispose();
-        _activity.Dispose();
         SilentBatches.Dispose();
         _silent.Dispose();
     }
@@ -146,14 +139,6 @@ public abstract class SparseAutoencoder : IDisposable
     private protected MonoLossResult? MonoTerm(Tape tape, in Encoding encoding, bool batchMonoLoss) =>
         batchMonoLoss && Config.MonoCoefficient > 0 ? tape.MonoLoss(encoding.Latents, encoding.Directions) : null;
 
-    /// <summary>Mean number of active latents a row.</summary>
-    private protected Scalar MeanActive(SparseRows latents)
-    {
-        _activeRows = latents.Rows;
-        Device.SumPositive(latents, _activity);
-        return _meanActive;
-    }
-
     /// <summary>Notes which latents fired in a batch.</summary>
     /// <param name="latents">z.</param>
     /// <param name="fired">What the counter of one that did becomes.</param>
@@ -166,10 +151,4 @@ public abstract class SparseAutoencoder : IDisposable
     /// <summary>The latents silent for at least so many batches; null if there is none.</summary>
     private protected DeviceArray<int>? Silent(int least) =>
         Device.ListSilent(SilentBatches, least, _silent) > 0 ? _silent : null;
-
-    private double ReadMeanActive()
-    {
-        _activity.CopyTo(_activityOnHost);
-        return _activityOnHost[0] / _activeRows;
-    }
 }

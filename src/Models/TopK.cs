@@ -72,7 +72,7 @@ public sealed class TopK : SparseAutoencoder
         var auxiliary = Config.AuxCoefficient > 0 ? AuxiliaryLoss(tape, x, encoding.Input, reconstruction, deadAfter) : null;
         var mono = MonoTerm(tape, encoding, batchMonoLoss);
         var total = tape.WeightedSum((error, 1), (auxiliary, Config.AuxCoefficient), (mono?.Loss, Config.MonoCoefficient));
-        return new StepLoss(total, error, auxiliary, null, mono, MeanActive(encoding.Latents.Value));
+        return new StepLoss(total, error, auxiliary, null, mono, tape.MeanActive(encoding.Latents));
     }
 
     /// <summary>

@@ -24,7 +24,7 @@ public sealed class Vanilla : TwoMatrixAutoencoder
         var l1 = tape.L1(encoding.Latents);
         var mono = MonoTerm(tape, encoding, batchMonoLoss);
         var total = tape.WeightedSum((error, 1), (l1, Config.L1Coefficient), (mono?.Loss, Config.MonoCoefficient));
-        return new StepLoss(total, error, null, l1, mono, MeanActive(encoding.Latents.Value));
+        return new StepLoss(total, error, null, l1, mono, tape.MeanActive(encoding.Latents));
     }
 
     private protected override SparseVariable EncodeInput(Tape tape, Tensor input) =>

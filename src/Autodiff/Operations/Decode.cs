@@ -9,7 +9,7 @@ public sealed partial class Tape
     /// <param name="weights">W, M×D.</param>
     /// <param name="bias">1×D, or null.</param>
     public Variable Decode(SparseVariable latents, Variable weights, Variable? bias) =>
-        Record(device => new DecodeOperation(device)).Forward(latents, weights, bias);
+        Record(tape => new DecodeOperation(tape.Device)).Forward(latents, weights, bias);
 
     /// <summary>With G = ∂loss/∂result: ∂z = G·Wᵀ at the places of z, ∂W = zᵀ·G, ∂bias = column sums of G.</summary>
     private sealed class DecodeOperation(Device device) : Operation

@@ -32,7 +32,7 @@ public sealed partial class Tape
     /// <param name="subset">The only latents that take part, ascending; null for all.</param>
     public SparseVariable Encode(
         Tensor x, Variable weights, Variable? bias, Variable? center, in Selection selection, DeviceArray<int>? subset = null) =>
-        Record(device => new EncodeOperation(device)).Forward(x, weights, bias, center, selection, subset, FuseLatents);
+        Record(tape => new EncodeOperation(tape.Device)).Forward(x, weights, bias, center, selection, subset, FuseLatents);
 
     /// <summary>
     /// With δ = ∂loss/∂latents, s its column sums: ∂W = δᵀ·(x − center), ∂bias = s, ∂center = −s·W. Places that are off carry no

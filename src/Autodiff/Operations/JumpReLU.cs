@@ -17,16 +17,15 @@ public sealed partial class Tape
     /// <param name="bandwidth">h.</param>
     /// <returns>L0.</returns>
     public Scalar JumpReLU(SparseVariable pre, Tensor x, Tensor weights, Tensor bias, Variable logThreshold, float bandwidth) =>
-        Record(device => new JumpReLUOperation(device)).Forward(pre, x, weights, bias, logThreshold, bandwidth);
+        Record(tape => new JumpReLUOperation(tape.Device, tape.Numbers(2))).Forward(pre, x, weights, bias, logThreshold, bandwidth);
 
     /// <summary>
     /// With rect(t) = 1 for −½ &lt; t &lt; ½: ∂pre = ∂z where pre &gt; θ, ∂logθ = Σ −(θ/h)·rect((pre − θ)/h)·∂z, and of
     /// L0 = Σ 1[z &gt; θ]: ∂logθ = Σ −(1/h)·rect((z − θ)/h).
     /// </summary>
-    private sealed class JumpReLUOperation(Device device) : Operation
+    private sealed class JumpReLUOperation(Device device, Numbers sums) : Operation
     {
         private readonly DeviceArray<float> _pre = device.Allocate<float>(0);
-        private readonly DeviceArray<double> _sums = device.Allocate<double>(2);
         private Scalar? _l0;
         private SparseVariable? _latents;
         private Variable? _logThreshold;
@@ -37,8 +36,8 @@ public sealed partial class Tape
         {
             (_latents, _logThreshold, _bandwidth) = (latents, logThreshold, bandwidth);
             device.JumpReLU(latents.Value, x, weights, bias, logThreshold.Value, bandwidth, _pre);
-            device.SumPositive(latents.Value, _sums);
-            return _l0 ??= new Scalar(() => Host.Read(_sums, 0) / _latents!.Value.Rows);
+            device.SumPositive(latents.Value, sums.ToWrite());
+            return _l0 ??= new Scalar(() => sums.Read(0) / _latents!.Value.Rows);
         }
 
         public override void Backward()
@@ -71,10 +70,6 @@ public sealed partial class Tape
             }
         }
 
-        public override void Dispose()
-        {
-            _pre.Dispose();
-            _sums.Dispose();
-        }
+        public override void Dispose() => _pre.Dispose();
     }
 }

@@ -8,23 +8,28 @@ public sealed partial class Tape
     /// <param name="r">B×D.</param>
     /// <param name="t">B×D.</param>
     public Scalar MeanSquaredError(Variable r, Variable t) =>
-        Record(device => new SquaredErrorOperation(device)).Forward(r, t.Value, t, 1.0 / r.Value.Count, relative: false);
+        Record(tape => new SquaredErrorOperation(tape.Device, tape.Numbers(1))).Forward(r, t.Value, t, 1.0 / r.Value.Count, relative: false);
 
     /// <summary>Mean over B·D of (r − t)², t a constant.</summary>
     /// <param name="r">B×D.</param>
     /// <param name="t">B×D.</param>
     public Scalar MeanSquaredError(Variable r, Tensor t) =>
-        Record(device => new SquaredErrorOperation(device)).Forward(r, t, null, 1.0 / r.Value.Count, relative: false);
+        Record(tape => new SquaredErrorOperation(tape.Device, tape.Numbers(1))).Forward(r, t, null, 1.0 / r.Value.Count, relative: false);
 
     /// <summary>NMSE: mean over rows of Σ_d (r − t)² / Σ_d t². A row with t = 0 counts 0.</summary>
     /// <param name="r">B×D.</param>
     /// <param name="t">B×D, a constant.</param>
     public Scalar NormalizedMeanSquaredError(Variable r, Tensor t) =>
-        Record(device => new SquaredErrorOperation(device)).Forward(r, t, null, 1.0 / r.Value.Rows, relative: true);
+        Record(tape => new SquaredErrorOperation(tape.Device, tape.Numbers(1))).Forward(r, t, null, 1.0 / r.Value.Rows, relative: true);
 
     /// <summary>Mean over rows of Σ|z|, for z ≥ 0.</summary>
     /// <param name="latents">z, B×M.</param>
-    public Scalar L1(SparseVariable latents) => Record(device => new L1Operation(device)).Forward(latents);
+    public Scalar L1(SparseVariable latents) => Record(tape => new L1Operation(tape.Device, tape.Numbers(2))).Forward(latents);
+
+    /// <summary>Mean over rows of the number of positive latents: no gradient.</summary>
+    /// <param name="latents">z, B×M.</param>
+    public Scalar MeanActive(SparseVariable latents) =>
+        Record(tape => new MeanActiveOperation(tape.Device, tape.Numbers(2))).Forward(latents);
 
     /// <summary>Σ of coefficient · term over the terms that are there.</summary>
     /// <param name="terms">Numbers of this tape and what each counts.</param>
@@ -32,9 +37,8 @@ public sealed partial class Tape
         Record(_ => new WeightedSumOperation()).Forward(terms);
 
     /// <summary>∂r = 2w(r − t), ∂t = −∂r; w is a weight a row.</summary>
-    private sealed class SquaredErrorOperation(Device device) : Operation
+    private sealed class SquaredErrorOperation(Device device, Numbers value) : Operation
     {
-        private readonly DeviceArray<double> _value = device.Allocate<double>(1);
         private Scalar? _result;
         private Variable? _r;
         private Tensor? _target;
@@ -45,8 +49,8 @@ public sealed partial class Tape
         public Scalar Forward(Variable r, Tensor target, Variable? t, double weight, bool relative)
         {
             (_r, _target, _t, _weight, _relative) = (r, target, t, weight, relative);
-            device.SquaredError(r.Value, target, weight, relative, _value);
-            return _result ??= new Scalar(() => Host.Read(_value, 0));
+            device.SquaredError(r.Value, target, weight, relative, value.ToWrite());
+            return _result ??= new Scalar(() => value.Read(0));
         }
 
         public override void Backward()
@@ -71,20 +75,21 @@ public sealed partial class Tape
             }
         }
 
-        public override void Dispose() => _value.Dispose();
+        public override void Dispose()
+        {
+        }
     }
 
-    private sealed class L1Operation(Device device) : Operation
+    private sealed class L1Operation(Device device, Numbers sums) : Operation
     {
-        private readonly DeviceArray<double> _sums = device.Allocate<double>(2);
         private Scalar? _result;
         private SparseVariable? _latents;
 
         public Scalar Forward(SparseVariable latents)
         {
             _latents = latents;
-            device.SumPositive(latents.Value, _sums);
-            return _result ??= new Scalar(() => Host.Read(_sums, 1) / _latents!.Value.Rows);
+            device.SumPositive(latents.Value, sums.ToWrite());
+            return _result ??= new Scalar(() => sums.Read(1) / _latents!.Value.Rows);
         }
 
         public override void Backward()
@@ -108,7 +113,42 @@ public sealed partial class Tape
             }
         }
 
-        public override void Dispose() => _sums.Dispose();
+        public override void Dispose()
+        {
+        }
+    }
+
+    private sealed class MeanActiveOperation : Operation
+    {
+        private readonly Device _device;
+        private readonly Numbers _sums;
+        private readonly Scalar _result;
+        private int _rows;
+
+        public MeanActiveOperation(Device device, Numbers sums)
+        {
+            (_device, _sums) = (device, sums);
+            _result = new Scalar(() => _sums.Read(0) / _rows);
+        }
+
+        public Scalar Forward(SparseVariable latents)
+        {
+            _rows = latents.Value.Rows;
+            _device.SumPositive(latents.Value, _sums.ToWrite());
+            return _result;
+        }
+
+        public override void Backward()
+        {
+        }
+
+        public override void ClearGradients()
+        {
+        }
+
+        public override void Dispose()
+        {
+        }
     }
 
     private sealed class WeightedSumOperation : Operation

@@ -14,7 +14,7 @@ public sealed partial class Tape
     /// <param name="latents">z ≥ 0, B×M.</param>
     /// <param name="x">B×D: what should be alike where a latent is active; gets no gradient.</param>
     public MonoLossResult MonoLoss(SparseVariable latents, Tensor x) =>
-        Record(device => new MonoLossOperation(device)).Forward(latents, x);
+        Record(tape => new MonoLossOperation(tape.Device, tape.Numbers(2))).Forward(latents, x);
 
     /// <summary>
     /// ∂z = −(1/#active)·∂score/∂z, which a visit to each latent forms together with its score. Going back, that is one of
@@ -25,7 +25,7 @@ public sealed partial class Tape
         private readonly Device _device;
         private readonly DeviceArray<double> _norms;
         private readonly DeviceArray<double> _directions;
-        private readonly DeviceArray<double> _sumAndActive;
+        private readonly Numbers _sumAndActive;
         private readonly DeviceArray<float> _scoreGradient;
         private readonly Tensor _scores;
         private readonly MonoLossResult _result;
@@ -33,12 +33,11 @@ public sealed partial class Tape
         private Tensor? _x;
         private bool _visited;
 
-        public MonoLossOperation(Device device)
+        public MonoLossOperation(Device device, Numbers sumAndActive)
         {
-            _device = device;
+            (_device, _sumAndActive) = (device, sumAndActive);
             _norms = device.Allocate<double>(0);
             _directions = device.Allocate<double>(0);
-            _sumAndActive = device.Allocate<double>(2);
             _scoreGradient = device.Allocate<float>(0);
             _scores = device.Tensor(0, 0);
             _result = new MonoLossResult(new Scalar(() => 1 - MeanScore()), new Scalar(MeanScore), _scores);
@@ -66,14 +65,14 @@ public sealed partial class Tape
                     Directions = _directions,
                     Factor = _result.Loss.Gradient,
                     Scores = _scores,
-                    Result = _sumAndActive,
+                    Result = _sumAndActive.ToWrite(),
                 };
                 _visited = true;
                 return;
             }
 
             Visit();
-            _device.AddMonoGradient(_latents.AccumulateGradient(), _scoreGradient, _sumAndActive, _result.Loss.Gradient);
+            _device.AddMonoGradient(_latents.AccumulateGradient(), _scoreGradient, _sumAndActive.Device, _result.Loss.Gradient);
         }
 
         public override void ClearGradients() => _result.Loss.Gradient = 0;
@@ -82,7 +81,6 @@ public sealed partial class Tape
         {
             _norms.Dispose();
             _directions.Dispose();
-            _sumAndActive.Dispose();
             _scoreGradient.Dispose();
             _scores.Dispose();
         }
@@ -90,8 +88,8 @@ public sealed partial class Tape
         private double MeanScore()
         {
             Visit();
-            var active = Host.Read(_sumAndActive, 1);
-            return active > 0 ? Host.Read(_sumAndActive, 0) / active : 0;
+            var active = _sumAndActive.Read(1);
+            return active > 0 ? _sumAndActive.Read(0) / active : 0;
         }
 
         private void Visit()
@@ -99,7 +97,7 @@ public sealed partial class Tape
             if (!_visited)
             {
                 _device.IndexColumns(_latents!.Value);
-                _device.MonoScores(_latents.Value, _x!, _norms, _directions, _scores, _scoreGradient, _sumAndActive);
+                _device.MonoScores(_latents.Value, _x!, _norms, _directions, _scores, _scoreGradient, _sumAndActive.ToWrite());
                 _visited = true;
             }
         }

@@ -9,12 +9,12 @@ public sealed partial class Tape
     /// <param name="deviation">1×B; gets no gradient.</param>
     /// <param name="mean">1×B; gets no gradient.</param>
     public Variable Denormalize(Variable x, Tensor deviation, Tensor mean) =>
-        Record(device => new DenormalizeOperation(device)).Forward(x, deviation, mean);
+        Record(tape => new DenormalizeOperation(tape.Device)).Forward(x, deviation, mean);
 
     /// <summary>result = x − y.</summary>
     /// <param name="x">B×D; gets no gradient.</param>
     /// <param name="y">B×D.</param>
-    public Variable Subtract(Tensor x, Variable y) => Record(device => new SubtractOperation(device)).Forward(x, y);
+    public Variable Subtract(Tensor x, Variable y) => Record(tape => new SubtractOperation(tape.Device)).Forward(x, y);
 
     private sealed class DenormalizeOperation(Device device) : Operation
     {

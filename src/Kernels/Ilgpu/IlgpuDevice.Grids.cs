@@ -3,7 +3,7 @@ using ILGPU.Runtime;
 
 namespace MonoLoss.Kernels.Ilgpu;
 
-/// <content>How work is cut into groups, by its size alone, and memory for sums in parts.</content>
+/// <content>How work is cut into groups, by its size alone, and where sums in parts are kept.</content>
 public sealed partial class IlgpuDevice
 {
     // Sums in two launches: enough groups for the largest GPU, few enough for one group to sum what they find.
@@ -13,11 +13,6 @@ public sealed partial class IlgpuDevice
     private const int ElementsPerThread = 8;
     private const int FewestRowsPerPart = 8 * SumKernels.RowsAtOnce;
     private const int MostParts = 256;
-
-    private readonly DeviceArray<double> _partials;
-    private readonly DeviceArray<double> _rowErrors;
-    private readonly DeviceArray<int> _silentCounts;
-    private readonly DeviceArray<int> _silentTotal;
 
     private static int DivideUp(long count, long by) => (int)((count + by - 1) / by);
 
@@ -50,4 +45,7 @@ public sealed partial class IlgpuDevice
         var rowsPerPart = Math.Max(FewestRowsPerPart, DivideUp(rows, MostParts));
         return (rowsPerPart, DivideUp(rows, rowsPerPart));
     }
+
+    /// <summary>Memory for sums in parts.</summary>
+    private ArrayView<double> PartialSums(long count) => Scratch<double>("partial sums", count).View;
 }

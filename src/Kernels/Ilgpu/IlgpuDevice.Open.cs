@@ -61,58 +61,51 @@ public sealed partial class IlgpuDevice
         return kind switch
         {
             Cuda => OpenCuda(index, tf32),
-            _ when tf32 => throw new DeviceException($"{name} has no TF32: that needs an NVIDIA GPU of compute capability 8.0 or more"),
-            OpenCL => OpenOpenCL(index),
-            Simulation when colon < 0 => OpenSimulation(),
+            OpenCL => OpenOpenCL(index, tf32),
+            Simulation when colon < 0 => OpenSimulation(tf32: tf32),
             _ => throw new DeviceException($"there is no device '{name}', expected cuda, opencl or {Simulation}"),
         };
     }
 
     /// <summary>ILGPU's simulation of a GPU on the processor: for checking kernels, at small sizes.</summary>
     /// <param name="memoryBytes">How much memory it has; 0 for as much as the machine.</param>
-    public static IlgpuDevice OpenSimulation(long memoryBytes = 0) => Create(
+    /// <param name="tf32">Whether products of dense matrices may round to TF32.</param>
+    public static IlgpuDevice OpenSimulation(long memoryBytes = 0, bool tf32 = false) => Create(
         Simulation,
         builder => builder.CPU(new CPUDevice(WarpSize, GroupSize / WarpSize, Multiprocessors)),
-        memoryBytes > 0 ? memoryBytes : HostMemory());
+        memoryBytes > 0 ? memoryBytes : HostMemory(),
+        tf32);
 
     private static IlgpuDevice OpenCuda(int index, bool tf32)
     {
         var device = Find(CudaDevices(), Cuda, index);
-        var info = Describe(device, index);
-        if (info.Lacks is not null)
-        {
-            throw new DeviceException($"{info.Name} ({info.Description}) lacks {info.Lacks}");
-        }
-
-        if (tf32 && !(device.Architecture >= CudaArchitecture.SM_80))
-        {
-            throw new DeviceException($"{info.Name} ({info.Description}) has no TF32: that needs compute capability 8.0 or more");
-        }
-
-        return Create(info.Name, builder => builder.Cuda(candidate => candidate.DeviceId == device.DeviceId), device.MemorySize);
+        var name = UsableName(Describe(device, index));
+        return Create(name, builder => builder.Cuda(candidate => candidate.DeviceId == device.DeviceId), device.MemorySize, tf32);
     }
 
-    private static IlgpuDevice OpenOpenCL(int index)
+    private static IlgpuDevice OpenOpenCL(int index, bool tf32)
     {
         var device = Find(OpenCLDevices(), OpenCL, index);
-        var info = Describe(device, index);
-        return info.Lacks is null
-            ? Create(info.Name, builder => builder.OpenCL(candidate => candidate.DeviceId == device.DeviceId), device.MemorySize)
-            : throw new DeviceException($"{info.Name} ({info.Description}) lacks {info.Lacks}");
+        var name = UsableName(Describe(device, index));
+        return Create(name, builder => builder.OpenCL(candidate => candidate.DeviceId == device.DeviceId), device.MemorySize, tf32);
     }
 
-    private static IlgpuDevice Create(string name, Func<Context.Builder, Context.Builder> choose, long memoryBytes)
+    private static string UsableName(AcceleratorInfo info) => info.Lacks is null
+        ? info.Name
+        : throw new DeviceException($"{info.Name} ({info.Description}) lacks {info.Lacks}");
+
+    private static IlgpuDevice Create(string name, Func<Context.Builder, Context.Builder> choose, long memoryBytes, bool tf32)
     {
         Context? context = null;
         try
         {
             context = Context.Create(builder => choose(builder).EnableAlgorithms().EnableTensorCore().Optimize(OptimizationLevel.O2));
-            return new IlgpuDevice(name, context, context.Devices[0].CreateAccelerator(context), memoryBytes);
+            return new IlgpuDevice(name, context, context.Devices[0].CreateAccelerator(context), memoryBytes) { UseTf32 = tf32 };
         }
         catch (Exception exception) when (exception is AcceleratorException or NotSupportedException or ArgumentOutOfRangeException)
         {
             context?.Dispose();
-            throw new DeviceException($"{name} cannot be opened: {exception.Message}", exception);
+            throw new DeviceException(exception.Message, exception);
         }
     }
 

@@ -23,8 +23,8 @@ public sealed partial class IlgpuDevice
     public override void SumUnitRows(Tensor x, DeviceArray<double> norms, DeviceArray<double> sum)
     {
         Require(norms.Length == x.Rows && sum.Length == x.Columns, "shapes do not fit");
-        var parts = SumColumnParts(x, View(norms));
-        Launch(SumKernels.AddPartials, Columns(x.Columns), View(_partials), parts, x.Columns, View(sum));
+        var (sums, parts) = SumColumnParts(x, View(norms));
+        Launch(SumKernels.AddPartials, Columns(x.Columns), sums, parts, x.Columns, View(sum));
     }
 
     /// <inheritdoc/>
@@ -94,8 +94,8 @@ public sealed partial class IlgpuDevice
     public override void SumColumns(float alpha, Tensor x, Tensor sums)
     {
         Require(sums.Count == x.Columns, "shapes do not fit");
-        var parts = SumColumnParts(x, ArrayView<double>.Empty);
-        Launch(SumKernels.AddScaledPartials, Columns(x.Columns), View(_partials), parts, x.Columns, alpha, View(sums));
+        var (partials, parts) = SumColumnParts(x, ArrayView<double>.Empty);
+        Launch(SumKernels.AddScaledPartials, Columns(x.Columns), partials, parts, x.Columns, alpha, View(sums));
     }
 
     /// <inheritdoc/>
@@ -136,11 +136,11 @@ public sealed partial class IlgpuDevice
     }
 
     /// <summary>Sums the columns of x, its rows divided by divisors where there are any, in parts.</summary>
-    /// <returns>How many sums of each column are in <see cref="_partials"/>.</returns>
-    private int SumColumnParts(Tensor x, ArrayView<double> divisors)
+    /// <returns>The sums, and in how many parts.</returns>
+    private (ArrayView<double> Sums, int Parts) SumColumnParts(Tensor x, ArrayView<double> divisors)
     {
         var (rowsPerPart, parts) = Parts(x.Rows);
-        _partials.Resize((long)parts * x.Columns);
+        var sums = PartialSums((long)parts * x.Columns);
         if (IsVectorizable(x.Columns))
         {
             Launch(
@@ -151,7 +151,7 @@ public sealed partial class IlgpuDevice
                 x.Columns / 4,
                 rowsPerPart,
                 divisors,
-                View(_partials).Cast<Double4>());
+                sums.Cast<Double4>());
         }
         else
         {
@@ -163,9 +163,9 @@ public sealed partial class IlgpuDevice
                 x.Columns,
                 rowsPerPart,
                 divisors,
-                View(_partials).Cast<Double1>());
+                sums.Cast<Double1>());
         }
 
-        return parts;
+        return (sums, parts);
     }
 }

@@ -9,7 +9,7 @@ public sealed partial class IlgpuDevice
     public override void SquaredError(Tensor r, Tensor t, double weight, bool relative, DeviceArray<double> result)
     {
         RequireSameShape(r, t);
-        _rowErrors.Resize(r.Rows);
+        var errors = Scratch<double>("row errors", r.Rows).View;
         if (IsVectorizable(r.Columns))
         {
             Launch(
@@ -21,7 +21,7 @@ public sealed partial class IlgpuDevice
                 r.Columns / 4,
                 weight,
                 relative ? 1 : 0,
-                View(_rowErrors));
+                errors);
         }
         else
         {
@@ -34,10 +34,10 @@ public sealed partial class IlgpuDevice
                 r.Columns,
                 weight,
                 relative ? 1 : 0,
-                View(_rowErrors));
+                errors);
         }
 
-        AddTotal(View(_rowErrors), 0, result);
+        AddTotal(errors, 0, result);
     }
 
     /// <inheritdoc/>
@@ -72,7 +72,7 @@ public sealed partial class IlgpuDevice
         RequireSameShape(x, r);
         Require(sums.Length == 3L * x.Columns, "three sums a column");
         var (rowsPerPart, parts) = Parts(x.Rows);
-        _partials.Resize(3L * parts * x.Columns);
+        var partials = PartialSums(3L * parts * x.Columns);
         if (IsVectorizable(x.Columns))
         {
             Launch(
@@ -83,7 +83,7 @@ public sealed partial class IlgpuDevice
                 x.Rows,
                 x.Columns / 4,
                 rowsPerPart,
-                View(_partials).Cast<Double4>());
+                partials.Cast<Double4>());
         }
         else
         {
@@ -95,10 +95,10 @@ public sealed partial class IlgpuDevice
                 x.Rows,
                 x.Columns,
                 rowsPerPart,
-                View(_partials).Cast<Double1>());
+                partials.Cast<Double1>());
         }
 
-        Launch(SumKernels.AddPartials, Columns(3 * x.Columns), View(_partials), parts, 3 * x.Columns, View(sums));
+        Launch(SumKernels.AddPartials, Columns(3 * x.Columns), partials, parts, 3 * x.Columns, View(sums));
     }
 
     /// <inheritdoc/>
@@ -120,14 +120,15 @@ public sealed partial class IlgpuDevice
     {
         list.Resize(counters.Length);
         var groups = Elements(counters.Length);
-        _silentCounts.Resize(groups.GridDim.X);
-        Launch(TrainingKernels.CountSilent, groups, View(counters), least, View(_silentCounts));
+        var counts = Scratch<int>("silent counts", groups.GridDim.X).View;
+        var total = Scratch<int>("silent total", 1);
+        Launch(TrainingKernels.CountSilent, groups, View(counters), least, counts);
         Launch(
-            TrainingKernels.ListSilent, groups, View(counters), least, View(_silentCounts), View(list), View(_silentTotal));
-        Span<int> total = stackalloc int[1];
-        _silentTotal.CopyTo(total);
-        list.Resize(total[0]);
-        return total[0];
+            TrainingKernels.ListSilent, groups, View(counters), least, counts, View(list), total.View);
+        Span<int> count = stackalloc int[1];
+        total.CopyTo(count);
+        list.Resize(count[0]);
+        return count[0];
     }
 
     /// <inheritdoc/>
@@ -135,17 +136,17 @@ public sealed partial class IlgpuDevice
     {
         var isVectorizable = IsVectorizable(x.Count);
         var groups = SumGroups(isVectorizable ? x.Count / 4 : x.Count);
-        _partials.Resize(groups.GridDim.X);
+        var partials = PartialSums(groups.GridDim.X);
         if (isVectorizable)
         {
-            Launch(SumKernels.SumSquares<Float4>, groups, Vectors(x), View(_partials));
+            Launch(SumKernels.SumSquares<Float4>, groups, Vectors(x), partials);
         }
         else
         {
-            Launch(SumKernels.SumSquares<Float1>, groups, Singles(x), View(_partials));
+            Launch(SumKernels.SumSquares<Float1>, groups, Singles(x), partials);
         }
 
-        Launch(SumKernels.AddTotal, Groups(1), View(_partials), 1.0, View(result));
+        Launch(SumKernels.AddTotal, Groups(1), partials, 1.0, View(result));
     }
 
     /// <inheritdoc/>
@@ -247,9 +248,9 @@ public sealed partial class IlgpuDevice
         if (values.Length > MostForOneGroup)
         {
             var groups = SumGroups(values.Length);
-            _partials.Resize(groups.GridDim.X);
-            Launch(SumKernels.Sum, groups, values, View(_partials));
-            values = View(_partials);
+            var partials = PartialSums(groups.GridDim.X);
+            Launch(SumKernels.Sum, groups, values, partials);
+            values = partials;
         }
 
         Launch(SumKernels.AddTotal, Groups(1), values, factor, View(result));

@@ -19,10 +19,6 @@ public sealed partial class IlgpuDevice : Device
     {
         (Name, _context, Accelerator) = (name, context, accelerator);
         Pool = new MemoryPool(accelerator, name, memoryBytes);
-        _partials = Allocate<double>(0);
-        _rowErrors = Allocate<double>(0);
-        _silentCounts = Allocate<int>(0);
-        _silentTotal = Allocate<int>(1);
     }
 
     /// <inheritdoc/>
