@@ -161,8 +161,6 @@ public sealed class BadInputTests : IDisposable
     [InlineData("--k=x", "--k", "'x'")]
     [InlineData("--model sae", "--model", "'sae'", "batch_topk", "vanilla")]
     [InlineData("--untied", "--untied", "topk")]
-    [InlineData("--device tpu", "'tpu'", "cpu")]
-    [InlineData("--device cuda", "cuda", "this build has the cpu device only")]
     [InlineData("--init nowhere", "nowhere", "no such file")]
     [InlineData("--dataset-config x.json", "--dataset-config", "--train")]
     [InlineData("--trane x", "--trane", "did you mean --train")]

@@ -8,7 +8,8 @@ namespace MonoLoss.Kernels.Ilgpu;
 /// <content>Launching: a kernel is compiled when it is first launched.</content>
 public sealed partial class IlgpuDevice
 {
-    private readonly Dictionary<Delegate, Delegate> _launchers = [];
+    // By reference: the compiler keeps one delegate for every kernel that is named, and by value those of one signature share a hash code.
+    private readonly Dictionary<Delegate, Delegate> _launchers = new(ReferenceEqualityComparer.Instance);
 
     /// <summary>Who watches launches; null for nobody.</summary>
     internal ILaunchObserver? Observer { get; set; }

@@ -1,0 +1,88 @@
+using MonoLoss.Data;
+using MonoLoss.Kernels.Cpu;
+using MonoLoss.Models;
+using MonoLoss.Tests.Cli;
+using MonoLoss.Tests.Data;
+
+namespace MonoLoss.Tests.Kernels.Ilgpu;
+
+/// <summary>Batches that come to the device in different ways are the same.</summary>
+[Collection(IlgpuTests.Name)]
+public sealed class FeedTests : IDisposable
+{
+    private const int Rows = 203;
+    private const int Batch = 32;
+
+    private readonly IlgpuFixture _ilgpu;
+    private readonly CpuDevice _cpu = new(1);
+    private readonly TempFolder _folder = new();
+    private readonly FeatureSet _set;
+
+    public FeedTests(IlgpuFixture ilgpu)
+    {
+        _ilgpu = ilgpu;
+        _set = FeatureSet.Open([RunFiles.Write(_folder["x.parquet"], RunFiles.Features(Rows, 11), 11, rowGroupRows: 40)], new FeatureSetOptions());
+    }
+
+    /// <summary>Bytes of memory on the host, free bytes on the device, and where the features are then.</summary>
+    public static TheoryData<long, long, FeaturePlace> Memories => new()
+    {
+        { 1 << 20, 1 << 20, FeaturePlace.Device },
+        { 1 << 20, 100, FeaturePlace.Memory },
+        { 4000, 1 << 20, FeaturePlace.Files },
+    };
+
+    public void Dispose()
+    {
+        _cpu.Dispose();
+        _folder.Dispose();
+    }
+
+    [Theory]
+    [MemberData(nameof(Memories))]
+    public void BatchesAreThoseOfTheHost(long hostBytes, long deviceBytes, FeaturePlace place)
+    {
+        var options = new BatchOptions { BatchSize = Batch, MemoryBytes = hostBytes };
+        using var expected = BatchFeed.Open(_cpu, _set, options, deviceBytes);
+        using var actual = BatchFeed.Open(_ilgpu.Device, _set, options, deviceBytes);
+        Assert.Equal(place == FeaturePlace.Files ? place : FeaturePlace.Memory, expected.Place);
+        Assert.Equal(place, actual.Place);
+        Assert.Equal(Rows / Batch, actual.BatchesPerEpoch);
+        Assert.Equal(expected.FirstBatch(), actual.FirstBatch());
+        foreach (var (epoch, skip, most) in new[] { (0, 0, 100), (1, 2, 2), (1, 0, 100), (0, 6, 100) })
+        {
+            expected.StartEpoch(epoch, skip);
+            actual.StartEpoch(epoch, skip);
+            for (var i = 0; i < most; i++)
+            {
+                var batch = expected.Next();
+                var copy = actual.Next();
+                Assert.Equal(batch?.ToArray(), copy?.ToArray());
+                if (batch is null)
+                {
+                    break;
+                }
+            }
+
+            foreach (var (batch, copy) in expected.InFileOrder().Zip(actual.InFileOrder()))
+            {
+                Assert.Equal((batch.Rows, batch.Columns), (copy.Rows, copy.Columns));
+                Assert.Equal(batch.ToArray(), copy.ToArray());
+            }
+        }
+    }
+
+    [Fact]
+    public void WhatFailsWhileUploadingIsThrownByTheNextBatch()
+    {
+        using var feed = BatchFeed.Open(_ilgpu.Device, _set, new BatchOptions { BatchSize = Batch, MemoryBytes = 4000 }, 0);
+        File.WriteAllText(_folder["x.parquet"], "no Parquet any more");
+        Assert.Throws<DataException>(() =>
+        {
+            feed.StartEpoch(0);
+            while (feed.Next() is not null)
+            {
+            }
+        });
+    }
+}
