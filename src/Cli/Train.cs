@@ -8,13 +8,8 @@ namespace MonoLoss.Cli;
 [Verb("train", HelpText = "Train a sparse autoencoder on Parquet features.")]
 internal sealed class Train : Command
 {
-    private static readonly Dictionary<string, Architecture> Architectures = new()
-    {
-        ["batch_topk"] = Architecture.BatchTopK,
-        ["topk"] = Architecture.TopK,
-        ["jumprelu"] = Architecture.JumpReLU,
-        ["vanilla"] = Architecture.Vanilla,
-    };
+    private static readonly Dictionary<string, Architecture> Models =
+        Enum.GetValues<Architecture>().ToDictionary(architecture => architecture.Name());
 
     [Section("Data: Parquet files, folders of them, or patterns such as 'part-*.parquet'")]
     [Option("train", MetaValue = "PATH…", HelpText = "Features to train on.")]
@@ -150,9 +145,9 @@ internal sealed class Train : Command
     {
         var options = TrainingOptions();
         options.Validate();
-        var architecture = Architectures.TryGetValue(Model, out var known)
+        var architecture = Models.TryGetValue(Model, out var known)
             ? known
-            : throw new UsageException($"--model: found '{Model}', expected one of {string.Join(", ", Architectures.Keys)}");
+            : throw new UsageException($"--model: found '{Model}', expected one of {string.Join(", ", Models.Keys)}");
         SaeConfig Configure(int dimension) => new()
         {
             Architecture = architecture,

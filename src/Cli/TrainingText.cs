@@ -29,13 +29,7 @@ internal static class TrainingText
     }
 
     /// <summary>A model's name as --model takes it, with its variant.</summary>
-    public static string Name(SaeConfig model) => model.Architecture switch
-    {
-        Architecture.BatchTopK => "batch_topk",
-        Architecture.TopK => model.Untied ? "topk (untied)" : "topk",
-        Architecture.JumpReLU => "jumprelu",
-        _ => "vanilla",
-    };
+    public static string Name(SaeConfig model) => model.Architecture.Name() + (model.Untied ? " (untied)" : string.Empty);
 
     private static string Place(FeaturePlace features) => features switch
     {

@@ -16,6 +16,19 @@ public enum Architecture
     Vanilla,
 }
 
+/// <summary>The four autoencoders' names.</summary>
+public static class Architectures
+{
+    /// <summary>A name as --model takes it.</summary>
+    public static string Name(this Architecture architecture) => architecture switch
+    {
+        Architecture.BatchTopK => "batch_topk",
+        Architecture.TopK => "topk",
+        Architecture.JumpReLU => "jumprelu",
+        _ => "vanilla",
+    };
+}
+
 /// <summary>What an autoencoder is and what it is trained for. The defaults are the official ones.</summary>
 public sealed record SaeConfig
 {

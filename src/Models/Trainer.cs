@@ -107,9 +107,10 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
         }
 
         var config = configure(train.Dimension);
+        var freeBytes = TrainingMemory.Check(device, config, options.BatchSize);
         using var model = SparseAutoencoder.Create(device, config);
         using var adam = new Adam(device, model.Parameters);
-        using var feed = BatchFeed.Open(device, train, BatchOptions(), freeBytes: long.MaxValue);
+        using var feed = BatchFeed.Open(device, train, BatchOptions(), freeBytes);
         try
         {
             return Run(model, adam, feed, train, splits, stop);
