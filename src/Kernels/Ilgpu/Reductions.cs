@@ -30,6 +30,17 @@ internal static class Reductions
         return value;
     }
 
+    /// <inheritdoc cref="WarpSum(float)"/>
+    public static int WarpSum(int value)
+    {
+        for (var distance = Warp.WarpSize / 2; distance > 0; distance /= 2)
+        {
+            value += Warp.ShuffleXor(value, distance);
+        }
+
+        return value;
+    }
+
     /// <summary>
     /// The sums of four values over the lanes of the warp: the first one's in the first quarter of the lanes, and so on. A third of
     /// the shuffles that four sums take.
