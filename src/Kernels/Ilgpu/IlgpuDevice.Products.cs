@@ -43,16 +43,31 @@ public sealed partial class IlgpuDevice
         Require(k == inner && c.Rows == m && c.Columns == n, $"{m}×{k} times {inner}×{n} is not {c.Rows}×{c.Columns}");
         Require(bias is null || bias.Count == n, $"one bias a column: {n}");
         var vectorized = IsVectorizable(a.Columns) && IsVectorizable(b.Columns) && IsVectorizable(n);
-        var plan = GemmPlan.Choose(m, n, k, vectorized, vectorized && UseTf32, Accelerator.NumMultiprocessors);
-        Gemm(plan, transposeA, transposeB, a, b, View(c), bias, new(m, n, k, plan.SplitDepth, alpha, beta, relu));
+        var plan = Plan(m, n, k, vectorized);
+        Gemm(plan, transposeA, transposeB, View(a), View(b), View(c), ViewOrEmpty(bias), new(m, n, k, plan.SplitDepth, alpha, beta, relu));
     }
 
     /// <inheritdoc/>
-    public override void AddWeightedRows(float alpha, Tensor weights, Tensor matrix, Tensor y) => throw new NotImplementedException();
+    public override void AddWeightedRows(float alpha, Tensor weights, Tensor matrix, Tensor y)
+    {
+        Require(weights.Count == matrix.Rows && y.Count == matrix.Columns, "shapes do not fit");
+        if (matrix.Count > 0)
+        {
+            var (sums, parts) = SumColumnParts(matrix, new(ArrayView<double>.Empty, View(weights)));
+            Launch(SumKernels.AddScaledPartials, Columns(matrix.Columns), sums, parts, matrix.Columns, alpha, View(y));
+        }
+    }
 
     /// <summary>The product as a plan says.</summary>
     internal void Gemm(
-        GemmPlan plan, bool transposeA, bool transposeB, Tensor a, Tensor b, ArrayView<float> c, Tensor? bias, GemmShape shape)
+        GemmPlan plan,
+        bool transposeA,
+        bool transposeB,
+        ArrayView<float> a,
+        ArrayView<float> b,
+        ArrayView<float> c,
+        ArrayView<float> bias,
+        GemmShape shape)
     {
         if (shape.M == 0 || shape.N == 0)
         {
@@ -60,18 +75,21 @@ public sealed partial class IlgpuDevice
         }
 
         // Where there is nothing to sum, nothing is read: but a kernel's views have an address.
-        var left = shape.K == 0 ? c : View(a);
-        var right = shape.K == 0 ? c : View(b);
-        var biasView = bias is null ? ArrayView<float>.Empty : View(bias);
+        var (left, right) = shape.K == 0 ? (c, c) : (a, b);
         if (plan.Tile == GemmTile.Odd)
         {
-            Gemm(plan, transposeA, transposeB, left.Cast<Float1>(), right.Cast<Float1>(), c.Cast<Float1>(), biasView.Cast<Float1>(), shape);
+            Gemm(plan, transposeA, transposeB, left.Cast<Float1>(), right.Cast<Float1>(), c.Cast<Float1>(), bias.Cast<Float1>(), shape);
         }
         else
         {
-            Gemm(plan, transposeA, transposeB, left.Cast<Float4>(), right.Cast<Float4>(), c.Cast<Float4>(), biasView.Cast<Float4>(), shape);
+            Gemm(plan, transposeA, transposeB, left.Cast<Float4>(), right.Cast<Float4>(), c.Cast<Float4>(), bias.Cast<Float4>(), shape);
         }
     }
+
+    private static ArrayView<float> ViewOrEmpty(Tensor? tensor) => tensor is null ? ArrayView<float>.Empty : View(tensor);
+
+    private GemmPlan Plan(int m, int n, int k, bool vectorized) =>
+        GemmPlan.Choose(m, n, k, vectorized, vectorized && UseTf32, Accelerator.NumMultiprocessors);
 
     private void Gemm<T>(
         GemmPlan plan, bool transposeA, bool transposeB, ArrayView<T> a, ArrayView<T> b, ArrayView<T> c, ArrayView<T> bias, GemmShape shape)

@@ -23,7 +23,7 @@ public sealed partial class IlgpuDevice
     public override void SumUnitRows(Tensor x, DeviceArray<double> norms, DeviceArray<double> sum)
     {
         Require(norms.Length == x.Rows && sum.Length == x.Columns, "shapes do not fit");
-        var (sums, parts) = SumColumnParts(x, View(norms));
+        var (sums, parts) = SumColumnParts(x, new(View(norms), ArrayView<float>.Empty));
         Launch(SumKernels.AddPartials, Columns(x.Columns), sums, parts, x.Columns, View(sum));
     }
 
@@ -94,7 +94,7 @@ public sealed partial class IlgpuDevice
     public override void SumColumns(float alpha, Tensor x, Tensor sums)
     {
         Require(sums.Count == x.Columns, "shapes do not fit");
-        var (partials, parts) = SumColumnParts(x, ArrayView<double>.Empty);
+        var (partials, parts) = SumColumnParts(x, new(ArrayView<double>.Empty, ArrayView<float>.Empty));
         Launch(SumKernels.AddScaledPartials, Columns(x.Columns), partials, parts, x.Columns, alpha, View(sums));
     }
 
@@ -135,9 +135,9 @@ public sealed partial class IlgpuDevice
         Launch(RowKernels.GatherColumns, Elements(result.Count), View(vector), View(list), View(result));
     }
 
-    /// <summary>Sums the columns of x, its rows divided by divisors where there are any, in parts.</summary>
+    /// <summary>Sums the columns of x, its rows weighted, in parts.</summary>
     /// <returns>The sums, and in how many parts.</returns>
-    private (ArrayView<double> Sums, int Parts) SumColumnParts(Tensor x, ArrayView<double> divisors)
+    private (ArrayView<double> Sums, int Parts) SumColumnParts(Tensor x, RowWeights weights)
     {
         var (rowsPerPart, parts) = Parts(x.Rows);
         var sums = PartialSums((long)parts * x.Columns);
@@ -150,7 +150,7 @@ public sealed partial class IlgpuDevice
                 x.Rows,
                 x.Columns / 4,
                 rowsPerPart,
-                divisors,
+                weights,
                 sums.Cast<Double4>());
         }
         else
@@ -162,7 +162,7 @@ public sealed partial class IlgpuDevice
                 x.Rows,
                 x.Columns,
                 rowsPerPart,
-                divisors,
+                weights,
                 sums.Cast<Double1>());
         }
 

@@ -15,13 +15,13 @@ internal static class SumKernels
     public const int RowsAtOnce = IlgpuDevice.GroupSize / ColumnsPerGroup;
 
     /// <summary>
-    /// partials[part, d] = Σ x[i, d]/divisors[i] over the rows of a part, a group 32 columns of a part; without divisors the plain sum.
+    /// partials[part, d] = Σ x[i, d]·weight of the row over the rows of a part, a group 32 columns of a part.
     /// </summary>
     [Kernel("4*B*D + 8*B")]
     [KernelInstance(typeof(Float1), typeof(Double1))]
     [KernelInstance(typeof(Float4), typeof(Double4))]
     public static void SumColumns<T, TSums>(
-        ArrayView<T> x, int rows, int columns, int rowsPerPart, ArrayView<double> divisors, ArrayView<TSums> partials)
+        ArrayView<T> x, int rows, int columns, int rowsPerPart, RowWeights weights, ArrayView<TSums> partials)
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>
     {
@@ -32,7 +32,7 @@ internal static class SumKernels
             var last = Math.Min(rows, (Grid.IdxY + 1) * rowsPerPart);
             for (var i = (Grid.IdxY * rowsPerPart) + (Group.IdxX / ColumnsPerGroup); i < last; i += RowsAtOnce)
             {
-                sum = sum.AddScaled(divisors.IntLength > 0 ? 1 / divisors[i] : 1, x[(i * columns) + column]);
+                sum = sum.AddScaled(weights.Of(i), x[(i * columns) + column]);
             }
         }
 
@@ -191,4 +191,13 @@ internal static class SumKernels
 
         return sum;
     }
+}
+
+/// <summary>What rows are multiplied by before they are summed: 1/divisors[i], weights[i] or, with neither, 1.</summary>
+internal readonly struct RowWeights(ArrayView<double> divisors, ArrayView<float> weights)
+{
+    private readonly ArrayView<double> _divisors = divisors;
+    private readonly ArrayView<float> _weights = weights;
+
+    public double Of(int row) => _divisors.IntLength > 0 ? 1 / _divisors[row] : _weights.IntLength > 0 ? _weights[row] : 1;
 }

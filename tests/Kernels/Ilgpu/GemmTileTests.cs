@@ -30,7 +30,7 @@ public sealed class GemmTileTests : IDisposable
             var (c, result) = Dense(m, n);
             var (bias, biasTensor) = Dense(1, n);
             _device.Gemm(
-                plan, transposeA, transposeB, left, right, ((IlgpuArray<float>)result.Data).View, biasTensor,
+                plan, transposeA, transposeB, View(left), View(right), View(result), View(biasTensor),
                 new(m, n, k, plan.SplitDepth, 0.5f, -2, relu: true));
             var actual = result.ToArray();
             for (var i = 0; i < m * n; i++)
@@ -58,6 +58,8 @@ public sealed class GemmTileTests : IDisposable
         Assert.Equal(GemmTile.Odd, GemmPlan.Choose(64, 768, 8192, vectorized: false, tensor: false, 132).Tile);
         Assert.Equal(GemmTile.Tensor, GemmPlan.Choose(64, 768, 8192, vectorized: true, tensor: true, 132).Tile);
     }
+
+    private static ArrayView<float> View(Tensor tensor) => ((IlgpuArray<float>)tensor.Data).View;
 
     private (float[] Values, Tensor Tensor) Dense(int rows, int columns)
     {

@@ -40,7 +40,7 @@ public sealed partial class PtxTests
         Assert.DoesNotMatch(GenericAccess(), ptx);
         Assert.DoesNotContain("bra.uni", ptx);
         Assert.Contains(".maxntid", ptx);
-        if (method.GetCustomAttribute<KernelAttribute>()!.Vectorized || method.GetGenericArguments().Contains(typeof(Float4)))
+        if (method.GetCustomAttribute<KernelAttribute>()!.Vectorized || method.GetGenericArguments().Any(type => Name(type).Contains(nameof(Float4), StringComparison.Ordinal)))
         {
             Assert.Matches(VectorAccess(), ptx);
             Assert.DoesNotMatch(FieldAccess(), ptx);
@@ -79,6 +79,10 @@ public sealed partial class PtxTests
         ? method.GetCustomAttributes<KernelInstanceAttribute>().Select(instance => method.MakeGenericMethod([.. instance.Arguments]))
         : [method];
 
-    private static string Name(MethodInfo method) =>
-        method.IsGenericMethod ? $"{method.Name}<{string.Join(", ", method.GetGenericArguments().Select(type => type.Name))}>" : method.Name;
+    private static string Name(MethodInfo method) => Name(method.Name, method.GetGenericArguments());
+
+    private static string Name(Type type) => Name(type.Name.Split('`')[0], type.GetGenericArguments());
+
+    private static string Name(string name, Type[] arguments) =>
+        arguments.Length == 0 ? name : $"{name}<{string.Join(", ", arguments.Select(Name))}>";
 }

@@ -1,0 +1,53 @@
+using ILGPU;
+using ILGPU.Util;
+
+namespace MonoLoss.Kernels.Ilgpu;
+
+/// <summary>
+/// Finding the k-th largest of many positive floats by the digits of their bits, whose order as integers is that of the values: a
+/// histogram of the first digit of all tells the k-th largest one's, one of the second digits of those that share the first the next.
+/// </summary>
+internal static class RadixSelect
+{
+    /// <summary>Digits of 11, 10 and 10 bits.</summary>
+    public const int Passes = 3;
+
+    /// <summary>Values of the first digit.</summary>
+    public const int Bins = 2048;
+
+    /// <summary>Above every key: what nothing can be larger than.</summary>
+    public const int Nothing = int.MaxValue;
+
+    /// <summary>The bits of a positive value, 0 for any other and for NaN.</summary>
+    public static int Key(float value) => Utilities.Select(value > 0, (int)Interop.FloatAsInt(value), 0);
+
+    /// <summary>The lowest bit of a pass's digit.</summary>
+    public static int Shift(int pass) => Utilities.Select(pass == 0, 20, Utilities.Select(pass == 1, 10, 0));
+
+    /// <summary>Counts the digit of a value, if it is positive and the digits before it are those found so far.</summary>
+    public static void Count(ArrayView<int> histogram, float value, int pass, int prefix)
+    {
+        var key = Key(value);
+        var known = Utilities.Select(pass == 0, 31, Shift(pass - 1));
+        if (key > 0 && key >> known == prefix >> known)
+        {
+            Atomic.Add(ref histogram[(key >> Shift(pass)) & Utilities.Select(pass == 0, Bins - 1, (Bins / 2) - 1)], 1);
+        }
+    }
+
+    /// <summary>The digit of the key that so many are not below, among bins that have it.</summary>
+    /// <param name="histogram">How many keys have each digit.</param>
+    /// <param name="last">The last bin to look at.</param>
+    /// <param name="above">How many keys are in later bins; becomes how many have a larger digit.</param>
+    /// <param name="rank">The key's rank from the largest, from 1.</param>
+    public static int Digit(ArrayView<int> histogram, int last, ref int above, int rank)
+    {
+        var bin = last;
+        for (; above + histogram[bin] < rank; bin--)
+        {
+            above += histogram[bin];
+        }
+
+        return bin;
+    }
+}
