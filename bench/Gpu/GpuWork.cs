@@ -8,7 +8,7 @@ namespace MonoLoss.Bench;
 internal sealed class GpuWork : IDisposable
 {
     private const float AdamEpsilon = 6.25e-10f;
-    private const int NeverDead = int.MaxValue;
+    private const int NeverDead = 1_000_000;
 
     private readonly SparseAutoencoder _model;
     private readonly Tape _tape;

@@ -99,7 +99,7 @@ public sealed partial class IlgpuDevice
         Context? context = null;
         try
         {
-            context = Context.Create(builder => choose(builder).EnableAlgorithms().EnableTensorCore().Optimize(OptimizationLevel.O2));
+            context = Context.Create(builder => choose(builder).EnableAlgorithms().EnableTensorCore().Optimize(OptimizationLevel.O2).Profiling());
             return new IlgpuDevice(name, context, context.Devices[0].CreateAccelerator(context), memoryBytes) { UseTf32 = tf32 };
         }
         catch (Exception exception) when (exception is AcceleratorException or NotSupportedException or ArgumentOutOfRangeException)

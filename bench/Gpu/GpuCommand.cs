@@ -1,0 +1,85 @@
+using System.Diagnostics;
+using System.Globalization;
+using CommandLine;
+using MonoLoss.Kernels;
+using MonoLoss.Kernels.Ilgpu;
+using MonoLoss.Models;
+
+namespace MonoLoss.Bench;
+
+/// <summary>Training steps and MonoScore on a GPU: every kernel's time beside what its bytes and operations bound.</summary>
+[Verb("gpu", HelpText = "On a GPU: training steps and MonoScore, and every kernel's time beside the least that it could take.")]
+internal sealed class GpuCommand : GpuOptions
+{
+    /// <summary>Which GPU.</summary>
+    [Option("device", Default = "cuda", HelpText = "cuda[:i], opencl[:i] or ilgpu-cpu (with small sizes).")]
+    public string DeviceName { get; set; } = "cuda";
+
+    /// <summary>Whether products use tensor cores.</summary>
+    [Option("tf32", HelpText = "Products in TF32 on tensor cores.")]
+    public bool UseTf32 { get; set; }
+
+    /// <summary>How often.</summary>
+    [Option("rounds", Default = 20, HelpText = "How often everything is measured; medians are printed.")]
+    public int Rounds { get; set; } = 20;
+
+    /// <inheritdoc/>
+    public override void Run()
+    {
+        if (Rounds < 1)
+        {
+            throw new BenchException("--rounds must be positive");
+        }
+
+        try
+        {
+            using var device = IlgpuDevice.Open(DeviceName, UseTf32);
+            Console.WriteLine(FormattableString.Invariant(
+                $"\n{device.Name}: {device.Description}; B {Rows}, D {Features}, M {Latents}, k {Active}; medians of {Rounds}\n"));
+            foreach (var architecture in Enum.GetValues<Architecture>())
+            {
+                using var work = new GpuWork(device, architecture, this);
+                Measure(device, $"{architecture.Name()} step with MonoLoss", work.Step);
+            }
+
+            using var scores = new GpuWork(device, Architecture.BatchTopK, this);
+            Measure(device, $"MonoScore of {Rows} samples", scores.AddToScores);
+        }
+        catch (DeviceException exception)
+        {
+            throw new BenchException(exception.Message);
+        }
+    }
+
+    private static string Format(double value, string format = "0.0") => value.ToString(format, CultureInfo.InvariantCulture);
+
+    private void Measure(IlgpuDevice device, string name, Action work)
+    {
+        // Kernels are compiled, memory is taken, and a threshold to begin with is found.
+        work();
+        work();
+        device.Synchronize();
+        var whole = Timing.Median(Enumerable.Range(0, Rounds).Select(_ => Timing.Seconds(() =>
+        {
+            work();
+            device.Synchronize();
+        })));
+        var log = new LaunchLog(device, profile: true);
+        var launches = Enumerable.Range(0, Rounds).Select(_ => log.During(work)).ToArray();
+        var table = new Table("kernel", "launches", "µs", "at least µs", "share of the step");
+        foreach (var kernel in launches[0].GroupBy(launch => launch.Kernel).OrderByDescending(group => group.Sum(launch => launch.Seconds)))
+        {
+            var seconds = Timing.Median(launches.Select(round => round.Where(launch => launch.Kernel == kernel.Key).Sum(launch => launch.Seconds)));
+            table.Add(
+                KernelBound.Name(kernel.Key),
+                $"{kernel.Count()}",
+                Format(seconds * 1e6),
+                Format(KernelBound.Of(kernel.Key, this).Seconds * 1e6),
+                (seconds / whole).ToString("0.0%", CultureInfo.InvariantCulture));
+        }
+
+        Console.WriteLine(FormattableString.Invariant($"{name}: {whole * 1e3:0.00} ms, {launches[0].Count} launches\n"));
+        table.Print();
+        Console.WriteLine();
+    }
+}
