@@ -82,16 +82,24 @@ public sealed partial class IlgpuDevice
         bound = bound > 0 ? bound : 0;
         var offsets = Scratch<int>("candidates' offsets", x.Rows + 1);
         var state = new int[SelectionKernels.StateLength];
-        for (var room = Math.Min(2 * wanted, (long)x.Rows * weights.Rows); ;)
+        var room = Math.Min(Math.Min(2 * wanted, (long)x.Rows * weights.Rows), int.MaxValue);
+        for (var sampled = false; ;)
         {
             var indices = Scratch<int>("candidates' latents", room);
             var values = Scratch<float>("candidates' values", room);
             ListAbove(x, weights, bias, new AboveBound(ArrayView<float>.Empty, bound), offsets, indices, values);
-            SelectFromAll(offsets, indices, values, (int)wanted, latents, x.Rows);
-            Scratch<int>("selection", state.Length).CopyTo(state);
+            SelectFromAll(offsets, indices, values, (int)wanted, latents, x.Rows, state);
             var found = state[SelectionKernels.Candidates];
-            if (found > room)
+            if (found > room && !sampled)
             {
+                // The first rows, for which there was room, tell about where the threshold is.
+                SelectFromAll(offsets, indices, values, (int)Math.Max(1, wanted * room / found), latents, x.Rows, state);
+                bound = ThresholdHint * BitConverter.Int32BitsToSingle(state[SelectionKernels.Prefix]);
+                sampled = true;
+            }
+            else if (found > room)
+            {
+                Require(found < int.MaxValue, $"more than {int.MaxValue} latents are active");
                 room = found;
             }
             else if (found < wanted && bound > 0)
@@ -163,6 +171,7 @@ public sealed partial class IlgpuDevice
         DeviceArray<int> indices,
         DeviceArray<float> values) => ForEachChunk(x, weights, bias, rowOffsets, (pre, rows, counts, offsets) =>
         {
+            counts.Clear();
             if (IsVectorizable(weights.Rows))
             {
                 Count(new DenseRows<Float4>(pre.Cast<Float4>(), weights.Rows), bound, rows, counts.View, ArrayView<int>.Empty);
@@ -221,9 +230,15 @@ public sealed partial class IlgpuDevice
         }
     }
 
-    /// <summary>The largest of all candidates, to the rows of the result.</summary>
+    /// <summary>The largest of all candidates, to the rows of the result; reads what became of it.</summary>
     private void SelectFromAll(
-        IlgpuArray<int> candidateOffsets, IlgpuArray<int> indices, IlgpuArray<float> values, int wanted, SparseRows latents, int rows)
+        IlgpuArray<int> candidateOffsets,
+        IlgpuArray<int> indices,
+        IlgpuArray<float> values,
+        int wanted,
+        SparseRows latents,
+        int rows,
+        Span<int> result)
     {
         var histogram = Scratch<int>("digits", RadixSelect.Bins);
         histogram.Clear();
@@ -236,7 +251,8 @@ public sealed partial class IlgpuDevice
         }
 
         var ties = Scratch<int>("rows' ties", rows + 1);
-        latents.RowOffsets.Resize(rows + 1);
+        ties.Clear();
+        ClearOffsets(latents.RowOffsets, rows);
         var candidates = new CompressedRows(candidateOffsets.View, indices.View, values.View.Cast<Float1>());
         var selection = new TopOfBatch(state, ties.View);
         Count(candidates, selection, rows, View(latents.RowOffsets), ties.View);
@@ -253,6 +269,7 @@ public sealed partial class IlgpuDevice
             View(latents.RowOffsets),
             View(latents.Indices),
             View(latents.Values));
+        Scratch<int>("selection", SelectionKernels.StateLength).CopyTo(result);
     }
 
     private void Count<TRows, TSelection>(TRows rows, TSelection selection, int count, ArrayView<int> counts, ArrayView<int> ties)

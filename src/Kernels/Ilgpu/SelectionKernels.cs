@@ -120,7 +120,9 @@ internal static class SelectionKernels
         }
     }
 
-    /// <summary>How many values of each row are kept, and how many equal its threshold if that is asked for, a warp a row.</summary>
+    /// <summary>
+    /// Adds how many values of each row are kept to its count, and how many equal its threshold to its ties, a warp a row.
+    /// </summary>
     [Kernel("8*B", CachedBytes = "4*B*M")]
     [KernelInstance(typeof(DenseRows<Float1>), typeof(AboveBound))]
     [KernelInstance(typeof(DenseRows<Float4>), typeof(AboveBound))]
@@ -148,19 +150,14 @@ internal static class SelectionKernels
             tied += classes >> 16;
         }
 
-        kept = Reductions.WarpSum(kept);
-        if (ties.IntLength > 0)
+        if (kept > 0)
         {
-            tied = Reductions.WarpSum(tied);
+            Atomic.Add(ref counts[row], kept);
         }
 
-        if (Warp.LaneIdx == 0)
+        if (tied > 0)
         {
-            counts[row] = kept;
-            if (ties.IntLength > 0)
-            {
-                ties[row] = tied;
-            }
+            Atomic.Add(ref ties[row], tied);
         }
     }
 
