@@ -125,6 +125,7 @@ public abstract class DeviceConformance
 
     [Theory]
     [MemberData(nameof(Sizes))]
+    [InlineData(5, 4, 1028)]
     public void Encoders(int b, int d, int m)
     {
         // Whole numbers: products are exact, and ties many.
@@ -153,6 +154,61 @@ public abstract class DeviceConformance
         Assert.Equal(pre.Where((value, i) => value > bounds[i % m]).Count(), s.Count);
         _device.EncodeThreshold(input, weights, null, null, s);
         Near(b * m, i => Math.Max(0, Sum(d, j => x[((i / m) * d) + j] * w[((i % m) * d) + j])), s.ToDense());
+    }
+
+    /// <summary>One feature, so that every pre-activation is one product: among them NaN, infinities, denormal numbers, zeros and ties.</summary>
+    [Theory]
+    [InlineData(300)]
+    [InlineData(301)]
+    public void EncodersOfHardValues(int m)
+    {
+        float[] rows = [1, 2, 0, -1, 1e-30f, 3, 1];
+        var w = Enumerable.Range(0, m)
+            .Select(i => i % 7 == 0 ? float.NaN : i % 50 == 1 ? float.PositiveInfinity : i % 13 * (i % 3 == 0 ? 1e-12f : 1)).ToArray();
+        using var x = _device.Tensor(rows.Length, 1);
+        using var weights = _device.Tensor(m, 1).Set(w);
+        using var s = _device.SparseRows();
+        // The second time all is so much smaller that nothing is near the last threshold.
+        foreach (var scale in new[] { 1, 1e-3f })
+        {
+            x.Set(rows.Select(value => scale * value).ToArray());
+            var pre = Enumerable.Range(0, rows.Length * m).Select(i => scale * rows[i / m] * w[i % m]).ToArray();
+            int[] Largest(IEnumerable<int> places, int k) => [.. places.Where(i => pre[i] > 0).OrderByDescending(i => pre[i]).ThenBy(i => i).Take(k)];
+            void Same(IEnumerable<int> kept)
+            {
+                var places = kept.Order().ToArray();
+                Assert.Equal(places.Select(i => i % m), s.Indices.ToArray());
+                Assert.Equal(places.Select(i => pre[i]), s.Values.ToArray());
+                Assert.Equal(Enumerable.Range(0, rows.Length + 1).Select(row => places.Count(i => i < row * m)), s.RowOffsets.ToArray());
+            }
+
+            foreach (var k in new[] { 3, 20, m })
+            {
+                _device.EncodeTopK(x, weights, null, k, s);
+                Same(Enumerable.Range(0, rows.Length).SelectMany(row => Largest(Enumerable.Range(row * m, m), k)));
+                var largest = Largest(Enumerable.Range(0, rows.Length * m), rows.Length * k);
+                Assert.Equal(pre[largest[^1]], _device.EncodeBatchTopK(x, weights, null, k, s));
+                Same(largest);
+            }
+        }
+    }
+
+    [Fact]
+    public void NothingComesOfNoRowsOrNoLatents()
+    {
+        using var s = _device.SparseRows();
+        foreach (var (rows, latents) in new[] { (0, 5), (4, 0) })
+        {
+            using var x = _device.Tensor(rows, 3);
+            using var weights = _device.Tensor(latents, 3);
+            _device.EncodeTopK(x, weights, null, 2, s);
+            Assert.Equal((rows, latents, 0), (s.Rows, s.Columns, s.Count));
+            Assert.Equal(0, _device.EncodeBatchTopK(x, weights, null, 2, s));
+            Assert.Equal((rows, latents, 0), (s.Rows, s.Columns, s.Count));
+            _device.EncodeThreshold(x, weights, null, null, s);
+            Assert.Equal((rows, latents, 0), (s.Rows, s.Columns, s.Count));
+            Assert.Equal(new int[rows + 1], s.RowOffsets.ToArray());
+        }
     }
 
     [Fact]

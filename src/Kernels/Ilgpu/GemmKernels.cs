@@ -16,55 +16,37 @@ internal static class GemmKernels
     /// <typeparam name="TLeft">How A lies in memory.</typeparam>
     /// <typeparam name="TRight">How B lies in memory.</typeparam>
     /// <typeparam name="TTile">How a tile is multiplied.</typeparam>
-    [Kernel("4*(B*D + M*D + B*M)", "2*B*D*M", MinGroups = 2)]
+    [Kernel("4*(B*D + M*D + B*M)", "2*B*D*M", CachedBytes = "B*D*M/16", MinGroups = 2)]
     [KernelInstance(typeof(Float1), typeof(AlongTerms), typeof(AlongTerms), typeof(Tile64))]
     [KernelInstance(typeof(Float4), typeof(AlongTerms), typeof(AlongTerms), typeof(Tile64))]
     [KernelInstance(typeof(Float4), typeof(AlongTerms), typeof(AlongTerms), typeof(Tile128))]
-    [KernelInstance(typeof(Float4), typeof(AlongTerms), typeof(AlongTerms), typeof(TensorTile))]
     [KernelInstance(typeof(Float1), typeof(AlongTerms), typeof(AcrossTerms), typeof(Tile64))]
     [KernelInstance(typeof(Float4), typeof(AlongTerms), typeof(AcrossTerms), typeof(Tile64))]
     [KernelInstance(typeof(Float4), typeof(AlongTerms), typeof(AcrossTerms), typeof(Tile128))]
-    [KernelInstance(typeof(Float4), typeof(AlongTerms), typeof(AcrossTerms), typeof(TensorTile))]
     [KernelInstance(typeof(Float1), typeof(AcrossTerms), typeof(AlongTerms), typeof(Tile64))]
     [KernelInstance(typeof(Float4), typeof(AcrossTerms), typeof(AlongTerms), typeof(Tile64))]
     [KernelInstance(typeof(Float4), typeof(AcrossTerms), typeof(AlongTerms), typeof(Tile128))]
-    [KernelInstance(typeof(Float4), typeof(AcrossTerms), typeof(AlongTerms), typeof(TensorTile))]
     [KernelInstance(typeof(Float1), typeof(AcrossTerms), typeof(AcrossTerms), typeof(Tile64))]
     [KernelInstance(typeof(Float4), typeof(AcrossTerms), typeof(AcrossTerms), typeof(Tile64))]
     [KernelInstance(typeof(Float4), typeof(AcrossTerms), typeof(AcrossTerms), typeof(Tile128))]
-    [KernelInstance(typeof(Float4), typeof(AcrossTerms), typeof(AcrossTerms), typeof(TensorTile))]
     public static void Gemm<T, TLeft, TRight, TTile>(ArrayView<T> left, ArrayView<T> right, ArrayView<T> bias, ArrayView<T> result, GemmShape shape)
         where T : unmanaged, IFloats<T>
         where TLeft : unmanaged, IOperand
         where TRight : unmanaged, IOperand
-        where TTile : unmanaged, ITile<TTile>
-    {
-        // Two buffers of two operands: while one is multiplied the other is filled.
-        var shared = SharedMemory.Allocate<Float4>(4 * TileQuads);
-        var sums = default(TTile);
-        var row = shape.Row(Grid.IdxX, sums.Size, sums.Size);
-        var column = shape.Column(Grid.IdxX, sums.Size, sums.Size);
-        var begin = Grid.IdxY * shape.SplitDepth;
-        var end = Math.Min(shape.K, begin + shape.SplitDepth);
+        where TTile : unmanaged, ITile<TTile> => Multiply<T, TLeft, TRight, TTile>(left, right, bias, result, shape);
 
-        var a = Strip<TTile>.Fetch<T, TLeft>(left, shape.M, shape.K, row, begin, end);
-        var b = Strip<TTile>.Fetch<T, TRight>(right, shape.N, shape.K, column, begin, end);
-        var buffer = 0;
-        for (var term = begin; term < end; term += sums.Step)
-        {
-            var leftTile = shared.SubView(buffer, TileQuads);
-            var rightTile = shared.SubView(buffer + TileQuads, TileQuads);
-            a.Put<TLeft>(leftTile);
-            b.Put<TRight>(rightTile);
-            Group.Barrier();
-            a = Strip<TTile>.Fetch<T, TLeft>(left, shape.M, shape.K, row, term + sums.Step, end);
-            b = Strip<TTile>.Fetch<T, TRight>(right, shape.N, shape.K, column, term + sums.Step, end);
-            sums = sums.Multiply(Group.IdxX, leftTile, rightTile);
-            buffer = (2 * TileQuads) - buffer;
-        }
-
-        sums.Store(Group.IdxX, new GemmOutput<T>(result, bias, shape, Grid.IdxY * shape.M * shape.N), row, column);
-    }
+    /// <summary>The same on tensor cores, operands rounded to TF32.</summary>
+    /// <typeparam name="TLeft">How A lies in memory.</typeparam>
+    /// <typeparam name="TRight">How B lies in memory.</typeparam>
+    [Kernel("4*(B*D + M*D + B*M)", "2*B*D*M", CachedBytes = "B*D*M/16", TensorCores = true, Vectorized = true, MinGroups = 2)]
+    [KernelInstance(typeof(AlongTerms), typeof(AlongTerms))]
+    [KernelInstance(typeof(AlongTerms), typeof(AcrossTerms))]
+    [KernelInstance(typeof(AcrossTerms), typeof(AlongTerms))]
+    [KernelInstance(typeof(AcrossTerms), typeof(AcrossTerms))]
+    public static void GemmTf32<TLeft, TRight>(
+        ArrayView<Float4> left, ArrayView<Float4> right, ArrayView<Float4> bias, ArrayView<Float4> result, GemmShape shape)
+        where TLeft : unmanaged, IOperand
+        where TRight : unmanaged, IOperand => Multiply<Float4, TLeft, TRight, TensorTile>(left, right, bias, result, shape);
 
     /// <summary>C from its partial sums, four columns a thread; always in the same order.</summary>
     /// <param name="partials">One M×N matrix after another.</param>
@@ -95,6 +77,40 @@ internal static class GemmKernels
         }
 
         new GemmOutput<T>(result, bias, shape, 0).Store(row, column, sum);
+    }
+
+    private static void Multiply<T, TLeft, TRight, TTile>(
+        ArrayView<T> left, ArrayView<T> right, ArrayView<T> bias, ArrayView<T> result, GemmShape shape)
+        where T : unmanaged, IFloats<T>
+        where TLeft : unmanaged, IOperand
+        where TRight : unmanaged, IOperand
+        where TTile : unmanaged, ITile<TTile>
+    {
+        // Two buffers of two operands: while one is multiplied the other is filled.
+        var shared = SharedMemory.Allocate<Float4>(4 * TileQuads);
+        var sums = default(TTile);
+        var row = shape.Row(Grid.IdxX, sums.Size, sums.Size);
+        var column = shape.Column(Grid.IdxX, sums.Size, sums.Size);
+        var begin = Grid.IdxY * shape.SplitDepth;
+        var end = Math.Min(shape.K, begin + shape.SplitDepth);
+
+        var a = Strip<TTile>.Fetch<T, TLeft>(left, shape.M, shape.K, row, begin, end);
+        var b = Strip<TTile>.Fetch<T, TRight>(right, shape.N, shape.K, column, begin, end);
+        var buffer = 0;
+        for (var term = begin; term < end; term += sums.Step)
+        {
+            var leftTile = shared.SubView(buffer, TileQuads);
+            var rightTile = shared.SubView(buffer + TileQuads, TileQuads);
+            a.Put<TLeft>(leftTile);
+            b.Put<TRight>(rightTile);
+            Group.Barrier();
+            a = Strip<TTile>.Fetch<T, TLeft>(left, shape.M, shape.K, row, term + sums.Step, end);
+            b = Strip<TTile>.Fetch<T, TRight>(right, shape.N, shape.K, column, term + sums.Step, end);
+            sums = sums.Multiply(Group.IdxX, leftTile, rightTile);
+            buffer = (2 * TileQuads) - buffer;
+        }
+
+        sums.Store(Group.IdxX, new GemmOutput<T>(result, bias, shape, Grid.IdxY * shape.M * shape.N), row, column);
     }
 }
 

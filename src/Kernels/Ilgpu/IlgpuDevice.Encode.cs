@@ -34,7 +34,14 @@ public sealed partial class IlgpuDevice
         Require(most <= int.MaxValue, $"{x.Rows} rows of {k} latents are more than {int.MaxValue} places");
         latents.Indices.Resize(most);
         latents.Values.Resize(most);
-        ForEachChunk(x, weights, bias, k > 0, latents.RowOffsets, (pre, rows, counts, offsets) =>
+        if (most == 0)
+        {
+            ClearOffsets(latents.RowOffsets, x.Rows);
+            latents.Resize(x.Rows, weights.Rows, 0);
+            return;
+        }
+
+        ForEachChunk(x, weights, bias, latents.RowOffsets, (pre, rows, counts, offsets) =>
         {
             var thresholds = Scratch<int>("rows' thresholds", rows).View;
             var ties = Scratch<int>("rows' ties", rows).View;
@@ -63,21 +70,36 @@ public sealed partial class IlgpuDevice
         Require(wanted <= int.MaxValue, $"{wanted} latents are more than {int.MaxValue} places");
         latents.Indices.Resize(wanted);
         latents.Values.Resize(wanted);
+        if (wanted == 0)
+        {
+            ClearOffsets(latents.RowOffsets, x.Rows);
+            latents.Resize(x.Rows, weights.Rows, 0);
+            return latents.SmallestKept = 0;
+        }
+
         // A candidate is above a bound that is probably a little below the threshold.
         var bound = ThresholdHint * latents.SmallestKept;
         bound = bound > 0 ? bound : 0;
         var offsets = Scratch<int>("candidates' offsets", x.Rows + 1);
         var state = new int[SelectionKernels.StateLength];
-        for (var room = Math.Min(2 * wanted, (long)x.Rows * weights.Rows); ;)
+        var room = Math.Min(Math.Min(2 * wanted, (long)x.Rows * weights.Rows), int.MaxValue);
+        for (var sampled = false; ;)
         {
             var indices = Scratch<int>("candidates' latents", room);
             var values = Scratch<float>("candidates' values", room);
-            ListAbove(x, weights, bias, wanted > 0, new AboveBound(ArrayView<float>.Empty, bound), offsets, indices, values);
-            SelectFromAll(offsets, indices, values, (int)wanted, latents, x.Rows);
-            Scratch<int>("selection", state.Length).CopyTo(state);
+            ListAbove(x, weights, bias, new AboveBound(ArrayView<float>.Empty, bound), offsets, indices, values);
+            SelectFromAll(offsets, indices, values, (int)wanted, latents, x.Rows, state);
             var found = state[SelectionKernels.Candidates];
-            if (found > room)
+            if (found > room && !sampled)
             {
+                // The first rows, for which there was room, tell about where the threshold is.
+                SelectFromAll(offsets, indices, values, (int)Math.Max(1, wanted * room / found), latents, x.Rows, state);
+                bound = ThresholdHint * BitConverter.Int32BitsToSingle(state[SelectionKernels.Prefix]);
+                sampled = true;
+            }
+            else if (found > room)
+            {
+                Require(found < int.MaxValue, $"more than {int.MaxValue} latents are active");
                 room = found;
             }
             else if (found < wanted && bound > 0)
@@ -107,7 +129,7 @@ public sealed partial class IlgpuDevice
         {
             latents.Indices.Resize(room);
             latents.Values.Resize(room);
-            ListAbove(x, weights, bias, true, new AboveBound(ViewOrEmpty(bounds), 0), latents.RowOffsets, latents.Indices, latents.Values);
+            ListAbove(x, weights, bias, new AboveBound(ViewOrEmpty(bounds), 0), latents.RowOffsets, latents.Indices, latents.Values);
             var found = Read(latents.RowOffsets, x.Rows);
             if (found <= room)
             {
@@ -126,6 +148,12 @@ public sealed partial class IlgpuDevice
         Require(bias is null || bias.Count == weights.Rows, $"one bias a latent: {weights.Rows}");
     }
 
+    private static void ClearOffsets(DeviceArray<int> offsets, int rows)
+    {
+        offsets.Resize(rows + 1);
+        offsets.Clear();
+    }
+
     private static int Read(DeviceArray<int> array, int at)
     {
         var value = new int[1];
@@ -138,12 +166,12 @@ public sealed partial class IlgpuDevice
         Tensor x,
         Tensor weights,
         Tensor? bias,
-        bool any,
         AboveBound bound,
         DeviceArray<int> rowOffsets,
         DeviceArray<int> indices,
-        DeviceArray<float> values) => ForEachChunk(x, weights, bias, any, rowOffsets, (pre, rows, counts, offsets) =>
+        DeviceArray<float> values) => ForEachChunk(x, weights, bias, rowOffsets, (pre, rows, counts, offsets) =>
         {
+            counts.Clear();
             if (IsVectorizable(weights.Rows))
             {
                 Count(new DenseRows<Float4>(pre.Cast<Float4>(), weights.Rows), bound, rows, counts.View, ArrayView<int>.Empty);
@@ -158,12 +186,11 @@ public sealed partial class IlgpuDevice
         });
 
     /// <summary>
-    /// Sets the offsets of all rows to 0 and then, if anything can be kept at all, forms the pre-activations of some rows after others.
+    /// Sets the offsets of all rows to 0 and then forms the pre-activations of some rows after others.
     /// </summary>
     /// <param name="x">B×D.</param>
     /// <param name="weights">M×D.</param>
     /// <param name="bias">1×M, or null.</param>
-    /// <param name="any">Whether anything can be kept.</param>
     /// <param name="rowOffsets">Becomes B + 1 offsets.</param>
     /// <param name="select">
     /// Given the pre-activations of some rows, how many rows, room for their counts and one more, and their offsets, of which the first
@@ -173,14 +200,12 @@ public sealed partial class IlgpuDevice
         Tensor x,
         Tensor weights,
         Tensor? bias,
-        bool any,
         DeviceArray<int> rowOffsets,
         Action<ArrayView<float>, int, IlgpuArray<int>, ArrayView<int>> select)
     {
         var (columns, features) = (weights.Rows, x.Columns);
-        rowOffsets.Resize(x.Rows + 1);
-        rowOffsets.Clear();
-        if (!any || columns == 0)
+        ClearOffsets(rowOffsets, x.Rows);
+        if (columns == 0)
         {
             return;
         }
@@ -205,9 +230,15 @@ public sealed partial class IlgpuDevice
         }
     }
 
-    /// <summary>The largest of all candidates, to the rows of the result.</summary>
+    /// <summary>The largest of all candidates, to the rows of the result; reads what became of it.</summary>
     private void SelectFromAll(
-        IlgpuArray<int> candidateOffsets, IlgpuArray<int> indices, IlgpuArray<float> values, int wanted, SparseRows latents, int rows)
+        IlgpuArray<int> candidateOffsets,
+        IlgpuArray<int> indices,
+        IlgpuArray<float> values,
+        int wanted,
+        SparseRows latents,
+        int rows,
+        Span<int> result)
     {
         var histogram = Scratch<int>("digits", RadixSelect.Bins);
         histogram.Clear();
@@ -220,30 +251,25 @@ public sealed partial class IlgpuDevice
         }
 
         var ties = Scratch<int>("rows' ties", rows + 1);
-        latents.RowOffsets.Resize(rows + 1);
+        ties.Clear();
+        ClearOffsets(latents.RowOffsets, rows);
         var candidates = new CompressedRows(candidateOffsets.View, indices.View, values.View.Cast<Float1>());
         var selection = new TopOfBatch(state, ties.View);
-        if (rows > 0)
-        {
-            Count(candidates, selection, rows, View(latents.RowOffsets), ties.View);
-        }
-
+        Count(candidates, selection, rows, View(latents.RowOffsets), ties.View);
         ExclusiveScan(latents.RowOffsets);
         ExclusiveScan(ties);
         Launch(
             SelectionKernels.PlaceTies, Elements(rows + 1), ties.View, candidateOffsets.View, View(latents.RowOffsets), state);
-        if (rows > 0)
-        {
-            Launch(
-                SelectionKernels.ListKept,
-                Warps(rows),
-                candidates,
-                selection,
-                rows,
-                View(latents.RowOffsets),
-                View(latents.Indices),
-                View(latents.Values));
-        }
+        Launch(
+            SelectionKernels.ListKept,
+            Warps(rows),
+            candidates,
+            selection,
+            rows,
+            View(latents.RowOffsets),
+            View(latents.Indices),
+            View(latents.Values));
+        Scratch<int>("selection", SelectionKernels.StateLength).CopyTo(result);
     }
 
     private void Count<TRows, TSelection>(TRows rows, TSelection selection, int count, ArrayView<int> counts, ArrayView<int> ties)

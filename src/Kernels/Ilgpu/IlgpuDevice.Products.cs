@@ -140,7 +140,8 @@ public sealed partial class IlgpuDevice
                 Launch(GemmKernels.Gemm<T, TLeft, TRight, Tile128>, config, a, b, bias, c, shape);
                 break;
             case GemmTile.Tensor:
-                Launch(GemmKernels.Gemm<T, TLeft, TRight, TensorTile>, config, a, b, bias, c, shape);
+                Launch(
+                    GemmKernels.GemmTf32<TLeft, TRight>, config, a.Cast<Float4>(), b.Cast<Float4>(), bias.Cast<Float4>(), c.Cast<Float4>(), shape);
                 break;
             default:
                 Launch(GemmKernels.Gemm<T, TLeft, TRight, Tile64>, config, a, b, bias, c, shape);

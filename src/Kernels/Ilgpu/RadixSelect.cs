@@ -24,17 +24,6 @@ internal static class RadixSelect
     /// <summary>The lowest bit of a pass's digit.</summary>
     public static int Shift(int pass) => Utilities.Select(pass == 0, 20, Utilities.Select(pass == 1, 10, 0));
 
-    /// <summary>Counts the digit of a value, if it is positive and the digits before it are those found so far.</summary>
-    public static void Count(ArrayView<int> histogram, float value, int pass, int prefix)
-    {
-        var key = Key(value);
-        var known = Utilities.Select(pass == 0, 31, Shift(pass - 1));
-        if (key > 0 && key >> known == prefix >> known)
-        {
-            Atomic.Add(ref histogram[(key >> Shift(pass)) & Utilities.Select(pass == 0, Bins - 1, (Bins / 2) - 1)], 1);
-        }
-    }
-
     /// <summary>The digit of the key that so many are not below, among bins that have it.</summary>
     /// <param name="histogram">How many keys have each digit.</param>
     /// <param name="last">The last bin to look at.</param>
@@ -49,5 +38,33 @@ internal static class RadixSelect
         }
 
         return bin;
+    }
+}
+
+/// <summary>One pass: the digit that is counted, and of which keys.</summary>
+internal readonly struct RadixPass(int pass, int prefix)
+{
+    private readonly int _shift = RadixSelect.Shift(pass);
+    private readonly int _known = Utilities.Select(pass == 0, 31, RadixSelect.Shift(pass - 1));
+    private readonly int _mask = Utilities.Select(pass == 0, RadixSelect.Bins - 1, (RadixSelect.Bins / 2) - 1);
+    private readonly int _prefix = prefix;
+
+    /// <summary>Counts the digit of every value that is positive and whose digits before it are those found so far.</summary>
+    public void Count(ArrayView<int> histogram, Float4 values)
+    {
+        Count(histogram, values.X);
+        Count(histogram, values.Y);
+        Count(histogram, values.Z);
+        Count(histogram, values.W);
+    }
+
+    /// <inheritdoc cref="Count(ArrayView{int}, Float4)"/>
+    public void Count(ArrayView<int> histogram, float value)
+    {
+        var key = RadixSelect.Key(value);
+        if (key > 0 & key >> _known == _prefix >> _known)
+        {
+            Atomic.Add(ref histogram[(key >> _shift) & _mask], 1);
+        }
     }
 }

@@ -72,13 +72,19 @@ internal static class SelectionKernels
         for (var pass = 0; pass < RadixSelect.Passes; pass++)
         {
             var (prefix, rank) = (found[(2 * team) + Prefix], found[(2 * team) + Rank]);
-            for (var column = 4 * member; row < rows && column < columns; column += 4 * Team)
+            var digits = new RadixPass(pass, prefix);
+            for (var column = 4 * member; row < rows && column < columns; column += 16 * Team)
             {
-                var quad = default(T).Load(values, (row * columns) + column, columns - column);
-                RadixSelect.Count(histogram, quad.X, pass, prefix);
-                RadixSelect.Count(histogram, quad.Y, pass, prefix);
-                RadixSelect.Count(histogram, quad.Z, pass, prefix);
-                RadixSelect.Count(histogram, quad.W, pass, prefix);
+                // Four loads under way at once.
+                var at = (row * columns) + column;
+                var quad0 = default(T).Load(values, at, columns - column);
+                var quad1 = default(T).Load(values, at + (4 * Team), columns - column - (4 * Team));
+                var quad2 = default(T).Load(values, at + (8 * Team), columns - column - (8 * Team));
+                var quad3 = default(T).Load(values, at + (12 * Team), columns - column - (12 * Team));
+                digits.Count(histogram, quad0);
+                digits.Count(histogram, quad1);
+                digits.Count(histogram, quad2);
+                digits.Count(histogram, quad3);
             }
 
             Group.Barrier();
@@ -114,7 +120,9 @@ internal static class SelectionKernels
         }
     }
 
-    /// <summary>How many values of each row are kept, and how many equal its threshold if that is asked for, a warp a row.</summary>
+    /// <summary>
+    /// Adds how many values of each row are kept to its count, and how many equal its threshold to its ties, a warp a row.
+    /// </summary>
     [Kernel("8*B", CachedBytes = "4*B*M")]
     [KernelInstance(typeof(DenseRows<Float1>), typeof(AboveBound))]
     [KernelInstance(typeof(DenseRows<Float4>), typeof(AboveBound))]
@@ -131,22 +139,25 @@ internal static class SelectionKernels
 
         var (first, end, threshold) = (rows.First(row), rows.End(row), selection.Threshold(row));
         int kept = 0, tied = 0;
-        for (var at = first + (4 * Warp.LaneIdx); at < end; at += 4 * Warp.WarpSize)
+        var stride = 4 * Warp.WarpSize;
+        for (var at = first + (4 * Warp.LaneIdx); at < end; at += 2 * stride)
         {
-            var classes = Classes.Of(rows, selection, first, at, end, threshold);
-            kept += classes.Sum() & (Tie - 1);
-            tied += classes.Sum() >> 16;
+            // Two loads under way at once.
+            var (values0, values1) = (rows.Load(at, end - at), rows.Load(at + stride, end - at - stride));
+            var classes = Classes.Of(values0, selection, at - first, end - first, threshold).Sum()
+                + Classes.Of(values1, selection, at + stride - first, end - first, threshold).Sum();
+            kept += classes & (Tie - 1);
+            tied += classes >> 16;
         }
 
-        kept = Reductions.WarpSum(kept);
-        tied = Reductions.WarpSum(tied);
-        if (Warp.LaneIdx == 0)
+        if (kept > 0)
         {
-            counts[row] = kept;
-            if (ties.IntLength > 0)
-            {
-                ties[row] = tied;
-            }
+            Atomic.Add(ref counts[row], kept);
+        }
+
+        if (tied > 0)
+        {
+            Atomic.Add(ref ties[row], tied);
         }
     }
 
@@ -171,10 +182,12 @@ internal static class SelectionKernels
         var (first, end, threshold) = (rows.First(row), rows.End(row), selection.Threshold(row));
         var output = new KeptList(offsets[row], selection.Ties(row), indices, values);
         int kept = 0, tied = 0;
+        var at = first + (4 * Warp.LaneIdx);
+        var next = rows.Load(at, end - at);
         for (var from = first; from < end; from += 4 * Warp.WarpSize)
         {
-            var at = from + (4 * Warp.LaneIdx);
-            var classes = Classes.Of(rows, selection, first, at, end, threshold);
+            var classes = Classes.Of(next, selection, at - first, end - first, threshold);
+            next = rows.Load(at + (4 * Warp.WarpSize), end - at - (4 * Warp.WarpSize));
             var upTo = classes.Sum();
             for (var distance = 1; distance < Warp.WarpSize; distance *= 2)
             {
@@ -187,6 +200,7 @@ internal static class SelectionKernels
             classes.List(output, rows, first, at, kept + (upTo & (Tie - 1)), tied + (upTo >> 16));
             kept += all & (Tie - 1);
             tied += all >> 16;
+            at += 4 * Warp.WarpSize;
         }
     }
 
@@ -217,11 +231,11 @@ internal static class SelectionKernels
         }
 
         Group.Barrier();
-        var prefix = pass == 0 ? 0 : state[Prefix];
+        var digits = new RadixPass(pass, pass == 0 ? 0 : state[Prefix]);
         var count = Math.Min(offsets[offsets.IntLength - 1], values.IntLength);
         for (var i = Grid.GlobalIndex.X; i < count; i += Grid.DimX * Group.DimX)
         {
-            RadixSelect.Count(bins, values[i], pass, prefix);
+            digits.Count(bins, values[i]);
         }
 
         Group.Barrier();
@@ -329,18 +343,19 @@ internal readonly struct Classes(Float4 values, int class0, int class1, int clas
     private readonly int _class2 = class2;
     private readonly int _class3 = class3;
 
-    public static Classes Of<TRows, TSelection>(TRows rows, TSelection selection, int first, int at, int end, int threshold)
-        where TRows : struct, ISelectionRows
-        where TSelection : struct, ISelection
-    {
-        var values = rows.Load(at, end - at);
-        return new(
+    /// <summary>The classes of a row's values.</summary>
+    /// <param name="values">Four of them.</param>
+    /// <param name="selection">What is kept.</param>
+    /// <param name="i">Which one in the row is the first.</param>
+    /// <param name="count">How many the row has.</param>
+    /// <param name="threshold">The row's threshold.</param>
+    public static Classes Of<TSelection>(Float4 values, TSelection selection, int i, int count, int threshold)
+        where TSelection : struct, ISelection => new(
             values,
-            at < end ? selection.Class(values.X, at - first, threshold) : 0,
-            at + 1 < end ? selection.Class(values.Y, at + 1 - first, threshold) : 0,
-            at + 2 < end ? selection.Class(values.Z, at + 2 - first, threshold) : 0,
-            at + 3 < end ? selection.Class(values.W, at + 3 - first, threshold) : 0);
-    }
+            i < count ? selection.Class(values.X, i, threshold) : 0,
+            i + 1 < count ? selection.Class(values.Y, i + 1, threshold) : 0,
+            i + 2 < count ? selection.Class(values.Z, i + 2, threshold) : 0,
+            i + 3 < count ? selection.Class(values.W, i + 3, threshold) : 0);
 
     /// <summary>How many are kept + <see cref="SelectionKernels.Tie"/> × how many equal the threshold.</summary>
     public int Sum() => _class0 + _class1 + _class2 + _class3;

@@ -6,12 +6,11 @@ using MonoLoss.Kernels.Ilgpu;
 namespace MonoLoss.Tests.Kernels.Ilgpu;
 
 /// <summary>The ways to make a product that only large ones take by themselves.</summary>
-public sealed class GemmTileTests : IDisposable
+[Collection(IlgpuTests.Name)]
+public sealed class GemmTileTests(IlgpuFixture ilgpu)
 {
-    private readonly IlgpuDevice _device = IlgpuDevice.OpenSimulation();
+    private readonly IlgpuDevice _device = ilgpu.Device;
     private readonly Random _random = new(3);
-
-    public void Dispose() => _device.Dispose();
 
     [Theory]
     [InlineData(GemmTile.Large, 1, 140, 132, 36)]

@@ -7,13 +7,12 @@ namespace MonoLoss.Tests.Kernels.Ilgpu;
 /// <summary>
 /// What the TF32 tile leaves in which lane's registers, with the tensor cores' instruction simulated as the PTX ISA defines it.
 /// </summary>
-public sealed class TensorTileTests : IDisposable
+[Collection(IlgpuTests.Name)]
+public sealed class TensorTileTests(IlgpuFixture ilgpu)
 {
     private const int Size = 128, Step = 16;
 
-    private readonly IlgpuDevice _device = IlgpuDevice.OpenSimulation();
-
-    public void Dispose() => _device.Dispose();
+    private readonly IlgpuDevice _device = ilgpu.Device;
 
     [Theory]
     [InlineData(0, false)]

@@ -1,0 +1,44 @@
+using MonoLoss.Kernels;
+using MonoLoss.Kernels.Ilgpu;
+
+namespace MonoLoss.Tests.Kernels.Ilgpu;
+
+/// <summary>A batch that is encoded some rows after others is the same as one that is encoded at once.</summary>
+[Collection(IlgpuTests.Name)]
+public sealed class EncodeChunkTests(IlgpuFixture ilgpu) : IDisposable
+{
+    private const int Rows = 20, Features = 8, Latents = 36;
+
+    private readonly IlgpuDevice _device = ilgpu.Device;
+
+    public void Dispose() => _device.MostEncodedRows = int.MaxValue;
+
+    [Fact]
+    public void ChunksMakeNoDifference()
+    {
+        var random = new Random(8);
+        float[] Values(int count) => Enumerable.Range(0, count).Select(_ => (float)random.Next(-3, 4)).ToArray();
+        using var x = _device.Tensor(Rows, Features).Set(Values(Rows * Features));
+        using var weights = _device.Tensor(Latents, Features).Set(Values(Latents * Features));
+        using var bias = _device.Tensor(1, Latents).Set(Values(Latents));
+        Action<SparseRows>[] encoders =
+        [
+            s => _device.EncodeTopK(x, weights, bias, 5, s),
+            s => _device.EncodeBatchTopK(x, weights, bias, 5, s),
+            s => _device.EncodeThreshold(x, weights, bias, bias, s),
+        ];
+        foreach (var encode in encoders)
+        {
+            using var atOnce = _device.SparseRows();
+            using var inChunks = _device.SparseRows();
+            _device.MostEncodedRows = int.MaxValue;
+            encode(atOnce);
+            _device.MostEncodedRows = 7;
+            encode(inChunks);
+            Assert.NotEqual(0, atOnce.Count);
+            Assert.Equal(atOnce.RowOffsets.ToArray(), inChunks.RowOffsets.ToArray());
+            Assert.Equal(atOnce.Indices.ToArray(), inChunks.Indices.ToArray());
+            Assert.Equal(atOnce.Values.ToArray(), inChunks.Values.ToArray());
+        }
+    }
+}
