@@ -13,7 +13,7 @@ internal static class DatasetMonoKernels
     private const int PlacesTogether = IlgpuDevice.GroupSize / ColumnsPerGroup;
 
     /// <summary>Sums, extremes and counts of a batch's values, a warp a latent.</summary>
-    [Kernel("8*N + 120*M", "4*N", LeastBytes = "8*N + 110*M")]
+    [Kernel("8*N + 120*M", "4*N", CachedBytes = "32*N")]
     public static void AddValues(ArrayView<int> offsets, ArrayView<int> placeOf, ArrayView<float> values, DatasetSums<double> sums)
     {
         var m = ((Grid.IdxX * Group.DimX) + Group.IdxX) / Warp.WarpSize;
@@ -48,28 +48,39 @@ internal static class DatasetMonoKernels
         maximumTies = Reductions.WarpSum(maximum == highest ? maximumTies : 0);
         if (last > first && Warp.LaneIdx == 0)
         {
-            sums.Sum[m] += sum;
-            sums.SumSquares[m] += squares;
-            sums.Fired[m] += fired;
-            var isFirst = sums.Places[m] == 0;
-            sums.Places[m] += last - first;
-            if (isFirst || lowest <= sums.Minimum[m])
+            var places = sums.Places[m];
+            var isLower = places == 0 || lowest < sums.Minimum[m];
+            var isHigher = places == 0 || highest > sums.Maximum[m];
+            if (isLower)
             {
-                sums.MinimumTies[m] = minimumTies + (!isFirst && lowest == sums.Minimum[m] ? sums.MinimumTies[m] : 0);
                 sums.Minimum[m] = lowest;
             }
 
-            if (isFirst || highest >= sums.Maximum[m])
+            if (isHigher)
             {
-                sums.MaximumTies[m] = maximumTies + (!isFirst && highest == sums.Maximum[m] ? sums.MaximumTies[m] : 0);
                 sums.Maximum[m] = highest;
             }
+
+            if (lowest == sums.Minimum[m])
+            {
+                sums.MinimumTies[m] = minimumTies + (isLower ? 0 : sums.MinimumTies[m]);
+            }
+
+            if (highest == sums.Maximum[m])
+            {
+                sums.MaximumTies[m] = maximumTies + (isHigher ? 0 : sums.MaximumTies[m]);
+            }
+
+            sums.Sum[m] += sum;
+            sums.SumSquares[m] += squares;
+            sums.Places[m] = places + last - first;
+            sums.Fired[m] += fired;
         }
     }
 
     /// <summary>
-    /// Σ z·p of a batch, a group 64 columns of a latent, four places at once: one that fires on all rows keeps no group busy for longer than
-    /// the other latents keep the rest of the GPU.
+    /// Σ z·p of a batch, a group 64 columns of a latent, four places at once: one that fires on all rows keeps no group busy for
+    /// longer than the other latents keep the rest of the GPU.
     /// </summary>
     [Kernel("16*M*D + 4*B*D + 12*N", "2*N*D", CachedBytes = "4*N*D")]
     [KernelInstance(typeof(Float1), typeof(Double1))]
@@ -129,9 +140,9 @@ internal static class DatasetMonoKernels
 
     /// <summary>The scores from the sums, a warp a latent.</summary>
     [Kernel("8*M*D + 64*M", "5*M*D")]
-    [KernelInstance(typeof(Double1), typeof(Float1))]
-    [KernelInstance(typeof(Double4), typeof(Float4))]
-    public static void FinishScores<TSums, T>(DatasetSums<TSums> sums, int columns, ArrayView<double> scores)
+    [KernelInstance(typeof(Float1), typeof(Double1))]
+    [KernelInstance(typeof(Float4), typeof(Double4))]
+    public static void FinishScores<T, TSums>(DatasetSums<TSums> sums, int columns, ArrayView<double> scores)
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>
     {

@@ -9,6 +9,9 @@ public sealed partial class IlgpuDevice
     // A group reads so many rows of G and x in a tenth of the time that the whole of a usual batch (2048·64 places) takes.
     private const int LeastPartLength = 128;
 
+    // Beside what kernels keep in shared memory otherwise, of 48 KiB.
+    private const int MostRowBytes = 32 << 10;
+
     private Tensor? _columnSums;
     private Tensor? _denseDirections;
 
@@ -20,8 +23,7 @@ public sealed partial class IlgpuDevice
         Require(
             work.Latents.Rows == work.Input.Rows && work.Latents.Columns == work.Encoder.Rows && work.Encoder.Columns == d,
             "shapes do not fit");
-        Require(
-            work.EncoderGradient.Rows == work.Encoder.Rows && work.EncoderGradient.Columns == d, "the encoder's gradient is not of its shape");
+        RequireSameShape(work.Encoder, work.EncoderGradient);
         if (IsVectorizable(d))
         {
             BackwardLatents<Float4, Double4>(work);
@@ -39,11 +41,19 @@ public sealed partial class IlgpuDevice
         return ((((columns + chunks - 1) / chunks) + 63) / 64) * 64;
     }
 
+    /// <summary>Groups whose threads lie along rows of so many columns, with shared memory for one of those.</summary>
+    private static KernelConfig WithRow<T>(long groups, int columns)
+        where T : unmanaged
+    {
+        Require(columns * Interop.SizeOf<T>() <= MostRowBytes, $"rows of more than {MostRowBytes / sizeof(float)} features");
+        return new((int)groups, ThreadsAlong(columns), SharedMemoryConfig.RequestDynamic<T>(columns));
+    }
+
     /// <summary>How many T a row of so many floats is.</summary>
     private static int InUnits<T>(int columns)
         where T : unmanaged => columns * sizeof(float) / Interop.SizeOf<T>();
 
-    private static ArrayView<T> Rows<T>(Tensor? matrix)
+    private static ArrayView<T> RowsOrNone<T>(Tensor? matrix)
         where T : unmanaged => matrix is null ? default : View(matrix).Cast<T>();
 
     private static ArrayView<T> ViewOrNone<T>(DeviceArray<T>? array)
@@ -65,19 +75,19 @@ public sealed partial class IlgpuDevice
         var visit = Visit<T, TSums>(s, work.Input.Columns, s.Gradient);
         visit.Places.AddToGradient = work.AddToLatentGradient ? 1 : 0;
         visit.Places.PositiveAmount = work.PositiveAmount;
-        visit.Input = Rows<T>(work.Input);
-        visit.Center = Rows<T>(work.Center);
-        visit.EncoderGradient = Rows<T>(work.EncoderGradient);
+        visit.Input = RowsOrNone<T>(work.Input);
+        visit.Center = RowsOrNone<T>(work.Center);
+        visit.EncoderGradient = RowsOrNone<T>(work.EncoderGradient);
         // Tied weights: the decoder's part of the visit has been there first.
         visit.AddToEncoderGradient = work.AddToEncoderGradient || isTied ? 1 : 0;
         visit.EncoderSquares = ViewOrNone(work.EncoderGradientSquares);
-        visit.BiasGradient = Rows<float>(work.BiasGradient);
+        visit.BiasGradient = RowsOrNone<float>(work.BiasGradient);
         visit.ColumnSums = View(_columnSums);
         if (work.DecodedGradient is not null)
         {
-            visit.DecodedGradient = Rows<T>(work.DecodedGradient);
-            visit.Decoder = Rows<T>(work.Decoder);
-            visit.DecoderGradient = Rows<T>(work.DecoderGradient);
+            visit.DecodedGradient = RowsOrNone<T>(work.DecodedGradient);
+            visit.Decoder = RowsOrNone<T>(work.Decoder);
+            visit.DecoderGradient = RowsOrNone<T>(work.DecoderGradient);
             visit.AddToDecoderGradient = work.AddToDecoderGradient ? 1 : 0;
             visit.DecoderSquares = ViewOrNone(work.DecoderGradientSquares);
             visit.Places.Decoded = Scratch<float>("G·W_dec by column", s.Count).View;
@@ -93,8 +103,8 @@ public sealed partial class IlgpuDevice
         if (work.JumpReLU.Pre is { } pre)
         {
             visit.Places.Pre = View(pre);
-            visit.Places.LogThreshold = Rows<float>(work.JumpReLU.LogThreshold);
-            visit.ThresholdGradient = Rows<float>(work.JumpReLU.Gradient);
+            visit.Places.LogThreshold = RowsOrNone<float>(work.JumpReLU.LogThreshold);
+            visit.ThresholdGradient = RowsOrNone<float>(work.JumpReLU.Gradient);
             visit.Places.Bandwidth = work.JumpReLU.Bandwidth;
             visit.Places.L0Factor = work.JumpReLU.L0Factor;
         }
@@ -149,7 +159,7 @@ public sealed partial class IlgpuDevice
         where TSums : unmanaged, IColumnSums<TSums, T>
     {
         Require(s.Rows == x.Rows && norms.Length == x.Rows && directions.Length == x.Columns, "shapes do not fit");
-        visit.MonoRows = Rows<T>(x);
+        visit.MonoRows = RowsOrNone<T>(x);
         visit.Places.Norms = View(norms);
         visit.Directions = View(directions).Cast<TSums>();
         visit.Places.Weights = Scratch<float>("weights by column", s.Count).View;
@@ -165,9 +175,7 @@ public sealed partial class IlgpuDevice
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>
     {
-        var threads = ThreadsAlong(visit.Columns);
-        Launch(
-            LatentKernels.Visit<T, TSums>, new KernelConfig(s.Columns, threads, SharedMemoryConfig.RequestDynamic<T>(visit.Columns)), visit);
+        Launch(LatentKernels.Visit<T, TSums>, WithRow<T>(s.Columns, visit.Columns), visit);
         if (MayHaveLong(s))
         {
             var slots = LatentPart.Slots(s.Count, visit.PartLength);
@@ -175,7 +183,7 @@ public sealed partial class IlgpuDevice
             visit.PartRows = Scratch<float>("rows of parts", slots * d).View.Cast<T>();
             visit.PartDirections = Scratch<float>("directions of parts", slots * d).View.Cast<T>();
             visit.Places.Sums = Scratch<Double2>("sums over places", slots).View;
-            var groups = new KernelConfig((int)slots, threads);
+            var groups = new KernelConfig((int)slots, ThreadsAlong(visit.Columns));
             Launch(LatentKernels.SumParts<T, TSums>, groups, visit);
             Launch(LatentKernels.JoinParts<T, TSums>, groups, visit);
             Launch(LatentKernels.FormParts<T, TSums>, groups, visit);
@@ -220,7 +228,7 @@ public sealed partial class IlgpuDevice
             directions.Resize(s.Columns, x.Columns);
             WriteOut(visit.Places.Weights);
             Gemm(false, false, 1, dense, x, 0, directions);
-            Launch(LatentKernels.ScoreAll<T, TSums>, groups, visit, Rows<T>(directions));
+            Launch(LatentKernels.ScoreAll<T, TSums>, groups, visit, RowsOrNone<T>(directions));
             Gemm(false, true, 1, directions, x, 0, dense);
             ReadAt(visit.Places.Dots);
         }

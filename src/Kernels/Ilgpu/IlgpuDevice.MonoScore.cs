@@ -43,11 +43,7 @@ public sealed partial class IlgpuDevice
     public override void AddMonoGradient(SparseRows s, DeviceArray<float> scoreGradient, DeviceArray<double> result, double factor)
     {
         Require(scoreGradient.Length == s.Count, $"{scoreGradient.Length} gradients for {s.Count} places");
-        if (s.Count > 0)
-        {
-            Launch(
-                MonoKernels.AddScoreGradient, Elements(s.Count), View(s.Gradient), View(scoreGradient), View(result), factor);
-        }
+        Launch(MonoKernels.AddScoreGradient, Elements(s.Count), View(s.Gradient), View(scoreGradient), View(result), factor);
     }
 
     /// <inheritdoc/>
@@ -56,23 +52,15 @@ public sealed partial class IlgpuDevice
         RequireColumnIndex(s);
         Require(s.Columns == sums.Latents && x.Columns == sums.Dimension && s.Rows == x.Rows, "shapes do not fit");
         SumUnitRows(x, norms, sums.AllDirections);
-        if (s.Count > 0)
+        Launch(
+            DatasetMonoKernels.AddValues, Warps(s.Columns), View(s.ColumnOffsets), View(s.PlaceOf), View(s.Values), Sums<double>(sums));
+        if (IsVectorizable(x.Columns))
         {
-            Launch(
-                DatasetMonoKernels.AddValues,
-                Warps(s.Columns),
-                View(s.ColumnOffsets),
-                View(s.PlaceOf),
-                View(s.Values),
-                Sums<double>(sums));
-            if (IsVectorizable(x.Columns))
-            {
-                AddDirections<Float4, Double4>(s, x, norms, sums);
-            }
-            else
-            {
-                AddDirections<Float1, Double1>(s, x, norms, sums);
-            }
+            AddDirections<Float4, Double4>(s, x, norms, sums);
+        }
+        else
+        {
+            AddDirections<Float1, Double1>(s, x, norms, sums);
         }
 
         sums.Rows += s.Rows;
@@ -84,12 +72,11 @@ public sealed partial class IlgpuDevice
         scores.Resize(sums.Latents);
         if (IsVectorizable(sums.Dimension))
         {
-            Launch(
-                DatasetMonoKernels.FinishScores<Double4, Float4>, Warps(sums.Latents), Sums<Double4>(sums), sums.Dimension / 4, View(scores));
+            FinishMonoScore<Float4, Double4>(sums, scores);
         }
         else
         {
-            Launch(DatasetMonoKernels.FinishScores<Double1, Float1>, Warps(sums.Latents), Sums<Double1>(sums), sums.Dimension, View(scores));
+            FinishMonoScore<Float1, Double1>(sums, scores);
         }
     }
 
@@ -99,12 +86,13 @@ public sealed partial class IlgpuDevice
     {
         RequireColumnIndex(s);
         Require(
-            s.Columns == sums.Latents && scores.Length == sums.Latents && x.Columns == sums.Dimension && s.Rows == x.Rows, "shapes do not fit");
-        if (s.Count > 0 && IsVectorizable(x.Columns))
+            s.Columns == sums.Latents && scores.Length == sums.Latents && x.Columns == sums.Dimension && s.Rows == x.Rows,
+            "shapes do not fit");
+        if (IsVectorizable(x.Columns))
         {
             AddDatasetMonoGradient<Float4, Double4>(s, x, norms, sums, scores, factor);
         }
-        else if (s.Count > 0)
+        else
         {
             AddDatasetMonoGradient<Float1, Double1>(s, x, norms, sums, scores, factor);
         }
@@ -140,11 +128,7 @@ public sealed partial class IlgpuDevice
     private ArrayView<float> GatherValues(SparseRows s)
     {
         var z = Scratch<float>("z by column", s.Count).View;
-        if (s.Count > 0)
-        {
-            Launch(MonoKernels.GatherValues, Elements(s.Count), View(s.PlaceOf), View(s.Values), z);
-        }
-
+        Launch(MonoKernels.GatherValues, Elements(s.Count), View(s.PlaceOf), View(s.Values), z);
         return z;
     }
 
@@ -176,11 +160,16 @@ public sealed partial class IlgpuDevice
             View(s.RowOf),
             View(s.PlaceOf),
             View(s.Values),
-            Rows<T>(x),
+            RowsOrNone<T>(x),
             View(norms),
             columns,
             View(sums.Directions).Cast<TSums>());
     }
+
+    private void FinishMonoScore<T, TSums>(MonoScoreSums sums, DeviceArray<double> scores)
+        where T : unmanaged, IFloats<T>
+        where TSums : unmanaged, IColumnSums<TSums, T> => Launch(
+            DatasetMonoKernels.FinishScores<T, TSums>, Warps(sums.Latents), Sums<TSums>(sums), InUnits<T>(sums.Dimension), View(scores));
 
     private void AddDatasetMonoGradient<T, TSums>(
         SparseRows s, Tensor x, DeviceArray<double> norms, MonoScoreSums sums, DeviceArray<double> scores, double factor)
@@ -191,14 +180,14 @@ public sealed partial class IlgpuDevice
         var groups = s.Columns + (MayHaveLong(s) ? LatentPart.Slots(s.Count, PartLength(s)) : 0);
         Launch(
             DatasetMonoKernels.AddGradient<T, TSums>,
-            new KernelConfig((int)groups, ThreadsAlong(columns), SharedMemoryConfig.RequestDynamic<T>(columns)),
+            WithRow<T>(groups, columns),
             View(s.ColumnOffsets),
             View(s.RowOf),
             View(s.PlaceOf),
             View(s.Indices),
             View(s.Values),
             PartLength(s),
-            Rows<T>(x),
+            RowsOrNone<T>(x),
             View(norms),
             Sums<TSums>(sums),
             View(scores),

@@ -3,10 +3,12 @@ using ILGPU;
 namespace MonoLoss.Kernels.Ilgpu;
 
 /// <summary>
-/// <see cref="Device.BackwardLatents"/> and <see cref="Device.MonoScores"/>. Most latents fire on so few rows that one group does everything
-/// for one latent while those rows are in the level-1 cache (<see cref="Visit"/>). One that fires on many is visited in parts, by
-/// several groups, and what they sum is put together in order. Where most latents fire on many, products are dense, and kernels do what is between them.
+/// <see cref="Device.BackwardLatents"/> and <see cref="Device.MonoScores"/>. Most latents fire on so few rows that one group does
+/// everything for one latent while those rows are in the level-1 cache (<see cref="Visit"/>). One that fires on many is visited in
+/// parts, by several groups, and what they sum is put together in order. Where most latents fire on many, products are dense, and kernels do
+/// what is between them.
 /// </summary>
+/// <remarks>The costs of the kernels for long latents are those where every place is of one.</remarks>
 internal static class LatentKernels
 {
     /// <summary>All of a latent that fires on few rows, a group a latent.</summary>
@@ -14,7 +16,7 @@ internal static class LatentKernels
         "4*(3*M*D + 2*B*D) + 40*N",
         "10*N*D",
         LeastBytes = "4*(3*M*D + 2*B*D) + 20*N",
-        CachedBytes = "8*N*D")]
+        CachedBytes = "8*N*D + 64*N")]
     [KernelInstance(typeof(Float1), typeof(Double1))]
     [KernelInstance(typeof(Float4), typeof(Double4))]
     public static void Visit<T, TSums>(LatentVisit<T, TSums> v)
@@ -52,7 +54,7 @@ internal static class LatentKernels
     }
 
     /// <summary>Long latents: zᵀ·G and w over each part, a group a part.</summary>
-    [Kernel("4*(M*D + 2*B*D) + 20*N + 8*N*D/128", "6*N*D", CachedBytes = "8*N*D")]
+    [Kernel("8*B*D + 20*N + 12*N*D/128", "6*N*D", CachedBytes = "8*N*D")]
     [KernelInstance(typeof(Float1), typeof(Double1))]
     [KernelInstance(typeof(Float4), typeof(Double4))]
     public static void SumParts<T, TSums>(LatentVisit<T, TSums> v)
@@ -77,8 +79,11 @@ internal static class LatentKernels
         }
     }
 
-    /// <summary>Long latents: the parts' zᵀ·G into the decoder's gradient, and their w into that of the first part, with its score; a group a latent.</summary>
-    [Kernel("4*M*D + 8*N*D/128", "2*N*D/128")]
+    /// <summary>
+    /// Long latents: the parts' zᵀ·G into the decoder's gradient, and their w into that of the first part, with its score; a group
+    /// a latent.
+    /// </summary>
+    [Kernel("16*N*D/128", "2*N*D/128")]
     [KernelInstance(typeof(Float1), typeof(Double1))]
     [KernelInstance(typeof(Float4), typeof(Double4))]
     public static void JoinParts<T, TSums>(LatentVisit<T, TSums> v)
@@ -105,7 +110,7 @@ internal static class LatentKernels
     }
 
     /// <summary>Long latents: ∂z and ∂zᵀ·x over each part, a group a part.</summary>
-    [Kernel("4*B*D + 40*N + 8*N*D/128", "4*N*D", CachedBytes = "4*N*D")]
+    [Kernel("4*B*D + 40*N + 8*N*D/128", "4*N*D", CachedBytes = "4*N*D + 64*N")]
     [KernelInstance(typeof(Float1), typeof(Double1))]
     [KernelInstance(typeof(Float4), typeof(Double4))]
     public static void FormParts<T, TSums>(LatentVisit<T, TSums> v)
@@ -142,7 +147,7 @@ internal static class LatentKernels
     }
 
     /// <summary>Long latents: the parts' ∂zᵀ·x into the encoder's gradient, and what follows from ∂z; a group a latent.</summary>
-    [Kernel("4*M*D + 4*N*D/128", "N*D/128")]
+    [Kernel("12*N*D/128", "4*N*D/128")]
     [KernelInstance(typeof(Float1), typeof(Double1))]
     [KernelInstance(typeof(Float4), typeof(Double4))]
     public static void FinishParts<T, TSums>(LatentVisit<T, TSums> v)
@@ -166,7 +171,7 @@ internal static class LatentKernels
     }
 
     /// <summary>Dense products: writes values by column into an M×B matrix of zeros, a thread a place.</summary>
-    [Kernel("20*N")]
+    [Kernel("16*N", CachedBytes = "64*N")]
     public static void WriteOut(
         ArrayView<int> rowOf, ArrayView<int> placeOf, ArrayView<int> indices, ArrayView<float> values, int rows, ArrayView<float> matrix)
     {
@@ -178,7 +183,7 @@ internal static class LatentKernels
     }
 
     /// <summary>Dense products: reads values by column out of an M×B matrix, a thread a place.</summary>
-    [Kernel("20*N")]
+    [Kernel("16*N", CachedBytes = "64*N")]
     public static void ReadAt(
         ArrayView<int> rowOf, ArrayView<int> placeOf, ArrayView<int> indices, ArrayView<float> matrix, int rows, ArrayView<float> values)
     {
@@ -204,7 +209,7 @@ internal static class LatentKernels
     }
 
     /// <summary>Dense products: ∂z of every place from the products, a group a latent.</summary>
-    [Kernel("44*N", "20*N")]
+    [Kernel("44*N", "20*N", CachedBytes = "64*N")]
     public static void FormAll(LatentPlaces p)
     {
         var m = Grid.IdxX;
@@ -231,7 +236,8 @@ internal static class LatentKernels
 
     private static LatentPart PartOf<T, TSums>(LatentVisit<T, TSums> v)
         where T : unmanaged, IFloats<T>
-        where TSums : unmanaged, IColumnSums<TSums, T> => LatentPart.Of(v.Places.Offsets, v.Places.Indices, v.Places.PlaceOf, v.PartLength, Grid.IdxX);
+        where TSums : unmanaged, IColumnSums<TSums, T> =>
+        LatentPart.Of(v.Places.Offsets, v.Places.Indices, v.Places.PlaceOf, v.PartLength, Grid.IdxX);
 
     private static ArrayView<T> Row<T>(ArrayView<T> matrix, int row, int columns)
         where T : unmanaged => matrix.SubView(row * columns, columns);
@@ -241,7 +247,16 @@ internal static class LatentKernels
         LatentVisit<T, TSums> v, int m, int first, int last, ArrayView<T> result, bool add, ArrayView<float> partials)
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T> => LatentLoops.DotsAndWeightedSum(
-            Row(v.Decoder, m, v.Columns), v.Places.RowOf, first, last, v.DecodedGradient, v.Places.Decoded, partials, v.Places.Z, result, add);
+            Row(v.Decoder, m, v.Columns),
+            v.Places.RowOf,
+            first,
+            last,
+            v.DecodedGradient,
+            v.Places.Decoded,
+            partials,
+            v.Places.Z,
+            result,
+            add);
 
     /// <summary>w = Σ weight·x.</summary>
     private static void Direction<T, TSums>(LatentVisit<T, TSums> v, int first, int last, ArrayView<T> w)
@@ -284,7 +299,8 @@ internal static class LatentKernels
     /// <summary>w·x of every place.</summary>
     private static void Compare<T, TSums>(LatentVisit<T, TSums> v, int first, int last, ArrayView<T> w, ArrayView<float> partials)
         where T : unmanaged, IFloats<T>
-        where TSums : unmanaged, IColumnSums<TSums, T> => LatentLoops.Dots(w, v.Places.RowOf, first, last, v.MonoRows, v.Places.Dots, partials);
+        where TSums : unmanaged, IColumnSums<TSums, T> =>
+        LatentLoops.Dots(w, v.Places.RowOf, first, last, v.MonoRows, v.Places.Dots, partials);
 
     /// <summary>∂z of places, from all that reaches it.</summary>
     /// <returns>Σ ∂z, and what the threshold gets (<see cref="JumpReLUKernels.BandTerm"/>).</returns>
@@ -339,6 +355,11 @@ internal static class LatentKernels
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>
     {
+        if (add && first == last)
+        {
+            return;
+        }
+
         for (var column = Group.IdxX; column < v.Columns; column += Group.DimX)
         {
             T start = default;
@@ -347,7 +368,8 @@ internal static class LatentKernels
                 start = result[column];
             }
 
-            result[column] = LatentLoops.WeightedSum(start, v.Places.ColumnGradient, v.Places.RowOf, first, last, v.Input, v.Columns, column);
+            result[column] = LatentLoops.WeightedSum(
+                start, v.Places.ColumnGradient, v.Places.RowOf, first, last, v.Input, v.Columns, column);
         }
     }
 
@@ -377,38 +399,43 @@ internal static class LatentKernels
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>
     {
-        double encoderSquares = 0, decoderSquares = 0;
-        for (var column = Group.IdxX; column < v.Columns; column += Group.DimX)
+        var hasCenter = v.Center.Length > 0 && sums.X != 0;
+        if (hasCenter || v.EncoderSquares.Length > 0 || v.DecoderSquares.Length > 0)
         {
-            var at = (m * v.Columns) + column;
-            var value = v.EncoderGradient[at];
-            if (v.Center.Length > 0)
+            double encoderSquares = 0, decoderSquares = 0;
+            for (var column = Group.IdxX; column < v.Columns; column += Group.DimX)
             {
-                v.EncoderGradient[at] = value = value.AddScaled((float)-sums.X, v.Center[column]);
+                var at = (m * v.Columns) + column;
+                var value = v.EncoderGradient[at];
+                if (hasCenter)
+                {
+                    value = value.AddScaled((float)-sums.X, v.Center[column]);
+                    v.EncoderGradient[at] = value;
+                }
+
+                encoderSquares = value.Dot(value, encoderSquares);
+                if (v.DecoderSquares.Length > 0)
+                {
+                    value = v.DecoderGradient[at];
+                    decoderSquares = value.Dot(value, decoderSquares);
+                }
             }
 
-            encoderSquares = value.Dot(value, encoderSquares);
-            if (v.DecoderSquares.Length > 0)
-            {
-                value = v.DecoderGradient[at];
-                decoderSquares = value.Dot(value, decoderSquares);
-            }
-        }
-
-        var squares = Reductions.GroupSum(new Double2(encoderSquares, decoderSquares));
-        if (Group.IdxX == 0)
-        {
-            v.ColumnSums[m] = (float)sums.X;
-            if (v.EncoderSquares.Length > 0)
+            var squares = Reductions.GroupSum(new Double2(encoderSquares, decoderSquares));
+            if (Group.IdxX == 0 && v.EncoderSquares.Length > 0)
             {
                 v.EncoderSquares[m] = squares.X;
             }
 
-            if (v.DecoderSquares.Length > 0)
+            if (Group.IdxX == 0 && v.DecoderSquares.Length > 0)
             {
                 v.DecoderSquares[m] = squares.Y;
             }
+        }
 
+        if (Group.IdxX == 0)
+        {
+            v.ColumnSums[m] = (float)sums.X;
             if (v.BiasGradient.Length > 0)
             {
                 v.BiasGradient[m] += (float)sums.X;

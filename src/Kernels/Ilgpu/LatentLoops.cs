@@ -39,7 +39,8 @@ internal static class LatentLoops
     }
 
     /// <summary>
-    /// dots[j] = vector·rows[rowOf[j]] for places first … last − 1. All threads of the group must call it; those that come back see the dots.
+    /// dots[j] = vector·rows[rowOf[j]] for places first … last − 1. All threads of the group must call it; those that come back see
+    /// the dots.
     /// </summary>
     /// <param name="vector">One row.</param>
     /// <param name="rowOf">The row of each place.</param>

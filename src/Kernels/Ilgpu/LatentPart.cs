@@ -4,9 +4,9 @@ namespace MonoLoss.Kernels.Ilgpu;
 
 /// <summary>
 /// A part of a latent that fires on more rows than one group should visit alone. The list of places by column is cut every
-/// <c>length</c> places; a part is what a long latent has between two cuts. Two long latents at most reach into one piece of the list, the
-/// one that its first place belongs to and the one that its last does, so that every part has a slot (2·piece, or 2·piece + 1 for the latter)
-/// without anybody having to count.
+/// <c>length</c> places; a part is what a long latent has between two cuts. At most two long latents reach into one piece of the
+/// list, that of its first place and that of its last, so that every part has a slot (2·piece, or 2·piece + 1 for the latter) without
+/// anybody having to count.
 /// </summary>
 internal readonly struct LatentPart(int latent, int first, int last, int slot, int firstSlot, int count)
 {

@@ -7,7 +7,7 @@ namespace MonoLoss.Kernels.Ilgpu;
 internal static class MonoKernels
 {
     /// <summary>The values in the order by column, a thread a place.</summary>
-    [Kernel("12*N")]
+    [Kernel("12*N", CachedBytes = "32*N")]
     public static void GatherValues(ArrayView<int> placeOf, ArrayView<float> values, ArrayView<float> z)
     {
         var j = (Grid.IdxX * Group.DimX) + Group.IdxX;

@@ -28,7 +28,9 @@ internal struct MonoTerms
 
     public float Minimum;
 
-    /// <summary>Among places by column the first that attains the minimum; no place's number if the first row that does stores none.</summary>
+    /// <summary>
+    /// Among places by column the first that attains the minimum; the number of no place if the first row that does stores none.
+    /// </summary>
     public int FirstMinimum;
 
     /// <summary>Among places by column the first that attains the maximum.</summary>
