@@ -3,7 +3,8 @@ namespace MonoLoss.Kernels;
 /// <summary>
 /// A sparse float32 matrix by rows (CSR): for every sample the latents that are active, in ascending order. The gradient, where
 /// there is one, is an array beside the values, with the same places. The same places listed by column (by latent) are
-/// made on demand by <see cref="Device.IndexColumns"/>.
+/// made on demand by <see cref="Device.IndexColumns"/>. Where very many latents are active a device may keep the zeros instead, until
+/// somebody asks for the places.
 /// </summary>
 /// <remarks>
 /// A place may hold the value 0: JumpReLU keeps latents just below their threshold, whose gradient reaches the threshold though

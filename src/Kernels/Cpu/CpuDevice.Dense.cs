@@ -13,7 +13,7 @@ public sealed unsafe partial class CpuDevice
     private const double DenseShare = 0.25;
 
     // Latents of a block: long enough to pack the other operand once for many, and its memory small beside z.
-    private const int LatentsPerBlock = 64 * LatentsPerPiece;
+    private const int LatentsPerBlock = 32 * LatentsPerPiece;
 
     private readonly CpuArray<float> _block = new(0);
     private readonly CpuArray<float> _unitRows = new(0);
