@@ -276,6 +276,42 @@ internal static unsafe class VectorMath
         return sum;
     }
 
+    /// <summary>Element by element sum += x, squares += x² and errors += (x − y)², all in float64.</summary>
+    public static void AccumulateErrors(float* x, float* y, double* sum, double* squares, double* errors, int n)
+    {
+        var i = 0;
+        if (Avx512F.IsSupported)
+        {
+            for (; i + 8 <= n; i += 8)
+            {
+                var value = Widen512(x + i);
+                var error = Avx512F.Subtract(value, Widen512(y + i));
+                Avx512F.Store(sum + i, Avx512F.Add(Avx512F.LoadVector512(sum + i), value));
+                Avx512F.Store(squares + i, Avx512F.FusedMultiplyAdd(value, value, Avx512F.LoadVector512(squares + i)));
+                Avx512F.Store(errors + i, Avx512F.FusedMultiplyAdd(error, error, Avx512F.LoadVector512(errors + i)));
+            }
+        }
+        else
+        {
+            for (; i + 4 <= n; i += 4)
+            {
+                var value = Vector256.WidenLower(Vector128.Load(x + i).ToVector256());
+                var error = value - Vector256.WidenLower(Vector128.Load(y + i).ToVector256());
+                (Vector256.Load(sum + i) + value).Store(sum + i);
+                Vector256.FusedMultiplyAdd(value, value, Vector256.Load(squares + i)).Store(squares + i);
+                Vector256.FusedMultiplyAdd(error, error, Vector256.Load(errors + i)).Store(errors + i);
+            }
+        }
+
+        for (; i < n; i++)
+        {
+            double value = x[i], error = value - y[i];
+            sum[i] += value;
+            squares[i] += value * value;
+            errors[i] += error * error;
+        }
+    }
+
     /// <summary>target = (x − offset)·scale in float64, rounded once; target may be x.</summary>
     public static void ShiftAndScale(float* x, double offset, double scale, float* target, long n)
     {
