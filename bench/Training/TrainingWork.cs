@@ -35,9 +35,10 @@ internal sealed class TrainingWork : IDisposable
     private readonly SparseAutoencoder _model;
     private readonly Tape _tape;
     private readonly Adam _adam;
-    private readonly DatasetMonoLoss _dataset;
     private readonly float[] _data;
     private readonly Tensor _x;
+    // Its sums take as much memory as two weights' matrices, which a training step has no use for.
+    private DatasetMonoLoss? _dataset;
     private int _step;
 
     /// <summary>Draws data and weights.</summary>
@@ -56,7 +57,6 @@ internal sealed class TrainingWork : IDisposable
 
         _tape = new Tape(device);
         _adam = new Adam(device, _model.Parameters);
-        _dataset = new DatasetMonoLoss(_model);
         _data = SyntheticData.UnitRows(Samples, Sizes.Features, seed: 1);
         _x = device.Tensor(Sizes.Rows, Sizes.Features);
         ParameterCount = _model.Parameters.Sum(parameter => parameter.Value.Count);
@@ -104,6 +104,7 @@ internal sealed class TrainingWork : IDisposable
     /// <summary>MonoScore of all the data: encodes every batch once and finishes the scores.</summary>
     public double MonoScore()
     {
+        _dataset ??= new DatasetMonoLoss(_model);
         _dataset.Begin();
         for (var row = 0; row < Samples; row += Sizes.Rows)
         {
@@ -121,7 +122,7 @@ internal sealed class TrainingWork : IDisposable
         _model.Dispose();
         _tape.Dispose();
         _adam.Dispose();
-        _dataset.Dispose();
+        _dataset?.Dispose();
         _x.Dispose();
     }
 

@@ -89,6 +89,11 @@ public abstract class Device : IDisposable
     /// <summary>Lists the places of a sparse matrix by column; nothing is done if they are listed already.</summary>
     public abstract void IndexColumns(SparseRows s);
 
+    /// <summary>Lists the places of a matrix that this device has left dense (<see cref="SparseRows.Dense"/>), by row and by column.</summary>
+    /// <param name="dense">Columns×rows.</param>
+    /// <param name="s">Becomes its transpose.</param>
+    internal virtual void ListPlaces(Tensor dense, SparseRows s) => throw new NotSupportedException($"{Name} keeps no sparse matrix dense");
+
     /// <summary>SpMM: result = s·matrix + bias.</summary>
     /// <param name="s">B×M.</param>
     /// <param name="matrix">M×D.</param>

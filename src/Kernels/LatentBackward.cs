@@ -7,7 +7,7 @@ namespace MonoLoss.Kernels;
 /// </summary>
 public struct LatentBackward
 {
-    /// <summary>z, B×M, columns indexed. Its gradient becomes ∂z.</summary>
+    /// <summary>z, B×M, columns indexed. Its gradient becomes ∂z, unless the device keeps z dense (then ∂z is not kept).</summary>
     public required SparseRows Latents;
 
     /// <summary>Whether the gradient of <see cref="Latents"/> already holds a part of ∂z to add to.</summary>

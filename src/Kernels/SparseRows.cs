@@ -3,7 +3,8 @@ namespace MonoLoss.Kernels;
 /// <summary>
 /// A sparse float32 matrix by rows (CSR): for every sample the latents that are active, in ascending order. The gradient, where
 /// there is one, is an array beside the values, with the same places. The same places listed by column (by latent) are
-/// made on demand by <see cref="Device.IndexColumns"/>.
+/// made on demand by <see cref="Device.IndexColumns"/>. Where very many latents are active a device may keep the zeros instead, until
+/// somebody asks for the places.
 /// </summary>
 /// <remarks>
 /// A place may hold the value 0: JumpReLU keeps latents just below their threshold, whose gradient reaches the threshold though
@@ -11,17 +12,29 @@ namespace MonoLoss.Kernels;
 /// </remarks>
 public sealed class SparseRows : IDisposable
 {
+    private readonly DeviceArray<int> _rowOffsets;
+    private readonly DeviceArray<int> _indices;
+    private readonly DeviceArray<float> _values;
+    private readonly DeviceArray<float> _gradient;
+    private readonly DeviceArray<int> _columnOffsets;
+    private readonly DeviceArray<int> _rowOf;
+    private readonly DeviceArray<int> _placeOf;
+    private Tensor? _dense;
+    private bool _isDense;
+    private bool _columnsIndexed;
+    private int _count;
+
     internal SparseRows(Device device)
     {
         Device = device;
-        RowOffsets = device.Allocate<int>(1);
-        RowOffsets.Clear();
-        Indices = device.Allocate<int>(0);
-        Values = device.Allocate<float>(0);
-        Gradient = device.Allocate<float>(0);
-        ColumnOffsets = device.Allocate<int>(0);
-        RowOf = device.Allocate<int>(0);
-        PlaceOf = device.Allocate<int>(0);
+        _rowOffsets = device.Allocate<int>(1);
+        _rowOffsets.Clear();
+        _indices = device.Allocate<int>(0);
+        _values = device.Allocate<float>(0);
+        _gradient = device.Allocate<float>(0);
+        _columnOffsets = device.Allocate<int>(0);
+        _rowOf = device.Allocate<int>(0);
+        _placeOf = device.Allocate<int>(0);
     }
 
     /// <summary>Where the values are.</summary>
@@ -34,31 +47,48 @@ public sealed class SparseRows : IDisposable
     public int Columns { get; private set; }
 
     /// <summary>How many places are stored.</summary>
-    public int Count { get; private set; }
+    public int Count
+    {
+        get
+        {
+            ListPlaces();
+            return _count;
+        }
+    }
 
     /// <summary>Where each row's places start: rows + 1 offsets.</summary>
-    public DeviceArray<int> RowOffsets { get; }
+    public DeviceArray<int> RowOffsets => Listed(_rowOffsets);
 
     /// <summary>The column of each place, ascending within a row.</summary>
-    public DeviceArray<int> Indices { get; }
+    public DeviceArray<int> Indices => Listed(_indices);
 
     /// <summary>The value of each place.</summary>
-    public DeviceArray<float> Values { get; }
+    public DeviceArray<float> Values => Listed(_values);
 
     /// <summary>The gradient of each place.</summary>
-    public DeviceArray<float> Gradient { get; }
+    public DeviceArray<float> Gradient => Listed(_gradient);
 
     /// <summary>Whether <see cref="ColumnOffsets"/>, <see cref="RowOf"/> and <see cref="PlaceOf"/> describe the present places.</summary>
-    public bool ColumnsIndexed { get; internal set; }
+    public bool ColumnsIndexed
+    {
+        get => _isDense || _columnsIndexed;
+        internal set => _columnsIndexed = value;
+    }
 
     /// <summary>Where each column's places start in <see cref="RowOf"/> and <see cref="PlaceOf"/>: columns + 1 offsets.</summary>
-    public DeviceArray<int> ColumnOffsets { get; }
+    public DeviceArray<int> ColumnOffsets => Listed(_columnOffsets);
 
     /// <summary>Column by column, the row of each place, ascending within a column.</summary>
-    public DeviceArray<int> RowOf { get; }
+    public DeviceArray<int> RowOf => Listed(_rowOf);
 
     /// <summary>Column by column, where the place is in <see cref="Indices"/> and <see cref="Values"/>.</summary>
-    public DeviceArray<int> PlaceOf { get; }
+    public DeviceArray<int> PlaceOf => Listed(_placeOf);
+
+    /// <summary>
+    /// The whole matrix with its zeros, columns×rows, column after column, where a device found so many places taken that listing them
+    /// would cost more; else null. Whoever asks for places has them listed, and from then on this is null.
+    /// </summary>
+    internal Tensor? Dense => _isDense ? _dense : null;
 
     /// <summary>The smallest value that the last batch-wide selection kept: where the next one begins its search.</summary>
     internal float SmallestKept { get; set; }
@@ -66,16 +96,30 @@ public sealed class SparseRows : IDisposable
     /// <summary>Sets the shape and how many places there are, which makes the index by columns stale.</summary>
     public void Resize(int rows, int columns, int count)
     {
-        RowOffsets.Resize(rows + 1);
-        Indices.Resize(count);
-        Values.Resize(count);
-        Gradient.Resize(count);
-        (Rows, Columns, Count) = (rows, columns, count);
-        ColumnsIndexed = false;
+        Forget();
+        _rowOffsets.Resize(rows + 1);
+        _indices.Resize(count);
+        _values.Resize(count);
+        _gradient.Resize(count);
+        (Rows, Columns, _count) = (rows, columns, count);
     }
 
+    /// <summary>Sets the shape of a matrix that is to be written with its zeros.</summary>
+    /// <returns><see cref="Dense"/>, its contents undefined.</returns>
+    internal Tensor ResizeDense(int rows, int columns)
+    {
+        Forget();
+        _dense ??= Device.Tensor(0, 0);
+        _dense.Resize(columns, rows);
+        (Rows, Columns, _isDense) = (rows, columns, true);
+        return _dense;
+    }
+
+    /// <summary>Gives up the present places, whose arrays are about to be overwritten.</summary>
+    internal void Forget() => (_isDense, _columnsIndexed) = (false, false);
+
     /// <summary>Changes the number of columns, after <see cref="Indices"/> were rewritten.</summary>
-    internal void SetColumns(int columns) => (Columns, ColumnsIndexed) = (columns, false);
+    internal void SetColumns(int columns) => (Columns, _columnsIndexed) = (columns, false);
 
     /// <summary>Copies a matrix from the host.</summary>
     /// <param name="dense">Rows × columns values, row after row; those that are not zero are kept.</param>
@@ -121,13 +165,29 @@ public sealed class SparseRows : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        RowOffsets.Dispose();
-        Indices.Dispose();
-        Values.Dispose();
-        Gradient.Dispose();
-        ColumnOffsets.Dispose();
-        RowOf.Dispose();
-        PlaceOf.Dispose();
+        _rowOffsets.Dispose();
+        _indices.Dispose();
+        _values.Dispose();
+        _gradient.Dispose();
+        _columnOffsets.Dispose();
+        _rowOf.Dispose();
+        _placeOf.Dispose();
+        _dense?.Dispose();
+    }
+
+    private DeviceArray<T> Listed<T>(DeviceArray<T> places)
+        where T : unmanaged
+    {
+        ListPlaces();
+        return places;
+    }
+
+    private void ListPlaces()
+    {
+        if (_isDense)
+        {
+            Device.ListPlaces(_dense!, this);
+        }
     }
 
     private float[] ToDense(DeviceArray<float> source)

@@ -24,8 +24,8 @@ public abstract class DeviceConformance
         { 131, 129, 70 },
     };
 
-    /// <summary>B, D, M with so many active latents that kernels work densely (over a third; on a GPU an eighth), or block by block.</summary>
-    public static TheoryData<int, int, int> DenseSizes => new() { { 300, 2000, 3 }, { 400, 2000, 4 }, { 5, 2000, 420 } };
+    /// <summary>B, D, M with so many active latents that an encoder may leave them dense, or kernels work densely (on a GPU over an eighth) or block by block.</summary>
+    public static TheoryData<int, int, int> DenseSizes => new() { { 300, 2000, 3 }, { 400, 2000, 4 }, { 5, 2000, 420 }, { 11, 9, 2100 } };
 
     /// <summary>B, D, M with rows that a GPU sums with several warps.</summary>
     public static TheoryData<int, int, int> WideSizes => new() { { 2, 1028, 1 }, { 3, 301, 1 } };
@@ -121,6 +121,48 @@ public abstract class DeviceConformance
             places.Select(pair => Enumerable.Range(0, b).Last(row => offsets[row] <= pair.place)), s.RowOf.ToArray());
         Assert.Equal(
             Enumerable.Range(0, m + 1).Select(column => places.Count(pair => pair.column < column)), s.ColumnOffsets.ToArray());
+    }
+
+    /// <summary>Latents as an encoder leaves them: what is asked before and after their places are listed.</summary>
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    [MemberData(nameof(DenseSizes))]
+    public void EncodedLatents(int b, int d, int m)
+    {
+        var (z, s) = Sparse(b, m, oneIn: 2);
+        s = Encoded(z, b, m);
+        var (w, weights) = Dense(m, d);
+        var (bias, biasTensor) = Dense(1, d);
+        using var product = _device.Tensor(0, 0);
+        using var sums = _device.Allocate<double>(2);
+        using var counters = _device.Allocate<int>(m);
+        _device.IndexColumns(s);
+        foreach (var _ in new[] { "dense, if the device wants to", "listed" })
+        {
+            _device.SpMM(s, weights, biasTensor, product);
+            Near(b * d, i => bias[i % d] + Sum(m, j => z[((i / d) * m) + j] * w[(j * d) + (i % d)]), product.ToArray());
+            _device.SumPositive(s, sums);
+            Near(2, i => z.Where(value => value > 0).Sum(value => i == 0 ? 1.0 : value), sums.ToArray());
+            counters.CopyFrom(Enumerable.Repeat(4, m).ToArray());
+            _device.CountSilentBatches(s, counters, 2);
+            Assert.Equal(Enumerable.Range(0, m).Select(j => Enumerable.Range(0, b).Any(i => z[(i * m) + j] > 0) ? 2 : 5), counters.ToArray());
+            Assert.Equal(z, s.ToDense());
+        }
+
+        Assert.Equal(z.Count(value => value != 0), s.Count);
+        var (offsets, rowOf, placeOf, values) = (s.ColumnOffsets.ToArray(), s.RowOf.ToArray(), s.PlaceOf.ToArray(), s.Values.ToArray());
+        for (var j = 0; j < m; j++)
+        {
+            var expected = Enumerable.Range(0, b).Where(i => z[(i * m) + j] != 0).ToArray();
+            Assert.Equal(expected, rowOf[offsets[j]..offsets[j + 1]]);
+            Assert.Equal(expected.Select(i => z[(i * m) + j]), placeOf[offsets[j]..offsets[j + 1]].Select(place => values[place]));
+        }
+
+        // A threshold that leaves few takes the same matrix back to lists.
+        using var x = _device.Tensor(b, 1).Set(Enumerable.Repeat(1f, b).ToArray());
+        using var one = _device.Tensor(m, 1).Set(Enumerable.Range(0, m).Select(j => j == m - 1 ? 1f : -1f).ToArray());
+        _device.EncodeThreshold(x, one, null, null, s);
+        Assert.Equal(Enumerable.Range(0, b * m).Select(i => i % m == m - 1 ? 1f : 0), s.ToDense());
     }
 
     [Theory]
@@ -652,26 +694,37 @@ public abstract class DeviceConformance
     {
         // The larger the sums, the more their order matters.
         var tolerance = 1e-4 * Math.Max(1, d / 200.0);
-        foreach (var (mono, jump, center, tied, add) in new[]
+        foreach (var (encoded, mono, jump, center, tied, add) in new[]
         {
-            (true, false, true, false, false), (true, true, false, false, true), (false, false, true, true, false), (true, false, true, true, true),
+            (false, true, false, true, false, false),
+            (false, true, true, false, false, true),
+            (false, false, false, true, true, false),
+            (false, true, false, true, true, true),
+            (true, true, false, true, false, false),
+            (true, false, false, false, true, false),
         })
         {
-            var (_, s) = Sparse(b, m, oneIn);
+            var (z, s) = Sparse(b, m, encoded ? 2 : oneIn);
+            s = encoded ? Encoded(z, b, m) : s;
             var (_, x) = Dense(b, d);
             var (_, g) = Dense(b, d);
             var (_, encoder) = Dense(m, d);
             var (_, decoder) = Dense(m, d);
             var (_, centerTensor) = Dense(1, d);
             var (_, logThreshold) = Dense(1, m);
-            using var pre = _device.Allocate<float>(s.Count);
-            pre.CopyFrom(s.Values.ToArray().Select(value => value + 0.01f).ToArray());
+            using var pre = _device.Allocate<float>(0);
+            if (jump)
+            {
+                pre.Resize(s.Count);
+                pre.CopyFrom(s.Values.ToArray().Select(value => value + 0.01f).ToArray());
+            }
+
             using var norms = _device.Allocate<double>(0);
             using var directions = _device.Allocate<double>(d);
             _device.RowNorms(x, norms);
             _device.SumUnitRows(x, norms, directions);
             _device.IndexColumns(s);
-            var start = FillGradient(s);
+            var start = add ? FillGradient(s) : [];
             var (encoderStart, encoderGradient) = Dense(m, d);
             var (decoderStart, ownDecoderGradient) = Dense(m, d);
             var decoderGradient = tied ? encoderGradient : ownDecoderGradient;
@@ -705,7 +758,7 @@ public abstract class DeviceConformance
                 BiasGradient = bias,
                 CenterGradient = center ? centerGradient : null,
             });
-            var actual = (Z: s.GradientToDense(), Encoder: encoderGradient.ToArray(), Decoder: decoderGradient.ToArray());
+            var actual = (Z: encoded ? null : s.GradientToDense(), Encoder: encoderGradient.ToArray(), Decoder: decoderGradient.ToArray());
 
             // The parts, one after another.
             if (add)
@@ -741,7 +794,11 @@ public abstract class DeviceConformance
             }
 
             var gradient = s.GradientToDense();
-            Near(b * m, i => gradient[i], actual.Z, tolerance);
+            if (actual.Z is not null)
+            {
+                Near(b * m, i => gradient[i], actual.Z, tolerance);
+            }
+
             using var centered = _device.Tensor(0, 0);
             _device.AddRow(x, center ? -1 : 0, centerTensor, centered);
             using var dW = _device.Tensor(m, d);
@@ -874,6 +931,17 @@ public abstract class DeviceConformance
         }
 
         return (z, _device.SparseRows().Set(z, rows, columns));
+    }
+
+    /// <summary>The same latents, encoded: the rows of the input are those of the unit matrix, latents' weights their columns.</summary>
+    private SparseRows Encoded(float[] z, int rows, int columns)
+    {
+        using var unit = _device.Tensor(rows, rows).Set(Enumerable.Range(0, rows * rows).Select(i => i / rows == i % rows ? 1f : 0).ToArray());
+        using var weights = _device.Tensor(columns, rows)
+            .Set(Enumerable.Range(0, rows * columns).Select(i => z[((i % rows) * columns) + (i / rows)]).ToArray());
+        var s = _device.SparseRows();
+        _device.EncodeThreshold(unit, weights, null, null, s);
+        return s;
     }
 
     private float[] FillGradient(SparseRows s)

@@ -10,7 +10,7 @@ public sealed unsafe class GemmTests
     [
         (0, 0, 0), (0, 5, 3), (3, 0, 4), (1, 1, 0), (5, 7, 0), (1, 1, 1), (1, 33, 17), (2, 3, 5), (14, 32, 16), (15, 33, 31),
         (13, 31, 64), (29, 65, 48), (30, 16, 96), (7, 9, 1), (100, 1, 100), (1, 300, 64), (61, 75, 33), (257, 131, 70), (37, 530, 40),
-        (16, 48, 1030), (43, 35, 2500),
+        (16, 48, 1030), (43, 35, 2500), (64, 96, 24), (6, 16, 5), (35, 127, 20), (1000, 50, 30),
     ];
 
     internal static IEnumerable<GemmIsa> Isas()
@@ -48,12 +48,14 @@ public sealed unsafe class GemmTests
         }
     }
 
-    [Fact]
-    public void BitsDoNotDependOnThreadsOrInstructions()
+    [Theory]
+    [InlineData(203, 517, 1100)]
+    // Not packed, where vectors are wide enough.
+    [InlineData(203, 51, 110)]
+    public void BitsDoNotDependOnThreadsOrInstructions(int m, int n, int k)
     {
-        const int M = 203, N = 517, K = 1100;
-        var a = Values(M * K, 1);
-        var b = Values(N * K, 2);
+        var a = Values(m * k, 1);
+        var b = Values(n * k, 2);
         float[]? expected = null;
         foreach (var isa in Isas().Reverse())
         {
@@ -61,10 +63,10 @@ public sealed unsafe class GemmTests
             {
                 using var pool = new WorkerPool(threads);
                 using var gemm = new CpuGemm(pool, isa);
-                var c = new float[M * N];
+                var c = new float[m * n];
                 fixed (float* pa = a, pb = b, pc = c)
                 {
-                    gemm.Gemm(false, true, M, N, K, 1, pa, K, pb, K, 0, pc, N);
+                    gemm.Gemm(false, true, m, n, k, 1, pa, k, pb, k, 0, pc, n);
                 }
 
                 expected ??= c;

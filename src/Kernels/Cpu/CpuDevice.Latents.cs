@@ -3,7 +3,6 @@ namespace MonoLoss.Kernels.Cpu;
 public sealed unsafe partial class CpuDevice
 {
     private readonly CpuArray<float> _centerPartials = new(0);
-    private readonly CpuArray<MonoVisit> _visits = new(0);
 
     /// <inheritdoc/>
     public override void BackwardLatents(in LatentBackward work)
@@ -14,32 +13,20 @@ public sealed unsafe partial class CpuDevice
         Require(s.Rows == work.Input.Rows && s.Columns == work.Encoder.Rows && work.Encoder.Columns == d, "shapes do not fit");
         RequireSameShape(work.Encoder, work.EncoderGradient);
         var pieces = Pieces(s.Columns, LatentsPerPiece);
-        var isDense = IsNearlyDense(s);
-        var active = work.Mono.X is null || isDense ? 0 : CountMonoActive(s, work.Mono.Norms!);
         if (work.CenterGradient is not null)
         {
             _centerPartials.Resize((long)pieces * d);
             _centerPartials.Clear();
         }
 
-        var visit = new BackwardLatentsWork(
-            work,
-            Visit(s.Columns, work.Mono.X is null ? 0 : d, s.Count),
-            work.CenterGradient is null ? null : _centerPartials.Pointer,
-            Partials(pieces));
-        if (isDense)
+        var weights = new LatentWeights(work, work.CenterGradient is null ? null : _centerPartials.Pointer);
+        if (s.Dense is { } dense && !work.AddToLatentGradient && work.JumpReLU.Pre is null)
         {
-            active = BackwardDense(work, visit, pieces);
+            BackwardDense(work, dense, weights);
         }
         else
         {
-            _pool.Run(pieces, visit.WithActive(active));
-        }
-
-        if (work.Mono.Result is { } result)
-        {
-            Pointer(result)[0] = SumPartials(pieces);
-            Pointer(result)[1] = active;
+            BackwardSparse(work, weights, pieces);
         }
 
         if (work.CenterGradient is { } centerGradient)
@@ -48,146 +35,144 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    /// <summary>The visit with its products dense: M×B matrices, a latent a row, take turns in one memory.</summary>
-    /// <returns>How many latents are active in the sense of MonoLoss.</returns>
-    private int BackwardDense(in LatentBackward work, BackwardLatentsWork visit, int pieces)
+    private void BackwardSparse(in LatentBackward work, in LatentWeights weights, int pieces)
     {
-        var (rows, latents, d) = (work.Latents.Rows, work.Latents.Columns, work.Input.Columns);
-        _dense.Resize((long)rows * latents);
-        var dense = _dense.Pointer;
-        var active = 0;
-        _visits.Resize(latents);
-        void Run(DensePhase phase) => _pool.Run(pieces, new DensePhaseWork(visit.WithActive(active), phase, dense, _visits.Pointer));
-        void TimesRows(Tensor x, float beta, float* result) =>
-            _gemm.Gemm(false, false, latents, d, rows, 1, dense, rows, Pointer(x), d, beta, result, d);
-        void RowsTimes(float* left, Tensor x) =>
-            _gemm.Gemm(false, true, latents, rows, d, 1, left, d, Pointer(x), d, 0, dense, rows);
-
-        Run(DensePhase.WriteValues);
-        if (work.DecodedGradient is { } g)
+        var s = work.Latents;
+        var active = work.Mono.X is null ? 0 : CountMonoActive(s, work.Mono.Norms!);
+        var scratch = Visit(AnyTogether(s) ? s.Columns : pieces, work.Mono.X is null ? 0 : work.Input.Columns, s.Count);
+        _pool.Run(pieces, new BackwardLatentsWork(work, scratch, weights, active, Partials(pieces)));
+        if (work.Mono.Result is { } result)
         {
-            TimesRows(g, work.AddToDecoderGradient ? 1 : 0, Pointer(work.DecoderGradient!));
-            RowsTimes(Pointer(work.Decoder!), g);
-            Run(DensePhase.ReadDecoded);
+            Pointer(result)[0] = SumPartials(pieces);
+            Pointer(result)[1] = active;
+        }
+    }
+
+    /// <summary>Whether any piece has so many places that its latents go through the rows together.</summary>
+    private static bool AnyTogether(SparseRows s)
+    {
+        var offsets = Pointer(s.ColumnOffsets);
+        for (var first = 0; first < s.Columns; first += LatentsPerPiece)
+        {
+            if (GoTogether(offsets, first, Math.Min(s.Columns, first + LatentsPerPiece)))
+            {
+                return true;
+            }
         }
 
-        if (work.Mono.X is { } x)
+        return false;
+    }
+
+    private static bool GoTogether(int* offsets, int first, int last) =>
+        offsets[last] - offsets[first] > (long)DensePlaces * (last - first);
+
+    /// <summary>What follows from ∂z of a latent once its rows of the weights' gradients are there.</summary>
+    private readonly struct LatentWeights(in LatentBackward work, float* centerPartials)
+    {
+        private readonly int _d = work.Input.Columns;
+        private readonly float* _encoder = Pointer(work.Encoder);
+        private readonly float* _encoderGradient = Pointer(work.EncoderGradient);
+        private readonly double* _encoderSquares = work.EncoderGradientSquares is null ? null : Pointer(work.EncoderGradientSquares);
+        private readonly float* _decoderGradient = PointerOrNull(work.DecoderGradient);
+        private readonly double* _decoderSquares = work.DecoderGradientSquares is null ? null : Pointer(work.DecoderGradientSquares);
+        private readonly float* _center = PointerOrNull(work.Center);
+        private readonly float* _biasGradient = PointerOrNull(work.BiasGradient);
+
+        /// <summary>Adds what the sum of a latent's ∂z decides.</summary>
+        public void Finish(int m, double sum)
         {
-            Run(DensePhase.WriteMonoWeights);
-            active = (int)SumPartials(pieces);
-            TimesRows(x, 0, visit.MonoSums);
-            RowsTimes(visit.MonoSums, x);
-            Run(DensePhase.ReadMonoDots);
+            var row = (long)m * _d;
+            if (_biasGradient is not null)
+            {
+                _biasGradient[m] += (float)sum;
+            }
+
+            if (_center is not null && sum != 0)
+            {
+                // ∂zᵀ·(x − center), and through the center −∂z·W_enc.
+                VectorMath.Axpy((float)-sum, _center, _encoderGradient + row, _d);
+                VectorMath.Axpy((float)-sum, _encoder + row, centerPartials + ((long)(m / LatentsPerPiece) * _d), _d);
+            }
+
+            if (_encoderSquares is not null)
+            {
+                _encoderSquares[m] = VectorMath.SumSquares(_encoderGradient + row, _d);
+            }
+
+            if (_decoderSquares is not null)
+            {
+                _decoderSquares[m] = VectorMath.SumSquares(_decoderGradient + row, _d);
+            }
         }
-
-        Run(DensePhase.FormAndWriteGradient);
-        var isTied = work.DecoderGradient == work.EncoderGradient;
-        TimesRows(work.Input, work.AddToEncoderGradient || isTied ? 1 : 0, Pointer(work.EncoderGradient));
-        Run(DensePhase.Finish);
-        return active;
     }
 
-    private enum DensePhase
-    {
-        WriteValues,
-        ReadDecoded,
-        WriteMonoWeights,
-        ReadMonoDots,
-        FormAndWriteGradient,
-        Finish,
-    }
-
-    /// <summary>What happens latent by latent between the dense products.</summary>
-    private readonly struct DensePhaseWork(BackwardLatentsWork visit, DensePhase phase, float* dense, MonoVisit* visits) : IWork
-    {
-        public void Run(int piece) => visit.RunDense(piece, phase, dense, visits);
-    }
-
-    private struct BackwardLatentsWork : IWork
+    private readonly struct BackwardLatentsWork : IWork
     {
         private readonly Latents _latents;
         private readonly Latents _mono;
         private readonly VisitScratch _scratch;
+        private readonly LatentWeights _weights;
         private readonly float* _gradient;
         private readonly bool _addToLatentGradient;
         private readonly float* _decodedGradient;
         private readonly float* _decoder;
         private readonly float* _decoderGradient;
         private readonly bool _addToDecoderGradient;
-        private readonly double* _decoderSquares;
-        private readonly float* _encoder;
         private readonly float* _encoderGradient;
         private readonly bool _addToEncoderGradient;
-        private readonly double* _encoderSquares;
-        private readonly float* _center;
-        private readonly float* _biasGradient;
         private readonly float _positiveAmount;
         private readonly float* _monoScores;
         private readonly double* _monoDirections;
-        private double _monoFactor;
+        private readonly double _monoFactor;
         private readonly float* _pre;
         private readonly float* _logThreshold;
         private readonly float* _thresholdGradient;
         private readonly float _bandwidth;
         private readonly double _l0Factor;
-        private readonly float* _centerPartials;
         private readonly double* _scorePartials;
         private readonly int _d;
 
         public BackwardLatentsWork(
-            in LatentBackward work, VisitScratch scratch, float* centerPartials, double* scorePartials)
+            in LatentBackward work, VisitScratch scratch, in LatentWeights weights, int active, double* scorePartials)
         {
             _latents = new Latents(work.Latents, work.Input, null);
             _mono = new Latents(work.Latents, work.Mono.X, work.Mono.Norms);
             _scratch = scratch;
+            _weights = weights;
             _gradient = Pointer(work.Latents.Gradient);
             _addToLatentGradient = work.AddToLatentGradient;
             _decodedGradient = PointerOrNull(work.DecodedGradient);
             _decoder = PointerOrNull(work.Decoder);
             _decoderGradient = PointerOrNull(work.DecoderGradient);
             _addToDecoderGradient = work.AddToDecoderGradient;
-            _decoderSquares = work.DecoderGradientSquares is null ? null : Pointer(work.DecoderGradientSquares);
-            _encoder = Pointer(work.Encoder);
             _encoderGradient = Pointer(work.EncoderGradient);
             // Tied weights: the decoder's part of the visit has been there first.
             _addToEncoderGradient = work.AddToEncoderGradient || _encoderGradient == _decoderGradient;
-            _encoderSquares = work.EncoderGradientSquares is null ? null : Pointer(work.EncoderGradientSquares);
-            _center = PointerOrNull(work.Center);
-            _biasGradient = PointerOrNull(work.BiasGradient);
             _positiveAmount = work.PositiveAmount;
             _monoScores = PointerOrNull(work.Mono.Scores);
             _monoDirections = work.Mono.Directions is null ? null : Pointer(work.Mono.Directions);
-            _monoFactor = work.Mono.Factor;
+            _monoFactor = active > 0 ? -work.Mono.Factor / active : 0;
             _pre = work.JumpReLU.Pre is null ? null : Pointer(work.JumpReLU.Pre);
             _logThreshold = PointerOrNull(work.JumpReLU.LogThreshold);
             _thresholdGradient = PointerOrNull(work.JumpReLU.Gradient);
             _bandwidth = work.JumpReLU.Bandwidth;
             _l0Factor = work.JumpReLU.L0Factor;
-            _centerPartials = centerPartials;
             _scorePartials = scorePartials;
             _d = work.Input.Columns;
         }
 
-        /// <summary>The same visit, once it is known how many latents share MonoLoss's gradient.</summary>
-        public readonly BackwardLatentsWork WithActive(int active)
-        {
-            var visit = this;
-            visit._monoFactor = active > 0 ? -_monoFactor / active : 0;
-            return visit;
-        }
-
-        public readonly void Run(int piece)
+        public void Run(int piece)
         {
             var (first, last) = (_latents.First(piece), _latents.Last(piece));
             var scores = 0.0;
-            if (_latents.Offsets[last] - _latents.Offsets[first] <= (long)DensePlaces * (last - first))
+            if (!GoTogether(_latents.Offsets, first, last))
             {
                 // The rows that a latent fires on stay in the level-2 cache from one of these to the next.
                 for (var m = first; m < last; m++)
                 {
                     scores += FormLatentGradient(piece, m, visits: null);
                     WeightedSum(m, _scratch.Gradient, _latents.X, _encoderGradient + ((long)m * _d), _addToEncoderGradient);
-                    Finish(piece, m);
+                    Finish(m);
                 }
             }
             else
@@ -199,69 +184,7 @@ public sealed unsafe partial class CpuDevice
             _scorePartials[piece] = scores;
         }
 
-        /// <summary>w of every latent, M×D.</summary>
-        public readonly float* MonoSums => _scratch.Vector(0);
-
-        /// <summary>A phase of the visit with dense products.</summary>
-        public readonly void RunDense(int piece, DensePhase phase, float* dense, MonoVisit* visits)
-        {
-            var sum = 0.0;
-            for (var m = _latents.First(piece); m < _latents.Last(piece); m++)
-            {
-                var (first, n) = (_latents.Offsets[m], _latents.Offsets[m + 1] - _latents.Offsets[m]);
-                var row = dense + ((long)m * _latents.Rows);
-                var rowOf = _latents.RowOf + first;
-                switch (phase)
-                {
-                    case DensePhase.WriteValues:
-                        _latents.Gather(m, _scratch.Z);
-                        WriteOut(_scratch.Z + first, rowOf, n, row);
-                        break;
-                    case DensePhase.ReadDecoded:
-                        ReadAt(row, rowOf, n, _scratch.Gradient + first);
-                        break;
-                    case DensePhase.WriteMonoWeights:
-                        visits[m] = new MonoVisit(_scratch.Z + first, rowOf, n, _mono.Rows, _mono.Norms, _scratch.Weights + first);
-                        sum += visits[m].IsActive ? 1 : 0;
-                        WriteOut(_scratch.Weights + first, rowOf, n, row);
-                        break;
-                    case DensePhase.ReadMonoDots:
-                        ReadAt(row, rowOf, n, _scratch.Dots + first);
-                        break;
-                    case DensePhase.FormAndWriteGradient:
-                        sum += FormLatentGradient(piece, m, visits);
-                        WriteOut(_scratch.Gradient + first, rowOf, n, row);
-                        break;
-                    default:
-                        Finish(piece, m);
-                        break;
-                }
-            }
-
-            if (phase is DensePhase.WriteMonoWeights or DensePhase.FormAndWriteGradient)
-            {
-                _scorePartials[piece] = sum;
-            }
-        }
-
-        private readonly void WriteOut(float* values, int* rowOf, int n, float* row)
-        {
-            new Span<float>(row, _latents.Rows).Clear();
-            for (var j = 0; j < n; j++)
-            {
-                row[rowOf[j]] = values[j];
-            }
-        }
-
-        private static void ReadAt(float* row, int* rowOf, int n, float* values)
-        {
-            for (var j = 0; j < n; j++)
-            {
-                values[j] = row[rowOf[j]];
-            }
-        }
-
-        private readonly double RunTogether(int piece, int first, int last)
+        private double RunTogether(int piece, int first, int last)
         {
             var block = RowsPerBlock(_d);
             var scores = 0.0;
@@ -353,7 +276,7 @@ public sealed unsafe partial class CpuDevice
 
             for (var m = first; m < last; m++)
             {
-                Finish(piece, m);
+                Finish(m);
             }
 
             return scores;
@@ -364,7 +287,7 @@ public sealed unsafe partial class CpuDevice
         /// <param name="m">The latent.</param>
         /// <param name="visits">MonoLoss's visits to the latents, where the products with rows are there already; else null.</param>
         /// <returns>The latent's MonoScore.</returns>
-        private readonly double FormLatentGradient(int piece, int m, MonoVisit* visits)
+        private double FormLatentGradient(int piece, int m, MonoVisit* visits)
         {
             var together = visits is not null;
             var (first, n) = together ? (_latents.Offsets[m], _latents.Offsets[m + 1] - _latents.Offsets[m]) : _latents.Gather(m, _scratch.Z);
@@ -400,47 +323,24 @@ public sealed unsafe partial class CpuDevice
             return score;
         }
 
-        private readonly void WeightedSum(int m, float* weights, float* rows, float* y, bool add)
+        private void WeightedSum(int m, float* weights, float* rows, float* y, bool add)
         {
             var first = _latents.Offsets[m];
             LatentMath.WeightedSum(weights + first, _latents.RowOf + first, _latents.Offsets[m + 1] - first, rows, y, _d, add);
         }
 
-        /// <summary>What follows from ∂z of a latent once its rows of the weights' gradients are there.</summary>
-        private readonly void Finish(int piece, int m)
+        private void Finish(int m)
         {
-            var (first, last) = (_latents.Offsets[m], _latents.Offsets[m + 1]);
-            var row = (long)m * _d;
             var sum = 0.0;
-            for (var j = first; j < last; j++)
+            for (var j = _latents.Offsets[m]; j < _latents.Offsets[m + 1]; j++)
             {
                 sum += _scratch.Gradient[j];
             }
 
-            if (_biasGradient is not null)
-            {
-                _biasGradient[m] += (float)sum;
-            }
-
-            if (_center is not null && last > first)
-            {
-                // ∂zᵀ·(x − center), and through the center −∂z·W_enc.
-                VectorMath.Axpy((float)-sum, _center, _encoderGradient + row, _d);
-                VectorMath.Axpy((float)-sum, _encoder + row, _centerPartials + ((long)piece * _d), _d);
-            }
-
-            if (_encoderSquares is not null)
-            {
-                _encoderSquares[m] = VectorMath.SumSquares(_encoderGradient + row, _d);
-            }
-
-            if (_decoderSquares is not null)
-            {
-                _decoderSquares[m] = VectorMath.SumSquares(_decoderGradient + row, _d);
-            }
+            _weights.Finish(m, sum);
         }
 
-        private readonly double VisitMono(int piece, int m, int first, int n, MonoVisit* visits)
+        private double VisitMono(int piece, int m, int first, int n, MonoVisit* visits)
         {
             float* z = _scratch.Z + first, weights = _scratch.Weights + first, dots = _scratch.Dots + first;
             var rowOf = _latents.RowOf + first;
@@ -453,7 +353,7 @@ public sealed unsafe partial class CpuDevice
             }
 
             // One by one they share a vector, which then stays in cache.
-            var w = _scratch.Vector(together ? m : _latents.First(piece));
+            var w = _scratch.Vector(together ? m : piece);
             if (!together)
             {
                 LatentMath.WeightedSumThenDots(weights, rowOf, n, _mono.X, w, dots, _d);
@@ -466,7 +366,7 @@ public sealed unsafe partial class CpuDevice
             return score;
         }
 
-        private readonly void VisitJumpReLU(int m, float* z, float* g, int* placeOf, int n)
+        private void VisitJumpReLU(int m, float* z, float* g, int* placeOf, int n)
         {
             var band = new ThresholdBand(MathF.Exp(_logThreshold[m]), _bandwidth);
             for (var j = 0; j < n; j++)

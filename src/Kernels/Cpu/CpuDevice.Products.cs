@@ -69,6 +69,11 @@ public sealed unsafe partial class CpuDevice
     {
         RequireEncoder(x, weights, bias);
         Require(bounds is null || bounds.Count == weights.Rows, $"one bound a latent: {weights.Rows}");
+        if (bounds is null && EncodeDense(x, weights, bias, latents))
+        {
+            return;
+        }
+
         _encoder.EncodeThreshold(
             x.Rows,
             weights.Rows,
@@ -91,6 +96,7 @@ public sealed unsafe partial class CpuDevice
 
     private SparseBuffer Into(SparseRows latents)
     {
+        latents.Forget();
         _encoded.WriteTo(latents);
         return _encoded;
     }

@@ -329,17 +329,12 @@ public sealed unsafe partial class CpuDevice
     {
         public void Run(int piece)
         {
-            var last = Math.Min(d, (piece + 1) * ColumnsPerPiece);
+            var first = piece * ColumnsPerPiece;
+            var count = Math.Min(d - first, ColumnsPerPiece);
             for (var i = 0; i < rows; i++)
             {
-                float* xi = x + ((long)i * d), ri = r + ((long)i * d);
-                for (var j = piece * ColumnsPerPiece; j < last; j++)
-                {
-                    double value = xi[j], error = value - ri[j];
-                    sums[j] += value;
-                    sums[d + j] += value * value;
-                    sums[(2 * d) + j] += error * error;
-                }
+                var at = ((long)i * d) + first;
+                VectorMath.AccumulateErrors(x + at, r + at, sums + first, sums + d + first, sums + (2 * d) + first, count);
             }
         }
     }

@@ -4,16 +4,12 @@ public sealed unsafe partial class CpuDevice
 {
     private const int PlacesPerPiece = 1 << 16;
 
-    // From this share of active latents on, dense products of zeros and all are faster than sparse ones (measured at 2048×768×8192).
-    private const double DenseShare = 1.0 / 3;
-
     // Above so many places a row (or a latent), what they point to no longer stays in the level-2 cache from one to the next.
     private const int DensePlaces = 96;
     private const int RowsTogether = 32;
     private const int BlockBytes = 384 << 10;
 
     private readonly CpuArray<int> _histograms = new(0);
-    private readonly CpuArray<float> _dense = new(0);
 
     /// <inheritdoc/>
     public override void IndexColumns(SparseRows s)
@@ -55,9 +51,9 @@ public sealed unsafe partial class CpuDevice
     {
         Require(s.Columns == matrix.Rows, $"{s.Columns} columns times {matrix.Rows} rows");
         result.Resize(s.Rows, matrix.Columns);
-        if (IsNearlyDense(s))
+        if (s.Dense is { } dense)
         {
-            MultiplyDense(s, matrix, bias, result);
+            MultiplyDense(dense, matrix, bias, result);
             return;
         }
 
@@ -123,9 +119,10 @@ public sealed unsafe partial class CpuDevice
     /// <inheritdoc/>
     public override void SumPositive(SparseRows s, DeviceArray<double> result)
     {
-        var pieces = Pieces(s.Count, PlacesPerPiece);
+        var values = s.Dense?.Data ?? s.Values;
+        var pieces = Pieces(values.Length, PlacesPerPiece);
         var partials = Partials(2L * pieces);
-        _pool.Run(pieces, new SumPositiveWork(Pointer(s.Values), s.Count, partials));
+        _pool.Run(pieces, new SumPositiveWork(Pointer(values), values.Length, partials));
         double count = 0, sum = 0;
         for (var piece = 0; piece < pieces; piece++)
         {
@@ -152,51 +149,6 @@ public sealed unsafe partial class CpuDevice
         }
 
         s.SetColumns(columns);
-    }
-
-    private static bool IsNearlyDense(SparseRows s) => s.Count > DenseShare * s.Rows * s.Columns;
-
-    /// <summary>SpMM with the zeros written out.</summary>
-    private void MultiplyDense(SparseRows s, Tensor matrix, Tensor? bias, Tensor result)
-    {
-        _dense.Resize((long)s.Rows * s.Columns);
-        var rows = RowsPerPiece(s.Columns);
-        _pool.Run(
-            Pieces(s.Rows, rows),
-            new WriteOutWork(Pointer(s.RowOffsets), Pointer(s.Indices), Pointer(s.Values), s.Rows, s.Columns, rows, _dense.Pointer));
-        _gemm.Gemm(
-            false,
-            false,
-            s.Rows,
-            matrix.Columns,
-            s.Columns,
-            1,
-            _dense.Pointer,
-            s.Columns,
-            Pointer(matrix),
-            matrix.Columns,
-            0,
-            Pointer(result),
-            matrix.Columns,
-            PointerOrNull(bias));
-    }
-
-    private readonly struct WriteOutWork(
-        int* offsets, int* indices, float* values, int rows, int columns, int rowsPerPiece, float* dense) : IWork
-    {
-        public void Run(int piece)
-        {
-            var last = Math.Min(rows, (piece + 1) * rowsPerPiece);
-            for (var i = piece * rowsPerPiece; i < last; i++)
-            {
-                var row = dense + ((long)i * columns);
-                new Span<float>(row, columns).Clear();
-                for (var place = offsets[i]; place < offsets[i + 1]; place++)
-                {
-                    row[indices[place]] = values[place];
-                }
-            }
-        }
     }
 
     private void IndexColumns(SparseRows s, int pieces, bool scatter) =>
@@ -361,19 +313,12 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct SumPositiveWork(float* values, int count, double* partials) : IWork
+    private readonly struct SumPositiveWork(float* values, long count, double* partials) : IWork
     {
         public void Run(int piece)
         {
-            var last = Math.Min(count, (piece + 1L) * PlacesPerPiece);
-            var positive = 0;
-            var sum = 0.0;
-            for (long place = (long)piece * PlacesPerPiece; place < last; place++)
-            {
-                positive += values[place] > 0 ? 1 : 0;
-                sum += Math.Max(values[place], 0);
-            }
-
+            var first = (long)piece * PlacesPerPiece;
+            var (positive, sum) = VectorMath.SumPositive(values + first, Math.Min(count - first, PlacesPerPiece));
             partials[2 * piece] = positive;
             partials[(2 * piece) + 1] = sum;
         }

@@ -71,8 +71,15 @@ public sealed unsafe partial class CpuDevice
     {
         RequireColumnIndex(s);
         Require(counters.Length == s.Columns, $"{counters.Length} counters for {s.Columns} latents");
+        var pieces = Pieces(s.Columns, LatentsPerPiece);
+        if (s.Dense is { } dense)
+        {
+            _pool.Run(pieces, new CountSilentDenseWork(Pointer(dense), dense.Rows, dense.Columns, Pointer(counters), fired));
+            return;
+        }
+
         _pool.Run(
-            Pieces(s.Columns, LatentsPerPiece),
+            pieces,
             new CountSilentWork(Pointer(s.ColumnOffsets), Pointer(s.PlaceOf), Pointer(s.Values), s.Columns, Pointer(counters), fired));
     }
 
@@ -251,6 +258,19 @@ public sealed unsafe partial class CpuDevice
                         break;
                     }
                 }
+            }
+        }
+    }
+
+    private readonly struct CountSilentDenseWork(float* dense, int latents, int rows, int* counters, int fired) : IWork
+    {
+        public void Run(int piece)
+        {
+            var last = Math.Min(latents, (piece + 1) * LatentsPerPiece);
+            for (var m = piece * LatentsPerPiece; m < last; m++)
+            {
+                var isSilent = new ReadOnlySpan<float>(dense + ((long)m * rows), rows).IndexOfAnyExcept(0) < 0;
+                counters[m] = isSilent ? counters[m] + 1 : fired;
             }
         }
     }

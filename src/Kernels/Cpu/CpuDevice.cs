@@ -58,8 +58,10 @@ public sealed unsafe partial class CpuDevice : Device
         _pool.Dispose();
         _partials.Dispose();
         _scratch.Dispose();
-        _dense.Dispose();
-        _visits.Dispose();
+        _block.Dispose();
+        _unitRows.Dispose();
+        _selfWeights.Dispose();
+        _denseLatents.Dispose();
         _histograms.Dispose();
         _centerPartials.Dispose();
     }

@@ -188,6 +188,24 @@ public sealed unsafe class CpuEncoder : IDisposable
         Assemble(entries, plan, -1, long.MaxValue, result);
     }
 
+    /// <summary>About which share of the latents is positive, from a sample.</summary>
+    /// <param name="rows">Rows of A.</param>
+    /// <param name="latents">Rows of W.</param>
+    /// <param name="features">Columns of both.</param>
+    /// <param name="a">A, rows × features.</param>
+    /// <param name="w">W, latents × features.</param>
+    /// <param name="bias">One float a latent, or null.</param>
+    internal double EstimateActiveShare(int rows, int latents, int features, float* a, float* w, float* bias)
+    {
+        if (rows == 0 || latents == 0)
+        {
+            return 0;
+        }
+
+        var values = Sample(rows, latents, features, Operands(a, features, w, features), bias, out var count);
+        return (double)Selection.CountAbove(_gemm.Isa, values, count, 0) / count;
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -234,20 +252,43 @@ public sealed unsafe class CpuEncoder : IDisposable
         };
     }
 
-    // A bound that about `wanted` values are above, from the values at evenly spaced rows and columns.
+    // A bound that about `wanted` values are above, from a sample.
     private float GuessBound(int rows, int latents, int features, in GemmOperands operands, float* bias, double wanted)
     {
-        var rowStep = Math.Max(1, rows / SampleRows);
-        var columnStep = Math.Max(1, latents / SampleColumns);
-        var sampleRows = (rows + rowStep - 1) / rowStep;
-        var sampleColumns = (latents + columnStep - 1) / columnStep;
-        var count = (long)sampleRows * sampleColumns;
+        var values = Sample(rows, latents, features, operands, bias, out var count);
         var tail = Math.Max((long)(wanted * count / ((double)rows * latents)), SampleTail);
         if (tail >= count)
         {
             return 0;
         }
 
+        // Good to about a part in 250, which is all a sample is worth.
+        var low = 0;
+        var high = 0x7F800000;
+        while (high - low > 1 << 15)
+        {
+            var middle = low + (high - low) / 2;
+            if (Selection.CountAbove(_gemm.Isa, values, count, BitConverter.Int32BitsToSingle(middle)) > tail)
+            {
+                low = middle;
+            }
+            else
+            {
+                high = middle;
+            }
+        }
+
+        return BitConverter.Int32BitsToSingle(low);
+    }
+
+    // The values relu(A·Wᵀ + bias) at evenly spaced rows and columns.
+    private float* Sample(int rows, int latents, int features, in GemmOperands operands, float* bias, out long count)
+    {
+        var rowStep = Math.Max(1, rows / SampleRows);
+        var columnStep = Math.Max(1, latents / SampleColumns);
+        var sampleRows = (rows + rowStep - 1) / rowStep;
+        var sampleColumns = (latents + columnStep - 1) / columnStep;
+        count = (long)sampleRows * sampleColumns;
         var values = _values.Get<float>(count + sampleColumns + Selection.Slack);
         float* sampleBias = null;
         if (bias != null)
@@ -269,23 +310,7 @@ public sealed unsafe class CpuEncoder : IDisposable
             Bias = sampleBias,
             Relu = true,
         });
-        // Good to about a part in 250, which is all a sample is worth.
-        var low = 0;
-        var high = 0x7F800000;
-        while (high - low > 1 << 15)
-        {
-            var middle = low + (high - low) / 2;
-            if (Selection.CountAbove(_gemm.Isa, values, count, BitConverter.Int32BitsToSingle(middle)) > tail)
-            {
-                low = middle;
-            }
-            else
-            {
-                high = middle;
-            }
-        }
-
-        return BitConverter.Int32BitsToSingle(low);
+        return values;
     }
 
     // The value such that fewer than `wanted` are above it and at least `wanted` are not below it; or any that exactly `wanted` are above.

@@ -17,6 +17,12 @@ public sealed unsafe class CpuGemm : IDisposable
     // What one thread does sooner than others can be asked.
     private const long SmallFlops = 1_000_000;
 
+    // An operand that is not packed: it and a few rows of the others leave room in the level-2 cache.
+    private const long UnpackedFloats = 32 << 10;
+
+    // Packing transposes so many rows at once and may write all of them.
+    private const int TransposedRows = 16;
+
     private readonly WorkerPool _pool;
     private readonly GemmWorkspace _packedA = new();
     private readonly GemmWorkspace _packedB = new();
@@ -89,6 +95,19 @@ public sealed unsafe class CpuGemm : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(n);
         ArgumentOutOfRangeException.ThrowIfNegative(k);
         var operands = new GemmOperands { TransA = transA, TransB = transB, A = a, Lda = lda, B = b, Ldb = ldb };
+        if (alpha == 1 && beta == 0 && bias == null && !relu && (long)n * k <= UnpackedFloats)
+        {
+            if (Isa == GemmIsa.Avx512 && MultiplySmall<Simd512, Vector512<float>, Count4>(operands, m, n, k, c, ldc))
+            {
+                return;
+            }
+
+            if (Isa == GemmIsa.Avx2 && MultiplySmall<Simd256, Vector256<float>, Count2>(operands, m, n, k, c, ldc))
+            {
+                return;
+            }
+        }
+
         var sink = new StoreTile { C = c, Ldc = ldc, Alpha = alpha, Beta = beta, Bias = bias, Relu = relu };
         Multiply(operands, Plan(m, n, k), sink);
     }
@@ -129,6 +148,46 @@ public sealed unsafe class CpuGemm : IDisposable
                 Multiply<GemmTile128, TSink>(operands, plan, sink);
                 break;
         }
+    }
+
+    private bool MultiplySmall<TSimd, TVector, TVectors>(in GemmOperands operands, int m, int n, int k, float* c, int ldc)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+        where TVectors : struct, ICount
+    {
+        // To transpose B takes as long as about so many rows.
+        var leastRows = operands.TransB ? TransposedRows : SmallProduct<TSimd, TVector, TVectors>.TileRows;
+        if (m < leastRows || n < TSimd.Width)
+        {
+            return false;
+        }
+
+        var b = operands.B;
+        var ldb = operands.Ldb;
+        if (operands.TransB)
+        {
+            ldb = (n + TransposedRows - 1) / TransposedRows * TransposedRows;
+            b = _packedB.Get<float>(ldb * k);
+            Packing.Rows(Isa, operands.B, operands.Ldb, n, k, b, (int)ldb);
+        }
+
+        var rowFlops = Math.Max(1, 2L * n * k);
+        var rowsPerPiece = (int)Math.Clamp(SmallFlops / rowFlops, 1, m);
+        Run(rowFlops * m < SmallFlops, (m + rowsPerPiece - 1) / rowsPerPiece, new SmallProduct<TSimd, TVector, TVectors>
+        {
+            Rows = m,
+            Columns = n,
+            Length = k,
+            A = operands.A,
+            RowStride = operands.TransA ? 1 : operands.Lda,
+            ColumnStride = operands.TransA ? operands.Lda : 1,
+            B = b,
+            Ldb = ldb,
+            C = c,
+            Ldc = ldc,
+            RowsPerPiece = rowsPerPiece,
+        });
+        return true;
     }
 
     private void Multiply<TTile, TSink>(in GemmOperands operands, in GemmPlan plan, TSink sink)

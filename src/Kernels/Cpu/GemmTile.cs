@@ -46,39 +46,39 @@ internal unsafe interface IGemmTile
     static abstract void Multiply(int rows, int k, float* a, float* b, float* tile, bool accumulate, byte* prefetch, nint prefetchStep);
 }
 
-/// <summary>A number of rows as a type: the compiler makes a kernel of its own for each and drops what lies beyond.</summary>
-internal interface IRowCount
+/// <summary>A number of rows or vectors as a type: the compiler makes a kernel of its own for each and drops what lies beyond.</summary>
+internal interface ICount
 {
     /// <summary>Gets the number.</summary>
     static abstract int Value { get; }
 }
 
-internal readonly struct Rows1 : IRowCount
+internal readonly struct Count1 : ICount
 {
     public static int Value => 1;
 }
 
-internal readonly struct Rows2 : IRowCount
+internal readonly struct Count2 : ICount
 {
     public static int Value => 2;
 }
 
-internal readonly struct Rows4 : IRowCount
+internal readonly struct Count4 : ICount
 {
     public static int Value => 4;
 }
 
-internal readonly struct Rows6 : IRowCount
+internal readonly struct Count6 : ICount
 {
     public static int Value => 6;
 }
 
-internal readonly struct Rows8 : IRowCount
+internal readonly struct Count8 : ICount
 {
     public static int Value => 8;
 }
 
-internal readonly struct Rows14 : IRowCount
+internal readonly struct Count14 : ICount
 {
     public static int Value => 14;
 }
@@ -94,28 +94,28 @@ internal readonly unsafe struct GemmTile512 : IGemmTile
     {
         if (rows > 8)
         {
-            Multiply<Rows14>(k, a, b, tile, accumulate, prefetch, prefetchStep);
+            Multiply<Count14>(k, a, b, tile, accumulate, prefetch, prefetchStep);
         }
         else if (rows > 4)
         {
-            Multiply<Rows8>(k, a, b, tile, accumulate, prefetch, prefetchStep);
+            Multiply<Count8>(k, a, b, tile, accumulate, prefetch, prefetchStep);
         }
         else if (rows > 2)
         {
-            Multiply<Rows4>(k, a, b, tile, accumulate, prefetch, prefetchStep);
+            Multiply<Count4>(k, a, b, tile, accumulate, prefetch, prefetchStep);
         }
         else if (rows > 1)
         {
-            Multiply<Rows2>(k, a, b, tile, accumulate, prefetch, prefetchStep);
+            Multiply<Count2>(k, a, b, tile, accumulate, prefetch, prefetchStep);
         }
         else
         {
-            Multiply<Rows1>(k, a, b, tile, accumulate, prefetch, prefetchStep);
+            Multiply<Count1>(k, a, b, tile, accumulate, prefetch, prefetchStep);
         }
     }
 
     private static void Multiply<TRows>(int k, float* a, float* b, float* tile, bool accumulate, byte* prefetch, nint prefetchStep)
-        where TRows : struct, IRowCount
+        where TRows : struct, ICount
     {
         Vector512<float> ca0 = Vector512<float>.Zero, ca1 = Vector512<float>.Zero;
         Vector512<float> cb0 = Vector512<float>.Zero, cb1 = Vector512<float>.Zero;
@@ -303,24 +303,24 @@ internal readonly unsafe struct GemmTile256 : IGemmTile
     {
         if (rows > 4)
         {
-            Multiply<Rows6>(k, a, b, tile, accumulate, prefetch, prefetchStep);
+            Multiply<Count6>(k, a, b, tile, accumulate, prefetch, prefetchStep);
         }
         else if (rows > 2)
         {
-            Multiply<Rows4>(k, a, b, tile, accumulate, prefetch, prefetchStep);
+            Multiply<Count4>(k, a, b, tile, accumulate, prefetch, prefetchStep);
         }
         else if (rows > 1)
         {
-            Multiply<Rows2>(k, a, b, tile, accumulate, prefetch, prefetchStep);
+            Multiply<Count2>(k, a, b, tile, accumulate, prefetch, prefetchStep);
         }
         else
         {
-            Multiply<Rows1>(k, a, b, tile, accumulate, prefetch, prefetchStep);
+            Multiply<Count1>(k, a, b, tile, accumulate, prefetch, prefetchStep);
         }
     }
 
     private static void Multiply<TRows>(int k, float* a, float* b, float* tile, bool accumulate, byte* prefetch, nint prefetchStep)
-        where TRows : struct, IRowCount
+        where TRows : struct, ICount
     {
         Vector256<float> ca0 = Vector256<float>.Zero, ca1 = Vector256<float>.Zero;
         Vector256<float> cb0 = Vector256<float>.Zero, cb1 = Vector256<float>.Zero;
@@ -432,24 +432,24 @@ internal readonly unsafe struct GemmTile128 : IGemmTile
     {
         if (rows > 4)
         {
-            Multiply<Rows8>(k, a, b, tile, accumulate, prefetch, prefetchStep);
+            Multiply<Count8>(k, a, b, tile, accumulate, prefetch, prefetchStep);
         }
         else if (rows > 2)
         {
-            Multiply<Rows4>(k, a, b, tile, accumulate, prefetch, prefetchStep);
+            Multiply<Count4>(k, a, b, tile, accumulate, prefetch, prefetchStep);
         }
         else if (rows > 1)
         {
-            Multiply<Rows2>(k, a, b, tile, accumulate, prefetch, prefetchStep);
+            Multiply<Count2>(k, a, b, tile, accumulate, prefetch, prefetchStep);
         }
         else
         {
-            Multiply<Rows1>(k, a, b, tile, accumulate, prefetch, prefetchStep);
+            Multiply<Count1>(k, a, b, tile, accumulate, prefetch, prefetchStep);
         }
     }
 
     private static void Multiply<TRows>(int k, float* a, float* b, float* tile, bool accumulate, byte* prefetch, nint prefetchStep)
-        where TRows : struct, IRowCount
+        where TRows : struct, ICount
     {
         Vector128<float> ca0 = Vector128<float>.Zero, ca1 = Vector128<float>.Zero;
         Vector128<float> cb0 = Vector128<float>.Zero, cb1 = Vector128<float>.Zero;

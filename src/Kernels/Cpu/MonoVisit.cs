@@ -1,3 +1,6 @@
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
 namespace MonoLoss.Kernels.Cpu;
 
 /// <summary>
@@ -53,13 +56,47 @@ internal readonly unsafe struct MonoVisit
         _pairWeight = ((_u * _u) - v) / 2;
     }
 
+    /// <summary>The same of a latent whose zeros are written out.</summary>
+    /// <param name="z">B values, not negative.</param>
+    /// <param name="rows">B.</param>
+    public MonoVisit(float* z, int rows)
+    {
+        (_minimum, _maximum) = VectorMath.Extremes(z, rows);
+        _perRange = 1 / ((double)_maximum - _minimum + RangeEpsilon);
+        double v = 0;
+        if (_minimum == 0)
+        {
+            _u = VectorMath.Sum(z, rows);
+            v = VectorMath.SumSquares(z, rows);
+        }
+        else
+        {
+            for (var i = 0; i < rows; i++)
+            {
+                var above = (double)z[i] - _minimum;
+                _u += above;
+                v += above * above;
+            }
+        }
+
+        _u *= _perRange;
+        _pairWeight = ((_u * _u) - (v * _perRange * _perRange)) / 2;
+    }
+
     /// <summary>Whether pairs of rows carry any weight.</summary>
     public bool IsActive => _pairWeight > SmallestPairWeight;
 
     /// <summary>The score of an active latent.</summary>
     /// <param name="w">Σ weight·x.</param>
     /// <param name="d">D.</param>
-    public double Score(float* w, int d) => (VectorMath.SumSquares(w, d) - _selfTerms) / 2 / (_pairWeight + BatchAddend);
+    public double Score(float* w, int d) => Score(w, d, _selfTerms);
+
+    /// <summary>The score of an active latent whose zeros are written out.</summary>
+    /// <param name="w">Σ a·p.</param>
+    /// <param name="d">D.</param>
+    /// <param name="selfTerms">What <see cref="WriteScaled"/> returned.</param>
+    public double Score(float* w, int d, double selfTerms) =>
+        (VectorMath.SumSquares(w, d) - selfTerms) / 2 / (_pairWeight + BatchAddend);
 
     /// <summary>Adds factor·∂score/∂z to the gradient of every place.</summary>
     /// <param name="score">The score.</param>
@@ -90,8 +127,8 @@ internal readonly unsafe struct MonoVisit
         int d,
         float* gradient)
     {
-        var scale = factor * _perRange / (_pairWeight + BatchAddend);
-        var maximumGradient = -2 * score * BatchAddend * scale;
+        var scale = Scale(factor);
+        var maximumGradient = MaximumGradient(score, scale);
         for (var j = 0; j < n; j++)
         {
             var a = ((double)z[j] - _minimum) * _perRange;
@@ -110,15 +147,98 @@ internal readonly unsafe struct MonoVisit
         var lowest = FirstMinimum(z, rowOf, n);
         if (lowest >= 0)
         {
-            var along = 0.0;
-            for (var j = 0; j < d; j++)
-            {
-                along += w[j] * directions[j];
-            }
-
-            gradient[lowest] += (float)((-((along - _u) - (score * (rows - 1) * _u)) * scale) + (2 * score * BatchAddend * scale));
+            gradient[lowest] += (float)MinimumGradient(score, scale, rows, Along(w, directions, d));
         }
     }
+
+    /// <summary>a of every row, of a latent whose zeros are written out.</summary>
+    /// <param name="z">As before.</param>
+    /// <param name="selfWeights">‖p‖² of every row, with p rounded as it is multiplied.</param>
+    /// <param name="rows">B.</param>
+    /// <param name="a">Becomes a.</param>
+    /// <returns>Σ a²·‖p‖², the part of ‖w‖² that is each row paired with itself.</returns>
+    public double WriteScaled(float* z, double* selfWeights, int rows, float* a)
+    {
+        VectorMath.ShiftAndScale(z, _minimum, _perRange, a, rows);
+        return VectorMath.WeightedSumSquares(selfWeights, a, rows);
+    }
+
+    /// <summary>factor·∂score/∂z of every row, of a latent whose zeros are written out; where z is 0 it is of no use.</summary>
+    /// <param name="score">The score.</param>
+    /// <param name="factor">A factor.</param>
+    /// <param name="z">As before.</param>
+    /// <param name="selfWeights">As before.</param>
+    /// <param name="rows">As before.</param>
+    /// <param name="along">w · Σ of all rows' directions.</param>
+    /// <param name="gradient">Holds w·p of every row.</param>
+    public void WriteGradient(double score, double factor, float* z, double* selfWeights, int rows, double along, float* gradient)
+    {
+        var scale = Scale(factor);
+        var i = 0;
+        if (Avx512F.IsSupported)
+        {
+            Vector512<double> minimum = Vector512.Create((double)_minimum), perRange = Vector512.Create(_perRange);
+            Vector512<double> scores = Vector512.Create(score), scales = Vector512.Create(scale), u = Vector512.Create(_u);
+            for (; i + 8 <= rows; i += 8)
+            {
+                var a = Avx512F.Multiply(Avx512F.Subtract(VectorMath.Widen512(z + i), minimum), perRange);
+                var rounded = Avx512F.ConvertToVector512Double(Avx512F.ConvertToVector256Single(a));
+                var others = Avx512F.FusedMultiplyAddNegated(
+                    rounded, Avx512F.LoadVector512(selfWeights + i), VectorMath.Widen512(gradient + i));
+                var g = Avx512F.FusedMultiplyAddNegated(scores, Avx512F.Subtract(u, a), others);
+                Avx512F.ConvertToVector256Single(Avx512F.Multiply(g, scales)).Store(gradient + i);
+            }
+        }
+        else
+        {
+            Vector256<double> minimum = Vector256.Create((double)_minimum), perRange = Vector256.Create(_perRange);
+            Vector256<double> scores = Vector256.Create(score), scales = Vector256.Create(scale), u = Vector256.Create(_u);
+            for (; i + 8 <= rows; i += 8)
+            {
+                var (low, high) = Vector256.Widen(Vector256.Load(z + i));
+                Vector256<double> lowA = (low - minimum) * perRange, highA = (high - minimum) * perRange;
+                var (lowRounded, highRounded) = Vector256.Widen(Vector256.Narrow(lowA, highA));
+                (low, high) = Vector256.Widen(Vector256.Load(gradient + i));
+                low -= (lowRounded * Vector256.Load(selfWeights + i)) + (scores * (u - lowA));
+                high -= (highRounded * Vector256.Load(selfWeights + i + 4)) + (scores * (u - highA));
+                Vector256.Narrow(low * scales, high * scales).Store(gradient + i);
+            }
+        }
+
+        for (; i < rows; i++)
+        {
+            var a = (z[i] - (double)_minimum) * _perRange;
+            gradient[i] = (float)((gradient[i] - ((float)a * selfWeights[i]) - (score * (_u - a))) * scale);
+        }
+
+        var values = new ReadOnlySpan<float>(z, rows);
+        gradient[values.IndexOf(_maximum)] += (float)MaximumGradient(score, scale);
+        if (_minimum > 0)
+        {
+            gradient[values.IndexOf(_minimum)] += (float)MinimumGradient(score, scale, rows, along);
+        }
+    }
+
+    /// <summary>w · Σ of all rows' directions.</summary>
+    public static double Along(float* w, double* directions, int d)
+    {
+        var along = 0.0;
+        for (var j = 0; j < d; j++)
+        {
+            along += w[j] * directions[j];
+        }
+
+        return along;
+    }
+
+    private double Scale(double factor) => factor * _perRange / (_pairWeight + BatchAddend);
+
+    /// <summary>What the first row that attains the maximum gets besides.</summary>
+    private static double MaximumGradient(double score, double scale) => -2 * score * BatchAddend * scale;
+
+    /// <summary>What the first row that attains the minimum gets besides.</summary>
+    private double MinimumGradient(double score, double scale, int rows, double along) =>
+        (-((along - _u) - (score * (rows - 1) * _u)) * scale) + (2 * score * BatchAddend * scale);
 
     /// <summary>
     /// ‖w‖² holds each row paired with itself: what is taken off is what rounding has put in. A row of zeros has no direction, and the

@@ -29,6 +29,10 @@ internal unsafe interface ISimd<TVector>
 
     static abstract TVector Sqrt(TVector value);
 
+    static abstract TVector Min(TVector left, TVector right);
+
+    static abstract TVector Max(TVector left, TVector right);
+
     /// <summary>Zero where the magnitude is below <paramref name="smallest"/>, else the value.</summary>
     static abstract TVector FlushBelow(TVector value, TVector smallest);
 
@@ -63,6 +67,10 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
         Avx512F.FusedMultiplyAdd(left, right, addend);
 
     public static Vector512<float> Sqrt(Vector512<float> value) => Avx512F.Sqrt(value);
+
+    public static Vector512<float> Min(Vector512<float> left, Vector512<float> right) => Avx512F.Min(left, right);
+
+    public static Vector512<float> Max(Vector512<float> left, Vector512<float> right) => Avx512F.Max(left, right);
 
     public static Vector512<float> FlushBelow(Vector512<float> value, Vector512<float> smallest) =>
         Vector512.ConditionalSelect(Vector512.LessThan(Vector512.Abs(value), smallest), Vector512<float>.Zero, value);
@@ -105,6 +113,10 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
 
     public static Vector256<float> Sqrt(Vector256<float> value) => Vector256.Sqrt(value);
 
+    public static Vector256<float> Min(Vector256<float> left, Vector256<float> right) => Vector256.Min(left, right);
+
+    public static Vector256<float> Max(Vector256<float> left, Vector256<float> right) => Vector256.Max(left, right);
+
     public static Vector256<float> FlushBelow(Vector256<float> value, Vector256<float> smallest) =>
         Vector256.ConditionalSelect(Vector256.LessThan(Vector256.Abs(value), smallest), Vector256<float>.Zero, value);
 
@@ -142,6 +154,10 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
         Vector128.FusedMultiplyAdd(left, right, addend);
 
     public static Vector128<float> Sqrt(Vector128<float> value) => Vector128.Sqrt(value);
+
+    public static Vector128<float> Min(Vector128<float> left, Vector128<float> right) => Vector128.Min(left, right);
+
+    public static Vector128<float> Max(Vector128<float> left, Vector128<float> right) => Vector128.Max(left, right);
 
     public static Vector128<float> FlushBelow(Vector128<float> value, Vector128<float> smallest) =>
         Vector128.ConditionalSelect(Vector128.LessThan(Vector128.Abs(value), smallest), Vector128<float>.Zero, value);

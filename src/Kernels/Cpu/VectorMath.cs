@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
@@ -71,6 +72,13 @@ internal static unsafe class VectorMath
         }
     }
 
+    /// <summary>The smallest and the largest of at least one value; NaN is not to be among them.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (float Min, float Max) Extremes(float* x, int n) =>
+        Simd512.IsSupported ? Extremes<Simd512, Vector512<float>>(x, n)
+        : Simd256.IsSupported ? Extremes<Simd256, Vector256<float>>(x, n)
+        : Extremes<Simd128, Vector128<float>>(x, n);
+
     /// <summary>Σ x with every sum in float64.</summary>
     public static double Sum(float* x, long n)
     {
@@ -108,6 +116,50 @@ internal static unsafe class VectorMath
         return sum;
     }
 
+    /// <summary>How many x are positive, and their sum with every addition in float64.</summary>
+    public static (long Count, double Sum) SumPositive(float* x, long n)
+    {
+        long i = 0, count = 0;
+        var sum = 0.0;
+        if (Avx512F.IsSupported)
+        {
+            Vector512<double> s0 = Vector512<double>.Zero, s1 = Vector512<double>.Zero;
+            for (; i + 16 <= n; i += 16)
+            {
+                var value = Avx512F.LoadVector512(x + i);
+                count += BitOperations.PopCount(Vector512.GreaterThan(value, Vector512<float>.Zero).ExtractMostSignificantBits());
+                value = Avx512F.Max(value, Vector512<float>.Zero);
+                s0 = Avx512F.Add(s0, Avx512F.ConvertToVector512Double(value.GetLower()));
+                s1 = Avx512F.Add(s1, Avx512F.ConvertToVector512Double(value.GetUpper()));
+            }
+
+            sum = Vector512.Sum(Avx512F.Add(s0, s1));
+        }
+        else
+        {
+            Vector256<double> s0 = Vector256<double>.Zero, s1 = Vector256<double>.Zero;
+            for (; i + 8 <= n; i += 8)
+            {
+                var value = Vector256.Load(x + i);
+                var positive = Vector256.GreaterThan(value, Vector256<float>.Zero);
+                count += BitOperations.PopCount(positive.ExtractMostSignificantBits());
+                var (low, high) = Vector256.Widen(value & positive.AsSingle());
+                s0 += low;
+                s1 += high;
+            }
+
+            sum = Vector256.Sum(s0 + s1);
+        }
+
+        for (; i < n; i++)
+        {
+            count += x[i] > 0 ? 1 : 0;
+            sum += Math.Max(x[i], 0);
+        }
+
+        return (count, sum);
+    }
+
     /// <summary>Σ x² with every product and sum in float64.</summary>
     public static double SumSquares(float* x, long n)
     {
@@ -141,6 +193,43 @@ internal static unsafe class VectorMath
         for (; i < n; i++)
         {
             sum += (double)x[i] * x[i];
+        }
+
+        return sum;
+    }
+
+    /// <summary>Σ weights·x² with every product and sum in float64.</summary>
+    public static double WeightedSumSquares(double* weights, float* x, long n)
+    {
+        long i = 0;
+        var sum = 0.0;
+        if (Avx512F.IsSupported)
+        {
+            var sums = Vector512<double>.Zero;
+            for (; i + 8 <= n; i += 8)
+            {
+                var value = Widen512(x + i);
+                sums = Avx512F.FusedMultiplyAdd(Avx512F.Multiply(value, value), Avx512F.LoadVector512(weights + i), sums);
+            }
+
+            sum = Vector512.Sum(sums);
+        }
+        else
+        {
+            Vector256<double> s0 = Vector256<double>.Zero, s1 = Vector256<double>.Zero;
+            for (; i + 8 <= n; i += 8)
+            {
+                var (low, high) = Vector256.Widen(Vector256.Load(x + i));
+                s0 = Vector256.FusedMultiplyAdd(low * low, Vector256.Load(weights + i), s0);
+                s1 = Vector256.FusedMultiplyAdd(high * high, Vector256.Load(weights + i + 4), s1);
+            }
+
+            sum = Vector256.Sum(s0 + s1);
+        }
+
+        for (; i < n; i++)
+        {
+            sum += (double)x[i] * x[i] * weights[i];
         }
 
         return sum;
@@ -187,6 +276,42 @@ internal static unsafe class VectorMath
         return sum;
     }
 
+    /// <summary>Element by element sum += x, squares += x² and errors += (x − y)², all in float64.</summary>
+    public static void AccumulateErrors(float* x, float* y, double* sum, double* squares, double* errors, int n)
+    {
+        var i = 0;
+        if (Avx512F.IsSupported)
+        {
+            for (; i + 8 <= n; i += 8)
+            {
+                var value = Widen512(x + i);
+                var error = Avx512F.Subtract(value, Widen512(y + i));
+                Avx512F.Store(sum + i, Avx512F.Add(Avx512F.LoadVector512(sum + i), value));
+                Avx512F.Store(squares + i, Avx512F.FusedMultiplyAdd(value, value, Avx512F.LoadVector512(squares + i)));
+                Avx512F.Store(errors + i, Avx512F.FusedMultiplyAdd(error, error, Avx512F.LoadVector512(errors + i)));
+            }
+        }
+        else
+        {
+            for (; i + 4 <= n; i += 4)
+            {
+                var value = Vector256.WidenLower(Vector128.Load(x + i).ToVector256());
+                var error = value - Vector256.WidenLower(Vector128.Load(y + i).ToVector256());
+                (Vector256.Load(sum + i) + value).Store(sum + i);
+                Vector256.FusedMultiplyAdd(value, value, Vector256.Load(squares + i)).Store(squares + i);
+                Vector256.FusedMultiplyAdd(error, error, Vector256.Load(errors + i)).Store(errors + i);
+            }
+        }
+
+        for (; i < n; i++)
+        {
+            double value = x[i], error = value - y[i];
+            sum[i] += value;
+            squares[i] += value * value;
+            errors[i] += error * error;
+        }
+    }
+
     /// <summary>target = (x − offset)·scale in float64, rounded once; target may be x.</summary>
     public static void ShiftAndScale(float* x, double offset, double scale, float* target, long n)
     {
@@ -217,7 +342,7 @@ internal static unsafe class VectorMath
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<double> Widen512(float* source) => Avx512F.ConvertToVector512Double(Vector256.Load(source));
+    public static Vector512<double> Widen512(float* source) => Avx512F.ConvertToVector512Double(Vector256.Load(source));
 
     private static float Dot<TSimd, TVector>(float* a, float* b, int n)
         where TSimd : ISimd<TVector>
@@ -264,6 +389,38 @@ internal static unsafe class VectorMath
         {
             y[i] = MathF.FusedMultiplyAdd(alpha, x[i], y[i]);
         }
+    }
+
+    private static (float Min, float Max) Extremes<TSimd, TVector>(float* x, int n)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
+    {
+        TVector least = TSimd.Broadcast(x[0]), most = least;
+        var i = 0;
+        for (; i + TSimd.Width <= n; i += TSimd.Width)
+        {
+            var value = TSimd.Load(x + i);
+            least = TSimd.Min(least, value);
+            most = TSimd.Max(most, value);
+        }
+
+        var lanes = stackalloc float[2 * TSimd.Width];
+        TSimd.Store(lanes, least);
+        TSimd.Store(lanes + TSimd.Width, most);
+        var (min, max) = (lanes[0], lanes[TSimd.Width]);
+        for (var lane = 1; lane < TSimd.Width; lane++)
+        {
+            min = Math.Min(min, lanes[lane]);
+            max = Math.Max(max, lanes[TSimd.Width + lane]);
+        }
+
+        for (; i < n; i++)
+        {
+            min = Math.Min(min, x[i]);
+            max = Math.Max(max, x[i]);
+        }
+
+        return (min, max);
     }
 
     private static void DotRows<TSimd, TVector>(float* vector, int* index, int count, float* rows, float* results, int n)
