@@ -200,13 +200,15 @@ public sealed unsafe class EncodeTests
     {
         float[]? known = null;
         T expected = default!;
-        foreach (var isa in GemmTests.Isas())
+        foreach (var (isa, filter) in GemmTests.Isas()
+            .SelectMany(isa => new[] { (isa, FilterUse.Never), (isa, FilterUse.Always) })
+            .Where(kernel => kernel.Item2 == FilterUse.Never || EncodeFilter.IsSupported(kernel.isa)))
         {
             foreach (var threads in new[] { 1, 2, 5 })
             {
                 using var pool = new WorkerPool(threads);
                 using var gemm = new CpuGemm(pool, isa);
-                using var encoder = new CpuEncoder(gemm);
+                using var encoder = new CpuEncoder(gemm) { Filter = filter };
                 using var result = new SparseBuffer();
                 var pre = new float[problem.Rows * problem.Latents];
                 fixed (float* a = problem.A, w = problem.W, bias = problem.Bias, p = pre)
@@ -220,7 +222,7 @@ public sealed unsafe class EncodeTests
                         expected = expect(pre);
                     }
 
-                    check(encoder, a, w, bias, result, expected, $"{isa} threads {threads}");
+                    check(encoder, a, w, bias, result, expected, $"{isa} filter {filter} threads {threads}");
                 }
             }
         }

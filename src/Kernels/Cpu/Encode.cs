@@ -23,7 +23,15 @@ public sealed unsafe class CpuEncoder : IDisposable
     private const int SampleColumns = 1024;
     private const int SampleTail = 64;
 
+    // More entries than this in a piece of the filter's product are too many to be worth their values; few always are.
+    private const double FilteredShare = 0.25;
+    private const int FilteredEntries = 4096;
+
+    // After a filter that let too much through, so many calls do without.
+    private const int CallsWithoutFilter = 16;
+
     private readonly CpuGemm _gemm;
+    private readonly EncodeFilter _filter;
     private readonly GemmWorkspace _counts = new();
     private readonly GemmWorkspace _bounds = new();
     private readonly GemmWorkspace _values = new();
@@ -31,13 +39,17 @@ public sealed unsafe class CpuEncoder : IDisposable
     private readonly GemmWorkspace _runs = new();
     private PieceEntries* _pieces;
     private int _pieceCount;
+    private int _callsWithoutFilter;
 
     /// <summary>Creates the kernel.</summary>
     /// <param name="gemm">The product to build on; not to be used elsewhere at the same time.</param>
-    public CpuEncoder(CpuGemm gemm) => _gemm = gemm;
+    public CpuEncoder(CpuGemm gemm) => (_gemm, _filter) = (gemm, new EncodeFilter(gemm));
 
     /// <summary>Frees the memory.</summary>
     ~CpuEncoder() => FreePieces();
+
+    /// <summary>Gets whether the float32 product is formed only where <see cref="EncodeFilter"/> finds candidates.</summary>
+    internal FilterUse Filter { get; init; }
 
     /// <summary>Keeps the k largest latents of each row, as far as they are positive.</summary>
     /// <param name="rows">Rows of A.</param>
@@ -60,49 +72,11 @@ public sealed unsafe class CpuEncoder : IDisposable
             return;
         }
 
-        var tileColumns = TileColumns;
-        var unlimited = TopKCandidates.CapacityFor(k, latents, tileColumns);
-        // In narrow groups a row's bound stays low: many more candidates come up.
-        var wideGroups = Math.Max(1, latents / WideGroup);
-        var maxGroups = (int)Math.Clamp(CandidateBytes / ((long)rows * unlimited * 8), 1, wideGroups);
-        var plan = _gemm.Plan(rows, latents, features, maxGroups);
-        var capacity = TopKCandidates.CapacityFor(k, plan.GroupColumns, tileColumns);
-        var cells = (long)rows * plan.Groups;
-        var rowBounds = _bounds.Get<float>(cells + rows);
-        NativeMemory.Clear(rowBounds, (nuint)rows * sizeof(float));
-        var candidates = new TopKCandidates
+        var input = new Input { Rows = rows, Latents = latents, Features = features, A = a, Lda = lda, W = w, Ldw = ldw, Bias = bias };
+        if (!(Filters(input, (double)k / latents) && FindTopK(input, k, filtered: true, result)))
         {
-            Isa = _gemm.Isa,
-            Bias = bias,
-            K = k,
-            Groups = plan.Groups,
-            Capacity = capacity,
-            Counts = _counts.Get<int>(cells),
-            RowBounds = rowBounds,
-            Bounds = rowBounds + rows,
-            Values = _values.Get<float>(cells * capacity),
-            Indices = _indices.Get<int>(cells * capacity),
-        };
-        _gemm.Multiply(Operands(a, lda, w, ldw), plan, candidates);
-        _gemm.Pool.Run(
-            MergeCandidates.PiecesFor(rows),
-            new MergeCandidates { Candidates = candidates, Rows = rows, RowCounts = result.RowOffsets });
-        var total = 0L;
-        for (var row = 1; row <= rows; row++)
-        {
-            total += result.RowOffsets[row];
-            result.RowOffsets[row] = (int)total;
+            FindTopK(input, k, filtered: false, result);
         }
-
-        result.EnsureCapacity(total);
-        _gemm.Pool.Run(CopyCandidates.PiecesFor(rows), new CopyCandidates
-        {
-            Candidates = candidates,
-            Rows = rows,
-            RowOffsets = result.RowOffsets,
-            Indices = result.Indices,
-            Values = result.Values,
-        });
     }
 
     /// <summary>Keeps the rows × k largest latents of the whole batch, as far as they are positive.</summary>
@@ -131,34 +105,14 @@ public sealed unsafe class CpuEncoder : IDisposable
             return 0;
         }
 
-        var wanted = (long)rows * Math.Min(k, latents);
-        var operands = Operands(a, lda, w, ldw);
-        var plan = _gemm.Plan(rows, latents, features);
-        var pieces = plan.Blocks * plan.Groups;
-        float bound;
-        EntriesAbove entries;
-        long found;
-        var attempt = hint > 0 && float.IsFinite(hint) ? 0 : 1;
-        do
+        var input = new Input { Rows = rows, Latents = latents, Features = features, A = a, Lda = lda, W = w, Ldw = ldw, Bias = bias };
+        var threshold = 0f;
+        if (!(Filters(input, (double)k / latents) && FindBatchTopK(input, k, hint, filtered: true, result, out threshold)))
         {
-            // Too high a guess leaves too few values; each further one is lower, and above 0 is everything there is.
-            bound = attempt switch
-            {
-                0 => hint,
-                1 => GuessBound(rows, latents, features, operands, bias, 2.0 * wanted),
-                2 => GuessBound(rows, latents, features, operands, bias, 8.0 * wanted),
-                _ => 0,
-            };
-            attempt++;
-            entries = Entries(plan, bias, bound, bounds: null);
-            _gemm.Multiply(operands, plan, entries);
-            found = CountAbove(entries, pieces, bound);
+            FindBatchTopK(input, k, hint, filtered: false, result, out threshold);
         }
-        while (found < wanted && bound > 0);
 
-        var cut = found > wanted ? Cut(entries, pieces, bound, wanted) : -1;
-        Assemble(entries, plan, cut, wanted, result);
-        return result.Count == 0 ? 0 : SmallestKept(entries, pieces, cut, result.Count);
+        return threshold;
     }
 
     /// <summary>Keeps every latent whose value relu(A·Wᵀ + bias) is above a bound.</summary>
@@ -182,16 +136,18 @@ public sealed unsafe class CpuEncoder : IDisposable
             return;
         }
 
-        var plan = _gemm.Plan(rows, latents, features);
-        var entries = Entries(plan, bias, 0, keepAbove);
-        _gemm.Multiply(Operands(a, lda, w, ldw), plan, entries);
-        Assemble(entries, plan, -1, long.MaxValue, result);
+        var input = new Input { Rows = rows, Latents = latents, Features = features, A = a, Lda = lda, W = w, Ldw = ldw, Bias = bias };
+        if (!(Filters(input, keepAbove) && FindAbove(input, keepAbove, filtered: true, result)))
+        {
+            FindAbove(input, keepAbove, filtered: false, result);
+        }
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
         FreePieces();
+        _filter.Dispose();
         _counts.Dispose();
         _bounds.Dispose();
         _values.Dispose();
@@ -200,12 +156,53 @@ public sealed unsafe class CpuEncoder : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    private int TileColumns => _gemm.Isa switch
+    /// <summary>What is encoded by what.</summary>
+    private readonly struct Input
+    {
+        public required int Rows { get; init; }
+
+        public required int Latents { get; init; }
+
+        public required int Features { get; init; }
+
+        public required float* A { get; init; }
+
+        public required nint Lda { get; init; }
+
+        public required float* W { get; init; }
+
+        public required nint Ldw { get; init; }
+
+        public required float* Bias { get; init; }
+
+        public GemmOperands Operands => new() { TransA = false, TransB = true, A = A, Lda = Lda, B = W, Ldb = Ldw };
+
+        public ExactValues Exact => new() { A = A, Lda = Lda, W = W, Ldw = Ldw, Bias = Bias, Features = Features };
+    }
+
+    private int TileColumns(bool filtered) => filtered ? IntegerTile.Columns : _gemm.Isa switch
     {
         GemmIsa.Avx512 => GemmTile512.Columns,
         GemmIsa.Avx2 => GemmTile256.Columns,
         _ => GemmTile128.Columns,
     };
+
+    private GemmPlan Plan(in Input input, bool filtered, int maxGroups = int.MaxValue) => filtered
+        ? EncodeFilter.Plan(input.Rows, input.Latents, input.Features, maxGroups)
+        : _gemm.Plan(input.Rows, input.Latents, input.Features, maxGroups);
+
+    private void Multiply<TSink>(in Input input, in GemmPlan plan, bool filtered, TSink sink)
+        where TSink : unmanaged, ITileSink
+    {
+        if (filtered)
+        {
+            _filter.Multiply(plan, sink);
+        }
+        else
+        {
+            _gemm.Multiply(input.Operands, plan, sink);
+        }
+    }
 
     private static void CheckSizes(int rows, int latents, int features, int k)
     {
@@ -215,12 +212,164 @@ public sealed unsafe class CpuEncoder : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(k);
     }
 
-    private static GemmOperands Operands(float* a, nint lda, float* w, nint ldw) =>
-        new() { TransA = false, TransB = true, A = a, Lda = lda, B = w, Ldb = ldw };
+    // Which way is taken changes the time and not a bit of the result, so it may depend on how earlier calls went.
+    private bool Filters(in Input input, double share) =>
+        CanFilter(input)
+        && (Filter == FilterUse.Always || (EncodeFilter.IsFaster(input.Rows, input.Latents, input.Features, share) && IsFilterWelcome()))
+        && _filter.Prepare(input.Rows, input.Latents, input.Features, input.A, input.Lda, input.W, input.Ldw);
 
-    private EntriesAbove Entries(in GemmPlan plan, float* bias, float bound, float* bounds)
+    private bool Filters(in Input input, float* keepAbove)
     {
-        var panels = ((long)plan.Columns + TileColumns - 1) / TileColumns;
+        // The least that a sample costs is saved where its result does not matter.
+        var share = Filter == FilterUse.Auto && CanFilter(input) && EncodeFilter.IsFaster(input.Rows, input.Latents, input.Features, 0)
+            ? ShareAbove(input, keepAbove)
+            : 0;
+        return Filters(input, share);
+    }
+
+    private bool CanFilter(in Input input) =>
+        Filter != FilterUse.Never && EncodeFilter.IsSupported(_gemm.Isa) && input.Features <= QuantizedRows.MaxFeatures;
+
+    private bool IsFilterWelcome()
+    {
+        var welcome = _callsWithoutFilter == 0;
+        _callsWithoutFilter -= welcome ? 0 : 1;
+        return welcome;
+    }
+
+    private bool GiveUpFilter()
+    {
+        _callsWithoutFilter = CallsWithoutFilter;
+        return false;
+    }
+
+    private bool FindTopK(in Input input, int k, bool filtered, SparseBuffer result)
+    {
+        var rows = input.Rows;
+        var tileColumns = TileColumns(filtered);
+        var unlimited = TopKCandidates.CapacityFor(k, input.Latents, tileColumns);
+        // In narrow groups a row's bound stays low: many more candidates come up.
+        var wideGroups = Math.Max(1, input.Latents / WideGroup);
+        var maxGroups = (int)Math.Clamp(CandidateBytes / ((long)rows * unlimited * 8), 1, wideGroups);
+        var plan = Plan(input, filtered, maxGroups);
+        var capacity = TopKCandidates.CapacityFor(k, plan.GroupColumns, tileColumns);
+        var cells = (long)rows * plan.Groups;
+        var rowBounds = _bounds.Get<float>(cells + rows);
+        NativeMemory.Clear(rowBounds, (nuint)rows * sizeof(float));
+        var overflow = false;
+        var candidates = new TopKCandidates
+        {
+            Isa = _gemm.Isa,
+            Bias = input.Bias,
+            K = k,
+            Groups = plan.Groups,
+            Capacity = capacity,
+            Counts = _counts.Get<int>(cells),
+            RowBounds = rowBounds,
+            Bounds = rowBounds + rows,
+            Slack = filtered ? _filter.Slack : null,
+            Overflow = &overflow,
+            Values = _values.Get<float>(cells * capacity),
+            Indices = _indices.Get<int>(cells * capacity),
+        };
+        Multiply(input, plan, filtered, candidates);
+        if (overflow)
+        {
+            return GiveUpFilter();
+        }
+
+        _gemm.Pool.Run(
+            MergeCandidates.PiecesFor(rows),
+            new MergeCandidates { Candidates = candidates, Rows = rows, Exact = input.Exact, RowCounts = result.RowOffsets });
+        var total = 0L;
+        for (var row = 1; row <= rows; row++)
+        {
+            total += result.RowOffsets[row];
+            result.RowOffsets[row] = (int)total;
+        }
+
+        result.EnsureCapacity(total);
+        _gemm.Pool.Run(CopyCandidates.PiecesFor(rows), new CopyCandidates
+        {
+            Candidates = candidates,
+            Rows = rows,
+            RowOffsets = result.RowOffsets,
+            Indices = result.Indices,
+            Values = result.Values,
+        });
+        return true;
+    }
+
+    private bool FindBatchTopK(in Input input, int k, float hint, bool filtered, SparseBuffer result, out float threshold)
+    {
+        var wanted = (long)input.Rows * Math.Min(k, input.Latents);
+        var plan = Plan(input, filtered);
+        var pieces = plan.Blocks * plan.Groups;
+        var overflow = false;
+        threshold = 0;
+        float bound;
+        EntriesAbove entries;
+        long found;
+        var attempt = hint > 0 && float.IsFinite(hint) ? 0 : 1;
+        do
+        {
+            // Too high a guess leaves too few values; each further one is lower, and above 0 is everything there is.
+            bound = attempt switch
+            {
+                0 => hint,
+                1 => GuessBound(input, 2.0 * wanted),
+                2 => GuessBound(input, 8.0 * wanted),
+                _ => 0,
+            };
+            attempt++;
+            entries = Entries(plan, filtered, input.Bias, bound, bounds: null, &overflow);
+            Multiply(input, plan, filtered, entries);
+            if (overflow)
+            {
+                return GiveUpFilter();
+            }
+
+            found = CountAbove(entries, pieces, bound);
+            if (filtered && (found >= wanted || bound == 0))
+            {
+                // So many upper bounds are not below the cut, so that as many values are not below what it comes down to.
+                var above = found > wanted ? Selection.BelowAll(Cut(entries, pieces, bound, wanted), _filter.LargestSlack) : bound;
+                Refine(input, entries, plan, MathF.Max(above, bound));
+                found = CountAbove(entries, pieces, bound);
+            }
+        }
+        while (found < wanted && bound > 0);
+
+        var cut = found > wanted ? Cut(entries, pieces, bound, wanted) : -1;
+        Assemble(Assembly(entries, plan, filtered, cut), wanted, result);
+        threshold = result.Count == 0 ? 0 : SmallestKept(entries, pieces, cut, result.Count);
+        return true;
+    }
+
+    private bool FindAbove(in Input input, float* keepAbove, bool filtered, SparseBuffer result)
+    {
+        var plan = Plan(input, filtered);
+        var overflow = false;
+        var entries = Entries(plan, filtered, input.Bias, 0, keepAbove, &overflow);
+        Multiply(input, plan, filtered, entries);
+        if (overflow)
+        {
+            return GiveUpFilter();
+        }
+
+        if (filtered)
+        {
+            Refine(input, entries, plan, float.NegativeInfinity);
+        }
+
+        Assemble(Assembly(entries, plan, filtered, cut: -1), long.MaxValue, result);
+        return true;
+    }
+
+    private EntriesAbove Entries(in GemmPlan plan, bool filtered, float* bias, float bound, float* bounds, bool* overflow)
+    {
+        var tileColumns = TileColumns(filtered);
+        var panels = ((long)plan.Columns + tileColumns - 1) / tileColumns;
         return new EntriesAbove
         {
             Isa = _gemm.Isa,
@@ -231,44 +380,65 @@ public sealed unsafe class CpuEncoder : IDisposable
             Groups = plan.Groups,
             Pieces = Pieces(plan.Blocks * plan.Groups),
             Runs = _runs.Get<byte>(panels * plan.Rows),
+            Limit = filtered ? FilteredEntries + (long)(FilteredShare * plan.BlockRows * plan.GroupColumns) : long.MaxValue,
+            Overflow = overflow,
         };
     }
 
-    // A bound that about `wanted` values are above, from the values at evenly spaced rows and columns.
-    private float GuessBound(int rows, int latents, int features, in GemmOperands operands, float* bias, double wanted)
+    // The values at evenly spaced rows and columns.
+    private (int Rows, int Columns, int ColumnStep) Sample(in Input input, out float* values)
     {
-        var rowStep = Math.Max(1, rows / SampleRows);
-        var columnStep = Math.Max(1, latents / SampleColumns);
-        var sampleRows = (rows + rowStep - 1) / rowStep;
-        var sampleColumns = (latents + columnStep - 1) / columnStep;
-        var count = (long)sampleRows * sampleColumns;
-        var tail = Math.Max((long)(wanted * count / ((double)rows * latents)), SampleTail);
+        var rowStep = Math.Max(1, input.Rows / SampleRows);
+        var columnStep = Math.Max(1, input.Latents / SampleColumns);
+        var rows = (input.Rows + rowStep - 1) / rowStep;
+        var columns = (input.Latents + columnStep - 1) / columnStep;
+        values = _values.Get<float>((long)rows * columns + Selection.Slack + columns);
+        float* bias = null;
+        if (input.Bias != null)
+        {
+            bias = values + (long)rows * columns + Selection.Slack;
+            for (var j = 0; j < columns; j++)
+            {
+                bias[j] = input.Bias[(nint)j * columnStep];
+            }
+        }
+
+        var operands = (input with { Lda = input.Lda * rowStep, Ldw = input.Ldw * columnStep }).Operands;
+        _gemm.Multiply(operands, _gemm.Plan(rows, columns, input.Features), new CpuGemm.StoreTile
+        {
+            C = values,
+            Ldc = columns,
+            Alpha = 1,
+            Beta = 0,
+            Bias = bias,
+            Relu = true,
+        });
+        return (rows, columns, columnStep);
+    }
+
+    private double ShareAbove(in Input input, float* bounds)
+    {
+        var (rows, columns, columnStep) = Sample(input, out var values);
+        var above = 0L;
+        for (var i = 0L; i < (long)rows * columns; i++)
+        {
+            above += values[i] > (bounds == null ? 0 : bounds[i % columns * columnStep]) ? 1 : 0;
+        }
+
+        return above / ((double)rows * columns);
+    }
+
+    // A bound that about `wanted` values are above.
+    private float GuessBound(in Input input, double wanted)
+    {
+        var (rows, columns, _) = Sample(input, out var values);
+        var count = (long)rows * columns;
+        var tail = Math.Max((long)(wanted * count / ((double)input.Rows * input.Latents)), SampleTail);
         if (tail >= count)
         {
             return 0;
         }
 
-        var values = _values.Get<float>(count + sampleColumns + Selection.Slack);
-        float* sampleBias = null;
-        if (bias != null)
-        {
-            sampleBias = values + count + Selection.Slack;
-            for (var j = 0; j < sampleColumns; j++)
-            {
-                sampleBias[j] = bias[(nint)j * columnStep];
-            }
-        }
-
-        var sample = Operands(operands.A, operands.Lda * rowStep, operands.B, operands.Ldb * columnStep);
-        _gemm.Multiply(sample, _gemm.Plan(sampleRows, sampleColumns, features), new CpuGemm.StoreTile
-        {
-            C = values,
-            Ldc = sampleColumns,
-            Alpha = 1,
-            Beta = 0,
-            Bias = sampleBias,
-            Relu = true,
-        });
         // Good to about a part in 250, which is all a sample is worth.
         var low = 0;
         var high = 0x7F800000;
@@ -335,21 +505,32 @@ public sealed unsafe class CpuEncoder : IDisposable
             ? cut
             : BitConverter.Int32BitsToSingle(MinMax(entries, pieces, cut).Min);
 
-    private void Assemble(in EntriesAbove entries, in GemmPlan plan, float cut, long wanted, SparseBuffer result)
+    private PieceAssembly Assembly(in EntriesAbove entries, in GemmPlan plan, bool filtered, float cut)
     {
         var cells = (long)plan.Rows * plan.Groups;
         var counts = _counts.Get<int>(2 * cells);
-        var assembly = new PieceAssembly
+        return new PieceAssembly
         {
             Entries = entries,
             Plan = plan,
-            TileColumns = TileColumns,
+            TileColumns = TileColumns(filtered),
             Cut = cut,
             Above = counts,
             Equal = counts + cells,
         };
+    }
+
+    private void Refine(in Input input, in EntriesAbove entries, in GemmPlan plan, float above)
+    {
+        var assembly = Assembly(entries, plan, filtered: true, cut: -1);
+        _gemm.Pool.Run(assembly.Pieces, new RefineEntries { Assembly = assembly, Exact = input.Exact, Above = above });
+    }
+
+    private void Assemble(PieceAssembly assembly, long wanted, SparseBuffer result)
+    {
         _gemm.Pool.Run(assembly.Pieces, new CountEntries { Assembly = assembly });
-        var total = PieceAssembly.Place(plan.Rows, plan.Groups, wanted, assembly.Above, assembly.Equal, result.RowOffsets);
+        var total = PieceAssembly.Place(
+            assembly.Plan.Rows, assembly.Plan.Groups, wanted, assembly.Above, assembly.Equal, result.RowOffsets);
         result.EnsureCapacity(total);
         _gemm.Pool.Run(assembly.Pieces, new CopyEntries { Assembly = assembly, Indices = result.Indices, Values = result.Values });
     }

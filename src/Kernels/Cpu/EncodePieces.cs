@@ -54,6 +54,12 @@ internal readonly unsafe struct EntriesAbove : ITileSink
     /// <summary>[panels of columns][rows] how many entries a row of a tile has; a tile is no wider than a byte can count.</summary>
     public required byte* Runs { get; init; }
 
+    /// <summary>The most entries that a piece is wanted to have.</summary>
+    public required long Limit { get; init; }
+
+    /// <summary>Becomes true where there are more, and nothing of it can be used.</summary>
+    public required bool* Overflow { get; init; }
+
     public void Expect(int row, int column, int rows, int columns)
     {
     }
@@ -78,7 +84,97 @@ internal readonly unsafe struct EntriesAbove : ITileSink
             count += added;
         }
 
+        if (count > Limit)
+        {
+            *Overflow = true;
+            count = 0;
+        }
+
         piece->Count = count;
+    }
+}
+
+/// <summary>Where entries are upper bounds: puts the values in their place and keeps those above the bound that was to be exceeded.</summary>
+internal readonly unsafe struct RefineEntries : IWork
+{
+    public required PieceAssembly Assembly { get; init; }
+
+    public required ExactValues Exact { get; init; }
+
+    /// <summary>Upper bounds that do not exceed this are not worth a value.</summary>
+    public required float Above { get; init; }
+
+    public void Run(int index)
+    {
+        var entries = Assembly.Entries;
+        var piece = entries.Pieces + index;
+        Keep(index, new WorthAValue { Above = Above });
+        Exact.Of((int*)piece->Values, piece->Indices, (int)piece->Count);
+        Keep(index, new AboveBound { Bound = entries.Bound, Bounds = entries.Bounds });
+    }
+
+    private void Keep<TRule>(int index, TRule rule)
+        where TRule : struct, IEntryRule
+    {
+        Assembly.Extent(index, out _, out var row, out var endRow, out var panel, out var endPanel);
+        var piece = Assembly.Entries.Pieces + index;
+        var values = piece->Values;
+        var indices = piece->Indices;
+        nint from = 0, to = 0;
+        for (; panel < endPanel; panel++)
+        {
+            var runs = Assembly.Entries.Runs + (nint)panel * Assembly.Plan.Rows;
+            for (var r = row; r < endRow; r++)
+            {
+                var end = from + runs[r];
+                var start = to;
+                for (; from < end; from++)
+                {
+                    var value = values[from];
+                    if (rule.Keeps(r, indices[from], ref value))
+                    {
+                        values[to] = value;
+                        indices[to++] = indices[from];
+                    }
+                }
+
+                runs[r] = (byte)(to - start);
+            }
+        }
+
+        piece->Count = to;
+    }
+
+    private interface IEntryRule
+    {
+        /// <summary>Whether an entry is kept, and what becomes of its value.</summary>
+        bool Keeps(int row, int column, ref float value);
+    }
+
+    /// <summary>Replaces an upper bound by the row, which is what forming the value takes.</summary>
+    private readonly struct WorthAValue : IEntryRule
+    {
+        public required float Above { get; init; }
+
+        public bool Keeps(int row, int column, ref float value)
+        {
+            var keeps = value > Above;
+            value = BitConverter.Int32BitsToSingle(row);
+            return keeps;
+        }
+    }
+
+    private readonly struct AboveBound : IEntryRule
+    {
+        public required float Bound { get; init; }
+
+        public required float* Bounds { get; init; }
+
+        public bool Keeps(int row, int column, ref float value)
+        {
+            value = value < 0 ? 0 : value;
+            return value > (Bounds == null ? Bound : Bounds[column]);
+        }
     }
 }
 
