@@ -27,6 +27,9 @@ public sealed unsafe class CpuEncoder : IDisposable
     private const double FilteredShare = 0.25;
     private const int FilteredEntries = 4096;
 
+    // A cut below every value, and above what stands for one that is dropped.
+    private const float BelowAll = CandidateRows.Dropped / 2;
+
     // After a filter that let too much through, so many calls do without.
     private const int CallsWithoutFilter = 16;
 
@@ -37,6 +40,8 @@ public sealed unsafe class CpuEncoder : IDisposable
     private readonly GemmWorkspace _values = new();
     private readonly GemmWorkspace _indices = new();
     private readonly GemmWorkspace _runs = new();
+    private readonly GemmWorkspace _candidatePieces = new();
+    private readonly SparseBuffer _candidates = new();
     private PieceEntries* _pieces;
     private int _pieceCount;
     private int _callsWithoutFilter;
@@ -153,6 +158,8 @@ public sealed unsafe class CpuEncoder : IDisposable
         _values.Dispose();
         _indices.Dispose();
         _runs.Dispose();
+        _candidatePieces.Dispose();
+        _candidates.Dispose();
         GC.SuppressFinalize(this);
     }
 
@@ -304,11 +311,13 @@ public sealed unsafe class CpuEncoder : IDisposable
     {
         var wanted = (long)input.Rows * Math.Min(k, input.Latents);
         var plan = Plan(input, filtered);
-        var pieces = plan.Blocks * plan.Groups;
         var overflow = false;
         threshold = 0;
         float bound;
         EntriesAbove entries;
+        var candidates = default(CandidateRows);
+        PieceEntries* values;
+        int pieces;
         long found;
         var attempt = hint > 0 && float.IsFinite(hint) ? 0 : 1;
         do
@@ -329,20 +338,32 @@ public sealed unsafe class CpuEncoder : IDisposable
                 return GiveUpFilter();
             }
 
-            found = CountAbove(entries, pieces, bound);
+            values = entries.Pieces;
+            pieces = plan.Blocks * plan.Groups;
+            found = CountAbove(values, pieces, bound);
             if (filtered && (found >= wanted || bound == 0))
             {
                 // So many upper bounds are not below the cut, so that as many values are not below what it comes down to.
-                var above = found > wanted ? Selection.BelowAll(Cut(entries, pieces, bound, wanted), _filter.LargestSlack) : bound;
-                Refine(input, entries, plan, MathF.Max(above, bound));
-                found = CountAbove(entries, pieces, bound);
+                var contenders = found > wanted ? Selection.BelowAll(Cut(values, pieces, bound, wanted), _filter.LargestSlack) : 0;
+                candidates = Refine(input, entries, plan, MathF.Max(contenders, bound));
+                values = Pieces(candidates);
+                pieces = candidates.Pieces;
+                found = CountAbove(values, pieces, bound);
             }
         }
         while (found < wanted && bound > 0);
 
-        var cut = found > wanted ? Cut(entries, pieces, bound, wanted) : -1;
-        Assemble(Assembly(entries, plan, filtered, cut), wanted, result);
-        threshold = result.Count == 0 ? 0 : SmallestKept(entries, pieces, cut, result.Count);
+        var cut = found > wanted ? Cut(values, pieces, bound, wanted) : BelowAll;
+        if (filtered)
+        {
+            Assemble(candidates, cut, wanted, result);
+        }
+        else
+        {
+            Assemble(entries, plan, filtered, cut, wanted, result);
+        }
+
+        threshold = result.Count == 0 ? 0 : SmallestKept(values, pieces, cut, result.Count);
         return true;
     }
 
@@ -359,10 +380,13 @@ public sealed unsafe class CpuEncoder : IDisposable
 
         if (filtered)
         {
-            Refine(input, entries, plan, float.NegativeInfinity);
+            Assemble(Refine(input, entries, plan, BelowAll), BelowAll, long.MaxValue, result);
+        }
+        else
+        {
+            Assemble(entries, plan, filtered, BelowAll, long.MaxValue, result);
         }
 
-        Assemble(Assembly(entries, plan, filtered, cut: -1), long.MaxValue, result);
         return true;
     }
 
@@ -459,15 +483,15 @@ public sealed unsafe class CpuEncoder : IDisposable
     }
 
     // The value such that fewer than `wanted` are above it and at least `wanted` are not below it; or any that exactly `wanted` are above.
-    private float Cut(in EntriesAbove entries, int pieces, float bound, long wanted)
+    private float Cut(PieceEntries* values, int pieces, float bound, long wanted)
     {
         var low = BitConverter.SingleToInt32Bits(bound);
-        var high = MinMax(entries, pieces, bound).Max;
+        var high = MinMax(values, pieces, bound).Max;
         while (high - low > 1)
         {
             var middle = low + (high - low) / 2;
             var cut = BitConverter.Int32BitsToSingle(middle);
-            var above = CountAbove(entries, pieces, cut);
+            var above = CountAbove(values, pieces, cut);
             if (above == wanted)
             {
                 return cut;
@@ -486,30 +510,30 @@ public sealed unsafe class CpuEncoder : IDisposable
         return BitConverter.Int32BitsToSingle(high);
     }
 
-    private long CountAbove(in EntriesAbove entries, int pieces, float bound)
+    private long CountAbove(PieceEntries* values, int pieces, float bound)
     {
         long total = 0;
-        _gemm.Pool.Run(pieces, new CountPieces { Isa = _gemm.Isa, Pieces = entries.Pieces, Bound = bound, Total = &total });
+        _gemm.Pool.Run(pieces, new CountPieces { Isa = _gemm.Isa, Pieces = values, Bound = bound, Total = &total });
         return total;
     }
 
-    private (int Min, int Max) MinMax(in EntriesAbove entries, int pieces, float bound)
+    private (int Min, int Max) MinMax(PieceEntries* values, int pieces, float bound)
     {
         var minMax = stackalloc int[2] { 0x7F800000, 0 };
-        _gemm.Pool.Run(pieces, new RangeOfPieces { Isa = _gemm.Isa, Pieces = entries.Pieces, Bound = bound, MinMax = minMax });
+        _gemm.Pool.Run(pieces, new RangeOfPieces { Isa = _gemm.Isa, Pieces = values, Bound = bound, MinMax = minMax });
         return (minMax[0], minMax[1]);
     }
 
-    private float SmallestKept(in EntriesAbove entries, int pieces, float cut, int kept) =>
-        cut >= 0 && CountAbove(entries, pieces, cut) < kept
+    private float SmallestKept(PieceEntries* values, int pieces, float cut, int kept) =>
+        cut >= 0 && CountAbove(values, pieces, cut) < kept
             ? cut
-            : BitConverter.Int32BitsToSingle(MinMax(entries, pieces, cut).Min);
+            : BitConverter.Int32BitsToSingle(MinMax(values, pieces, cut).Min);
 
-    private PieceAssembly Assembly(in EntriesAbove entries, in GemmPlan plan, bool filtered, float cut)
+    private void Assemble(in EntriesAbove entries, in GemmPlan plan, bool filtered, float cut, long wanted, SparseBuffer result)
     {
         var cells = (long)plan.Rows * plan.Groups;
         var counts = _counts.Get<int>(2 * cells);
-        return new PieceAssembly
+        var assembly = new PieceAssembly
         {
             Entries = entries,
             Plan = plan,
@@ -518,21 +542,58 @@ public sealed unsafe class CpuEncoder : IDisposable
             Above = counts,
             Equal = counts + cells,
         };
-    }
-
-    private void Refine(in Input input, in EntriesAbove entries, in GemmPlan plan, float above)
-    {
-        var assembly = Assembly(entries, plan, filtered: true, cut: -1);
-        _gemm.Pool.Run(assembly.Pieces, new RefineEntries { Assembly = assembly, Exact = input.Exact, Above = above });
-    }
-
-    private void Assemble(PieceAssembly assembly, long wanted, SparseBuffer result)
-    {
         _gemm.Pool.Run(assembly.Pieces, new CountEntries { Assembly = assembly });
-        var total = PieceAssembly.Place(
-            assembly.Plan.Rows, assembly.Plan.Groups, wanted, assembly.Above, assembly.Equal, result.RowOffsets);
+        var total = PieceAssembly.Place(plan.Rows, plan.Groups, wanted, assembly.Above, assembly.Equal, result.RowOffsets);
         result.EnsureCapacity(total);
         _gemm.Pool.Run(assembly.Pieces, new CopyEntries { Assembly = assembly, Indices = result.Indices, Values = result.Values });
+    }
+
+    private void Assemble(in CandidateRows candidates, float cut, long wanted, SparseBuffer result)
+    {
+        var rows = candidates.Rows;
+        var above = _counts.Get<int>(2L * rows);
+        var equal = above + rows;
+        _gemm.Pool.Run(candidates.Pieces, new CountRows { Candidates = candidates, Cut = cut, Above = above, Equal = equal });
+        var total = PieceAssembly.Place(rows, 1, wanted, above, equal, result.RowOffsets);
+        result.EnsureCapacity(total);
+        _gemm.Pool.Run(candidates.Pieces, new CopyRows
+        {
+            Candidates = candidates,
+            Cut = cut,
+            Starts = above,
+            Equal = equal,
+            Indices = result.Indices,
+            Values = result.Values,
+        });
+    }
+
+    // Brings the entries whose upper bounds are above something together by rows, and forms their values.
+    private CandidateRows Refine(in Input input, in EntriesAbove entries, in GemmPlan plan, float above)
+    {
+        _candidates.EnsureRows(plan.Rows);
+        Assemble(entries, plan, filtered: true, above, long.MaxValue, _candidates);
+        var candidates = new CandidateRows
+        {
+            Rows = plan.Rows,
+            Offsets = _candidates.RowOffsets,
+            Indices = _candidates.Indices,
+            Values = _candidates.Values,
+        };
+        _gemm.Pool.Run(
+            candidates.Pieces,
+            new RefineRows { Candidates = candidates, Exact = input.Exact, Bound = entries.Bound, Bounds = entries.Bounds });
+        return candidates;
+    }
+
+    private PieceEntries* Pieces(in CandidateRows candidates)
+    {
+        var pieces = _candidatePieces.Get<PieceEntries>(candidates.Pieces);
+        for (var i = 0; i < candidates.Pieces; i++)
+        {
+            pieces[i] = candidates.Entries(i);
+        }
+
+        return pieces;
     }
 
     private PieceEntries* Pieces(int count)

@@ -30,36 +30,14 @@ internal readonly unsafe struct ExactValues
     [SkipLocalsInit]
     public void OfRow(int row, int* columns, int count, float* values)
     {
-        var w = stackalloc float*[Lanes];
+        var w = stackalloc float*[2 * Lanes];
         for (var i = 0; i < count; i += Lanes)
         {
             var lanes = Math.Min(Lanes, count - i);
             WeightRows(columns + i, lanes, w);
-            Chains(A + row * Lda, w, lanes, values + i);
+            WeightRows(columns + i + lanes, Math.Min(Lanes, count - i - lanes), w + Lanes);
+            Chains(A + row * Lda, w, w + Lanes, lanes, values + i);
             AddBias(columns + i, lanes, values + i);
-        }
-    }
-
-    /// <summary>Forms the values of places anywhere.</summary>
-    /// <param name="rows">Rows of A, which the values replace.</param>
-    /// <param name="columns">Rows of W.</param>
-    /// <param name="count">How many places.</param>
-    [SkipLocalsInit]
-    public void Of(int* rows, int* columns, int count)
-    {
-        var a = stackalloc float*[Lanes];
-        var w = stackalloc float*[Lanes];
-        for (var i = 0; i < count; i += Lanes)
-        {
-            var lanes = Math.Min(Lanes, count - i);
-            WeightRows(columns + i, lanes, w);
-            for (var lane = 0; lane < Lanes; lane++)
-            {
-                a[lane] = A + rows[i + Math.Min(lane, lanes - 1)] * Lda;
-            }
-
-            Chains(a, w, lanes, (float*)(rows + i));
-            AddBias(columns + i, lanes, (float*)(rows + i));
         }
     }
 
@@ -67,7 +45,7 @@ internal readonly unsafe struct ExactValues
     {
         for (var lane = 0; lane < Lanes; lane++)
         {
-            w[lane] = W + columns[Math.Min(lane, lanes - 1)] * Ldw;
+            w[lane] = lanes > 0 ? W + columns[Math.Min(lane, lanes - 1)] * Ldw : W;
         }
     }
 
@@ -81,12 +59,22 @@ internal readonly unsafe struct ExactValues
 
     // Sums in the order of k cannot be spread over a vector's lanes, so each lane has a place of its own and what it needs is
     // transposed, eight by eight. Two vectors: one chain waits while the other is added to.
-    private void Chains(float* a, float** w, int lanes, float* values)
+    private void Chains(float* a, float** w, float** next, int lanes, float* values)
     {
         Vector256<float> sums0 = Vector256<float>.Zero, sums1 = Vector256<float>.Zero;
         var k = 0;
         for (; k + 8 <= Features; k += 8)
         {
+            // Rows are too short for the processor to see where they go on: half of the next ones' lines, every other time.
+            var ahead = next + (k & 8);
+            Sse.Prefetch1(ahead[0] + k);
+            Sse.Prefetch1(ahead[1] + k);
+            Sse.Prefetch1(ahead[2] + k);
+            Sse.Prefetch1(ahead[3] + k);
+            Sse.Prefetch1(ahead[4] + k);
+            Sse.Prefetch1(ahead[5] + k);
+            Sse.Prefetch1(ahead[6] + k);
+            Sse.Prefetch1(ahead[7] + k);
             Load(w, k, out var w0, out var w1, out var w2, out var w3, out var w4, out var w5, out var w6, out var w7);
             Load(w + 8, k, out var v0, out var v1, out var v2, out var v3, out var v4, out var v5, out var v6, out var v7);
             var x = Vector256.Create(a[k]);
@@ -123,41 +111,6 @@ internal readonly unsafe struct ExactValues
                 values[lane] = MathF.FusedMultiplyAdd(a[k], w[lane][k], values[lane]);
             }
         }
-    }
-
-    private void Chains(float** a, float** w, int lanes, float* values)
-    {
-        Vector256<float> sums0 = Vector256<float>.Zero, sums1 = Vector256<float>.Zero;
-        var k = 0;
-        for (; k + 8 <= Features; k += 8)
-        {
-            sums0 = MultiplyAdd(a, w, k, sums0);
-            sums1 = MultiplyAdd(a + 8, w + 8, k, sums1);
-        }
-
-        Store(sums0, sums1, lanes, values);
-        for (; k < Features; k++)
-        {
-            for (var lane = 0; lane < lanes; lane++)
-            {
-                values[lane] = MathF.FusedMultiplyAdd(a[lane][k], w[lane][k], values[lane]);
-            }
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> MultiplyAdd(float** a, float** w, int k, Vector256<float> sums)
-    {
-        Load(a, k, out var a0, out var a1, out var a2, out var a3, out var a4, out var a5, out var a6, out var a7);
-        Load(w, k, out var w0, out var w1, out var w2, out var w3, out var w4, out var w5, out var w6, out var w7);
-        sums = Fma.MultiplyAdd(a0, w0, sums);
-        sums = Fma.MultiplyAdd(a1, w1, sums);
-        sums = Fma.MultiplyAdd(a2, w2, sums);
-        sums = Fma.MultiplyAdd(a3, w3, sums);
-        sums = Fma.MultiplyAdd(a4, w4, sums);
-        sums = Fma.MultiplyAdd(a5, w5, sums);
-        sums = Fma.MultiplyAdd(a6, w6, sums);
-        return Fma.MultiplyAdd(a7, w7, sums);
     }
 
     // Through memory of its own, because there may be fewer values than lanes.
