@@ -56,6 +56,9 @@ public sealed unsafe class CpuEncoder : IDisposable
     /// <summary>Gets whether the float32 product is formed only where <see cref="EncodeFilter"/> finds candidates.</summary>
     internal FilterUse Filter { get; init; }
 
+    /// <summary>Gets whether the last call had its candidates from <see cref="EncodeFilter"/>.</summary>
+    internal bool Filtered { get; private set; }
+
     /// <summary>Keeps the k largest latents of each row, as far as they are positive.</summary>
     /// <param name="rows">Rows of A.</param>
     /// <param name="latents">Rows of W.</param>
@@ -78,7 +81,8 @@ public sealed unsafe class CpuEncoder : IDisposable
         }
 
         var input = new Input { Rows = rows, Latents = latents, Features = features, A = a, Lda = lda, W = w, Ldw = ldw, Bias = bias };
-        if (!(Filters(input, (double)k / latents) && FindTopK(input, k, filtered: true, result)))
+        Filtered = Filters(input, (double)k / latents) && FindTopK(input, k, filtered: true, result);
+        if (!Filtered)
         {
             FindTopK(input, k, filtered: false, result);
         }
@@ -112,7 +116,8 @@ public sealed unsafe class CpuEncoder : IDisposable
 
         var input = new Input { Rows = rows, Latents = latents, Features = features, A = a, Lda = lda, W = w, Ldw = ldw, Bias = bias };
         var threshold = 0f;
-        if (!(Filters(input, (double)k / latents) && FindBatchTopK(input, k, hint, filtered: true, result, out threshold)))
+        Filtered = Filters(input, (double)k / latents) && FindBatchTopK(input, k, hint, filtered: true, result, out threshold);
+        if (!Filtered)
         {
             FindBatchTopK(input, k, hint, filtered: false, result, out threshold);
         }
@@ -142,7 +147,8 @@ public sealed unsafe class CpuEncoder : IDisposable
         }
 
         var input = new Input { Rows = rows, Latents = latents, Features = features, A = a, Lda = lda, W = w, Ldw = ldw, Bias = bias };
-        if (!(Filters(input, keepAbove) && FindAbove(input, keepAbove, filtered: true, result)))
+        Filtered = Filters(input, keepAbove) && FindAbove(input, keepAbove, filtered: true, result);
+        if (!Filtered)
         {
             FindAbove(input, keepAbove, filtered: false, result);
         }

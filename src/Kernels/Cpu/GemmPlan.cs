@@ -31,9 +31,9 @@ internal readonly struct GemmPlan
         GroupColumns = groupPanels * tileColumns;
         Blocks = Ceiling(rows, BlockRows);
         Groups = Ceiling(columns, GroupColumns);
-        // k is cut evenly, into chunks that the caches like.
+        // k is cut evenly, into chunks that the caches like; a tile may take k by twos.
         var chunks = Math.Max(1, Ceiling(length, ChunkLength));
-        Chunk = Math.Max(1, Ceiling(length, chunks));
+        Chunk = Math.Max(1, Ceiling(length, 2 * chunks)) * 2;
     }
 
     /// <summary>Gets the rows of the result.</summary>
