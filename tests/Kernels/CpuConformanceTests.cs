@@ -11,8 +11,18 @@ public sealed class CpuFixture : IDisposable
     public void Dispose() => Device.Dispose();
 }
 
+/// <summary>The same, with encoders that always look for their candidates in integers first.</summary>
+public sealed class CpuFilterFixture : IDisposable
+{
+    public CpuDevice Device { get; } = new(2, FilterUse.Always);
+
+    public void Dispose() => Device.Dispose();
+}
+
 public sealed class CpuConformanceTests(CpuFixture cpu) : DeviceConformance(cpu.Device), IClassFixture<CpuFixture>;
 
 public sealed class CpuGoldenRunTests(CpuFixture cpu) : GoldenRuns(cpu.Device), IClassFixture<CpuFixture>;
 
 public sealed class CpuGoldenDatasetTests(CpuFixture cpu) : GoldenDatasets(cpu.Device), IClassFixture<CpuFixture>;
+
+public sealed class CpuFilterConformanceTests(CpuFilterFixture cpu) : DeviceConformance(cpu.Device), IClassFixture<CpuFilterFixture>;

@@ -36,6 +36,49 @@ public sealed unsafe class EncodeTests
         yield return Outer("tiny", 33, 1200, r => 1e-30f * r, m => 1e-12f * (m % 77));
         // One row has everything: the others' values are far below any sampled threshold.
         yield return Outer("one hot row", 50, 2000, r => r == 17 ? 1 : 1e-6f, m => 1 + m % 9);
+        foreach (var problem in HardToBound())
+        {
+            yield return problem;
+        }
+    }
+
+    private static IEnumerable<Problem> HardToBound()
+    {
+        // Latents in families that differ by a few last bits, rows that repeat: what decides is below any bound's resolution.
+        var random = new Random(5);
+        var problem = Make("near ties", 40, 900, 37, random => (float)(random.NextDouble() * 2 - 1), bias: true);
+        for (var m = 0; m < problem.Latents; m++)
+        {
+            for (var j = 0; j < problem.Features; j++)
+            {
+                var value = problem.W[(m % 60 * problem.Features) + j];
+                problem.W[(m * problem.Features) + j] = BitConverter.Int32BitsToSingle(BitConverter.SingleToInt32Bits(value) + random.Next(2));
+            }
+
+            problem.Bias![m] = problem.Bias[m % 60];
+        }
+
+        problem.A.AsSpan(0, 20 * problem.Features).CopyTo(problem.A.AsSpan(20 * problem.Features));
+        yield return problem;
+
+        // Rows and latents of very different size, and of one large number among small ones.
+        problem = Make("outliers", 45, 1100, 50, random => (float)(random.NextDouble() * 2 - 1), bias: true);
+        for (var i = 0; i < problem.A.Length; i++)
+        {
+            problem.A[i] *= MathF.Pow(10, (i / problem.Features % 9) - 4);
+        }
+
+        for (var m = 0; m < problem.Latents; m += 7)
+        {
+            problem.W[(m * problem.Features) + (m % problem.Features)] = 1e4f;
+        }
+
+        problem.A.AsSpan(3 * problem.Features, problem.Features).Clear();
+        problem.A.AsSpan(4 * problem.Features, problem.Features).Fill(1e-30f);
+        problem.A.AsSpan(5 * problem.Features, problem.Features).Fill(float.Epsilon);
+        problem.W.AsSpan(9 * problem.Features, problem.Features).Clear();
+        yield return problem;
+        yield return problem with { Name = "too large", A = [.. problem.A.Select(value => value * 1e16f)] };
     }
 
     public static TheoryData<int, string> Cases()
@@ -200,13 +243,15 @@ public sealed unsafe class EncodeTests
     {
         float[]? known = null;
         T expected = default!;
-        foreach (var isa in GemmTests.Isas())
+        foreach (var (isa, filter) in GemmTests.Isas()
+            .SelectMany(isa => new[] { (isa, FilterUse.Never), (isa, FilterUse.Always) })
+            .Where(kernel => kernel.Item2 == FilterUse.Never || EncodeFilter.IsSupported(kernel.isa)))
         {
             foreach (var threads in new[] { 1, 2, 5 })
             {
                 using var pool = new WorkerPool(threads);
                 using var gemm = new CpuGemm(pool, isa);
-                using var encoder = new CpuEncoder(gemm);
+                using var encoder = new CpuEncoder(gemm) { Filter = filter };
                 using var result = new SparseBuffer();
                 var pre = new float[problem.Rows * problem.Latents];
                 fixed (float* a = problem.A, w = problem.W, bias = problem.Bias, p = pre)
@@ -220,7 +265,7 @@ public sealed unsafe class EncodeTests
                         expected = expect(pre);
                     }
 
-                    check(encoder, a, w, bias, result, expected, $"{isa} threads {threads}");
+                    check(encoder, a, w, bias, result, expected, $"{isa} filter {filter} threads {threads}");
                 }
             }
         }

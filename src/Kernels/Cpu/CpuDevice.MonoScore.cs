@@ -281,8 +281,10 @@ public sealed unsafe partial class CpuDevice
                 float minimum = sums.Minimum[m], maximum = sums.Maximum[m];
                 long minimumTies = sums.MinimumTies[m], maximumTies = sums.MaximumTies[m], fired = 0;
                 var directions = sums.Directions + ((long)m * d);
-                for (var j = latents.Offsets[m]; j < latents.Offsets[m + 1]; j++)
+                var end = latents.Offsets[m + 1];
+                for (var j = latents.Offsets[m]; j < end; j++)
                 {
+                    VectorMath.Prefetch(latents.X + ((long)latents.RowOf[Math.Min(j + 1, end - 1)] * d), d);
                     var z = latents.Values[latents.PlaceOf[j]];
                     sum += z;
                     squares += (double)z * z;

@@ -3,7 +3,7 @@ namespace MonoLoss.Kernels.Cpu;
 public sealed unsafe partial class CpuDevice
 {
     // A batch's threshold is close to the last one's; a little lower, so that the search rarely has to start anew.
-    private const float ThresholdHint = 0.9f;
+    private const float ThresholdHint = 0.95f;
 
     private readonly CpuGemm _gemm;
     private readonly CpuEncoder _encoder;

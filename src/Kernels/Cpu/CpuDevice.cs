@@ -23,10 +23,15 @@ public sealed unsafe partial class CpuDevice : Device
     /// <summary>Starts the device's threads.</summary>
     /// <param name="threads">How many; 0 for one a processor.</param>
     public CpuDevice(int threads = 0)
+        : this(threads, FilterUse.Auto)
+    {
+    }
+
+    internal CpuDevice(int threads, FilterUse filter)
     {
         _pool = new WorkerPool(threads);
         _gemm = new CpuGemm(_pool);
-        _encoder = new CpuEncoder(_gemm);
+        _encoder = new CpuEncoder(_gemm) { Filter = filter };
     }
 
     /// <summary>How many threads work at once.</summary>

@@ -23,21 +23,41 @@ public sealed unsafe class CpuEncoder : IDisposable
     private const int SampleColumns = 1024;
     private const int SampleTail = 64;
 
+    // More entries than this in a piece of the filter's product are too many to be worth their values; few always are.
+    private const double FilteredShare = 0.25;
+    private const int FilteredEntries = 4096;
+
+    // A cut below every value, and above what stands for one that is dropped.
+    private const float BelowAll = CandidateRows.Dropped / 2;
+
+    // After a filter that let too much through, so many calls do without.
+    private const int CallsWithoutFilter = 16;
+
     private readonly CpuGemm _gemm;
+    private readonly EncodeFilter _filter;
     private readonly GemmWorkspace _counts = new();
     private readonly GemmWorkspace _bounds = new();
     private readonly GemmWorkspace _values = new();
     private readonly GemmWorkspace _indices = new();
     private readonly GemmWorkspace _runs = new();
+    private readonly GemmWorkspace _candidatePieces = new();
+    private readonly SparseBuffer _candidates = new();
     private PieceEntries* _pieces;
     private int _pieceCount;
+    private int _callsWithoutFilter;
 
     /// <summary>Creates the kernel.</summary>
     /// <param name="gemm">The product to build on; not to be used elsewhere at the same time.</param>
-    public CpuEncoder(CpuGemm gemm) => _gemm = gemm;
+    public CpuEncoder(CpuGemm gemm) => (_gemm, _filter) = (gemm, new EncodeFilter(gemm));
 
     /// <summary>Frees the memory.</summary>
     ~CpuEncoder() => FreePieces();
+
+    /// <summary>Gets whether the float32 product is formed only where <see cref="EncodeFilter"/> finds candidates.</summary>
+    internal FilterUse Filter { get; init; }
+
+    /// <summary>Gets whether the last call had its candidates from <see cref="EncodeFilter"/>.</summary>
+    internal bool Filtered { get; private set; }
 
     /// <summary>Keeps the k largest latents of each row, as far as they are positive.</summary>
     /// <param name="rows">Rows of A.</param>
@@ -60,49 +80,12 @@ public sealed unsafe class CpuEncoder : IDisposable
             return;
         }
 
-        var tileColumns = TileColumns;
-        var unlimited = TopKCandidates.CapacityFor(k, latents, tileColumns);
-        // In narrow groups a row's bound stays low: many more candidates come up.
-        var wideGroups = Math.Max(1, latents / WideGroup);
-        var maxGroups = (int)Math.Clamp(CandidateBytes / ((long)rows * unlimited * 8), 1, wideGroups);
-        var plan = _gemm.Plan(rows, latents, features, maxGroups);
-        var capacity = TopKCandidates.CapacityFor(k, plan.GroupColumns, tileColumns);
-        var cells = (long)rows * plan.Groups;
-        var rowBounds = _bounds.Get<float>(cells + rows);
-        NativeMemory.Clear(rowBounds, (nuint)rows * sizeof(float));
-        var candidates = new TopKCandidates
+        var input = new Input { Rows = rows, Latents = latents, Features = features, A = a, Lda = lda, W = w, Ldw = ldw, Bias = bias };
+        Filtered = Filters(input, (double)k / latents) && FindTopK(input, k, filtered: true, result);
+        if (!Filtered)
         {
-            Isa = _gemm.Isa,
-            Bias = bias,
-            K = k,
-            Groups = plan.Groups,
-            Capacity = capacity,
-            Counts = _counts.Get<int>(cells),
-            RowBounds = rowBounds,
-            Bounds = rowBounds + rows,
-            Values = _values.Get<float>(cells * capacity),
-            Indices = _indices.Get<int>(cells * capacity),
-        };
-        _gemm.Multiply(Operands(a, lda, w, ldw), plan, candidates);
-        _gemm.Pool.Run(
-            MergeCandidates.PiecesFor(rows),
-            new MergeCandidates { Candidates = candidates, Rows = rows, RowCounts = result.RowOffsets });
-        var total = 0L;
-        for (var row = 1; row <= rows; row++)
-        {
-            total += result.RowOffsets[row];
-            result.RowOffsets[row] = (int)total;
+            FindTopK(input, k, filtered: false, result);
         }
-
-        result.EnsureCapacity(total);
-        _gemm.Pool.Run(CopyCandidates.PiecesFor(rows), new CopyCandidates
-        {
-            Candidates = candidates,
-            Rows = rows,
-            RowOffsets = result.RowOffsets,
-            Indices = result.Indices,
-            Values = result.Values,
-        });
     }
 
     /// <summary>Keeps the rows × k largest latents of the whole batch, as far as they are positive.</summary>
@@ -131,34 +114,15 @@ public sealed unsafe class CpuEncoder : IDisposable
             return 0;
         }
 
-        var wanted = (long)rows * Math.Min(k, latents);
-        var operands = Operands(a, lda, w, ldw);
-        var plan = _gemm.Plan(rows, latents, features);
-        var pieces = plan.Blocks * plan.Groups;
-        float bound;
-        EntriesAbove entries;
-        long found;
-        var attempt = hint > 0 && float.IsFinite(hint) ? 0 : 1;
-        do
+        var input = new Input { Rows = rows, Latents = latents, Features = features, A = a, Lda = lda, W = w, Ldw = ldw, Bias = bias };
+        var threshold = 0f;
+        Filtered = Filters(input, (double)k / latents) && FindBatchTopK(input, k, hint, filtered: true, result, out threshold);
+        if (!Filtered)
         {
-            // Too high a guess leaves too few values; each further one is lower, and above 0 is everything there is.
-            bound = attempt switch
-            {
-                0 => hint,
-                1 => GuessBound(rows, latents, features, operands, bias, 2.0 * wanted),
-                2 => GuessBound(rows, latents, features, operands, bias, 8.0 * wanted),
-                _ => 0,
-            };
-            attempt++;
-            entries = Entries(plan, bias, bound, bounds: null);
-            _gemm.Multiply(operands, plan, entries);
-            found = CountAbove(entries, pieces, bound);
+            FindBatchTopK(input, k, hint, filtered: false, result, out threshold);
         }
-        while (found < wanted && bound > 0);
 
-        var cut = found > wanted ? Cut(entries, pieces, bound, wanted) : -1;
-        Assemble(entries, plan, cut, wanted, result);
-        return result.Count == 0 ? 0 : SmallestKept(entries, pieces, cut, result.Count);
+        return threshold;
     }
 
     /// <summary>Keeps every latent whose value relu(A·Wᵀ + bias) is above a bound.</summary>
@@ -182,10 +146,12 @@ public sealed unsafe class CpuEncoder : IDisposable
             return;
         }
 
-        var plan = _gemm.Plan(rows, latents, features);
-        var entries = Entries(plan, bias, 0, keepAbove);
-        _gemm.Multiply(Operands(a, lda, w, ldw), plan, entries);
-        Assemble(entries, plan, -1, long.MaxValue, result);
+        var input = new Input { Rows = rows, Latents = latents, Features = features, A = a, Lda = lda, W = w, Ldw = ldw, Bias = bias };
+        Filtered = Filters(input, keepAbove) && FindAbove(input, keepAbove, filtered: true, result);
+        if (!Filtered)
+        {
+            FindAbove(input, keepAbove, filtered: false, result);
+        }
     }
 
     /// <summary>About which share of the latents is positive, from a sample.</summary>
@@ -202,28 +168,71 @@ public sealed unsafe class CpuEncoder : IDisposable
             return 0;
         }
 
-        var values = Sample(rows, latents, features, Operands(a, features, w, features), bias, out var count);
-        return (double)Selection.CountAbove(_gemm.Isa, values, count, 0) / count;
+        return ShareAbove(new Input { Rows = rows, Latents = latents, Features = features, A = a, Lda = features, W = w, Ldw = features, Bias = bias }, null);
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
         FreePieces();
+        _filter.Dispose();
         _counts.Dispose();
         _bounds.Dispose();
         _values.Dispose();
         _indices.Dispose();
         _runs.Dispose();
+        _candidatePieces.Dispose();
+        _candidates.Dispose();
         GC.SuppressFinalize(this);
     }
 
-    private int TileColumns => _gemm.Isa switch
+    /// <summary>What is encoded by what.</summary>
+    private readonly struct Input
+    {
+        public required int Rows { get; init; }
+
+        public required int Latents { get; init; }
+
+        public required int Features { get; init; }
+
+        public required float* A { get; init; }
+
+        public required nint Lda { get; init; }
+
+        public required float* W { get; init; }
+
+        public required nint Ldw { get; init; }
+
+        public required float* Bias { get; init; }
+
+        public GemmOperands Operands => new() { TransA = false, TransB = true, A = A, Lda = Lda, B = W, Ldb = Ldw };
+
+        public ExactValues Exact => new() { A = A, Lda = Lda, W = W, Ldw = Ldw, Bias = Bias, Features = Features };
+    }
+
+    private int TileColumns(bool filtered) => filtered ? IntegerTile.Columns : _gemm.Isa switch
     {
         GemmIsa.Avx512 => GemmTile512.Columns,
         GemmIsa.Avx2 => GemmTile256.Columns,
         _ => GemmTile128.Columns,
     };
+
+    private GemmPlan Plan(in Input input, bool filtered, int maxGroups = int.MaxValue) => filtered
+        ? EncodeFilter.Plan(input.Rows, input.Latents, input.Features, maxGroups)
+        : _gemm.Plan(input.Rows, input.Latents, input.Features, maxGroups);
+
+    private void Multiply<TSink>(in Input input, in GemmPlan plan, bool filtered, TSink sink)
+        where TSink : unmanaged, ITileSink
+    {
+        if (filtered)
+        {
+            _filter.Multiply(plan, sink);
+        }
+        else
+        {
+            _gemm.Multiply(input.Operands, plan, sink);
+        }
+    }
 
     private static void CheckSizes(int rows, int latents, int features, int k)
     {
@@ -233,12 +242,181 @@ public sealed unsafe class CpuEncoder : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(k);
     }
 
-    private static GemmOperands Operands(float* a, nint lda, float* w, nint ldw) =>
-        new() { TransA = false, TransB = true, A = a, Lda = lda, B = w, Ldb = ldw };
+    // Which way is taken changes the time and not a bit of the result, so it may depend on how earlier calls went.
+    private bool Filters(in Input input, double share) =>
+        CanFilter(input)
+        && (Filter == FilterUse.Always || (EncodeFilter.IsFaster(input.Rows, input.Latents, input.Features, share) && IsFilterWelcome()))
+        && _filter.Prepare(input.Rows, input.Latents, input.Features, input.A, input.Lda, input.W, input.Ldw);
 
-    private EntriesAbove Entries(in GemmPlan plan, float* bias, float bound, float* bounds)
+    private bool Filters(in Input input, float* keepAbove)
     {
-        var panels = ((long)plan.Columns + TileColumns - 1) / TileColumns;
+        // The least that a sample costs is saved where its result does not matter.
+        var share = Filter == FilterUse.Auto && CanFilter(input) && EncodeFilter.IsFaster(input.Rows, input.Latents, input.Features, 0)
+            ? ShareAbove(input, keepAbove)
+            : 0;
+        return Filters(input, share);
+    }
+
+    private bool CanFilter(in Input input) =>
+        Filter != FilterUse.Never && EncodeFilter.IsSupported(_gemm.Isa) && input.Features <= QuantizedRows.MaxFeatures;
+
+    private bool IsFilterWelcome()
+    {
+        var welcome = _callsWithoutFilter == 0;
+        _callsWithoutFilter -= welcome ? 0 : 1;
+        return welcome;
+    }
+
+    private bool GiveUpFilter()
+    {
+        _callsWithoutFilter = CallsWithoutFilter;
+        return false;
+    }
+
+    private bool FindTopK(in Input input, int k, bool filtered, SparseBuffer result)
+    {
+        var rows = input.Rows;
+        var tileColumns = TileColumns(filtered);
+        var unlimited = TopKCandidates.CapacityFor(k, input.Latents, tileColumns);
+        // In narrow groups a row's bound stays low: many more candidates come up.
+        var wideGroups = Math.Max(1, input.Latents / WideGroup);
+        var maxGroups = (int)Math.Clamp(CandidateBytes / ((long)rows * unlimited * 8), 1, wideGroups);
+        var plan = Plan(input, filtered, maxGroups);
+        var capacity = TopKCandidates.CapacityFor(k, plan.GroupColumns, tileColumns);
+        var cells = (long)rows * plan.Groups;
+        var rowBounds = _bounds.Get<float>(cells + rows);
+        NativeMemory.Clear(rowBounds, (nuint)rows * sizeof(float));
+        var overflow = false;
+        var candidates = new TopKCandidates
+        {
+            Isa = _gemm.Isa,
+            Bias = input.Bias,
+            K = k,
+            Groups = plan.Groups,
+            Capacity = capacity,
+            Counts = _counts.Get<int>(cells),
+            RowBounds = rowBounds,
+            Bounds = rowBounds + rows,
+            Slack = filtered ? _filter.Slack : null,
+            Overflow = &overflow,
+            Values = _values.Get<float>(cells * capacity),
+            Indices = _indices.Get<int>(cells * capacity),
+        };
+        Multiply(input, plan, filtered, candidates);
+        if (overflow)
+        {
+            return GiveUpFilter();
+        }
+
+        _gemm.Pool.Run(
+            MergeCandidates.PiecesFor(rows),
+            new MergeCandidates { Candidates = candidates, Rows = rows, Exact = input.Exact, RowCounts = result.RowOffsets });
+        var total = 0L;
+        for (var row = 1; row <= rows; row++)
+        {
+            total += result.RowOffsets[row];
+            result.RowOffsets[row] = (int)total;
+        }
+
+        result.EnsureCapacity(total);
+        _gemm.Pool.Run(CopyCandidates.PiecesFor(rows), new CopyCandidates
+        {
+            Candidates = candidates,
+            Rows = rows,
+            RowOffsets = result.RowOffsets,
+            Indices = result.Indices,
+            Values = result.Values,
+        });
+        return true;
+    }
+
+    private bool FindBatchTopK(in Input input, int k, float hint, bool filtered, SparseBuffer result, out float threshold)
+    {
+        var wanted = (long)input.Rows * Math.Min(k, input.Latents);
+        var plan = Plan(input, filtered);
+        var overflow = false;
+        threshold = 0;
+        float bound;
+        EntriesAbove entries;
+        var candidates = default(CandidateRows);
+        PieceEntries* values;
+        int pieces;
+        long found;
+        var attempt = hint > 0 && float.IsFinite(hint) ? 0 : 1;
+        do
+        {
+            // Too high a guess leaves too few values; each further one is lower, and above 0 is everything there is.
+            bound = attempt switch
+            {
+                0 => hint,
+                1 => GuessBound(input, 2.0 * wanted),
+                2 => GuessBound(input, 8.0 * wanted),
+                _ => 0,
+            };
+            attempt++;
+            entries = Entries(plan, filtered, input.Bias, bound, bounds: null, &overflow);
+            Multiply(input, plan, filtered, entries);
+            if (overflow)
+            {
+                return GiveUpFilter();
+            }
+
+            values = entries.Pieces;
+            pieces = plan.Blocks * plan.Groups;
+            found = CountAbove(values, pieces, bound);
+            if (filtered && (found >= wanted || bound == 0))
+            {
+                // So many upper bounds are not below the cut, so that as many values are not below what it comes down to.
+                var contenders = found > wanted ? Selection.BelowAll(Cut(values, pieces, bound, wanted), _filter.LargestSlack) : 0;
+                candidates = Refine(input, entries, plan, MathF.Max(contenders, bound));
+                values = Pieces(candidates);
+                pieces = candidates.Pieces;
+                found = CountAbove(values, pieces, bound);
+            }
+        }
+        while (found < wanted && bound > 0);
+
+        var cut = found > wanted ? Cut(values, pieces, bound, wanted) : BelowAll;
+        if (filtered)
+        {
+            Assemble(candidates, cut, wanted, result);
+        }
+        else
+        {
+            Assemble(entries, plan, filtered, cut, wanted, result);
+        }
+
+        threshold = result.Count == 0 ? 0 : SmallestKept(values, pieces, cut, result.Count);
+        return true;
+    }
+
+    private bool FindAbove(in Input input, float* keepAbove, bool filtered, SparseBuffer result)
+    {
+        var plan = Plan(input, filtered);
+        var overflow = false;
+        var entries = Entries(plan, filtered, input.Bias, 0, keepAbove, &overflow);
+        Multiply(input, plan, filtered, entries);
+        if (overflow)
+        {
+            return GiveUpFilter();
+        }
+
+        if (filtered)
+        {
+            Assemble(Refine(input, entries, plan, BelowAll), BelowAll, long.MaxValue, result);
+        }
+        else
+        {
+            Assemble(entries, plan, filtered, BelowAll, long.MaxValue, result);
+        }
+
+        return true;
+    }
+
+    private EntriesAbove Entries(in GemmPlan plan, bool filtered, float* bias, float bound, float* bounds, bool* overflow)
+    {
+        var tileColumns = TileColumns(filtered);
+        var panels = ((long)plan.Columns + tileColumns - 1) / tileColumns;
         return new EntriesAbove
         {
             Isa = _gemm.Isa,
@@ -249,14 +427,60 @@ public sealed unsafe class CpuEncoder : IDisposable
             Groups = plan.Groups,
             Pieces = Pieces(plan.Blocks * plan.Groups),
             Runs = _runs.Get<byte>(panels * plan.Rows),
+            Limit = filtered ? FilteredEntries + (long)(FilteredShare * plan.BlockRows * plan.GroupColumns) : long.MaxValue,
+            Overflow = overflow,
         };
     }
 
-    // A bound that about `wanted` values are above, from a sample.
-    private float GuessBound(int rows, int latents, int features, in GemmOperands operands, float* bias, double wanted)
+    // The values at evenly spaced rows and columns.
+    private (int Rows, int Columns, int ColumnStep) Sample(in Input input, out float* values)
     {
-        var values = Sample(rows, latents, features, operands, bias, out var count);
-        var tail = Math.Max((long)(wanted * count / ((double)rows * latents)), SampleTail);
+        var rowStep = Math.Max(1, input.Rows / SampleRows);
+        var columnStep = Math.Max(1, input.Latents / SampleColumns);
+        var rows = (input.Rows + rowStep - 1) / rowStep;
+        var columns = (input.Latents + columnStep - 1) / columnStep;
+        values = _values.Get<float>((long)rows * columns + Selection.Slack + columns);
+        float* bias = null;
+        if (input.Bias != null)
+        {
+            bias = values + (long)rows * columns + Selection.Slack;
+            for (var j = 0; j < columns; j++)
+            {
+                bias[j] = input.Bias[(nint)j * columnStep];
+            }
+        }
+
+        var operands = (input with { Lda = input.Lda * rowStep, Ldw = input.Ldw * columnStep }).Operands;
+        _gemm.Multiply(operands, _gemm.Plan(rows, columns, input.Features), new CpuGemm.StoreTile
+        {
+            C = values,
+            Ldc = columns,
+            Alpha = 1,
+            Beta = 0,
+            Bias = bias,
+            Relu = true,
+        });
+        return (rows, columns, columnStep);
+    }
+
+    private double ShareAbove(in Input input, float* bounds)
+    {
+        var (rows, columns, columnStep) = Sample(input, out var values);
+        var above = 0L;
+        for (var i = 0L; i < (long)rows * columns; i++)
+        {
+            above += values[i] > (bounds == null ? 0 : bounds[i % columns * columnStep]) ? 1 : 0;
+        }
+
+        return above / ((double)rows * columns);
+    }
+
+    // A bound that about `wanted` values are above.
+    private float GuessBound(in Input input, double wanted)
+    {
+        var (rows, columns, _) = Sample(input, out var values);
+        var count = (long)rows * columns;
+        var tail = Math.Max((long)(wanted * count / ((double)input.Rows * input.Latents)), SampleTail);
         if (tail >= count)
         {
             return 0;
@@ -281,48 +505,16 @@ public sealed unsafe class CpuEncoder : IDisposable
         return BitConverter.Int32BitsToSingle(low);
     }
 
-    // The values relu(A·Wᵀ + bias) at evenly spaced rows and columns.
-    private float* Sample(int rows, int latents, int features, in GemmOperands operands, float* bias, out long count)
-    {
-        var rowStep = Math.Max(1, rows / SampleRows);
-        var columnStep = Math.Max(1, latents / SampleColumns);
-        var sampleRows = (rows + rowStep - 1) / rowStep;
-        var sampleColumns = (latents + columnStep - 1) / columnStep;
-        count = (long)sampleRows * sampleColumns;
-        var values = _values.Get<float>(count + sampleColumns + Selection.Slack);
-        float* sampleBias = null;
-        if (bias != null)
-        {
-            sampleBias = values + count + Selection.Slack;
-            for (var j = 0; j < sampleColumns; j++)
-            {
-                sampleBias[j] = bias[(nint)j * columnStep];
-            }
-        }
-
-        var sample = Operands(operands.A, operands.Lda * rowStep, operands.B, operands.Ldb * columnStep);
-        _gemm.Multiply(sample, _gemm.Plan(sampleRows, sampleColumns, features), new CpuGemm.StoreTile
-        {
-            C = values,
-            Ldc = sampleColumns,
-            Alpha = 1,
-            Beta = 0,
-            Bias = sampleBias,
-            Relu = true,
-        });
-        return values;
-    }
-
     // The value such that fewer than `wanted` are above it and at least `wanted` are not below it; or any that exactly `wanted` are above.
-    private float Cut(in EntriesAbove entries, int pieces, float bound, long wanted)
+    private float Cut(PieceEntries* values, int pieces, float bound, long wanted)
     {
         var low = BitConverter.SingleToInt32Bits(bound);
-        var high = MinMax(entries, pieces, bound).Max;
+        var high = MinMax(values, pieces, bound).Max;
         while (high - low > 1)
         {
             var middle = low + (high - low) / 2;
             var cut = BitConverter.Int32BitsToSingle(middle);
-            var above = CountAbove(entries, pieces, cut);
+            var above = CountAbove(values, pieces, cut);
             if (above == wanted)
             {
                 return cut;
@@ -341,26 +533,26 @@ public sealed unsafe class CpuEncoder : IDisposable
         return BitConverter.Int32BitsToSingle(high);
     }
 
-    private long CountAbove(in EntriesAbove entries, int pieces, float bound)
+    private long CountAbove(PieceEntries* values, int pieces, float bound)
     {
         long total = 0;
-        _gemm.Pool.Run(pieces, new CountPieces { Isa = _gemm.Isa, Pieces = entries.Pieces, Bound = bound, Total = &total });
+        _gemm.Pool.Run(pieces, new CountPieces { Isa = _gemm.Isa, Pieces = values, Bound = bound, Total = &total });
         return total;
     }
 
-    private (int Min, int Max) MinMax(in EntriesAbove entries, int pieces, float bound)
+    private (int Min, int Max) MinMax(PieceEntries* values, int pieces, float bound)
     {
         var minMax = stackalloc int[2] { 0x7F800000, 0 };
-        _gemm.Pool.Run(pieces, new RangeOfPieces { Isa = _gemm.Isa, Pieces = entries.Pieces, Bound = bound, MinMax = minMax });
+        _gemm.Pool.Run(pieces, new RangeOfPieces { Isa = _gemm.Isa, Pieces = values, Bound = bound, MinMax = minMax });
         return (minMax[0], minMax[1]);
     }
 
-    private float SmallestKept(in EntriesAbove entries, int pieces, float cut, int kept) =>
-        cut >= 0 && CountAbove(entries, pieces, cut) < kept
+    private float SmallestKept(PieceEntries* values, int pieces, float cut, int kept) =>
+        cut >= 0 && CountAbove(values, pieces, cut) < kept
             ? cut
-            : BitConverter.Int32BitsToSingle(MinMax(entries, pieces, cut).Min);
+            : BitConverter.Int32BitsToSingle(MinMax(values, pieces, cut).Min);
 
-    private void Assemble(in EntriesAbove entries, in GemmPlan plan, float cut, long wanted, SparseBuffer result)
+    private void Assemble(in EntriesAbove entries, in GemmPlan plan, bool filtered, float cut, long wanted, SparseBuffer result)
     {
         var cells = (long)plan.Rows * plan.Groups;
         var counts = _counts.Get<int>(2 * cells);
@@ -368,7 +560,7 @@ public sealed unsafe class CpuEncoder : IDisposable
         {
             Entries = entries,
             Plan = plan,
-            TileColumns = TileColumns,
+            TileColumns = TileColumns(filtered),
             Cut = cut,
             Above = counts,
             Equal = counts + cells,
@@ -377,6 +569,54 @@ public sealed unsafe class CpuEncoder : IDisposable
         var total = PieceAssembly.Place(plan.Rows, plan.Groups, wanted, assembly.Above, assembly.Equal, result.RowOffsets);
         result.EnsureCapacity(total);
         _gemm.Pool.Run(assembly.Pieces, new CopyEntries { Assembly = assembly, Indices = result.Indices, Values = result.Values });
+    }
+
+    private void Assemble(in CandidateRows candidates, float cut, long wanted, SparseBuffer result)
+    {
+        var rows = candidates.Rows;
+        var above = _counts.Get<int>(2L * rows);
+        var equal = above + rows;
+        _gemm.Pool.Run(candidates.Pieces, new CountRows { Candidates = candidates, Cut = cut, Above = above, Equal = equal });
+        var total = PieceAssembly.Place(rows, 1, wanted, above, equal, result.RowOffsets);
+        result.EnsureCapacity(total);
+        _gemm.Pool.Run(candidates.Pieces, new CopyRows
+        {
+            Candidates = candidates,
+            Cut = cut,
+            Starts = above,
+            Equal = equal,
+            Indices = result.Indices,
+            Values = result.Values,
+        });
+    }
+
+    // Brings the entries whose upper bounds are above something together by rows, and forms their values.
+    private CandidateRows Refine(in Input input, in EntriesAbove entries, in GemmPlan plan, float above)
+    {
+        _candidates.EnsureRows(plan.Rows);
+        Assemble(entries, plan, filtered: true, above, long.MaxValue, _candidates);
+        var candidates = new CandidateRows
+        {
+            Rows = plan.Rows,
+            Offsets = _candidates.RowOffsets,
+            Indices = _candidates.Indices,
+            Values = _candidates.Values,
+        };
+        _gemm.Pool.Run(
+            candidates.Pieces,
+            new RefineRows { Candidates = candidates, Exact = input.Exact, Bound = entries.Bound, Bounds = entries.Bounds });
+        return candidates;
+    }
+
+    private PieceEntries* Pieces(in CandidateRows candidates)
+    {
+        var pieces = _candidatePieces.Get<PieceEntries>(candidates.Pieces);
+        for (var i = 0; i < candidates.Pieces; i++)
+        {
+            pieces[i] = candidates.Entries(i);
+        }
+
+        return pieces;
     }
 
     private PieceEntries* Pieces(int count)

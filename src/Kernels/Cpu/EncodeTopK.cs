@@ -31,6 +31,15 @@ internal readonly unsafe struct TopKCandidates : ITileSink
     /// </summary>
     public required float* RowBounds { get; init; }
 
+    /// <summary>
+    /// [rows] by how much what is delivered may exceed the value it stands for, or null where it is the value. The contenders of a
+    /// cell are then more than K.
+    /// </summary>
+    public float* Slack { get; init; }
+
+    /// <summary>Becomes true where a cell has more contenders than room.</summary>
+    public bool* Overflow { get; init; }
+
     /// <summary>[rows][groups][Capacity].</summary>
     public required float* Values { get; init; }
 
@@ -78,18 +87,43 @@ internal readonly unsafe struct TopKCandidates : ITileSink
             count += added;
             if (count > Capacity - stride - Selection.Slack && count > K)
             {
-                // Candidates may equal the bound that they were cut down to last time.
-                var below = Math.Max(0, MathF.BitDecrement(Bounds[cell]));
-                Selection.KeepLargest(Isa, values, indices, count, K, ref below, out Bounds[cell]);
-                count = K;
-                if (below > RowBounds[row + r])
-                {
-                    RowBounds[row + r] = below;
-                }
+                count = Slack == null
+                    ? KeepLargest(row + r, cell, values, indices, count)
+                    : KeepContenders(row + r, cell, values, indices, count, stride);
             }
 
             Counts[cell] = count;
         }
+    }
+
+    private int KeepLargest(int row, nint cell, float* values, int* indices, int count)
+    {
+        // Candidates may equal the bound that they were cut down to last time.
+        var below = Math.Max(0, MathF.BitDecrement(Bounds[cell]));
+        Selection.KeepLargest(Isa, values, indices, count, K, ref below, out Bounds[cell]);
+        if (below > RowBounds[row])
+        {
+            RowBounds[row] = below;
+        }
+
+        return K;
+    }
+
+    private int KeepContenders(int row, nint cell, float* values, int* indices, int count, int stride)
+    {
+        count = Selection.KeepContenders(Isa, values, indices, count, K, Slack[row], ref Bounds[cell]);
+        if (Bounds[cell] > RowBounds[row])
+        {
+            RowBounds[row] = Bounds[cell];
+        }
+
+        if (count > Capacity - stride - Selection.Slack)
+        {
+            *Overflow = true;
+            return 0;
+        }
+
+        return count;
     }
 }
 
@@ -101,6 +135,9 @@ internal readonly unsafe struct MergeCandidates : IWork
     public required TopKCandidates Candidates { get; init; }
 
     public required int Rows { get; init; }
+
+    /// <summary>What the values of candidates are where those have a <see cref="TopKCandidates.Slack"/>.</summary>
+    public ExactValues Exact { get; init; }
 
     /// <summary>[rows + 1]; the count of row r goes to element r + 1.</summary>
     public required int* RowCounts { get; init; }
@@ -125,6 +162,11 @@ internal readonly unsafe struct MergeCandidates : IWork
                 count += more;
             }
 
+            if (Candidates.Slack != null)
+            {
+                count = Refine(row, values, indices, count);
+            }
+
             if (count > Candidates.K)
             {
                 var below = 0f;
@@ -134,6 +176,18 @@ internal readonly unsafe struct MergeCandidates : IWork
 
             RowCounts[row + 1] = count;
         }
+    }
+
+    private int Refine(int row, float* values, int* indices, int count)
+    {
+        if (count > Candidates.K)
+        {
+            var bound = 0f;
+            count = Selection.KeepContenders(Candidates.Isa, values, indices, count, Candidates.K, Candidates.Slack[row], ref bound);
+        }
+
+        Exact.OfRow(row, indices, count, values);
+        return Selection.KeepAbove(Candidates.Isa, values, indices, count, 0);
     }
 }
 

@@ -190,7 +190,8 @@ public sealed unsafe class CpuGemm : IDisposable
         return true;
     }
 
-    private void Multiply<TTile, TSink>(in GemmOperands operands, in GemmPlan plan, TSink sink)
+    /// <summary>The same with tiles of one's own, whose plan it must be.</summary>
+    internal void Multiply<TTile, TSink>(in GemmOperands operands, in GemmPlan plan, TSink sink)
         where TTile : struct, IGemmTile
         where TSink : unmanaged, ITileSink
     {

@@ -9,11 +9,11 @@ internal readonly struct GemmPlan
     // A block of A and two chunks of B's panels share the level-2 cache, 1 MiB on the machines this is tuned for and seldom less
     // than 512 KiB.
     private const int BlockBytes = 384 << 10;
-    private const int MaxBlockPanels = 16;
+    private const int MaxBlockRows = 224;
     private const int ChunkLength = 1024;
 
     // Fewer panels of A than this do not give the time to bring in the next panel of B; fewer of B waste that of A.
-    private const int FewBlockPanels = 4;
+    private const int FewBlockRows = 56;
     private const int FewGroupPanels = 8;
 
     // Enough pieces for 64 threads to finish at about the same time, none so small that handing it out shows.
@@ -31,9 +31,9 @@ internal readonly struct GemmPlan
         GroupColumns = groupPanels * tileColumns;
         Blocks = Ceiling(rows, BlockRows);
         Groups = Ceiling(columns, GroupColumns);
-        // k is cut evenly, into chunks that the caches like.
+        // k is cut evenly, into chunks that the caches like; a tile may take k by twos.
         var chunks = Math.Max(1, Ceiling(length, ChunkLength));
-        Chunk = Math.Max(1, Ceiling(length, chunks));
+        Chunk = Math.Max(1, Ceiling(length, 2 * chunks)) * 2;
     }
 
     /// <summary>Gets the rows of the result.</summary>
@@ -77,8 +77,9 @@ internal readonly struct GemmPlan
     {
         var rowPanels = Math.Max(1, Ceiling(rows, tileRows));
         var columnPanels = Math.Max(1, Ceiling(columns, tileColumns));
-        var blockPanels = (int)Math.Clamp(BlockBytes / (4L * tileRows * Math.Max(1, length)), 2, MaxBlockPanels);
+        var blockPanels = (int)Math.Clamp(BlockBytes / (4L * tileRows * Math.Max(1, length)), 2, MaxBlockRows / tileRows);
         blockPanels = Math.Min(blockPanels, rowPanels);
+        var fewBlockPanels = FewBlockRows / tileRows;
         var minGroupPanels = Ceiling(columnPanels, maxGroups);
         var groupPanels = Math.Max(Math.Min(columnPanels, 1024 / tileColumns), minGroupPanels);
         var panelFlops = 2L * tileRows * tileColumns * length;
@@ -86,9 +87,9 @@ internal readonly struct GemmPlan
             && panelFlops * blockPanels * groupPanels >= 2 * MinPieceFlops)
         {
             var canNarrow = groupPanels / 2 >= minGroupPanels && groupPanels > 1;
-            if (blockPanels > FewBlockPanels)
+            if (blockPanels > fewBlockPanels)
             {
-                blockPanels = Math.Max(FewBlockPanels, Ceiling(blockPanels, 2));
+                blockPanels = Math.Max(fewBlockPanels, Ceiling(blockPanels, 2));
             }
             else if (canNarrow && (groupPanels > FewGroupPanels || blockPanels == 1))
             {

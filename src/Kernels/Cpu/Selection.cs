@@ -142,30 +142,14 @@ internal static unsafe class Selection
     /// <param name="bound">A later value has to be above this to be among the k largest.</param>
     public static void KeepLargest(GemmIsa isa, float* values, int* indices, int count, int k, ref float below, out float bound)
     {
-        // More than k values are above `low` and fewer than k above `high`.
         var low = BitConverter.SingleToInt32Bits(below);
         var high = BitConverter.SingleToInt32Bits(Max(isa, values, count));
-        while (high - low > 1)
+        if (Bisect(isa, values, count, k, ref low, ref high))
         {
-            var middle = low + (high - low) / 2;
-            var cut = BitConverter.Int32BitsToSingle(middle);
-            var above = CountAbove(isa, values, count, cut);
-            if (above == k)
-            {
-                below = cut;
-                bound = cut;
-                KeepAbove(isa, values, indices, count, cut);
-                return;
-            }
-
-            if (above > k)
-            {
-                low = middle;
-            }
-            else
-            {
-                high = middle;
-            }
+            below = BitConverter.Int32BitsToSingle(low);
+            bound = below;
+            KeepAbove(isa, values, indices, count, below);
+            return;
         }
 
         // `high` is the k-th largest value, and there are too many of it.
@@ -181,6 +165,60 @@ internal static unsafe class Selection
                 indices[kept++] = indices[i];
             }
         }
+    }
+
+    /// <summary>Keeps, in the order they are in, what may be among the k largest if a value may have to come down.</summary>
+    /// <param name="isa">What may be used.</param>
+    /// <param name="values">Values.</param>
+    /// <param name="indices">Their indices, which move with them.</param>
+    /// <param name="count">How many there are, more than k.</param>
+    /// <param name="k">The number, at least 1.</param>
+    /// <param name="slack">By how much, a part <see cref="EncodeFilter.Rounding"/> of the value aside.</param>
+    /// <param name="bound">In: less than every value. Out: what any value has to exceed.</param>
+    /// <returns>How many are kept, at least k.</returns>
+    public static int KeepContenders(GemmIsa isa, float* values, int* indices, int count, int k, float slack, ref float bound)
+    {
+        var low = BitConverter.SingleToInt32Bits(bound);
+        var high = BitConverter.SingleToInt32Bits(Max(isa, values, count));
+        var cut = BitConverter.Int32BitsToSingle(Bisect(isa, values, count, k, ref low, ref high) ? low : high);
+        bound = MathF.Max(bound, BelowAll(cut, slack));
+        return KeepAbove(isa, values, indices, count, bound);
+    }
+
+    /// <summary>Less than what a value at least comes down to, and less than 0 never.</summary>
+    public static float BelowAll(float value, float slack) =>
+        MathF.Max(0, MathF.BitDecrement(value * (1 - EncodeFilter.Rounding) - slack));
+
+    /// <summary>Keeps the values above a bound, in the order they are in; NaN is above nothing.</summary>
+    /// <returns>How many are kept.</returns>
+    public static int KeepAbove(GemmIsa isa, float* values, int* indices, int count, float bound)
+    {
+        var kept = 0;
+        var i = 0;
+        if (isa == GemmIsa.Avx512)
+        {
+            var bounds = Vector512.Create(bound);
+            for (; i + 16 <= count; i += 16)
+            {
+                var value = Vector512.Load(values + i);
+                var index = Vector512.Load(indices + i);
+                var above = Vector512.GreaterThan(value, bounds);
+                Avx512F.Compress(Vector512<float>.Zero, above, value).Store(values + kept);
+                Avx512F.Compress(Vector512<int>.Zero, above.AsInt32(), index).Store(indices + kept);
+                kept += BitOperations.PopCount(above.ExtractMostSignificantBits());
+            }
+        }
+
+        for (; i < count; i++)
+        {
+            if (values[i] > bound)
+            {
+                values[kept] = values[i];
+                indices[kept++] = indices[i];
+            }
+        }
+
+        return kept;
     }
 
     /// <summary>Counts the values above a bound.</summary>
@@ -265,32 +303,31 @@ internal static unsafe class Selection
         return largest;
     }
 
-    private static void KeepAbove(GemmIsa isa, float* values, int* indices, int count, float bound)
+    // Narrows down where the k-th largest value is: more than k values are above `low` and fewer than k above `high`; or exactly k
+    // are above `low`, and true is returned.
+    private static bool Bisect(GemmIsa isa, float* values, int count, int k, ref int low, ref int high)
     {
-        var kept = 0;
-        var i = 0;
-        if (isa == GemmIsa.Avx512)
+        while (high - low > 1)
         {
-            var bounds = Vector512.Create(bound);
-            for (; i + 16 <= count; i += 16)
+            var middle = low + (high - low) / 2;
+            var above = CountAbove(isa, values, count, BitConverter.Int32BitsToSingle(middle));
+            if (above == k)
             {
-                var value = Vector512.Load(values + i);
-                var index = Vector512.Load(indices + i);
-                var above = Vector512.GreaterThan(value, bounds);
-                Avx512F.Compress(Vector512<float>.Zero, above, value).Store(values + kept);
-                Avx512F.Compress(Vector512<int>.Zero, above.AsInt32(), index).Store(indices + kept);
-                kept += BitOperations.PopCount(above.ExtractMostSignificantBits());
+                low = middle;
+                return true;
+            }
+
+            if (above > k)
+            {
+                low = middle;
+            }
+            else
+            {
+                high = middle;
             }
         }
 
-        for (; i < count; i++)
-        {
-            if (values[i] > bound)
-            {
-                values[kept] = values[i];
-                indices[kept++] = indices[i];
-            }
-        }
+        return false;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
