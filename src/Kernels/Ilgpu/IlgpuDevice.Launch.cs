@@ -15,7 +15,10 @@ public sealed partial class IlgpuDevice
     internal ILaunchObserver? Observer { get; set; }
 
     /// <summary>Runs kernels in ILGPU's place; null for ILGPU.</summary>
-    internal IKernelExecutor? Executor { get; init; }
+    internal IKernelExecutor? Executor { get; set; }
+
+    /// <summary>No groups: NVIDIA's driver would refuse it.</summary>
+    private static bool IsEmpty(KernelConfig config) => config.GridDim.LongSize == 0;
 
     private Delegate? Find(Delegate kernel, KernelConfig config)
     {
@@ -39,6 +42,11 @@ public sealed partial class IlgpuDevice
         Action<T1> kernel, KernelConfig config, T1 a1)
         where T1 : struct
     {
+        if (IsEmpty(config))
+        {
+            return;
+        }
+
         if (Executor is not null)
         {
             Executor.Run(kernel.Method, config, a1);
@@ -55,6 +63,11 @@ public sealed partial class IlgpuDevice
         where T1 : struct
         where T2 : struct
     {
+        if (IsEmpty(config))
+        {
+            return;
+        }
+
         if (Executor is not null)
         {
             Executor.Run(kernel.Method, config, a1, a2);
@@ -72,6 +85,11 @@ public sealed partial class IlgpuDevice
         where T2 : struct
         where T3 : struct
     {
+        if (IsEmpty(config))
+        {
+            return;
+        }
+
         if (Executor is not null)
         {
             Executor.Run(kernel.Method, config, a1, a2, a3);
@@ -90,6 +108,11 @@ public sealed partial class IlgpuDevice
         where T3 : struct
         where T4 : struct
     {
+        if (IsEmpty(config))
+        {
+            return;
+        }
+
         if (Executor is not null)
         {
             Executor.Run(kernel.Method, config, a1, a2, a3, a4);
@@ -109,6 +132,11 @@ public sealed partial class IlgpuDevice
         where T4 : struct
         where T5 : struct
     {
+        if (IsEmpty(config))
+        {
+            return;
+        }
+
         if (Executor is not null)
         {
             Executor.Run(kernel.Method, config, a1, a2, a3, a4, a5);
@@ -129,6 +157,11 @@ public sealed partial class IlgpuDevice
         where T5 : struct
         where T6 : struct
     {
+        if (IsEmpty(config))
+        {
+            return;
+        }
+
         if (Executor is not null)
         {
             Executor.Run(kernel.Method, config, a1, a2, a3, a4, a5, a6);
@@ -150,6 +183,11 @@ public sealed partial class IlgpuDevice
         where T6 : struct
         where T7 : struct
     {
+        if (IsEmpty(config))
+        {
+            return;
+        }
+
         if (Executor is not null)
         {
             Executor.Run(kernel.Method, config, a1, a2, a3, a4, a5, a6, a7);
@@ -172,6 +210,11 @@ public sealed partial class IlgpuDevice
         where T7 : struct
         where T8 : struct
     {
+        if (IsEmpty(config))
+        {
+            return;
+        }
+
         if (Executor is not null)
         {
             Executor.Run(kernel.Method, config, a1, a2, a3, a4, a5, a6, a7, a8);
@@ -195,6 +238,11 @@ public sealed partial class IlgpuDevice
         where T8 : struct
         where T9 : struct
     {
+        if (IsEmpty(config))
+        {
+            return;
+        }
+
         if (Executor is not null)
         {
             Executor.Run(kernel.Method, config, a1, a2, a3, a4, a5, a6, a7, a8, a9);
@@ -219,6 +267,11 @@ public sealed partial class IlgpuDevice
         where T9 : struct
         where T10 : struct
     {
+        if (IsEmpty(config))
+        {
+            return;
+        }
+
         if (Executor is not null)
         {
             Executor.Run(kernel.Method, config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10);
@@ -244,6 +297,11 @@ public sealed partial class IlgpuDevice
         where T10 : struct
         where T11 : struct
     {
+        if (IsEmpty(config))
+        {
+            return;
+        }
+
         if (Executor is not null)
         {
             Executor.Run(kernel.Method, config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11);
@@ -270,6 +328,11 @@ public sealed partial class IlgpuDevice
         where T11 : struct
         where T12 : struct
     {
+        if (IsEmpty(config))
+        {
+            return;
+        }
+
         if (Executor is not null)
         {
             Executor.Run(kernel.Method, config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12);
@@ -297,6 +360,11 @@ public sealed partial class IlgpuDevice
         where T12 : struct
         where T13 : struct
     {
+        if (IsEmpty(config))
+        {
+            return;
+        }
+
         if (Executor is not null)
         {
             Executor.Run(kernel.Method, config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13);
@@ -325,6 +393,11 @@ public sealed partial class IlgpuDevice
         where T13 : struct
         where T14 : struct
     {
+        if (IsEmpty(config))
+        {
+            return;
+        }
+
         if (Executor is not null)
         {
             Executor.Run(kernel.Method, config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14);

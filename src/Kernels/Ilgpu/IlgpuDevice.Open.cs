@@ -100,13 +100,28 @@ public sealed partial class IlgpuDevice
         try
         {
             context = Context.Create(builder => choose(builder).EnableAlgorithms().EnableTensorCore().Optimize(OptimizationLevel.O2).Profiling());
-            return new IlgpuDevice(name, context, context.Devices[0].CreateAccelerator(context), memoryBytes) { UseTf32 = tf32 };
+            var accelerator = Repair(context.Devices[0].CreateAccelerator(context));
+            return new IlgpuDevice(name, context, accelerator, memoryBytes) { UseTf32 = tf32 };
         }
         catch (Exception exception) when (exception is AcceleratorException or NotSupportedException or ArgumentOutOfRangeException)
         {
             context?.Dispose();
             throw new DeviceException(exception.Message, exception);
         }
+    }
+
+    private static Accelerator Repair(Accelerator accelerator)
+    {
+        if (accelerator is CudaAccelerator cuda)
+        {
+            PtxKernel.Repair(cuda.Backend);
+        }
+        else if (accelerator is CLAccelerator opencl)
+        {
+            PtxKernel.Repair(opencl.Backend);
+        }
+
+        return accelerator;
     }
 
     private static TDevice Find<TDevice>(IReadOnlyList<TDevice> devices, string kind, int index) =>

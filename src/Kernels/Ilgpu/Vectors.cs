@@ -122,8 +122,16 @@ internal readonly struct Float1(float x) : IFloats<Float1>
 
     public Float1 FlushBelow(float limit) => new(Math.Abs(X) < limit ? 0 : X);
 
-    public Float4 Load(ArrayView<Float1> matrix, int at, int valid) =>
-        new(Element(matrix, at, valid > 0), Element(matrix, at + 1, valid > 1), Element(matrix, at + 2, valid > 2), Element(matrix, at + 3, valid > 3));
+    public Float4 Load(ArrayView<Float1> matrix, int at, int valid)
+    {
+        // What is not valid reads, and forgets, an element that no other thread writes: the first of the four if it may be read.
+        var first = Utilities.Select(valid > 0, at, 0);
+        return new(
+            Element(matrix, first, first, valid > 0),
+            Element(matrix, at + 1, first, valid > 1),
+            Element(matrix, at + 2, first, valid > 2),
+            Element(matrix, at + 3, first, valid > 3));
+    }
 
     public void Store(ArrayView<Float1> matrix, int at, int valid, Float4 values)
     {
@@ -148,8 +156,8 @@ internal readonly struct Float1(float x) : IFloats<Float1>
         }
     }
 
-    private static float Element(ArrayView<Float1> matrix, int at, bool valid) =>
-        Utilities.Select(valid, matrix[Utilities.Select(valid, at, 0)].X, 0);
+    private static float Element(ArrayView<Float1> matrix, int at, int other, bool valid) =>
+        Utilities.Select(valid, matrix[Utilities.Select(valid, at, other)].X, 0);
 }
 
 /// <summary>Four floats, loaded and stored as 16 bytes.</summary>
