@@ -89,7 +89,7 @@ public sealed partial class IlgpuDevice
     private static ArrayView<float> ViewOrEmpty(Tensor? tensor) => tensor is null ? ArrayView<float>.Empty : View(tensor);
 
     private GemmPlan Plan(int m, int n, int k, bool vectorized) =>
-        GemmPlan.Choose(m, n, k, vectorized, vectorized && UseTf32, Accelerator.NumMultiprocessors);
+        GemmPlan.Choose(m, n, k, vectorized, vectorized && UseTf32, MultiprocessorCount);
 
     private void Gemm<T>(
         GemmPlan plan, bool transposeA, bool transposeB, ArrayView<T> a, ArrayView<T> b, ArrayView<T> c, ArrayView<T> bias, GemmShape shape)

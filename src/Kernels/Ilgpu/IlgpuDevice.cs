@@ -19,6 +19,7 @@ public sealed partial class IlgpuDevice : Device
     {
         (Name, _context, Accelerator) = (name, context, accelerator);
         Pool = new MemoryPool(accelerator, name, memoryBytes);
+        MultiprocessorCount = accelerator.NumMultiprocessors;
     }
 
     /// <inheritdoc/>
@@ -32,6 +33,9 @@ public sealed partial class IlgpuDevice : Device
     internal AcceleratorStream Stream => Accelerator.DefaultStream;
 
     internal MemoryPool Pool { get; }
+
+    /// <summary>What products are planned for.</summary>
+    internal int MultiprocessorCount { get; set; }
 
     /// <summary>How often the host has waited for a copy to or from the device's memory.</summary>
     internal long Waits { get; set; }

@@ -7,8 +7,7 @@ using MonoLoss.Models;
 namespace MonoLoss.Tests.Kernels.Ilgpu;
 
 /// <summary>The processor's kernels and ILGPU's, side by side on real features.</summary>
-[Collection(IlgpuTests.Name)]
-public sealed class AgreementTests(IlgpuFixture ilgpu)
+public abstract class AgreementTests(Device device)
 {
     private const int Rows = 64;
     private const int Steps = 3;
@@ -22,7 +21,7 @@ public sealed class AgreementTests(IlgpuFixture ilgpu)
     {
         using var cpu = new CpuDevice(1);
         var expected = Train(cpu, architecture);
-        var actual = Train(ilgpu.Device, architecture);
+        var actual = Train(device, architecture);
         for (var step = 0; step < Steps; step++)
         {
             Assert.True(

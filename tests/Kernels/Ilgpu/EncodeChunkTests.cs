@@ -4,12 +4,11 @@ using MonoLoss.Kernels.Ilgpu;
 namespace MonoLoss.Tests.Kernels.Ilgpu;
 
 /// <summary>A batch that is encoded some rows after others is the same as one that is encoded at once.</summary>
-[Collection(IlgpuTests.Name)]
-public sealed class EncodeChunkTests(IlgpuFixture ilgpu) : IDisposable
+public abstract class EncodeChunkTests(IlgpuDevice device) : IDisposable
 {
     private const int Rows = 20, Features = 8, Latents = 36;
 
-    private readonly IlgpuDevice _device = ilgpu.Device;
+    private readonly IlgpuDevice _device = device;
 
     public void Dispose() => _device.MostEncodedRows = int.MaxValue;
 

@@ -25,3 +25,12 @@ public sealed class IlgpuGoldenRunTests(IlgpuFixture ilgpu) : GoldenRuns(ilgpu.D
 
 [Collection(IlgpuTests.Name)]
 public sealed class IlgpuGoldenDatasetTests(IlgpuFixture ilgpu) : GoldenDatasets(ilgpu.Device);
+
+[Collection(IlgpuTests.Name)]
+public sealed class IlgpuGemmTileTests(IlgpuFixture ilgpu) : GemmTileTests(ilgpu.Device);
+
+[Collection(IlgpuTests.Name)]
+public sealed class IlgpuEncodeChunkTests(IlgpuFixture ilgpu) : EncodeChunkTests(ilgpu.Device);
+
+[Collection(IlgpuTests.Name)]
+public sealed class IlgpuAgreementTests(IlgpuFixture ilgpu) : AgreementTests(ilgpu.Device);

@@ -1,10 +1,5 @@
 using System.Reflection;
 using System.Text.RegularExpressions;
-using ILGPU;
-using ILGPU.Algorithms;
-using ILGPU.Backends.EntryPoints;
-using ILGPU.Backends.PTX;
-using ILGPU.Runtime.Cuda;
 using MonoLoss.Kernels.Ilgpu;
 
 namespace MonoLoss.Tests.Kernels.Ilgpu;
@@ -18,11 +13,11 @@ public sealed partial class PtxTests
         get
         {
             var kernels = new TheoryData<string, string, int>();
-            foreach (var method in Methods())
+            foreach (var method in CompiledKernels.Methods)
             {
                 foreach (var major in new[] { 8, 9 })
                 {
-                    kernels.Add(method.DeclaringType!.Name, Name(method), major);
+                    kernels.Add(method.DeclaringType!.Name, CompiledKernels.Name(method), major);
                 }
             }
 
@@ -34,13 +29,13 @@ public sealed partial class PtxTests
     [MemberData(nameof(Kernels))]
     public void CompilesWithoutLocalMemory(string type, string kernel, int major)
     {
-        var method = Methods().Single(method => method.DeclaringType!.Name == type && Name(method) == kernel);
-        var ptx = Compile(method, major);
+        var method = CompiledKernels.Methods.Single(method => method.DeclaringType!.Name == type && CompiledKernels.Name(method) == kernel);
+        var ptx = CompiledKernels.Compile(method, major);
         Assert.DoesNotContain(".local", ptx);
         Assert.DoesNotMatch(GenericAccess(), ptx);
         Assert.DoesNotContain("bra.uni", ptx);
         Assert.Contains(".maxntid", ptx);
-        if (method.GetCustomAttribute<KernelAttribute>()!.Vectorized || method.GetGenericArguments().Any(type => Name(type).Contains(nameof(Float4), StringComparison.Ordinal)))
+        if (method.GetCustomAttribute<KernelAttribute>()!.Vectorized || kernel.Contains(nameof(Float4), StringComparison.Ordinal))
         {
             Assert.Matches(VectorAccess(), ptx);
             Assert.DoesNotMatch(FieldAccess(), ptx);
@@ -57,32 +52,4 @@ public sealed partial class PtxTests
     /// <summary>Loads of the second to fourth field of a <see cref="Float4"/> by itself.</summary>
     [GeneratedRegex(@"add\.u64\s+(?<address>%rd\d+), %rd\d+, (4|8|12);\s+ld\.global\.f32\s+%f\d+, \[\k<address>\]")]
     private static partial Regex FieldAccess();
-
-    private static string Compile(MethodInfo kernel, int major)
-    {
-        using var context = Context.Create(builder => builder.EnableAlgorithms().EnableTensorCore().Optimize(OptimizationLevel.O2));
-        using var backend = new PTXBackend(context, new CudaArchitecture(major, 0), CudaInstructionSet.ISA_80, nvvmAPI: null!);
-        var compiled = backend.Compile(
-            EntryPointDescription.FromExplicitlyGroupedKernel(kernel), PtxKernel.Specialization(kernel.GetCustomAttribute<KernelAttribute>()!));
-        PtxKernel.Repair(compiled);
-        return ((PTXCompiledKernel)compiled).PTXAssembly;
-    }
-
-    private static IEnumerable<MethodInfo> Methods() =>
-        from type in typeof(IlgpuDevice).Assembly.GetTypes()
-        from method in type.GetMethods(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic)
-        where method.IsDefined(typeof(KernelAttribute))
-        from instance in Instances(method)
-        select instance;
-
-    private static IEnumerable<MethodInfo> Instances(MethodInfo method) => method.IsGenericMethod
-        ? method.GetCustomAttributes<KernelInstanceAttribute>().Select(instance => method.MakeGenericMethod([.. instance.Arguments]))
-        : [method];
-
-    private static string Name(MethodInfo method) => Name(method.Name, method.GetGenericArguments());
-
-    private static string Name(Type type) => Name(type.Name.Split('`')[0], type.GetGenericArguments());
-
-    private static string Name(string name, Type[] arguments) =>
-        arguments.Length == 0 ? name : $"{name}<{string.Join(", ", arguments.Select(Name))}>";
 }

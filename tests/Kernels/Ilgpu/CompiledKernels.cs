@@ -1,0 +1,58 @@
+using System.Reflection;
+using ILGPU;
+using ILGPU.Algorithms;
+using ILGPU.Backends.EntryPoints;
+using ILGPU.Backends.PTX;
+using ILGPU.Runtime.Cuda;
+using MonoLoss.Kernels.Ilgpu;
+
+namespace MonoLoss.Tests.Kernels.Ilgpu;
+
+/// <summary>Every kernel, and its PTX, without a GPU.</summary>
+internal static class CompiledKernels
+{
+    /// <summary>Every kernel, with the types it is launched with.</summary>
+    public static IEnumerable<MethodInfo> Methods { get; } =
+    [
+        .. from type in typeof(IlgpuDevice).Assembly.GetTypes()
+           from method in type.GetMethods(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic)
+           where method.IsDefined(typeof(KernelAttribute))
+           from instance in Instances(method)
+           select instance,
+    ];
+
+    /// <summary>The method's name and the types it is launched with.</summary>
+    public static string Name(MethodInfo method) => Name(method.Name, method.GetGenericArguments());
+
+    /// <summary>What NVIDIA's driver would be given for a GPU of a compute capability.</summary>
+    /// <param name="kernel">A method with a <see cref="KernelAttribute"/>.</param>
+    /// <param name="major">8 or 9.</param>
+    /// <param name="repair">Whether what ILGPU does wrong is undone, as it is on a GPU.</param>
+    public static string Compile(MethodInfo kernel, int major, bool repair = true)
+    {
+        using var context = Context.Create(builder => builder.EnableAlgorithms().EnableTensorCore().Optimize(OptimizationLevel.O2));
+        using var backend = new PTXBackend(context, new CudaArchitecture(major, 0), CudaInstructionSet.ISA_80, nvvmAPI: null!);
+        if (repair)
+        {
+            PtxKernel.Repair(backend);
+        }
+
+        var compiled = (PTXCompiledKernel)backend.Compile(
+            EntryPointDescription.FromExplicitlyGroupedKernel(kernel), PtxKernel.Specialization(kernel.GetCustomAttribute<KernelAttribute>()!));
+        if (repair)
+        {
+            PtxKernel.Repair(compiled);
+        }
+
+        return compiled.PTXAssembly;
+    }
+
+    private static IEnumerable<MethodInfo> Instances(MethodInfo method) => method.IsGenericMethod
+        ? method.GetCustomAttributes<KernelInstanceAttribute>().Select(instance => method.MakeGenericMethod([.. instance.Arguments]))
+        : [method];
+
+    private static string Name(Type type) => Name(type.Name.Split('`')[0], type.GetGenericArguments());
+
+    private static string Name(string name, Type[] arguments) =>
+        arguments.Length == 0 ? name : $"{name}<{string.Join(", ", arguments.Select(Name))}>";
+}

@@ -1,0 +1,128 @@
+namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
+
+/// <summary>
+/// The memory that a launch was given, word by word with the groups that used it: what one group writes no other may read, nor write
+/// something else.
+/// </summary>
+internal sealed unsafe class PtxGlobal : IPtxSpace
+{
+    private const int Many = -1;
+    private const int Atomic = -2;
+
+    private readonly List<Buffer> _buffers = [];
+
+    /// <param name="views">Pointers and bytes; they may overlap.</param>
+    public PtxGlobal(IEnumerable<(long Start, long Size)> views)
+    {
+        foreach (var (start, size) in views.Where(view => view.Size > 0).Order())
+        {
+            if (_buffers.Count > 0 && start < _buffers[^1].End)
+            {
+                _buffers[^1].End = Math.Max(_buffers[^1].End, start + size);
+            }
+            else
+            {
+                _buffers.Add(new() { Start = start, End = start + size });
+            }
+        }
+
+        foreach (var buffer in _buffers)
+        {
+            buffer.Writers = new int[(buffer.End - buffer.Start + 3) / 4];
+            buffer.Readers = new int[buffer.Writers.Length];
+        }
+    }
+
+    public static byte* Locate(PtxWarp warp, PtxInstruction instruction, int lane, long address, int size)
+    {
+        if (address % size != 0)
+        {
+            throw warp.Fault(instruction, lane, $"address {address:x} is no multiple of {size} bytes");
+        }
+
+        var buffer = warp.Buffer;
+        if (buffer is null || address < buffer.Start || address + size > buffer.End)
+        {
+            buffer = warp.Group.Global._buffers.Find(other => address >= other.Start && address + size <= other.End)
+                ?? throw warp.Fault(instruction, lane, warp.Group.Global.Describe(address));
+            warp.Buffer = buffer;
+        }
+
+        return (byte*)address;
+    }
+
+    public static void Reads(PtxWarp warp, PtxInstruction instruction, int lane, byte* memory, int size)
+    {
+        var (buffer, first, me) = Words(warp, memory);
+        for (var word = first; word < first + (size / 4); word++)
+        {
+            var writer = buffer.Writers[word];
+            if (writer != 0 && writer != me)
+            {
+                throw warp.Fault(instruction, lane, $"reads what {Name(writer)} writes");
+            }
+
+            if (buffer.Readers[word] != me)
+            {
+                buffer.Readers[word] = buffer.Readers[word] == 0 ? me : Many;
+            }
+        }
+    }
+
+    public static void Writes(PtxWarp warp, PtxInstruction instruction, int lane, byte* memory, int size, bool changes)
+    {
+        var (buffer, first, me) = Words(warp, memory);
+        for (var word = first; word < first + (size / 4); word++)
+        {
+            var (reader, writer) = (buffer.Readers[word], buffer.Writers[word]);
+            if (changes && ((writer != 0 && writer != me) || (reader != 0 && reader != me)))
+            {
+                throw warp.Fault(instruction, lane, writer != 0 && writer != me ? $"overwrites what {Name(writer)} wrote" : $"overwrites what {Name(reader)} read");
+            }
+
+            buffer.Writers[word] = me;
+        }
+    }
+
+    public static void Updates(PtxWarp warp, PtxInstruction instruction, int lane, byte* memory, int size)
+    {
+        var (buffer, first, me) = Words(warp, memory);
+        for (var word = first; word < first + (size / 4); word++)
+        {
+            var (reader, writer) = (buffer.Readers[word], buffer.Writers[word]);
+            if ((writer is not (0 or Atomic) && writer != me) || (reader != 0 && reader != me))
+            {
+                throw warp.Fault(instruction, lane, $"atomically changes what {Name(writer is 0 or Atomic ? reader : writer)} reads or writes");
+            }
+
+            buffer.Writers[word] = Atomic;
+        }
+    }
+
+    private static (Buffer Buffer, long Word, int Group) Words(PtxWarp warp, byte* memory) =>
+        (warp.Buffer!, ((long)memory - warp.Buffer!.Start) >> 2, warp.Group.Index + 1);
+
+    private static string Name(int group) => group switch
+    {
+        Many => "more than one group",
+        Atomic => "an atomic operation",
+        _ => $"group {group - 1}",
+    };
+
+    private string Describe(long address)
+    {
+        var nearest = _buffers.MinBy(buffer => address < buffer.Start ? buffer.Start - address : address - buffer.End);
+        return nearest is null
+            ? "there is no global memory"
+            : $"address {address:x} is in no argument; the nearest one has {nearest.End - nearest.Start} bytes, and this is byte {address - nearest.Start}";
+    }
+
+    /// <summary>Memory of one or of overlapping arguments. A group's number is one more than its index; 0 is nobody.</summary>
+    internal sealed class Buffer
+    {
+        public long Start;
+        public long End;
+        public int[] Writers = [];
+        public int[] Readers = [];
+    }
+}
