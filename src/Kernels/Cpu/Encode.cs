@@ -11,7 +11,7 @@ namespace MonoLoss.Kernels.Cpu;
 /// latent, among equals; zeros, negative values and NaN are never selected. Results do not depend on the number of threads. Memory is
 /// kept from call to call. One call at a time.
 /// </remarks>
-public sealed unsafe class CpuEncoder : IDisposable
+public sealed unsafe partial class CpuEncoder : IDisposable
 {
     // What the candidates of a top-k may take in all, unless a single cell per row takes more.
     private const long CandidateBytes = 64L << 20;
@@ -23,16 +23,6 @@ public sealed unsafe class CpuEncoder : IDisposable
     private const int SampleColumns = 1024;
     private const int SampleTail = 64;
 
-    // More entries than this in a piece of the filter's product are too many to be worth their values; few always are.
-    private const double FilteredShare = 0.25;
-    private const int FilteredEntries = 4096;
-
-    // A cut below every value, and above what stands for one that is dropped.
-    private const float BelowAll = CandidateRows.Dropped / 2;
-
-    // After a filter that let too much through, so many calls do without.
-    private const int CallsWithoutFilter = 16;
-
     private readonly CpuGemm _gemm;
     private readonly EncodeFilter _filter;
     private readonly GemmWorkspace _counts = new();
@@ -40,11 +30,8 @@ public sealed unsafe class CpuEncoder : IDisposable
     private readonly GemmWorkspace _values = new();
     private readonly GemmWorkspace _indices = new();
     private readonly GemmWorkspace _runs = new();
-    private readonly GemmWorkspace _candidatePieces = new();
-    private readonly SparseBuffer _candidates = new();
     private PieceEntries* _pieces;
     private int _pieceCount;
-    private int _callsWithoutFilter;
 
     /// <summary>Creates the kernel.</summary>
     /// <param name="gemm">The product to build on; not to be used elsewhere at the same time.</param>
@@ -116,13 +103,8 @@ public sealed unsafe class CpuEncoder : IDisposable
 
         var input = new Input { Rows = rows, Latents = latents, Features = features, A = a, Lda = lda, W = w, Ldw = ldw, Bias = bias };
         var threshold = 0f;
-        Filtered = Filters(input, (double)k / latents) && FindBatchTopK(input, k, hint, filtered: true, result, out threshold);
-        if (!Filtered)
-        {
-            FindBatchTopK(input, k, hint, filtered: false, result, out threshold);
-        }
-
-        return threshold;
+        Filtered = Filters(input, (double)k / latents) && FilterBatchTopK(input, k, hint, result, out threshold);
+        return Filtered ? threshold : FindBatchTopK(input, k, hint, result);
     }
 
     /// <summary>Keeps every latent whose value relu(A·Wᵀ + bias) is above a bound.</summary>
@@ -147,10 +129,10 @@ public sealed unsafe class CpuEncoder : IDisposable
         }
 
         var input = new Input { Rows = rows, Latents = latents, Features = features, A = a, Lda = lda, W = w, Ldw = ldw, Bias = bias };
-        Filtered = Filters(input, keepAbove) && FindAbove(input, keepAbove, filtered: true, result);
+        Filtered = Filters(input, keepAbove) && FilterAbove(input, keepAbove, result);
         if (!Filtered)
         {
-            FindAbove(input, keepAbove, filtered: false, result);
+            FindAbove(input, keepAbove, result);
         }
     }
 
@@ -242,37 +224,6 @@ public sealed unsafe class CpuEncoder : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(k);
     }
 
-    // Which way is taken changes the time and not a bit of the result, so it may depend on how earlier calls went.
-    private bool Filters(in Input input, double share) =>
-        CanFilter(input)
-        && (Filter == FilterUse.Always || (EncodeFilter.IsFaster(input.Rows, input.Latents, input.Features, share) && IsFilterWelcome()))
-        && _filter.Prepare(input.Rows, input.Latents, input.Features, input.A, input.Lda, input.W, input.Ldw);
-
-    private bool Filters(in Input input, float* keepAbove)
-    {
-        // The least that a sample costs is saved where its result does not matter.
-        var share = Filter == FilterUse.Auto && CanFilter(input) && EncodeFilter.IsFaster(input.Rows, input.Latents, input.Features, 0)
-            ? ShareAbove(input, keepAbove)
-            : 0;
-        return Filters(input, share);
-    }
-
-    private bool CanFilter(in Input input) =>
-        Filter != FilterUse.Never && EncodeFilter.IsSupported(_gemm.Isa) && input.Features <= QuantizedRows.MaxFeatures;
-
-    private bool IsFilterWelcome()
-    {
-        var welcome = _callsWithoutFilter == 0;
-        _callsWithoutFilter -= welcome ? 0 : 1;
-        return welcome;
-    }
-
-    private bool GiveUpFilter()
-    {
-        _callsWithoutFilter = CallsWithoutFilter;
-        return false;
-    }
-
     private bool FindTopK(in Input input, int k, bool filtered, SparseBuffer result)
     {
         var rows = input.Rows;
@@ -330,92 +281,40 @@ public sealed unsafe class CpuEncoder : IDisposable
         return true;
     }
 
-    private bool FindBatchTopK(in Input input, int k, float hint, bool filtered, SparseBuffer result, out float threshold)
+    private float FindBatchTopK(in Input input, int k, float hint, SparseBuffer result)
     {
         var wanted = (long)input.Rows * Math.Min(k, input.Latents);
-        var plan = Plan(input, filtered);
-        var overflow = false;
-        threshold = 0;
+        var plan = Plan(input, filtered: false);
+        var pieces = plan.Blocks * plan.Groups;
         float bound;
         EntriesAbove entries;
-        var candidates = default(CandidateRows);
-        PieceEntries* values;
-        int pieces;
         long found;
-        var attempt = hint > 0 && float.IsFinite(hint) ? 0 : 1;
+        var attempt = 0;
         do
         {
-            // Too high a guess leaves too few values; each further one is lower, and above 0 is everything there is.
-            bound = attempt switch
-            {
-                0 => hint,
-                1 => GuessBound(input, 2.0 * wanted),
-                2 => GuessBound(input, 8.0 * wanted),
-                _ => 0,
-            };
-            attempt++;
-            entries = Entries(plan, filtered, input.Bias, bound, bounds: null, &overflow);
-            Multiply(input, plan, filtered, entries);
-            if (overflow)
-            {
-                return GiveUpFilter();
-            }
-
-            values = entries.Pieces;
-            pieces = plan.Blocks * plan.Groups;
-            found = CountAbove(values, pieces, bound);
-            if (filtered && (found >= wanted || bound == 0))
-            {
-                // So many upper bounds are not below the cut, so that as many values are not below what it comes down to.
-                var contenders = found > wanted ? Selection.BelowAll(Cut(values, pieces, bound, wanted), _filter.LargestSlack) : 0;
-                candidates = Refine(input, entries, plan, MathF.Max(contenders, bound));
-                values = Pieces(candidates);
-                pieces = candidates.Pieces;
-                found = CountAbove(values, pieces, bound);
-            }
+            bound = Guess(input, wanted, hint, ref attempt);
+            entries = Entries(plan, input.Bias, bound, bounds: null);
+            _gemm.Multiply(input.Operands, plan, entries);
+            found = CountAbove(entries.Pieces, pieces, bound);
         }
         while (found < wanted && bound > 0);
 
-        var cut = found > wanted ? Cut(values, pieces, bound, wanted) : BelowAll;
-        if (filtered)
-        {
-            Assemble(candidates, cut, wanted, result);
-        }
-        else
-        {
-            Assemble(entries, plan, filtered, cut, wanted, result);
-        }
-
-        threshold = result.Count == 0 ? 0 : SmallestKept(values, pieces, cut, result.Count);
-        return true;
+        var cut = found > wanted ? Cut(entries.Pieces, pieces, bound, wanted) : -1;
+        Assemble(entries, plan, cut, wanted, result);
+        return result.Count == 0 ? 0 : SmallestKept(entries.Pieces, pieces, cut, result.Count);
     }
 
-    private bool FindAbove(in Input input, float* keepAbove, bool filtered, SparseBuffer result)
+    private void FindAbove(in Input input, float* keepAbove, SparseBuffer result)
     {
-        var plan = Plan(input, filtered);
-        var overflow = false;
-        var entries = Entries(plan, filtered, input.Bias, 0, keepAbove, &overflow);
-        Multiply(input, plan, filtered, entries);
-        if (overflow)
-        {
-            return GiveUpFilter();
-        }
-
-        if (filtered)
-        {
-            Assemble(Refine(input, entries, plan, BelowAll), BelowAll, long.MaxValue, result);
-        }
-        else
-        {
-            Assemble(entries, plan, filtered, BelowAll, long.MaxValue, result);
-        }
-
-        return true;
+        var plan = Plan(input, filtered: false);
+        var entries = Entries(plan, input.Bias, 0, keepAbove);
+        _gemm.Multiply(input.Operands, plan, entries);
+        Assemble(entries, plan, -1, long.MaxValue, result);
     }
 
-    private EntriesAbove Entries(in GemmPlan plan, bool filtered, float* bias, float bound, float* bounds, bool* overflow)
+    private EntriesAbove Entries(in GemmPlan plan, float* bias, float bound, float* bounds)
     {
-        var tileColumns = TileColumns(filtered);
+        var tileColumns = TileColumns(filtered: false);
         var panels = ((long)plan.Columns + tileColumns - 1) / tileColumns;
         return new EntriesAbove
         {
@@ -427,8 +326,23 @@ public sealed unsafe class CpuEncoder : IDisposable
             Groups = plan.Groups,
             Pieces = Pieces(plan.Blocks * plan.Groups),
             Runs = _runs.Get<byte>(panels * plan.Rows),
-            Limit = filtered ? FilteredEntries + (long)(FilteredShare * plan.BlockRows * plan.GroupColumns) : long.MaxValue,
-            Overflow = overflow,
+        };
+    }
+
+    // A bound for a batch's largest values. Too high a one leaves too few; each further one is lower, and above 0 is everything there is.
+    private float Guess(in Input input, long wanted, float hint, ref int attempt)
+    {
+        if (attempt == 0 && !(hint > 0 && float.IsFinite(hint)))
+        {
+            attempt++;
+        }
+
+        return attempt++ switch
+        {
+            0 => hint,
+            1 => GuessBound(input, 2.0 * wanted),
+            2 => GuessBound(input, 8.0 * wanted),
+            _ => 0,
         };
     }
 
@@ -461,18 +375,6 @@ public sealed unsafe class CpuEncoder : IDisposable
             Relu = true,
         });
         return (rows, columns, columnStep);
-    }
-
-    private double ShareAbove(in Input input, float* bounds)
-    {
-        var (rows, columns, columnStep) = Sample(input, out var values);
-        var above = 0L;
-        for (var i = 0L; i < (long)rows * columns; i++)
-        {
-            above += values[i] > (bounds == null ? 0 : bounds[i % columns * columnStep]) ? 1 : 0;
-        }
-
-        return above / ((double)rows * columns);
     }
 
     // A bound that about `wanted` values are above.
@@ -552,7 +454,7 @@ public sealed unsafe class CpuEncoder : IDisposable
             ? cut
             : BitConverter.Int32BitsToSingle(MinMax(values, pieces, cut).Min);
 
-    private void Assemble(in EntriesAbove entries, in GemmPlan plan, bool filtered, float cut, long wanted, SparseBuffer result)
+    private void Assemble(in EntriesAbove entries, in GemmPlan plan, float cut, long wanted, SparseBuffer result)
     {
         var cells = (long)plan.Rows * plan.Groups;
         var counts = _counts.Get<int>(2 * cells);
@@ -560,7 +462,7 @@ public sealed unsafe class CpuEncoder : IDisposable
         {
             Entries = entries,
             Plan = plan,
-            TileColumns = TileColumns(filtered),
+            TileColumns = TileColumns(filtered: false),
             Cut = cut,
             Above = counts,
             Equal = counts + cells,
@@ -569,54 +471,6 @@ public sealed unsafe class CpuEncoder : IDisposable
         var total = PieceAssembly.Place(plan.Rows, plan.Groups, wanted, assembly.Above, assembly.Equal, result.RowOffsets);
         result.EnsureCapacity(total);
         _gemm.Pool.Run(assembly.Pieces, new CopyEntries { Assembly = assembly, Indices = result.Indices, Values = result.Values });
-    }
-
-    private void Assemble(in CandidateRows candidates, float cut, long wanted, SparseBuffer result)
-    {
-        var rows = candidates.Rows;
-        var above = _counts.Get<int>(2L * rows);
-        var equal = above + rows;
-        _gemm.Pool.Run(candidates.Pieces, new CountRows { Candidates = candidates, Cut = cut, Above = above, Equal = equal });
-        var total = PieceAssembly.Place(rows, 1, wanted, above, equal, result.RowOffsets);
-        result.EnsureCapacity(total);
-        _gemm.Pool.Run(candidates.Pieces, new CopyRows
-        {
-            Candidates = candidates,
-            Cut = cut,
-            Starts = above,
-            Equal = equal,
-            Indices = result.Indices,
-            Values = result.Values,
-        });
-    }
-
-    // Brings the entries whose upper bounds are above something together by rows, and forms their values.
-    private CandidateRows Refine(in Input input, in EntriesAbove entries, in GemmPlan plan, float above)
-    {
-        _candidates.EnsureRows(plan.Rows);
-        Assemble(entries, plan, filtered: true, above, long.MaxValue, _candidates);
-        var candidates = new CandidateRows
-        {
-            Rows = plan.Rows,
-            Offsets = _candidates.RowOffsets,
-            Indices = _candidates.Indices,
-            Values = _candidates.Values,
-        };
-        _gemm.Pool.Run(
-            candidates.Pieces,
-            new RefineRows { Candidates = candidates, Exact = input.Exact, Bound = entries.Bound, Bounds = entries.Bounds });
-        return candidates;
-    }
-
-    private PieceEntries* Pieces(in CandidateRows candidates)
-    {
-        var pieces = _candidatePieces.Get<PieceEntries>(candidates.Pieces);
-        for (var i = 0; i < candidates.Pieces; i++)
-        {
-            pieces[i] = candidates.Entries(i);
-        }
-
-        return pieces;
     }
 
     private PieceEntries* Pieces(int count)

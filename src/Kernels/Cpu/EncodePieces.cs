@@ -54,12 +54,6 @@ internal readonly unsafe struct EntriesAbove : ITileSink
     /// <summary>[panels of columns][rows] how many entries a row of a tile has; a tile is no wider than a byte can count.</summary>
     public required byte* Runs { get; init; }
 
-    /// <summary>The most entries that a piece is wanted to have.</summary>
-    public required long Limit { get; init; }
-
-    /// <summary>Becomes true where there are more, and nothing of it can be used.</summary>
-    public required bool* Overflow { get; init; }
-
     public void Expect(int row, int column, int rows, int columns)
     {
     }
@@ -82,12 +76,6 @@ internal readonly unsafe struct EntriesAbove : ITileSink
                 : Selection.AppendAbove(Isa, tile + r * stride, bias, columns, Bounds + column, column, values, indices);
             runs[r] = (byte)added;
             count += added;
-        }
-
-        if (count > Limit)
-        {
-            *Overflow = true;
-            count = 0;
         }
 
         piece->Count = count;

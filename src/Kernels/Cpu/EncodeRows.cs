@@ -1,5 +1,103 @@
 namespace MonoLoss.Kernels.Cpu;
 
+/// <summary>Keeps the places whose upper bound is above a bound: one for all, or one a column.</summary>
+internal readonly unsafe struct CandidatesAbove : ITileSink
+{
+    // Where a place is in its piece: bits of the column, below those of the row.
+    private const int ColumnBits = 16;
+
+    public required GemmIsa Isa { get; init; }
+
+    public required float* Bias { get; init; }
+
+    /// <summary>The bound for all, not negative.</summary>
+    public required float Bound { get; init; }
+
+    /// <summary>One bound a column, or null.</summary>
+    public required float* Bounds { get; init; }
+
+    public required GemmPlan Plan { get; init; }
+
+    /// <summary>[blocks][groups], upper bounds and where in the piece they are.</summary>
+    public required PieceEntries* Pieces { get; init; }
+
+    /// <summary>The most places that a piece is wanted to have.</summary>
+    public required long Limit { get; init; }
+
+    /// <summary>Becomes true where there are more, and nothing of it can be used.</summary>
+    public required bool* Overflow { get; init; }
+
+    /// <summary>Row and column of a place.</summary>
+    public (int Row, int Column) PlaceOf(int piece, int index) => (
+        (piece / Plan.Groups * Plan.BlockRows) + (index >> ColumnBits),
+        (piece % Plan.Groups * Plan.GroupColumns) + (index & ((1 << ColumnBits) - 1)));
+
+    public void Begin(int block, int group, int row, int rows) => Pieces[(nint)block * Plan.Groups + group].Count = 0;
+
+    public void Expect(int row, int column, int rows, int columns)
+    {
+    }
+
+    public void Tile(int block, int group, int row, int column, int rows, int columns, float* tile, int stride)
+    {
+        var piece = Pieces + (nint)block * Plan.Groups + group;
+        var count = piece->Count;
+        piece->Reserve(count + rows * stride + Selection.Slack);
+        var bias = Bias == null ? null : Bias + column;
+        var index = ((row - (block * Plan.BlockRows)) << ColumnBits) + column - (group * Plan.GroupColumns);
+        for (var r = 0; r < rows; r++, index += 1 << ColumnBits)
+        {
+            var values = piece->Values + count;
+            var indices = piece->Indices + count;
+            count += Bounds == null
+                ? Selection.AppendAbove(Isa, tile + r * stride, bias, columns, Bound, index, values, indices)
+                : Selection.AppendAbove(Isa, tile + r * stride, bias, columns, Bounds + column, index, values, indices);
+        }
+
+        if (count > Limit)
+        {
+            *Overflow = true;
+            count = 0;
+        }
+
+        piece->Count = count;
+    }
+}
+
+/// <summary>Counts the candidates of each row and group whose upper bound is above a cut, or puts their columns where they belong.</summary>
+internal readonly unsafe struct GatherCandidates : IWork
+{
+    public required CandidatesAbove Candidates { get; init; }
+
+    public required float Cut { get; init; }
+
+    /// <summary>[rows][groups] the number of candidates, or where the next one goes.</summary>
+    public required int* Cells { get; init; }
+
+    /// <summary>Where columns go, or null to count.</summary>
+    public required int* Columns { get; init; }
+
+    public void Run(int index)
+    {
+        var entries = Candidates.Pieces[index];
+        var group = index % Candidates.Plan.Groups;
+        for (var i = 0L; i < entries.Count; i++)
+        {
+            if (entries.Values[i] > Cut)
+            {
+                var (row, column) = Candidates.PlaceOf(index, entries.Indices[i]);
+                var cell = (nint)row * Candidates.Plan.Groups + group;
+                if (Columns != null)
+                {
+                    Columns[Cells[cell]] = column;
+                }
+
+                Cells[cell]++;
+            }
+        }
+    }
+}
+
 /// <summary>The places that a filter has left, row by row, on their way to their values and the result.</summary>
 internal readonly unsafe struct CandidateRows
 {
