@@ -3,13 +3,14 @@ using MonoLoss.Kernels;
 namespace MonoLoss.Models;
 
 /// <summary>
-/// How much memory of a device a run takes: what is held throughout, what a batch takes on its way there and back, and what an evaluation
-/// takes beside them. The training features are not counted.
+/// How much memory of a device a run takes: what is held throughout, what a batch takes on its way there and back, what kernels need
+/// besides, and what an evaluation takes beside all that. The training features are not counted.
 /// </summary>
 /// <param name="config">The model.</param>
 /// <param name="batchSize">B.</param>
 /// <param name="activeARow">How many latents of a row are stored; null for what is usual at the start of training.</param>
-internal sealed class TrainingMemory(SaeConfig config, int batchSize, double? activeARow = null)
+/// <param name="dead">How many latents are dead; null for all, which is the most that the auxiliary loss can take.</param>
+internal sealed class TrainingMemory(SaeConfig config, int batchSize, double? activeARow = null, int? dead = null)
 {
     private const long Float = sizeof(float);
     private const long Double = sizeof(double);
@@ -18,6 +19,15 @@ internal sealed class TrainingMemory(SaeConfig config, int batchSize, double? ac
     private const double VanillaActive = 0.5;
     private const double JumpReLUActive = 1.0 / 16;
 
+    // As the ILGPU device has it: pre-activations at once and rows of them, latents a row to begin with, from which share on sparse
+    // matrices are written out, parts that long latents are cut into, and bytes of MonoScore's terms a latent.
+    private const long PreActivations = 8 << 20;
+    private const int FewestRows = 1024;
+    private const int GuessedLatents = 64;
+    private const double DenseShare = 1.0 / 8;
+    private const int PartLength = 128;
+    private const int TermBytes = 64;
+
     // What sizes are suggested in multiples of.
     private const int BatchStep = 128;
     private const int LatentStep = 1024;
@@ -25,24 +35,16 @@ internal sealed class TrainingMemory(SaeConfig config, int batchSize, double? ac
     private readonly long _b = batchSize;
     private readonly long _d = config.Dimension;
     private readonly long _m = config.Latents;
+    private readonly long _dead = dead ?? config.Latents;
 
     /// <summary>Bytes of a whole run.</summary>
     public long Bytes => Parameters + Batch + Latents + Auxiliary + Scratch + Evaluation;
 
-    private bool IsTwoMatrices => config.Architecture != Architecture.TopK || config.Untied;
+    private bool HasThreshold => config.Architecture is Architecture.JumpReLU or Architecture.Vanilla;
 
-    private bool HasAuxiliary => config.Architecture is Architecture.BatchTopK or Architecture.TopK && config.AuxCoefficient > 0;
+    private bool HasCenter => config.Architecture != Architecture.JumpReLU;
 
-    /// <summary>Values, gradients and two moments; sums of the gradients' squares a row; counters of silent batches.</summary>
-    private long Parameters
-    {
-        get
-        {
-            var matrices = IsTwoMatrices ? 2 : 1;
-            var vectors = _d + (config.Architecture == Architecture.JumpReLU ? 3 * _m : _m);
-            return (4 * Float * ((matrices * _m * _d) + vectors)) + (matrices * Double * _m) + (2 * Float * _m);
-        }
-    }
+    private bool HasAuxiliary => !HasThreshold && config.AuxCoefficient > 0;
 
     /// <summary>N, the latents stored.</summary>
     private long Places => (long)(_b * (activeARow ?? config.Architecture switch
@@ -52,58 +54,52 @@ internal sealed class TrainingMemory(SaeConfig config, int batchSize, double? ac
         _ => config.K,
     }));
 
-    /// <summary>Matrices of B×D: the batch, its layer norm, what the encoder sees, the reconstruction with its gradient before and after the norm is undone.</summary>
-    private long Batch
+    /// <summary>As many of the auxiliary loss.</summary>
+    private long AuxiliaryPlaces =>
+        HasAuxiliary ? _b * Math.Min(config.AuxK ?? (config.Architecture == Architecture.TopK ? config.K : 512), _dead) : 0;
+
+    /// <summary>Values, gradients and two moments; sums of the gradients' squares a row; counters of silent batches, and a list of them.</summary>
+    private long Parameters
     {
         get
         {
-            var matrices = 1 + (config.NormalizesInput ? 1 + 3 : 0) + (config.Architecture != Architecture.JumpReLU ? 1 : 0) + 2;
-            return Float * _b * _d * matrices;
+            var matrices = config.Architecture == Architecture.TopK && !config.Untied ? 1 : 2;
+            var vectors = _d + (config.Architecture == Architecture.JumpReLU ? 3 * _m : _m);
+            return (4 * Float * ((matrices * _m * _d) + vectors)) + (matrices * Double * _m) + (2 * Float * _m);
         }
     }
 
-    /// <summary>A batch's sparse latents with their gradient, by row and by column; JumpReLU's pre-activations.</summary>
-    private long Latents => Sparse(Places) + (config.Architecture == Architecture.JumpReLU ? Float * Places : 0);
+    /// <summary>Matrices of B×D: the batch, what the encoder sees of it, and the reconstruction and its gradient, before and after the layer norm is undone.</summary>
+    private long Batch => Matrices(1 + (HasCenter ? 1 : 0) + 2 + (config.NormalizesInput ? 1 + 3 : 0));
 
-    /// <summary>The auxiliary loss, if all latents are dead: the encoder's rows once more, sparse latents, and matrices of B×D.</summary>
-    private long Auxiliary
-    {
-        get
-        {
-            if (!HasAuxiliary)
-            {
-                return 0;
-            }
+    /// <summary>A batch's sparse latents, JumpReLU's pre-activations, and sums of MonoLoss.</summary>
+    private long Latents => Sparse(Places)
+        + (config.Architecture == Architecture.JumpReLU ? Float * Places : 0)
+        + (config.MonoCoefficient > 0 ? (Double * (_b + _d)) + (Float * _m) : 0);
 
-            var k = Math.Min(config.AuxK ?? (config.Architecture == Architecture.TopK ? config.K : 512), _m);
-            var matrices = config.Architecture == Architecture.TopK ? 1 + 5 : 1 + 4;
-            return (Float * _m * _d) + Sparse(_b * k) + (Float * _b * _d * matrices);
-        }
-    }
+    /// <summary>The auxiliary loss: the encoder's rows of dead latents, sparse latents, and matrices of B×D.</summary>
+    private long Auxiliary => !HasAuxiliary ? 0
+        : (Float * _dead * _d) + Sparse(AuxiliaryPlaces) + Matrices(config.Architecture == Architecture.TopK ? 6 : 5);
 
-    /// <summary>What kernels need besides: pre-activations of some rows, candidates of the selection, values by column.</summary>
+    /// <summary>What kernels need: pre-activations of some rows, candidates of the selection, values by column, parts of long latents.</summary>
     private long Scratch
     {
         get
         {
-            const long PreActivations = 8 << 20;
-            const int FewestRows = 1024;
-            var rows = Math.Min(_b, Math.Max(PreActivations / _m, FewestRows));
-            var candidates = config.Architecture == Architecture.BatchTopK ? 4 * Float * Places : 0;
-            var bitmap = 2 * Float * _m * ((_b + 31) / 32);
-            return (Float * rows * _m) + candidates + bitmap + (4 * Float * Places);
+            var places = Math.Max(Places, AuxiliaryPlaces);
+            var pre = Math.Min(_b, Math.Max(PreActivations / _m, FewestRows)) * _m;
+            var candidates = config.Architecture == Architecture.BatchTopK ? 2 * Math.Min(2 * Math.Max(Places, 1), _b * _m) : 0;
+            var bitmap = 2 * _m * ((_b + 31) / 32);
+            var mono = config.MonoCoefficient > 0 ? (2 * Float * Places) + (TermBytes * _m) : 0;
+            return (Float * (pre + candidates + bitmap + (3 * places))) + mono + Visits(places);
         }
     }
 
-    /// <summary>The sums of MonoScore of a dataset, and a batch encoded and decoded beside training's.</summary>
-    private long Evaluation
-    {
-        get
-        {
-            var matrices = 1 + (config.Architecture != Architecture.JumpReLU ? 1 : 0) + (config.NormalizesInput ? 2 : 1);
-            return (Double * _m * (_d + 8)) + (Float * _b * _d * matrices) + Sparse(Places);
-        }
-    }
+    /// <summary>
+    /// The sums of MonoScore of a dataset, and a batch encoded and decoded beside training's.
+    /// </summary>
+    private long Evaluation => (Double * _m * (_d + 8)) + Matrices(1 + (HasCenter ? 1 : 0) + (config.NormalizesInput ? 2 : 1))
+        + Sparse(Places);
 
     /// <summary>Checks that a run fits.</summary>
     /// <param name="device">Where it is to run.</param>
@@ -159,6 +155,24 @@ internal sealed class TrainingMemory(SaeConfig config, int batchSize, double? ac
         return low * step;
     }
 
-    /// <summary>A sparse matrix of so many places: index, value, gradient, and row and place by column.</summary>
-    private long Sparse(long places) => (5 * Float * places) + (Float * (_b + _m));
+    private long Matrices(int count) => count * Float * _b * _d;
+
+    /// <summary>A sparse matrix of so many places: index, value and gradient, row and place by column. A threshold lists as many as there is room for.</summary>
+    private long Sparse(long places)
+    {
+        var listed = HasThreshold ? Math.Max(places, _b * Math.Min(GuessedLatents, _m)) : places;
+        return (2 * Float * listed) + (3 * Float * places) + (Float * (_b + _m));
+    }
+
+    /// <summary>Backwards, latents with many places are visited in parts; matrices that are nearly dense are written out.</summary>
+    private long Visits(long places)
+    {
+        if (places > DenseShare * _b * _m)
+        {
+            return (Float * _b * _m) + (config.MonoCoefficient > 0 ? Float * _m * _d : 0);
+        }
+
+        var length = Math.Max(PartLength, 4 * places / _m);
+        return Math.Min(_b, places) > length ? 2 * Float * _d * (2 * places / length) : 0;
+    }
 }

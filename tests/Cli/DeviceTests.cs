@@ -1,3 +1,6 @@
+#if ILGPU
+using MonoLoss.Data.Parquet;
+#endif
 using MonoLoss.Tests.Data;
 
 namespace MonoLoss.Tests.Cli;
@@ -45,4 +48,24 @@ public sealed class DeviceTests : IDisposable
 #endif
     public void NoSuchDevice(string options, params string[] words) =>
         Monoloss.Run(["train", "--train", RunFiles.Write(_folder), "--out", _folder["run"], .. options.Split(' ')]).Refused(words);
+
+#if ILGPU
+    [Fact]
+    public void TheSimulationScoresAsTheProcessorDoes()
+    {
+        var features = RunFiles.Write(_folder["x.parquet"], RunFiles.Features(40, 6), 6);
+        var activations = RunFiles.Write(_folder["z.parquet"], RunFiles.Features(40, 5, seed: 2), 5);
+        double[] Scores(string device)
+        {
+            Monoloss.Run("score", "--features", features, "--activations", activations, "--device", device, "--out", _folder[device]).Succeeded();
+            using var file = ParquetFile.Open(_folder[device]);
+            return file.ReadColumn<double>("mono_score", 0).Values;
+        }
+
+        foreach (var (expected, actual) in Scores("cpu").Zip(Scores("ilgpu-cpu")))
+        {
+            Assert.Equal(expected, actual, 1e-6);
+        }
+    }
+#endif
 }

@@ -1,3 +1,4 @@
+using MonoLoss.Autodiff;
 using MonoLoss.Data;
 using MonoLoss.Kernels.Cpu;
 using MonoLoss.Models;
@@ -84,5 +85,51 @@ public sealed class FeedTests : IDisposable
             {
             }
         });
+    }
+
+    /// <summary>Training whose features stay on the device waits for it a few times a step, and ends in the bits of training that copies them.</summary>
+    [Fact]
+    public void TrainingEndsInTheSameBits()
+    {
+        const int Steps = 2;
+        const int MostWaits = 6;
+        var device = _ilgpu.Device;
+        var options = new BatchOptions { BatchSize = Batch, MemoryBytes = 1 << 20 };
+        using var host = new HostFeed(device, _set, BatchSource.Create(_set, options));
+        using var resident = new ResidentFeed(device, _set, new InMemoryBatchSource(_set, options));
+        using var uploading = new UploadingFeed(device, _set, BatchSource.Create(_set, options));
+        var expected = Train(host, out _);
+        Assert.Equal(expected, Train(uploading, out _));
+        Assert.Equal(expected, Train(resident, out var waits));
+        // The numbers of a batch's rows, of latents kept, of silent ones and of dead ones, the gradient's norm, and the losses.
+        Assert.InRange(waits, 1, MostWaits);
+
+        List<float> Train(BatchFeed feed, out long waits)
+        {
+            using var model = SparseAutoencoder.Create(
+                device,
+                new SaeConfig { Architecture = Architecture.BatchTopK, Dimension = _set.Dimension, Latents = 24, K = 2, MonoCoefficient = 0.1 });
+            model.Initialize(new Random(1));
+            using var tape = new Tape(device);
+            using var adam = new Adam(device, model.Parameters);
+            var losses = new List<float>();
+            waits = 0;
+            feed.StartEpoch(0);
+            for (var step = 0; step < Steps; step++)
+            {
+                waits = device.Waits;
+                var x = feed.Next()!;
+                tape.Reset();
+                var loss = model.Loss(tape, x, deadAfter: 100, batchMonoLoss: true);
+                tape.Backward(loss.Total);
+                adam.Step(1e-3f, 1e-8f, 1);
+                model.CountDead(100);
+                losses.AddRange(
+                    [(float)loss.Total.Read(), (float)loss.Reconstruction.Read(), (float)loss.Mono!.MeanScore.Read(), (float)loss.L0.Read()]);
+                waits = device.Waits - waits;
+            }
+
+            return [.. losses, .. model.Parameters.SelectMany(parameter => parameter.Value.ToArray())];
+        }
     }
 }

@@ -1,0 +1,76 @@
+using System.Text.RegularExpressions;
+using MonoLoss.Autodiff;
+using MonoLoss.Kernels;
+using MonoLoss.Kernels.Ilgpu;
+using MonoLoss.Models;
+using MonoLoss.Tests.Cli;
+
+namespace MonoLoss.Tests.Kernels.Ilgpu;
+
+/// <summary>The estimate of a run's memory against what the device's pool is asked for.</summary>
+[Collection(IlgpuTests.Name)]
+public sealed class TrainingMemoryTests
+{
+    private const double Tolerance = 0.15;
+
+    [Theory]
+    [InlineData(Architecture.BatchTopK, 4)]
+    [InlineData(Architecture.TopK, 4)]
+    [InlineData(Architecture.JumpReLU, 0)]
+    [InlineData(Architecture.Vanilla, 0)]
+    public void TheEstimateIsWhatTheRunTakes(Architecture architecture, int k)
+    {
+        const int b = 24, d = 96, m = 64;
+        var config = new SaeConfig
+        {
+            Architecture = architecture,
+            Dimension = d,
+            Latents = m,
+            K = k,
+            MonoCoefficient = 0.1,
+            Bandwidth = 0.3,
+        };
+        using var device = IlgpuDevice.OpenSimulation();
+        var rows = RunFiles.Features(b, d);
+        using (var model = SparseAutoencoder.Create(device, config))
+        using (var tape = new Tape(device))
+        using (var adam = new Adam(device, model.Parameters))
+        using (var x = device.Tensor(b, d).Set(rows))
+        {
+            model.Initialize(new Random(1));
+            var loss = model.Loss(tape, x, deadAfter: 1, batchMonoLoss: true);
+            tape.Backward(loss.Total);
+            adam.Step(1e-3f, 1e-8f, model.DefaultMaxGradientNorm);
+            model.CountDead(1);
+            using var evaluation = new Evaluation(model, classes: 0);
+            using var batch = device.Tensor(b, d).Set(rows);
+            evaluation.Add(batch, []);
+            evaluation.Finish();
+            var peak = device.Pool.Peak;
+            using var list = device.Allocate<int>(0);
+            // TopK counts a batch that a latent fired in as one.
+            var dead = device.ListSilent(model.SilentBatches, architecture == Architecture.TopK ? 2 : 1, list);
+            var estimate = new TrainingMemory(config, b, loss.L0.Read(), dead).Bytes;
+            Assert.InRange(estimate, (1 - Tolerance) * peak, (1 + Tolerance) * peak);
+        }
+    }
+
+    [Fact]
+    public void WhatIsSuggestedFits()
+    {
+        using var device = IlgpuDevice.OpenSimulation(1L << 30);
+        var config = new SaeConfig { Architecture = Architecture.BatchTopK, Dimension = 768, Latents = 65536 };
+        var message = Assert.Throws<ConfigurationException>(() => TrainingMemory.Check(device, config, 8192)).Message;
+        var match = Regex.Match(message, "^ilgpu-cpu has 1 GiB, 1 GiB free; batch_topk with 65536 latents and batch 8192 needs .* GiB: (.*) would fit$");
+        Assert.True(match.Success, message);
+        // 65536 latents are too many for any batch.
+        var latents = int.Parse(Assert.Single(Regex.Matches(match.Groups[1].Value, @"^--latents (\d+)$")).Groups[1].Value);
+        Assert.InRange(TrainingMemory.Check(device, config with { Latents = latents }, 8192), 0, 1L << 30);
+
+        config = config with { Latents = 8192 };
+        message = Assert.Throws<ConfigurationException>(() => TrainingMemory.Check(device, config, 65536)).Message;
+        match = Regex.Match(message, @"GiB: --batch-size (\d+) would fit$");
+        Assert.True(match.Success, message);
+        Assert.InRange(TrainingMemory.Check(device, config, int.Parse(match.Groups[1].Value)), 0, 1L << 30);
+    }
+}
