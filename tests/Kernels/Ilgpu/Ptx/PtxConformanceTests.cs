@@ -42,5 +42,6 @@ public sealed class PtxGemmTileTests(PtxFixture ptx) : GemmTileTests(ptx.Device)
     [Theory]
     [InlineData(1, 140, 132, 36)]
     [InlineData(2, 72, 200, 100)]
-    public void TensorCoresMakeTheProduct(int splits, int m, int n, int k) => EveryTileAndSplitIsTheProduct(GemmTile.Tensor, splits, m, n, k);
+    public void TensorCoresMakeTheProduct(int splits, int m, int n, int k) =>
+        EveryTileAndSplitIsTheProduct(GemmTile.Tensor, splits, m, n, k);
 }

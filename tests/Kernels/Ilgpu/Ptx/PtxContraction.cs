@@ -8,8 +8,8 @@ internal static class PtxContraction
 {
     public static void Apply(List<PtxStatement> statements)
     {
-        var uses = statements.SelectMany(Reads).GroupBy(name => name).ToDictionary(group => group.Key, group => group.Count());
-        var writes = statements.Select(Written).OfType<string>().GroupBy(name => name).ToDictionary(group => group.Key, group => group.Count());
+        var uses = statements.SelectMany(Reads).CountBy(name => name).ToDictionary();
+        var writes = statements.Select(Written).OfType<string>().CountBy(name => name).ToDictionary();
         var contracted = new HashSet<PtxStatement>();
         for (var i = 0; i < statements.Count; i++)
         {
@@ -26,9 +26,13 @@ internal static class PtxContraction
                     }
 
                     // a·b + c, a·b − c or c − a·b; the last two in words of the interpreter's own.
-                    var opcode = sum.Opcode.StartsWith("add", StringComparison.Ordinal) ? "fma.rn" : factor == 1 ? "fms.rn" : "fnma.rn";
+                    var opcode = sum.IsOf("add") ? "fma.rn" : factor == 1 ? "fms.rn" : "fnma.rn";
                     var (a, b) = (statements[at].Operands[1], statements[at].Operands[2]);
-                    statements[i] = sum with { Opcode = opcode + sum.Opcode[3..], Operands = [sum.Operands[0], a, b, sum.Operands[3 - factor]] };
+                    statements[i] = sum with
+                    {
+                        Opcode = opcode + sum.Opcode[3..],
+                        Operands = [sum.Operands[0], a, b, sum.Operands[3 - factor]],
+                    };
                     contracted.Add(statements[at]);
                     break;
                 }
@@ -42,7 +46,7 @@ internal static class PtxContraction
     private static int Product(List<PtxStatement> statements, int sum, string register, string opcode)
     {
         var written = new HashSet<string>();
-        for (var i = sum - 1; i >= 0 && statements[i].Label is null && !statements[i].Opcode.StartsWith("bra", StringComparison.Ordinal); i--)
+        for (var i = sum - 1; i >= 0 && statements[i].Label is null && !statements[i].IsOf("bra"); i--)
         {
             if (Written(statements[i]) == register)
             {
@@ -55,8 +59,7 @@ internal static class PtxContraction
         return -1;
     }
 
-    private static bool Writes(PtxStatement statement) => !statement.Opcode.StartsWith("st.", StringComparison.Ordinal)
-        && !statement.Opcode.StartsWith("red.", StringComparison.Ordinal) && !statement.Opcode.StartsWith("bra", StringComparison.Ordinal);
+    private static bool Writes(PtxStatement statement) => !statement.IsOf("st") && !statement.IsOf("red") && !statement.IsOf("bra");
 
     private static string? Written(PtxStatement statement) =>
         Writes(statement) && statement.Operands.Count > 0 && statement.Operands[0].StartsWith('%') ? statement.Operands[0] : null;
@@ -64,5 +67,6 @@ internal static class PtxContraction
     private static IEnumerable<string> Reads(PtxStatement statement) =>
         statement.Operands.Skip(Writes(statement) ? 1 : 0).SelectMany(Names);
 
-    private static IEnumerable<string> Names(string operand) => operand.Split('{', '}', '[', ']', ',', '+', ' ', '|').Where(name => name.StartsWith('%'));
+    private static IEnumerable<string> Names(string operand) =>
+        operand.Split('{', '}', '[', ']', ',', '+', ' ', '|').Where(name => name.StartsWith('%'));
 }

@@ -55,7 +55,8 @@ internal sealed unsafe class PtxExecutor(bool contract = true) : IKernelExecutor
         if (grid.GroupCount < 1 || grid.Groups.Y > 65535 || grid.Groups.Z > 65535 || grid.ThreadCount is < 1 or > 1024
             || (text.MaxThreads > 0 && grid.ThreadCount > text.MaxThreads) || text.StaticShared + grid.DynamicShared > LargestShared)
         {
-            throw new PtxFault($"{text.Name}: {grid} cannot be launched (up to {text.MaxThreads} threads, {text.StaticShared} bytes of static shared memory)");
+            throw new PtxFault(
+                $"{text.Name}: {grid} cannot be launched (compiled for {text.MaxThreads} threads, {text.StaticShared} bytes of shared memory)");
         }
 
         var global = new PtxGlobal(views);
@@ -82,7 +83,9 @@ internal sealed unsafe class PtxExecutor(bool contract = true) : IKernelExecutor
         }
     }
 
-    /// <summary>An argument as PTX lays it out: fields one after another, each at a multiple of its size; a view is a pointer and a length.</summary>
+    /// <summary>
+    /// An argument as PTX lays it out: fields one after another, each at a multiple of its size; a view is a pointer and a length.
+    /// </summary>
     private static void Append(object argument, List<byte> bytes, List<(long, long)> views)
     {
         Pad(bytes, Alignment(argument.GetType()));

@@ -75,9 +75,14 @@ internal sealed unsafe class PtxGlobal : IPtxSpace
         for (var word = first; word < first + (size / 4); word++)
         {
             var (reader, writer) = (buffer.Readers[word], buffer.Writers[word]);
-            if (changes && ((writer != 0 && writer != me) || (reader != 0 && reader != me)))
+            if (changes && writer != 0 && writer != me)
             {
-                throw warp.Fault(instruction, lane, writer != 0 && writer != me ? $"overwrites what {Name(writer)} wrote" : $"overwrites what {Name(reader)} read");
+                throw warp.Fault(instruction, lane, $"overwrites what {Name(writer)} wrote");
+            }
+
+            if (changes && reader != 0 && reader != me)
+            {
+                throw warp.Fault(instruction, lane, $"overwrites what {Name(reader)} read");
             }
 
             buffer.Writers[word] = me;
@@ -92,7 +97,8 @@ internal sealed unsafe class PtxGlobal : IPtxSpace
             var (reader, writer) = (buffer.Readers[word], buffer.Writers[word]);
             if ((writer is not (0 or Atomic) && writer != me) || (reader != 0 && reader != me))
             {
-                throw warp.Fault(instruction, lane, $"atomically changes what {Name(writer is 0 or Atomic ? reader : writer)} reads or writes");
+                var other = Name(writer is 0 or Atomic ? reader : writer);
+                throw warp.Fault(instruction, lane, $"atomically changes what {other} reads or writes");
             }
 
             buffer.Writers[word] = Atomic;
@@ -114,7 +120,7 @@ internal sealed unsafe class PtxGlobal : IPtxSpace
         var nearest = _buffers.MinBy(buffer => address < buffer.Start ? buffer.Start - address : address - buffer.End);
         return nearest is null
             ? "there is no global memory"
-            : $"address {address:x} is in no argument; the nearest one has {nearest.End - nearest.Start} bytes, and this is byte {address - nearest.Start}";
+            : $"address {address:x} is in no argument: byte {address - nearest.Start} of one that has {nearest.End - nearest.Start}";
     }
 
     /// <summary>Memory of one or of overlapping arguments. A group's number is one more than its index; 0 is nobody.</summary>

@@ -1,6 +1,3 @@
-using System.Numerics;
-using System.Runtime.InteropServices;
-
 namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
 
 /// <summary>Groups and their threads in three dimensions, and bytes of dynamic shared memory.</summary>

@@ -40,7 +40,7 @@ internal static class PtxOperations
     public readonly struct Exp2<T> : IUnary<T, T> where T : IExponentialFunctions<T> { public static T Apply(T a) => T.Exp2(a); }
     public readonly struct Log2<T> : IUnary<T, T> where T : ILogarithmicFunctions<T> { public static T Apply(T a) => T.Log2(a); }
 
-    /// <summary>Between integers the low bits, from floats to integers towards zero, clamped and 0 for NaN; between floats the nearest.</summary>
+    /// <summary>Between integers the low bits; from floats to integers towards zero, clamped, and 0 for NaN; between floats the nearest.</summary>
     public readonly struct Convert<TA, TD> : IUnary<TA, TD>
         where TA : INumber<TA>
         where TD : INumber<TD>
@@ -53,7 +53,8 @@ internal static class PtxOperations
     public readonly struct Subtract<T> : IBinary<T, T, T> where T : INumber<T> { public static T Apply(T a, T b) => a - b; }
     public readonly struct Multiply<T> : IBinary<T, T, T> where T : INumber<T> { public static T Apply(T a, T b) => a * b; }
     public readonly struct MultiplyWide<T, TD> : IBinary<T, T, TD>
-        where T : INumber<T> where TD : INumber<TD> { public static TD Apply(T a, T b) => TD.CreateTruncating(a) * TD.CreateTruncating(b); }
+        where T : INumber<T>
+        where TD : INumber<TD> { public static TD Apply(T a, T b) => TD.CreateTruncating(a) * TD.CreateTruncating(b); }
     public readonly struct Divide<T> : IBinary<T, T, T> where T : INumber<T> { public static T Apply(T a, T b) => a / b; }
     public readonly struct Remainder<T> : IBinary<T, T, T> where T : INumber<T> { public static T Apply(T a, T b) => a % b; }
 

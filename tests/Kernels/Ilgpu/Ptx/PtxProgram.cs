@@ -119,7 +119,9 @@ internal sealed class PtxProgram
                 : long.Parse(digits, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
         }
 
-        return long.TryParse(literal, CultureInfo.InvariantCulture, out var signed) ? signed : (long)ulong.Parse(literal, CultureInfo.InvariantCulture);
+        return literal.StartsWith('-')
+            ? long.Parse(literal, CultureInfo.InvariantCulture)
+            : (long)ulong.Parse(literal, CultureInfo.InvariantCulture);
     }
 
     private int Take(PtxType type)

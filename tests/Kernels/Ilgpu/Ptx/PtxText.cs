@@ -10,7 +10,8 @@ internal readonly record struct PtxType(char Kind, int Bits)
 
     public int Bytes => Bits / 8;
 
-    public static PtxType Parse(string name) => name == "pred" ? Predicate : new(name[0], int.Parse(name.AsSpan(1), CultureInfo.InvariantCulture));
+    public static PtxType Parse(string name) =>
+        name == "pred" ? Predicate : new(name[0], int.Parse(name.AsSpan(1), CultureInfo.InvariantCulture));
 
     /// <summary>Whether a register declared so may stand where an instruction of another type wants one: as the PTX ISA has it.</summary>
     public bool Fits(PtxType instruction) =>
@@ -20,7 +21,12 @@ internal readonly record struct PtxType(char Kind, int Bits)
 }
 
 /// <summary>An instruction as it is written, or a label (then there is no opcode).</summary>
-internal sealed record PtxStatement(int Line, string? Label, string? Guard, bool GuardNegated, string Opcode, IReadOnlyList<string> Operands, string Text);
+internal sealed record PtxStatement(
+    int Line, string? Label, string? Guard, bool GuardNegated, string Opcode, IReadOnlyList<string> Operands, string Text)
+{
+    /// <summary>Whether its opcode begins so, as <c>st.global.f32</c> does with <c>st</c>.</summary>
+    public bool IsOf(string opcode) => Opcode.Split('.')[0] == opcode;
+}
 
 /// <summary>Where something declared lies.</summary>
 internal readonly record struct PtxPlace(int Offset, int Size);
@@ -69,7 +75,7 @@ internal sealed partial class PtxText
             {
                 dynamicShared.Add(SharedArray().Match(line).Groups[2].Value);
             }
-            else if (i > entry && line.Length > 0 && line is not ("{" or "}" or "(" or ")") && !line.StartsWith("//", StringComparison.Ordinal))
+            else if (i > entry && line is not ("" or "{" or "}" or "(" or ")") && !line.StartsWith("//", StringComparison.Ordinal))
             {
                 text.Add(line, i + 1);
             }
@@ -106,7 +112,8 @@ internal sealed partial class PtxText
         }
         else if (line.StartsWith(".maxntid", StringComparison.Ordinal))
         {
-            MaxThreads = line[".maxntid".Length..].Split(',').Aggregate(1, (product, size) => product * int.Parse(size, CultureInfo.InvariantCulture));
+            MaxThreads = line[".maxntid".Length..].Split(',')
+                .Aggregate(1, (product, size) => product * int.Parse(size, CultureInfo.InvariantCulture));
         }
         else if (Label().Match(line) is { Success: true } label)
         {

@@ -62,7 +62,8 @@ internal sealed unsafe class PtxWarp : IDisposable
         where T : unmanaged => (T*)(_registers + offset);
 
     public PtxFault Fault(PtxInstruction instruction, int lane, string message) => new(
-        $"{_program.Text.Name}, group {Group.Index}, warp {Index}, lane {lane}, line {instruction.Statement.Line}: {instruction.Statement.Text}: {message}");
+        $"{_program.Text.Name}, group {Group.Index}, warp {Index}, lane {lane}, line {instruction.Statement.Line}: {message}\n"
+        + instruction.Statement.Text);
 
     /// <summary>Begins at the first instruction.</summary>
     /// <param name="special">What special registers hold, by name and lane.</param>
@@ -110,7 +111,7 @@ internal sealed unsafe class PtxWarp : IDisposable
                     _next++;
                     break;
                 case PtxFlow.UniformBranch when mask != 0 && mask != _active:
-                    throw Fault(instruction, BitOperations.TrailingZeroCount(mask), "the branch is said to be uniform, but not all lanes take it");
+                    throw Fault(instruction, BitOperations.TrailingZeroCount(mask), "said to be uniform, but not all lanes take it");
                 case PtxFlow.Branch or PtxFlow.UniformBranch:
                     Branch(instruction, mask);
                     break;
