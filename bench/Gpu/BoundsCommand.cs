@@ -34,14 +34,13 @@ internal sealed class BoundsCommand : GpuOptions
 
     private void PrintKernels()
     {
-        var table = new Table("kernel", "MB", "of the least", "MB through L2", "GFLOP", "at least µs", "bound by");
+        var table = new Table("kernel", "MB", "MB through L2", "GFLOP", "at least µs", "bound by");
         foreach (var kernel in KernelBound.Kernels())
         {
             var bound = KernelBound.Of(kernel, this);
             table.Add(
                 KernelBound.Name(kernel),
                 Format(bound.Bytes / 1e6, "0.00"),
-                Format(bound.Bytes / bound.LeastBytes, "0.00"),
                 Format(bound.CachedBytes / 1e6),
                 Format(bound.Flops / 1e9, "0.00"),
                 Format(bound.Seconds * 1e6),

@@ -16,7 +16,7 @@ internal static class ColumnIndexKernels
     public const int Block = 32;
 
     /// <summary>Sets the bit of every place, a warp a row. Bits are only ever set, so that the order cannot show.</summary>
-    [Kernel("4*(N + B)", CachedBytes = "32*N")]
+    [Kernel("4*(N + B)", CachedBytes = "32*N", ResidentBytes = "8*N")]
     public static void SetBits(ArrayView<int> rowOffsets, ArrayView<int> indices, ArrayView<int> words, int rows, int columns)
     {
         var row = Grid.GlobalIndex.X / Warp.WarpSize;
@@ -34,7 +34,7 @@ internal static class ColumnIndexKernels
     }
 
     /// <summary>How many places each block of rows finds before it in its column, and the column in all, a thread a column.</summary>
-    [Kernel("4*M", CachedBytes = "B*M/4")]
+    [Kernel("4*M", CachedBytes = "B*M/4", ResidentBytes = "B*M/4")]
     public static void CountColumns(ArrayView<int> words, ArrayView<int> before, ArrayView<int> counts, int columns)
     {
         var column = Grid.GlobalIndex.X;
@@ -66,7 +66,7 @@ internal static class ColumnIndexKernels
     }
 
     /// <summary>Writes every place where it belongs in its column, a warp a row.</summary>
-    [Kernel("4*(N + B) + 8*N + 4*M", CachedBytes = "5*32*N")]
+    [Kernel("12*N + 4*B + 4*M", CachedBytes = "5*32*N", ResidentBytes = "8*N")]
     public static void ListPlaces(
         ArrayView<int> rowOffsets,
         ArrayView<int> indices,

@@ -13,7 +13,7 @@ internal static class DatasetMonoKernels
     private const int PlacesTogether = IlgpuDevice.GroupSize / ColumnsPerGroup;
 
     /// <summary>Sums, extremes and counts of a batch's values, a warp a latent.</summary>
-    [Kernel("8*N + 120*M", "4*N", CachedBytes = "32*N")]
+    [Kernel("8*N + 90*M", "6*N", CachedBytes = "32*N + 256*M")]
     public static void AddValues(ArrayView<int> offsets, ArrayView<int> placeOf, ArrayView<float> values, DatasetSums<double> sums)
     {
         var m = ((Grid.IdxX * Group.DimX) + Group.IdxX) / Warp.WarpSize;
@@ -82,7 +82,7 @@ internal static class DatasetMonoKernels
     /// Σ z·p of a batch, a group 64 columns of a latent, four places at once: one that fires on all rows keeps no group busy for
     /// longer than the other latents keep the rest of the GPU.
     /// </summary>
-    [Kernel("16*M*D + 4*B*D + 12*N", "2*N*D", CachedBytes = "4*N*D")]
+    [Kernel("16*M*D + 4*B*D + 12*N", "2*N*D + 5*M*D", CachedBytes = "4*N*D + 64*N + 8*M*D")]
     [KernelInstance(typeof(Float1), typeof(Double1))]
     [KernelInstance(typeof(Float4), typeof(Double4))]
     public static void AddDirections<T, TSums>(
@@ -139,7 +139,7 @@ internal static class DatasetMonoKernels
     }
 
     /// <summary>The scores from the sums, a warp a latent.</summary>
-    [Kernel("8*M*D + 64*M", "5*M*D")]
+    [Kernel("8*M*D + 64*M", "8*M*D")]
     [KernelInstance(typeof(Float1), typeof(Double1))]
     [KernelInstance(typeof(Float4), typeof(Double4))]
     public static void FinishScores<T, TSums>(DatasetSums<TSums> sums, int columns, ArrayView<double> scores)
@@ -171,7 +171,7 @@ internal static class DatasetMonoKernels
     /// factor·∂score/∂z at every place of a batch: a group a latent, and for long ones, after those, a group a part
     /// (<see cref="LatentPart"/>).
     /// </summary>
-    [Kernel("8*M*D + 4*B*D + 28*N", "2*N*D", CachedBytes = "4*N*D")]
+    [Kernel("8*M*D + 4*B*D + 28*N", "2*N*D + 8*M*D", CachedBytes = "4*N*D + 96*N + 8*M*D")]
     [KernelInstance(typeof(Float1), typeof(Double1))]
     [KernelInstance(typeof(Float4), typeof(Double4))]
     public static void AddGradient<T, TSums>(

@@ -54,7 +54,7 @@ internal static class GemmKernels
     /// <param name="bias">N values, or none.</param>
     /// <param name="result">C.</param>
     /// <param name="shape">The product.</param>
-    [Kernel("4*3*M*D", "2*M*D")]
+    [Kernel("4*3*B*D", "7*B*D")]
     [KernelInstance(typeof(Float1))]
     [KernelInstance(typeof(Float4))]
     public static void SumPartials<T>(ArrayView<T> partials, int splits, ArrayView<T> bias, ArrayView<T> result, GemmShape shape)

@@ -19,7 +19,7 @@ public sealed partial class IlgpuDevice
 
     // Of the simulation: as NVIDIA's warps, and groups of GroupSize.
     private const int WarpSize = 32;
-    private const int Multiprocessors = 2;
+    private const int Multiprocessors = 1;
 
     static IlgpuDevice()
     {

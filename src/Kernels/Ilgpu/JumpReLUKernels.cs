@@ -33,7 +33,7 @@ internal static class JumpReLUKernels
     /// Copies the values to pre and sets those that are not above θ to 0, a thread a place; places too near to an edge to tell are
     /// listed, in no order: each is looked at again by itself.
     /// </summary>
-    [Kernel("16*N + 4*M", "6*N", CachedBytes = "32*N")]
+    [Kernel("16*N + 4*M", "6*N", CachedBytes = "16*N")]
     public static void JumpReLU(
         ArrayView<int> indices,
         ArrayView<float> values,

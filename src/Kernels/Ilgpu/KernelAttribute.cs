@@ -4,9 +4,10 @@ namespace MonoLoss.Kernels.Ilgpu;
 /// Marks a method that ILGPU compiles for a GPU, and states what one launch of it costs, so that its time can be bounded without a GPU.
 /// </summary>
 /// <remarks>
-/// Costs are formulas in B (rows), D (features), M (latents), K (active latents a row) and N (places stored, B·K).
+/// Costs are formulas in B (rows), D (features), M (latents), K (active latents a row) and N (places stored, B·K), of the kernel's
+/// largest launch in a training step or a pass over a dataset. The tests hold them to what an interpreter of the kernel's PTX counts.
 /// </remarks>
-/// <param name="bytes">Bytes that one launch moves to and from the GPU's memory.</param>
+/// <param name="bytes">Bytes that one launch moves to and from the GPU's memory, each word once.</param>
 /// <param name="flops">Floating-point operations of one launch.</param>
 [AttributeUsage(AttributeTargets.Method)]
 internal sealed class KernelAttribute(string bytes, string flops = "0") : Attribute
@@ -14,13 +15,16 @@ internal sealed class KernelAttribute(string bytes, string flops = "0") : Attrib
     /// <summary>Bytes that one launch moves to and from the GPU's memory.</summary>
     public string Bytes => bytes;
 
-    /// <summary>The least bytes that any kernel could move for this work; null if those are <see cref="Bytes"/>.</summary>
-    public string? LeastBytes { get; init; }
-
-    /// <summary>Bytes that are gathered through the level-2 cache beside those from memory: rows that several latents or samples share.</summary>
+    /// <summary>
+    /// Bytes that pass through the level-2 cache beside those to and from memory: rows that several latents or samples share, whole
+    /// sectors where values are gathered.
+    /// </summary>
     public string CachedBytes { get; init; } = "0";
 
-    /// <summary>Floating-point operations of one launch.</summary>
+    /// <summary>Bytes of the arguments that stay in the level-2 cache from the launch before, or for the next.</summary>
+    public string ResidentBytes { get; init; } = "0";
+
+    /// <summary>Floating-point operations of one launch; a number that all threads of a group form alike counts once.</summary>
     public string Flops => flops;
 
     /// <summary>Whether the operations are those of tensor cores.</summary>

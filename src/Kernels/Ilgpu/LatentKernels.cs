@@ -12,11 +12,7 @@ namespace MonoLoss.Kernels.Ilgpu;
 internal static class LatentKernels
 {
     /// <summary>All of a latent that fires on few rows, a group a latent.</summary>
-    [Kernel(
-        "4*(3*M*D + 2*B*D) + 40*N",
-        "10*N*D",
-        LeastBytes = "4*(3*M*D + 2*B*D) + 20*N",
-        CachedBytes = "8*N*D + 64*N")]
+    [Kernel("4*(3*M*D + 3*B*D) + 32*N + 100*M", "10*N*D", CachedBytes = "8*N*D + 20*M*D + 200*N")]
     [KernelInstance(typeof(Float1), typeof(Double1))]
     [KernelInstance(typeof(Float4), typeof(Double4))]
     public static void Visit<T, TSums>(LatentVisit<T, TSums> v)
@@ -83,7 +79,7 @@ internal static class LatentKernels
     /// Long latents: the parts' zᵀ·G into the decoder's gradient, and their w into that of the first part, with its score; a group
     /// a latent.
     /// </summary>
-    [Kernel("16*N*D/128", "2*N*D/128")]
+    [Kernel("8*N*D/128 + N/2", "2*N*D/128", CachedBytes = "8*N*D/128")]
     [KernelInstance(typeof(Float1), typeof(Double1))]
     [KernelInstance(typeof(Float4), typeof(Double4))]
     public static void JoinParts<T, TSums>(LatentVisit<T, TSums> v)
@@ -147,7 +143,7 @@ internal static class LatentKernels
     }
 
     /// <summary>Long latents: the parts' ∂zᵀ·x into the encoder's gradient, and what follows from ∂z; a group a latent.</summary>
-    [Kernel("12*N*D/128", "4*N*D/128")]
+    [Kernel("4*N*D/128 + N/2", "4*N*D/128", CachedBytes = "8*N*D/128")]
     [KernelInstance(typeof(Float1), typeof(Double1))]
     [KernelInstance(typeof(Float4), typeof(Double4))]
     public static void FinishParts<T, TSums>(LatentVisit<T, TSums> v)
@@ -171,7 +167,7 @@ internal static class LatentKernels
     }
 
     /// <summary>Dense products: writes values by column into an M×B matrix of zeros, a thread a place.</summary>
-    [Kernel("16*N", CachedBytes = "64*N")]
+    [Kernel("20*N", CachedBytes = "24*N")]
     public static void WriteOut(
         ArrayView<int> rowOf, ArrayView<int> placeOf, ArrayView<int> indices, ArrayView<float> values, int rows, ArrayView<float> matrix)
     {
@@ -183,7 +179,7 @@ internal static class LatentKernels
     }
 
     /// <summary>Dense products: reads values by column out of an M×B matrix, a thread a place.</summary>
-    [Kernel("16*N", CachedBytes = "64*N")]
+    [Kernel("20*N", CachedBytes = "24*N")]
     public static void ReadAt(
         ArrayView<int> rowOf, ArrayView<int> placeOf, ArrayView<int> indices, ArrayView<float> matrix, int rows, ArrayView<float> values)
     {
@@ -195,7 +191,7 @@ internal static class LatentKernels
     }
 
     /// <summary>Dense products: the scores of all latents from their w, M×D; a group a latent.</summary>
-    [Kernel("4*M*D", "4*M*D")]
+    [Kernel("4*M*D + 80*M", "4*M*D", CachedBytes = "8*M*D")]
     [KernelInstance(typeof(Float1), typeof(Double1))]
     [KernelInstance(typeof(Float4), typeof(Double4))]
     public static void ScoreAll<T, TSums>(LatentVisit<T, TSums> v, ArrayView<T> directions)
@@ -209,7 +205,7 @@ internal static class LatentKernels
     }
 
     /// <summary>Dense products: ∂z of every place from the products, a group a latent.</summary>
-    [Kernel("44*N", "20*N", CachedBytes = "64*N")]
+    [Kernel("32*N", "37*N", CachedBytes = "64*N")]
     public static void FormAll(LatentPlaces p)
     {
         var m = Grid.IdxX;
@@ -227,7 +223,7 @@ internal static class LatentKernels
     }
 
     /// <summary>Dense products: what follows from ∂z, a group a latent.</summary>
-    [Kernel("12*M*D", "4*M*D")]
+    [Kernel("12*M*D", "6*M*D", CachedBytes = "4*M*D")]
     [KernelInstance(typeof(Float1), typeof(Double1))]
     [KernelInstance(typeof(Float4), typeof(Double4))]
     public static void FinishAll<T, TSums>(LatentVisit<T, TSums> v)

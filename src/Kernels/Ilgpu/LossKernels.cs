@@ -48,7 +48,7 @@ internal static class LossKernels
     }
 
     /// <summary>gradient += factor/Σ_d t² · (r − t), a group a row: t is read twice, but the second time from the level-1 cache.</summary>
-    [Kernel("4*4*B*D", "5*B*D", CachedBytes = "4*B*D")]
+    [Kernel("4*4*B*D", "5*B*D")]
     [KernelInstance(typeof(Float1))]
     [KernelInstance(typeof(Float4))]
     public static void AddRelativeDifference<T>(ArrayView<T> r, ArrayView<T> t, int columns, double factor, ArrayView<T> gradient)

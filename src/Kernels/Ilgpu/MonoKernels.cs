@@ -21,7 +21,7 @@ internal static class MonoKernels
     /// The terms of every latent, a/‖x‖ at its places, and how many latents are active; a warp a latent. A score is 0 until it is
     /// known.
     /// </summary>
-    [Kernel("12*N + 80*M + 8*B", "12*N")]
+    [Kernel("12*N + 80*M + 8*B", "14*N", CachedBytes = "32*N + 200*M")]
     public static void FormTerms(
         ArrayView<int> offsets,
         ArrayView<int> rowOf,

@@ -38,7 +38,7 @@ internal static class RowKernels
     /// <summary>
     /// normalized = (x − mean)/(deviation + 1e-5), a group a row: it is read twice, but the second time from the level-1 cache.
     /// </summary>
-    [Kernel("4*(2*B*D + 2*B)", "5*B*D", CachedBytes = "4*B*D")]
+    [Kernel("4*(2*B*D + 2*B)", "9*B*D")]
     [KernelInstance(typeof(Float1))]
     [KernelInstance(typeof(Float4))]
     public static void LayerNorm<T>(
@@ -72,7 +72,7 @@ internal static class RowKernels
     }
 
     /// <summary>Scales every row to length 1 in place, a group a row; the second read is from the level-1 cache.</summary>
-    [Kernel("8*M*D", "3*M*D", CachedBytes = "4*M*D")]
+    [Kernel("8*M*D", "5*M*D")]
     [KernelInstance(typeof(Float1))]
     [KernelInstance(typeof(Float4))]
     public static void NormalizeRows<T>(ArrayView<T> x, int columns)
@@ -159,7 +159,7 @@ internal static class RowKernels
     }
 
     /// <summary>result[i] = matrix[list[i]], a thread an element; the matrix may have more than 2³¹ of them.</summary>
-    [Kernel("4*(2*B*D + B)")]
+    [Kernel("4*(2*M*D + M)")]
     [KernelInstance(typeof(Float1))]
     [KernelInstance(typeof(Float4))]
     public static void GatherRows<T>(ArrayView<T> matrix, ArrayView<int> list, int columns, ArrayView<T> result)
@@ -173,7 +173,7 @@ internal static class RowKernels
     }
 
     /// <summary>result[i] = vector[list[i]], a thread an element; each is a 32-byte sector of its own.</summary>
-    [Kernel("M*(32 + 8)")]
+    [Kernel("12*M")]
     public static void GatherColumns(ArrayView<float> vector, ArrayView<int> list, ArrayView<float> result)
     {
         var i = Grid.GlobalIndex.X;

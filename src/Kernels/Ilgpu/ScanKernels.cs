@@ -25,7 +25,7 @@ internal static class ScanKernels
     }
 
     /// <summary>counts[i] = Σ_{j&lt;i} counts[j], a group a tile, given the sums of the tiles. The second reading comes from cache.</summary>
-    [Kernel("4*M", CachedBytes = "4*M")]
+    [Kernel("8*M", CachedBytes = "32*M")]
     public static void ScanTiles(ArrayView<int> counts, ArrayView<int> sums)
     {
         var before = 0;

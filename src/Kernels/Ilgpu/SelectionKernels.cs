@@ -51,7 +51,7 @@ internal static class SelectionKernels
     /// <param name="thresholds">B keys.</param>
     /// <param name="ties">B.</param>
     /// <param name="counts">B.</param>
-    [Kernel("12*B", CachedBytes = "12*B*M", GroupSize = ThresholdGroupSize)]
+    [Kernel("12*B", CachedBytes = "12*B*M", ResidentBytes = "4*B*M", GroupSize = ThresholdGroupSize)]
     [KernelInstance(typeof(Float1))]
     [KernelInstance(typeof(Float4))]
     public static void FindThresholds<T>(
@@ -123,7 +123,7 @@ internal static class SelectionKernels
     /// <summary>
     /// Adds how many values of each row are kept to its count, and how many equal its threshold to its ties, a warp a row.
     /// </summary>
-    [Kernel("8*B", CachedBytes = "4*B*M")]
+    [Kernel("8*B", CachedBytes = "4*B*M", ResidentBytes = "4*B*M")]
     [KernelInstance(typeof(DenseRows<Float1>), typeof(AboveBound))]
     [KernelInstance(typeof(DenseRows<Float4>), typeof(AboveBound))]
     [KernelInstance(typeof(CompressedRows), typeof(TopOfBatch))]
@@ -162,7 +162,7 @@ internal static class SelectionKernels
     }
 
     /// <summary>Lists what is kept of each row from its offset on, as far as the arrays have room, a warp a row.</summary>
-    [Kernel("8*N + 8*B", CachedBytes = "4*B*M")]
+    [Kernel("8*N + 8*B", CachedBytes = "4*B*M + 64*N", ResidentBytes = "4*B*M")]
     [KernelInstance(typeof(DenseRows<Float1>), typeof(AboveBound))]
     [KernelInstance(typeof(DenseRows<Float4>), typeof(AboveBound))]
     [KernelInstance(typeof(DenseRows<Float1>), typeof(TopOfRow))]
@@ -220,7 +220,7 @@ internal static class SelectionKernels
     }
 
     /// <summary>The histogram of a digit of all candidates, of which there are about one and a half times as many as are wanted.</summary>
-    [Kernel("6*N")]
+    [Kernel("6*N + 8192", CachedBytes = "8192")]
     public static void CountDigits(
         ArrayView<float> values, ArrayView<int> offsets, ArrayView<int> state, int pass, ArrayView<int> histogram)
     {
@@ -249,7 +249,7 @@ internal static class SelectionKernels
     }
 
     /// <summary>The threshold's digit from the histogram, which is left empty; in one group.</summary>
-    [Kernel("8*2048")]
+    [Kernel("8*2048", CachedBytes = "32*2048")]
     public static void FindDigit(ArrayView<int> histogram, int wanted, int pass, ArrayView<int> state)
     {
         var sums = SharedMemory.Allocate<int>(IlgpuDevice.GroupSize);
@@ -295,7 +295,7 @@ internal static class SelectionKernels
     /// offsets[i] = values above the threshold in the rows before i + those that equal it as far as they are kept, a thread a row; and
     /// notes how many there are.
     /// </summary>
-    [Kernel("16*B")]
+    [Kernel("12*B")]
     public static void PlaceTies(ArrayView<int> tiesBefore, ArrayView<int> candidateOffsets, ArrayView<int> offsets, ArrayView<int> state)
     {
         var i = Grid.GlobalIndex.X;

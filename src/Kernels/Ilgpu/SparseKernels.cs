@@ -75,7 +75,7 @@ internal static class SparseKernels
     /// A thread a (group of four) of x's columns.
     /// </summary>
     /// <remarks>Where no column is that long nothing is read but the tiles' columns.</remarks>
-    [Kernel("4*3*N/128", CachedBytes = "4*3*N/128*D/4")]
+    [Kernel("8*N + 4*B*D", "2*N*D", CachedBytes = "2*N*D")]
     [KernelInstance(typeof(Float1))]
     [KernelInstance(typeof(Float4))]
     public static void SumColumnTiles<T>(
@@ -157,7 +157,7 @@ internal static class SparseKernels
     }
 
     /// <summary>dense[i, indices[place]] = values[place], a warp a row; the zeros between are there already.</summary>
-    [Kernel("8*N + 4*B", CachedBytes = "32*N")]
+    [Kernel("12*N + 4*B", CachedBytes = "8*N")]
     public static void WriteOut(
         ArrayView<int> offsets, ArrayView<int> indices, ArrayView<float> values, int rows, int columns, ArrayView<float> dense)
     {
@@ -220,7 +220,7 @@ internal static class SparseKernels
     }
 
     /// <summary>result[i] = the sum of the i-th run of parts, a group a result.</summary>
-    [Kernel("8*2*1024")]
+    [Kernel("N/128")]
     public static void SumParts(ArrayView<double> parts, ArrayView<double> result)
     {
         var count = parts.IntLength / Grid.DimX;
@@ -249,7 +249,7 @@ internal static class SparseKernels
     }
 
     /// <summary>indices[place] = list[indices[place]], a thread a place.</summary>
-    [Kernel("8*N + 4*M", CachedBytes = "32*N")]
+    [Kernel("8*N + 4*M", CachedBytes = "16*N")]
     public static void MapColumns(ArrayView<int> list, ArrayView<int> indices)
     {
         var place = Grid.GlobalIndex.X;

@@ -17,7 +17,7 @@ internal static class SumKernels
     /// <summary>
     /// partials[part, d] = Σ x[i, d]·weight of the row over the rows of a part, a group 32 columns of a part.
     /// </summary>
-    [Kernel("4*B*D + 8*B")]
+    [Kernel("4*M*D + 4*M + M*D/8", "2*M*D")]
     [KernelInstance(typeof(Float1), typeof(Double1))]
     [KernelInstance(typeof(Float4), typeof(Double4))]
     public static void SumColumns<T, TSums>(
@@ -93,7 +93,7 @@ internal static class SumKernels
     }
 
     /// <summary>result[i] += α·Σ of partials[part, i] over the parts, rounded once; a group 32 of them.</summary>
-    [Kernel("8*(B/64 + 1)*D")]
+    [Kernel("M*D/8 + 8*D")]
     public static void AddScaledPartials(ArrayView<double> partials, int parts, int count, float alpha, ArrayView<float> result)
     {
         var i = (Grid.IdxX * ColumnsPerGroup) + (Group.IdxX % ColumnsPerGroup);
@@ -143,7 +143,7 @@ internal static class SumKernels
     }
 
     /// <summary>result[0] = factor·result[0] + Σ values, in one group.</summary>
-    [Kernel("8*1024")]
+    [Kernel("8*M", "M")]
     public static void AddTotal(ArrayView<double> values, double factor, ArrayView<double> result)
     {
         var sum = 0.0;

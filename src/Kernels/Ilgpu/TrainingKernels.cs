@@ -26,7 +26,7 @@ internal static class TrainingKernels
     /// counters[m] is fired where latent m has a positive value, else one more than before; a thread a latent, which mostly needs to see
     /// one place: a 32-byte sector each of the places and of the values.
     /// </summary>
-    [Kernel("M*(4 + 8 + 64)")]
+    [Kernel("16*M", CachedBytes = "32*M")]
     public static void CountSilentBatches(
         ArrayView<int> columnOffsets, ArrayView<int> placeOf, ArrayView<float> values, ArrayView<int> counters, int fired)
     {
@@ -100,7 +100,7 @@ internal static class TrainingKernels
     /// Adam on rows scaled to length 1, where asked with the gradient's part along the row removed; a group a row. Parameter and gradient
     /// are read twice, but the second time from the level-1 cache.
     /// </summary>
-    [Kernel("4*7*M*D", "24*M*D", CachedBytes = "4*2*M*D")]
+    [Kernel("4*7*M*D", "24*M*D")]
     [KernelInstance(typeof(Float1))]
     [KernelInstance(typeof(Float4))]
     public static void AdamByRows<T>(

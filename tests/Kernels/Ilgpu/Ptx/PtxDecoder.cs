@@ -49,6 +49,7 @@ internal static partial class PtxDecoder
                     .. statement.Operands.SelectMany((vector, i) => Vector(program, vector, i is 0 or 3 ? new PtxType('f', 32) : B32)),
                 ];
                 instruction.Operation = PtxLanes.MultiplyMatrices;
+                instruction.Flops = 2 * 16 * 8 * 8 / PtxProgram.Lanes;
                 break;
             case "cvta":
                 instruction.Operands = Operands(program, statement.Operands, [Address, Address]);
@@ -252,6 +253,12 @@ internal static partial class PtxDecoder
         }
 
         instruction.Operands = Operands(program, instruction.Statement.Operands, types);
+        instruction.Flops = type.Kind != 'f' ? 0 : parts[0] switch
+        {
+            "fma" or "fms" or "fnma" => 2,
+            "add" or "sub" or "mul" or "div" or "sqrt" or "rcp" or "rsqrt" or "ex2" or "lg2" => 1,
+            _ => 0,
+        };
     }
 
     private static PtxOperation? Integer<T, TWide>(string name)

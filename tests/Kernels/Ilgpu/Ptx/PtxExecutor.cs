@@ -19,6 +19,9 @@ internal sealed unsafe class PtxExecutor(bool contract = true) : IKernelExecutor
     /// <summary>Whether what ILGPU does wrong is undone, as it is on a GPU.</summary>
     public bool Repair { get; init; } = true;
 
+    /// <summary>Is told what each launch did; null for nobody.</summary>
+    public Action<MethodInfo, PtxCost>? Ran { get; set; }
+
     public void Run(MethodInfo kernel, KernelConfig config, params object[] arguments)
     {
         var program = _programs.GetOrAdd(kernel, method => PtxProgram.Parse(CompiledKernels.Compile(method, 8, Repair), contract));
@@ -37,11 +40,16 @@ internal sealed unsafe class PtxExecutor(bool contract = true) : IKernelExecutor
         }
 
         var (groups, threads) = (config.GridDim, config.GroupDim);
-        Run(
-            program,
-            new((groups.X, groups.Y, groups.Z), (threads.X, threads.Y, threads.Z), config.SharedMemoryConfig.ArraySize),
-            parameters,
-            views);
+        var grid = new PtxGrid((groups.X, groups.Y, groups.Z), (threads.X, threads.Y, threads.Z), config.SharedMemoryConfig.ArraySize);
+        if (Ran is null)
+        {
+            Run(program, grid, parameters, views);
+            return;
+        }
+
+        var tallies = new ConcurrentBag<PtxTally>();
+        var global = Run(program, grid, parameters, views, tallies);
+        Ran(kernel, new(global.BytesRead, global.BytesWritten, tallies.Sum(tally => tally.SectorBytes), tallies.Sum(tally => tally.Flops)));
     }
 
     /// <summary>Runs all groups, several at once.</summary>
@@ -49,7 +57,10 @@ internal sealed unsafe class PtxExecutor(bool contract = true) : IKernelExecutor
     /// <param name="grid">How many groups and threads.</param>
     /// <param name="parameters">As the kernel declares them.</param>
     /// <param name="views">The global memory that it may use: pointers and bytes.</param>
-    public static void Run(PtxProgram program, PtxGrid grid, byte[] parameters, IEnumerable<(long Start, long Size)> views)
+    /// <param name="tallies">Gets what was counted; null to count nothing.</param>
+    /// <returns>The global memory, with who used it.</returns>
+    public static PtxGlobal Run(
+        PtxProgram program, PtxGrid grid, byte[] parameters, IEnumerable<(long Start, long Size)> views, ConcurrentBag<PtxTally>? tallies = null)
     {
         var text = program.Text;
         if (grid.GroupCount < 1 || grid.Groups.Y > 65535 || grid.Groups.Z > 65535 || grid.ThreadCount is < 1 or > 1024
@@ -68,7 +79,12 @@ internal sealed unsafe class PtxExecutor(bool contract = true) : IKernelExecutor
                 Parallel.For(
                     0,
                     grid.GroupCount,
-                    () => new PtxGroup(program, grid),
+                    () =>
+                    {
+                        var tally = tallies is null ? null : new PtxTally();
+                        tallies?.Add(tally!);
+                        return new PtxGroup(program, grid, tally);
+                    },
                     (index, _, group) =>
                     {
                         group.Run(index, start, global);
@@ -81,6 +97,8 @@ internal sealed unsafe class PtxExecutor(bool contract = true) : IKernelExecutor
         {
             ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
         }
+
+        return global;
     }
 
     /// <summary>

@@ -33,6 +33,16 @@ internal sealed unsafe class PtxGlobal : IPtxSpace
         }
     }
 
+    /// <summary>Bytes of words that some group reads or changes atomically.</summary>
+    public long BytesRead =>
+        4L * _buffers.Sum(buffer => buffer.Readers.Zip(buffer.Writers).LongCount(word => word.First != 0 || word.Second == Atomic));
+
+    /// <summary>Bytes of words that some group writes.</summary>
+    public long BytesWritten => 4L * _buffers.Sum(buffer => buffer.Writers.LongCount(writer => writer != 0));
+
+    public static void Moves(PtxWarp warp, PtxInstruction instruction, long* addresses, uint mask, bool reads) =>
+        warp.Group.Tally?.Moves(instruction, addresses, mask, reads);
+
     public static byte* Locate(PtxWarp warp, PtxInstruction instruction, int lane, long address, int size)
     {
         if (address % size != 0)
@@ -62,7 +72,8 @@ internal sealed unsafe class PtxGlobal : IPtxSpace
                 throw warp.Fault(instruction, lane, $"reads what {Name(writer)} writes");
             }
 
-            if (buffer.Readers[word] != me)
+            // What a group has written itself does not come from memory, and no other group may write there.
+            if (writer != me && buffer.Readers[word] != me)
             {
                 buffer.Readers[word] = buffer.Readers[word] == 0 ? me : Many;
             }

@@ -15,9 +15,12 @@ internal sealed unsafe class PtxGroup : IDisposable
     private readonly PtxGrid _grid;
     private readonly PtxWarp[] _warps;
 
-    public PtxGroup(PtxProgram program, PtxGrid grid)
+    /// <param name="program">The kernel.</param>
+    /// <param name="grid">How many groups and threads.</param>
+    /// <param name="tally">Who counts; null for nobody.</param>
+    public PtxGroup(PtxProgram program, PtxGrid grid, PtxTally? tally = null)
     {
-        (_program, _grid) = (program, grid);
+        (_program, _grid, Tally) = (program, grid, tally);
         Shared = new(program.Text, grid.DynamicShared);
         _warps = new PtxWarp[(grid.ThreadCount + PtxProgram.Lanes - 1) / PtxProgram.Lanes];
         for (var i = 0; i < _warps.Length; i++)
@@ -35,12 +38,15 @@ internal sealed unsafe class PtxGroup : IDisposable
 
     public PtxShared Shared { get; }
 
+    public PtxTally? Tally { get; }
+
     public void Run(int index, byte* parameters, PtxGlobal global)
     {
         Index = index;
         Parameters = parameters;
         Global = global;
         Shared.StartGroup();
+        Tally?.StartGroup();
         foreach (var warp in _warps)
         {
             warp.Start((name, lane) => Special(name, (warp.Index * PtxProgram.Lanes) + lane));

@@ -6,6 +6,9 @@ namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
 /// <summary>What a memory space knows of an access.</summary>
 internal unsafe interface IPtxSpace
 {
+    /// <summary>Lanes are about to read, or else to write.</summary>
+    static abstract void Moves(PtxWarp warp, PtxInstruction instruction, long* addresses, uint mask, bool reads);
+
     /// <summary>The memory at an address, if an access of so many bytes is allowed.</summary>
     static abstract byte* Locate(PtxWarp warp, PtxInstruction instruction, int lane, long address, int size);
 
@@ -32,6 +35,7 @@ internal static unsafe class PtxMemory
         var operands = instruction.Operands;
         var addresses = warp.Register<long>(operands[0]);
         var size = (operands.Length - 1) * sizeof(T);
+        TSpace.Moves(warp, instruction, addresses, mask, reads: true);
         for (; mask != 0; mask &= mask - 1)
         {
             var lane = BitOperations.TrailingZeroCount(mask);
@@ -51,6 +55,7 @@ internal static unsafe class PtxMemory
         var operands = instruction.Operands;
         var addresses = warp.Register<long>(operands[0]);
         warp.Group.Shared.StartStore();
+        TSpace.Moves(warp, instruction, addresses, mask, reads: false);
         for (; mask != 0; mask &= mask - 1)
         {
             var lane = BitOperations.TrailingZeroCount(mask);
@@ -86,6 +91,7 @@ internal static unsafe class PtxMemory
         where TSpace : IPtxSpace
     {
         var operands = instruction.Operands;
+        TSpace.Moves(warp, instruction, warp.Register<long>(operands[0]), mask, reads: false);
         for (; mask != 0; mask &= mask - 1)
         {
             var lane = BitOperations.TrailingZeroCount(mask);
@@ -113,6 +119,7 @@ internal static unsafe class PtxMemory
         where TSpace : IPtxSpace
     {
         var operands = instruction.Operands;
+        TSpace.Moves(warp, instruction, warp.Register<long>(operands[0]), mask, reads: false);
         for (; mask != 0; mask &= mask - 1)
         {
             var lane = BitOperations.TrailingZeroCount(mask);

@@ -30,6 +30,9 @@ internal sealed class PtxInstruction(PtxStatement statement)
     /// <summary>The predicate that guards it; -1 for none.</summary>
     public int Guard { get; set; } = -1;
 
+    /// <summary>Floating-point operations that it does for a lane.</summary>
+    public int Flops { get; set; }
+
     /// <summary>What is added to an address.</summary>
     public long Offset { get; set; }
 

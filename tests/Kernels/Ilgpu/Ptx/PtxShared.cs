@@ -41,6 +41,10 @@ internal sealed unsafe class PtxShared : IPtxSpace, IDisposable
     /// <summary>All warps have come to a barrier.</summary>
     public void Barrier() => _barrier = ++_store;
 
+    public static void Moves(PtxWarp warp, PtxInstruction instruction, long* addresses, uint mask, bool reads)
+    {
+    }
+
     public static byte* Locate(PtxWarp warp, PtxInstruction instruction, int lane, long address, int size)
     {
         var shared = warp.Group.Shared;

@@ -106,6 +106,7 @@ internal sealed unsafe class PtxWarp : IDisposable
                     if (mask != 0)
                     {
                         instruction.Operation!(this, instruction, mask);
+                        Group.Tally?.Computes(instruction, mask);
                     }
 
                     _next++;

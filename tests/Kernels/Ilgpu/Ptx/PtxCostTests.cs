@@ -1,0 +1,57 @@
+using System.Reflection;
+using MonoLoss.Kernels.Ilgpu;
+
+namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
+
+/// <summary>
+/// What kernels state of their costs, held to what the interpreter counts. The fewest bytes that a launch can move are those of its
+/// arguments that it reads or writes, each word once.
+/// </summary>
+public sealed class PtxCostTests(PtxCostFixture counted) : IClassFixture<PtxCostFixture>
+{
+    private const double Tolerance = 1.3;
+
+    // Below this a launch costs what launching does.
+    private const double Negligible = 4096;
+
+    // Sizes here fit into caches that the paper's do not.
+    private const double CacheTolerance = 3;
+
+    // On an H100 arithmetic bounds from 12 operations on for a byte of the level-2 cache; threads that all form the same number count each.
+    private const double HiddenFlopsPerByte = 2;
+
+    /// <summary>Every kernel, and the work whose largest launch of it is the one that it states the costs of.</summary>
+    public static TheoryData<string, string> Kernels()
+    {
+        var data = new TheoryData<string, string>();
+        foreach (var kernel in CompiledKernels.Methods.Select(PtxCostFixture.Name).Distinct())
+        {
+            data.Add(kernel, PtxCostFixture.WorkOf(kernel));
+        }
+
+        return data;
+    }
+
+    [Theory]
+    [MemberData(nameof(Kernels))]
+    public void CostsAreAsStated(string kernel, string work)
+    {
+        var (sizes, launches) = counted.Works[work];
+        var cost = launches.Where(launch => launch.Kernel == kernel).Select(launch => launch.Cost).MaxBy(cost => cost.Bytes);
+        Assert.True(cost.SectorBytes > 0, $"{work} does not launch it");
+        var stated = CompiledKernels.Methods.First(method => PtxCostFixture.Name(method) == kernel).GetCustomAttribute<KernelAttribute>()!;
+        double Of(string formula) => sizes.Evaluate(formula);
+        var (bytes, cached) = (Of(stated.Bytes) + Of(stated.ResidentBytes), Of(stated.Bytes) + Of(stated.CachedBytes));
+        Assert.True(IsWithin(bytes, cost.Bytes, Tolerance), $"{bytes} bytes are stated, {cost.Bytes} are needed");
+        Assert.True(
+            IsWithin(cached, cost.SectorBytes, cached > cost.SectorBytes ? CacheTolerance : Tolerance),
+            $"{cached} bytes through the cache are stated, {cost.SectorBytes} were counted");
+        var flops = Of(stated.Flops);
+        Assert.True(
+            IsWithin(flops, cost.Flops, Tolerance) || Math.Max(flops, cost.Flops) < HiddenFlopsPerByte * (cost.SectorBytes + Negligible),
+            $"{flops} operations are stated, {cost.Flops} were counted");
+    }
+
+    private static bool IsWithin(double stated, double counted, double factor) =>
+        Math.Abs(stated - counted) < Negligible || (stated < factor * counted && counted < factor * stated);
+}
