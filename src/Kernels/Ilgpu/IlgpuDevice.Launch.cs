@@ -31,8 +31,8 @@ public sealed partial class IlgpuDevice
     {
         var attribute = kernel.Method.GetCustomAttribute<KernelAttribute>()!;
         var compiled = Accelerator.CompileKernel(
-            EntryPointDescription.FromExplicitlyGroupedKernel(kernel.Method), PtxKernel.Specialization(attribute));
-        PtxKernel.Repair(compiled);
+            EntryPointDescription.FromExplicitlyGroupedKernel(kernel.Method), DriverKernel.Specialization(attribute));
+        DriverKernel.Repair(compiled);
         var launcher = Accelerator.LoadKernel(compiled).CreateLauncherDelegate<TLauncher>();
         _launchers[kernel] = launcher;
         return launcher;

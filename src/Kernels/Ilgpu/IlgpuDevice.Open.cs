@@ -114,11 +114,11 @@ public sealed partial class IlgpuDevice
     {
         if (accelerator is CudaAccelerator cuda)
         {
-            PtxKernel.Repair(cuda.Backend);
+            DriverKernel.Repair(cuda.Backend);
         }
         else if (accelerator is CLAccelerator opencl)
         {
-            PtxKernel.Repair(opencl.Backend);
+            DriverKernel.Repair(opencl.Backend);
         }
 
         return accelerator;

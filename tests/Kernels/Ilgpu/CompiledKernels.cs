@@ -2,8 +2,10 @@ using System.Reflection;
 using ILGPU;
 using ILGPU.Algorithms;
 using ILGPU.Backends.EntryPoints;
+using ILGPU.Backends.OpenCL;
 using ILGPU.Backends.PTX;
 using ILGPU.Runtime.Cuda;
+using ILGPU.Runtime.OpenCL;
 using MonoLoss.Kernels.Ilgpu;
 
 namespace MonoLoss.Tests.Kernels.Ilgpu;
@@ -34,17 +36,31 @@ internal static class CompiledKernels
         using var backend = new PTXBackend(context, new CudaArchitecture(major, 0), CudaInstructionSet.ISA_80, nvvmAPI: null!);
         if (repair)
         {
-            PtxKernel.Repair(backend);
+            DriverKernel.Repair(backend);
         }
 
         var compiled = (PTXCompiledKernel)backend.Compile(
-            EntryPointDescription.FromExplicitlyGroupedKernel(kernel), PtxKernel.Specialization(kernel.GetCustomAttribute<KernelAttribute>()!));
+            EntryPointDescription.FromExplicitlyGroupedKernel(kernel), DriverKernel.Specialization(kernel.GetCustomAttribute<KernelAttribute>()!));
         if (repair)
         {
-            PtxKernel.Repair(compiled);
+            DriverKernel.Repair(compiled);
         }
 
         return compiled.PTXAssembly;
+    }
+
+    /// <summary>What an Intel GPU's driver would be given: ILGPU generates shuffles for Intel alone.</summary>
+    /// <param name="kernel">A method with a <see cref="KernelAttribute"/>.</param>
+    public static string CompileOpenCL(MethodInfo kernel)
+    {
+        using var context = Context.Create(builder => builder.EnableAlgorithms().EnableTensorCore().Optimize(OptimizationLevel.O2));
+        var capabilities = new CLCapabilityContext(true, true, true, true, true);
+        using var backend = new CLBackend(context, capabilities, CLDeviceVendor.Intel, CLBackend.MinimumVersion);
+        DriverKernel.Repair(backend);
+        var compiled = (CLCompiledKernel)backend.Compile(
+            EntryPointDescription.FromExplicitlyGroupedKernel(kernel), DriverKernel.Specialization(kernel.GetCustomAttribute<KernelAttribute>()!));
+        DriverKernel.Repair(compiled);
+        return compiled.Source;
     }
 
     private static IEnumerable<MethodInfo> Instances(MethodInfo method) => method.IsGenericMethod

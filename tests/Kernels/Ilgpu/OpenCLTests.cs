@@ -1,0 +1,94 @@
+using System.Diagnostics;
+using System.Reflection;
+using System.Text.RegularExpressions;
+using MonoLoss.Kernels.Ilgpu;
+
+namespace MonoLoss.Tests.Kernels.Ilgpu;
+
+/// <summary>Every kernel compiled to OpenCL C without a device: what the driver of an Intel GPU would be given.</summary>
+public sealed partial class OpenCLTests
+{
+    // What Intel's compilers declare themselves.
+    private const string Prelude =
+        """
+        #pragma OPENCL EXTENSION cl_khr_fp64 : enable
+        #define SHUFFLES(T) \
+        T __attribute__((overloadable, convergent)) intel_sub_group_shuffle(T value, uint lane); \
+        T __attribute__((overloadable, convergent)) intel_sub_group_shuffle_xor(T value, uint mask); \
+        T __attribute__((overloadable, convergent)) intel_sub_group_shuffle_up(T previous, T current, uint distance); \
+        T __attribute__((overloadable, convergent)) intel_sub_group_shuffle_down(T current, T next, uint distance);
+        SHUFFLES(int) SHUFFLES(uint) SHUFFLES(long) SHUFFLES(ulong) SHUFFLES(float) SHUFFLES(double)
+
+        """;
+
+    /// <summary>Every kernel with the types it is launched with, but for those of NVIDIA's tensor cores.</summary>
+    public static TheoryData<string, string> Kernels
+    {
+        get
+        {
+            var kernels = new TheoryData<string, string>();
+            foreach (var method in CompiledKernels.Methods.Where(method => !method.GetCustomAttribute<KernelAttribute>()!.TensorCores))
+            {
+                kernels.Add(method.DeclaringType!.Name, CompiledKernels.Name(method));
+            }
+
+            return kernels;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Kernels))]
+    public void BarriersOrderLocalMemory(string type, string kernel)
+    {
+        var source = Source(type, kernel);
+        Assert.Equal(Barrier().Count(source), LocalBarrier().Count(source));
+    }
+
+    [ClangTheory]
+    [MemberData(nameof(Kernels))]
+    public void Compiles(string type, string kernel)
+    {
+        var start = new ProcessStartInfo(ClangTheoryAttribute.Clang!)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardError = true,
+            ArgumentList =
+            {
+                "-x", "cl", "-cl-std=CL2.0", "-target", "spir64", "-Xclang", "-finclude-default-header", "-Xclang", "-cl-ext=+all",
+                "-Wno-everything", "-S", "-emit-llvm", "-o", "-", "-",
+            },
+            RedirectStandardOutput = true,
+        };
+        using var clang = Process.Start(start)!;
+        var output = clang.StandardOutput.ReadToEndAsync();
+        var errors = clang.StandardError.ReadToEndAsync();
+        clang.StandardInput.Write(Prelude + Source(type, kernel));
+        clang.StandardInput.Close();
+        clang.WaitForExit();
+        Assert.True(clang.ExitCode == 0 && output.Result.Length > 0, errors.Result);
+    }
+
+    private static string Source(string type, string kernel) => CompiledKernels.CompileOpenCL(
+        CompiledKernels.Methods.Single(method => method.DeclaringType!.Name == type && CompiledKernels.Name(method) == kernel));
+
+    [GeneratedRegex(@"\bwork_group_barrier\b")]
+    private static partial Regex Barrier();
+
+    [GeneratedRegex(@"\bwork_group_barrier\s*\(\s*CLK_LOCAL_MEM_FENCE\b")]
+    private static partial Regex LocalBarrier();
+}
+
+/// <summary>A theory that needs clang, and is skipped where that is not there.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class ClangTheoryAttribute : TheoryAttribute
+{
+    private static readonly string[] Names = ["clang", "clang-19", "clang-18", "clang-17", "clang-16", "clang-15", "clang-14"];
+
+    /// <summary>Looks for the compiler.</summary>
+    public ClangTheoryAttribute() => Skip = Clang is null ? "clang is not there" : null;
+
+    /// <summary>The compiler's file, or null where it is not there.</summary>
+    public static string? Clang { get; } = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
+        .SelectMany(folder => Names, Path.Combine)
+        .FirstOrDefault(File.Exists);
+}
