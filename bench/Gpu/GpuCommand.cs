@@ -49,12 +49,7 @@ internal sealed class GpuCommand : GpuOptions
         // Kernels are compiled, memory is taken, and a threshold to begin with is found.
         work();
         work();
-        device.Synchronize();
-        var whole = Timing.Median(Enumerable.Range(0, Rounds).Select(_ => Timing.Seconds(() =>
-        {
-            work();
-            device.Synchronize();
-        })));
+        var whole = Timing.Median(Enumerable.Range(0, Rounds).Select(_ => Timing.Seconds(device, work)));
         var log = new LaunchLog(device, profile: true);
         var launches = Enumerable.Range(0, Rounds).Select(_ => log.During(work)).ToArray();
         var table = new Table("kernel", "launches", "µs", "at least µs", "share of the step");

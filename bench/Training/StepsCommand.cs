@@ -43,6 +43,7 @@ internal sealed class StepsCommand : MeasuringCommand
         var rounds = RoundsOr(UsualRounds);
         // Element i of the results is what work i of the list took; the phases of the steps are noted beside.
         var seconds = Timing.InTurn(
+            device,
             rounds,
             () => phases[0].Add(without.Step()),
             () => phases[1].Add(with.Step()),
