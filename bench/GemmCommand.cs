@@ -45,6 +45,7 @@ internal sealed class GemmCommand : MeasuringCommand
             // Small products are repeated until the clock can tell them apart.
             var repeats = (int)Math.Clamp(2e9 / flops, 1, 10_000);
             var seconds = Timing.InTurn(
+                device,
                 RoundsOr(UsualRounds),
                 () => Repeat(repeats, () => device.Gemm(transposeA, transposeB, 1, a, b, 0, c)),
                 () => Repeat(repeats, () => blas.Gemm(device.Threads, transposeA, transposeB, a, b, c)),
@@ -80,7 +81,7 @@ internal sealed class GemmCommand : MeasuringCommand
             ("EncodeBatchTopK", Requirement.EncodeBatchTopK, () => device.EncodeBatchTopK(x, weights, bias, K, batchWise)),
             ("EncodeThreshold, half of the latents kept", null, () => device.EncodeThreshold(x, weights, bias, null, positive)),
         };
-        var seconds = Timing.InTurn(RoundsOr(UsualRounds), [.. works.Select(work => work.Run), peaks.MultiplyAdd]);
+        var seconds = Timing.InTurn(device, RoundsOr(UsualRounds), [.. works.Select(work => work.Run), peaks.MultiplyAdd]);
         var table = new Table(
             $"encoder, {Sizes.Rows} × {Sizes.Latents} × {Sizes.Features}", "ms", "GFLOP/s", "× OpenBLAS's time", "share of FMA peak");
         for (var i = 0; i < works.Length; i++)

@@ -1,12 +1,13 @@
 using CommandLine;
 using MonoLoss.Bench;
+using MonoLoss.Kernels;
 
 Type[] verbs =
 [
     typeof(KernelsCommand), typeof(GemmCommand), typeof(StepsCommand), typeof(MonoScoreCommand), typeof(CompareCommand), typeof(ReportCommand),
     typeof(WorkerCommand),
 #if ILGPU
-    typeof(BoundsCommand),
+    typeof(GpuCommand), typeof(BoundsCommand),
 #endif
 ];
 return Parser.Default.ParseArguments(args, verbs).MapResult(
@@ -17,7 +18,7 @@ return Parser.Default.ParseArguments(args, verbs).MapResult(
             command.Run();
             return 0;
         }
-        catch (BenchException exception)
+        catch (Exception exception) when (exception is BenchException or DeviceException)
         {
             Console.Error.WriteLine($"bench: {exception.Message}");
             return 2;

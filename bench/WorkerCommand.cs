@@ -44,7 +44,7 @@ internal sealed class WorkerCommand : ICommand
             var seconds = new double[times];
             for (var i = 0; i < seconds.Length; i++)
             {
-                seconds[i] = Score ? Timing.Seconds(() => work.MonoScore()) : work.Step().Total;
+                seconds[i] = Timing.Seconds(device, Score ? () => work.MonoScore() : work.Step);
             }
 
             using var process = Process.GetCurrentProcess();

@@ -1,7 +1,5 @@
-using System.Diagnostics;
 using System.Globalization;
 using CommandLine;
-using MonoLoss.Kernels;
 using MonoLoss.Kernels.Ilgpu;
 using MonoLoss.Models;
 
@@ -31,24 +29,17 @@ internal sealed class GpuCommand : GpuOptions
             throw new BenchException("--rounds must be positive");
         }
 
-        try
+        using var device = IlgpuDevice.Open(DeviceName, UseTf32);
+        Console.WriteLine(FormattableString.Invariant(
+            $"\n{device.Name}: {device.Description}; B {Rows}, D {Features}, M {Latents}, k {Active}; medians of {Rounds}\n"));
+        foreach (var architecture in Enum.GetValues<Architecture>())
         {
-            using var device = IlgpuDevice.Open(DeviceName, UseTf32);
-            Console.WriteLine(FormattableString.Invariant(
-                $"\n{device.Name}: {device.Description}; B {Rows}, D {Features}, M {Latents}, k {Active}; medians of {Rounds}\n"));
-            foreach (var architecture in Enum.GetValues<Architecture>())
-            {
-                using var work = new GpuWork(device, architecture, this);
-                Measure(device, $"{architecture.Name()} step with MonoLoss", work.Step);
-            }
+            using var work = new GpuWork(device, architecture, this);
+            Measure(device, $"{architecture.Name()} step with MonoLoss", work.Step);
+        }
 
-            using var scores = new GpuWork(device, Architecture.BatchTopK, this);
-            Measure(device, $"MonoScore of {Rows} samples", scores.AddToScores);
-        }
-        catch (DeviceException exception)
-        {
-            throw new BenchException(exception.Message);
-        }
+        using var scores = new GpuWork(device, Architecture.BatchTopK, this);
+        Measure(device, $"MonoScore of {Rows} samples", scores.AddToScores);
     }
 
     private static string Format(double value, string format = "0.0") => value.ToString(format, CultureInfo.InvariantCulture);
@@ -58,12 +49,7 @@ internal sealed class GpuCommand : GpuOptions
         // Kernels are compiled, memory is taken, and a threshold to begin with is found.
         work();
         work();
-        device.Synchronize();
-        var whole = Timing.Median(Enumerable.Range(0, Rounds).Select(_ => Timing.Seconds(() =>
-        {
-            work();
-            device.Synchronize();
-        })));
+        var whole = Timing.Median(Enumerable.Range(0, Rounds).Select(_ => Timing.Seconds(device, work)));
         var log = new LaunchLog(device, profile: true);
         var launches = Enumerable.Range(0, Rounds).Select(_ => log.During(work)).ToArray();
         var table = new Table("kernel", "launches", "µs", "at least µs", "share of the step");

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using MonoLoss.Kernels;
 
 namespace MonoLoss.Bench;
 
@@ -19,18 +20,30 @@ internal static class Timing
         return Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 
+    /// <summary>Seconds from when a device has nothing to do until it is through with what some work asks of it.</summary>
+    public static double Seconds(Device device, Action work)
+    {
+        device.Synchronize();
+        return Seconds(() =>
+        {
+            work();
+            device.Synchronize();
+        });
+    }
+
     /// <summary>Lets the threads of what ran before go to sleep.</summary>
     public static void Pause() => Thread.Sleep(Settle);
 
     /// <summary>Runs each work once to warm up, then all of them in turn, round after round.</summary>
+    /// <param name="device">Where; each work's time ends when the device is through with it.</param>
     /// <param name="rounds">How many rounds.</param>
     /// <param name="works">What.</param>
     /// <returns>For every work its seconds, round by round.</returns>
-    public static double[][] InTurn(int rounds, params IReadOnlyList<Action> works)
+    public static double[][] InTurn(Device device, int rounds, params IReadOnlyList<Action> works)
     {
         foreach (var work in works)
         {
-            work();
+            Seconds(device, work);
             Pause();
         }
 
@@ -39,7 +52,7 @@ internal static class Timing
         {
             for (var i = 0; i < works.Count; i++)
             {
-                seconds[i][round] = Seconds(works[i]);
+                seconds[i][round] = Seconds(device, works[i]);
                 Pause();
             }
         }

@@ -37,11 +37,11 @@ public abstract class KernelBenchmark
     /// <summary>Bytes of an M×D matrix.</summary>
     protected const double Weight = Word * M * D;
 
-    /// <summary>Threads of the device; set before the benchmarks run.</summary>
-    internal static int Threads { get; set; } = Environment.ProcessorCount;
+    /// <summary>Opens the device; set before the benchmarks run.</summary>
+    internal static Func<Device> Open { get; set; } = () => new CpuDevice();
 
-    /// <summary>Where kernels run.</summary>
-    protected CpuDevice Device { get; private set; } = null!;
+    /// <summary>Where kernels run: one benchmark at a time.</summary>
+    protected internal static Device Device { get; private set; } = null!;
 
     /// <summary>B×D rows of unit length.</summary>
     protected Tensor X { get; private set; } = null!;
@@ -80,7 +80,7 @@ public abstract class KernelBenchmark
     [GlobalSetup]
     public virtual void Setup()
     {
-        Device = new CpuDevice(Threads);
+        Device = Open();
         X = Device.Tensor(B, D).Set(SyntheticData.UnitRows(B, D, 1));
         Y = Device.Tensor(B, D).Set(SyntheticData.UnitRows(B, D, 2));
         Result = Device.Tensor(B, D);

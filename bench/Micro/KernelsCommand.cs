@@ -10,6 +10,8 @@ using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using CommandLine;
+using MonoLoss.Kernels;
+using MonoLoss.Kernels.Cpu;
 using Perfolizer.Horology;
 
 namespace MonoLoss.Bench;
@@ -22,6 +24,10 @@ internal sealed class KernelsCommand : ICommand
     [Value(0, MetaName = "filter", HelpText = "Only kernels whose Class.Method matches, with * for anything: '*TopK*'.")]
     public string Filter { get; set; } = "*";
 
+    /// <summary>Where.</summary>
+    [Option("device", Default = "cpu", HelpText = DeviceChoice.Names + "; peaks are of the cpu alone.")]
+    public string DeviceName { get; set; } = "cpu";
+
     /// <summary>Whether a rough answer is enough.</summary>
     [Option("quick", HelpText = "Few and short iterations.")]
     public bool Quick { get; set; }
@@ -33,17 +39,15 @@ internal sealed class KernelsCommand : ICommand
     /// <inheritdoc/>
     public void Run()
     {
-        KernelBenchmark.Threads = Threads > 0 ? Threads : Environment.ProcessorCount;
+        KernelBenchmark.Open = () => DeviceChoice.Open(DeviceName, Threads);
         // BenchmarkDotNet matches whole names, namespace included.
         var filter = new GlobFilter([$"*{Filter}*"]);
-        var peaks = Peaks.Measure(KernelBenchmark.Threads);
-        Console.WriteLine(
-            $"{KernelBenchmark.Threads} threads; peak {peaks.Flops / 1e9:0} GFLOP/s (multiply-adds on registers), "
-            + $"{peaks.Bytes / 1e9:0.0} GB/s (triad past the caches; operands that fit in a cache are read faster)");
+        var (device, peaks) = Describe();
 
         // In this process: the peaks of the same run stand beside every kernel, and nothing is built or restored on the way.
         var job = Job.Default
             .WithToolchain(new InProcessEmitToolchain(TimeSpan.FromHours(1), logOutput: true))
+            .WithEngineFactory(new SynchronizingEngineFactory())
             .WithUnrollFactor(1)
             .WithWarmupCount(Quick ? 1 : 3)
             .WithIterationCount(Quick ? 3 : 15)
@@ -55,13 +59,16 @@ internal sealed class KernelsCommand : ICommand
             .AddExporter(MarkdownExporter.GitHub)
             .WithOrderer(new ByClass())
             .AddColumn(
+            [
                 TargetMethodColumn.Method,
+                new TagColumn("Device", _ => device),
                 StatisticColumn.Median,
                 StatisticColumn.Error,
                 new RateColumn("GFLOP/s", work => work.Flops, null),
-                new RateColumn("of FMA peak", work => work.Flops, peaks.Flops),
+                .. peaks is (var flops, _) ? [new RateColumn("of FMA peak", work => work.Flops, flops)] : Array.Empty<IColumn>(),
                 new RateColumn("GB/s", work => work.Bytes, null),
-                new RateColumn("of triad", work => work.Bytes, peaks.Bytes))
+                .. peaks is (_, var bytes) ? [new RateColumn("of triad", work => work.Bytes, bytes)] : Array.Empty<IColumn>(),
+            ])
             .WithOption(ConfigOptions.JoinSummary, true);
         var summaries = BenchmarkRunner.Run(
             [.. typeof(KernelBenchmark).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(KernelBenchmark)))],
@@ -70,6 +77,23 @@ internal sealed class KernelsCommand : ICommand
         {
             throw new BenchException($"no kernel matches '{Filter}'");
         }
+    }
+
+    /// <summary>Prints what the device is and, of the processor, its peaks.</summary>
+    private static (string Device, (double Flops, double Bytes)? Peaks) Describe()
+    {
+        // Before BenchmarkDotNet, which would report a device that cannot be had once a kernel.
+        using var device = KernelBenchmark.Open();
+        (double Flops, double Bytes)? peaks = device is CpuDevice cpu ? Peaks.Measure(cpu.Threads) : null;
+        Console.WriteLine($"{device.Name}: {device.Description}");
+        if (peaks is (var flops, var bytes))
+        {
+            Console.WriteLine(
+                $"peak {flops / 1e9:0} GFLOP/s (multiply-adds on registers), {bytes / 1e9:0.0} GB/s (triad past the caches; operands that "
+                + "fit in a cache are read faster)");
+        }
+
+        return (device.Name, peaks);
     }
 
     /// <summary>Class by class in the order of the source, which is also the order of the run.</summary>

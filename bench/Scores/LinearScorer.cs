@@ -25,10 +25,10 @@ internal sealed class LinearScorer(Device device) : IDisposable
         for (var row = 0; row < count; row += Batch)
         {
             _samples.Next();
-            seconds += Timing.Seconds(AddBatch);
+            seconds += Timing.Seconds(device, AddBatch);
         }
 
-        seconds += Timing.Seconds(() => device.FinishMonoScore(_sums, _scores));
+        seconds += Timing.Seconds(device, () => device.FinishMonoScore(_sums, _scores));
         return _scores.ToArray();
     }
 

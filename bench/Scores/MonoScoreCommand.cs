@@ -16,6 +16,10 @@ internal sealed class MonoScoreCommand : MeasuringCommand
     // The next size takes four times as long.
     private const double PairwiseGrowth = 4;
 
+    /// <summary>Where.</summary>
+    [Option("device", Default = "cpu", HelpText = DeviceChoice.Names + "; the sum over pairs is the cpu's, and elsewhere a check alone.")]
+    public string DeviceName { get; set; } = "cpu";
+
     /// <summary>The plot to write.</summary>
     [Option("out", HelpText = "Where to write the plot (SVG).")]
     public string? Out { get; set; }
@@ -27,35 +31,54 @@ internal sealed class MonoScoreCommand : MeasuringCommand
     /// <inheritdoc/>
     internal override void Measure(Scoreboard scoreboard)
     {
-        using var device = new CpuDevice(ThreadCount);
+        using var device = DeviceChoice.Open(DeviceName, ThreadCount);
+        // Sums over pairs in plain loops on the host say nothing about another device but whether its scores are right.
+        var comparable = device is CpuDevice;
+        string[] Shown(params string[] ofPairs) => comparable ? ofPairs : ofPairs[^1..];
         Console.WriteLine(
-            $"\n{device.Description}; {Sizes.Features} features, {Sizes.Latents} latents, {Sizes.K} active a sample. "
-            + "Time of the scores alone, not of encoding or drawing the samples.\n");
+            $"\n{device.Name}: {device.Description}; {Sizes.Features} features, {Sizes.Latents} latents, {Sizes.K} active a sample. "
+            + "Time of the scores alone, not of encoding or drawing the samples. Differences are from the sum over pairs on the cpu.\n");
         var most = Quick ? QuickMostPower : MostPower;
         var sizes = Enumerable.Range(LeastPower, most - LeastPower + 1).Select(power => 1 << power).ToArray();
         var linear = MeasureLinear(device, sizes);
-        var pairwise = MeasurePairwise(device, sizes, linear);
-        var table = new Table("samples", "linear s", "µs a sample", "peak MiB", "pairwise s", "pairwise / linear", "largest difference");
+        var pairwise = MeasurePairwise(sizes);
+        var table = new Table(
+        [
+            $"samples on {device.Name}",
+            "linear s",
+            "µs a sample",
+            device.Memory is null ? "peak MiB" : "device's MiB",
+            .. Shown("pairwise s", "pairwise / linear", "largest difference"),
+        ]);
         foreach (var size in sizes)
         {
             var (seconds, peakBytes, scores) = linear[size];
-            var pairs = pairwise.TryGetValue(size, out var result) ? result : default;
             table.Add(
+            [
                 $"{size}",
-                $"{seconds:0.000}",
-                $"{seconds / size * 1e6:0.00}",
+                $"{seconds:0.00000}",
+                $"{seconds / size * 1e6:0.000}",
                 $"{peakBytes >> 20}",
-                pairs.Scores is null ? "–" : $"{pairs.Seconds:0.00}",
-                pairs.Scores is null ? "–" : $"{pairs.Seconds / seconds:0.0}",
-                pairs.Scores is null ? "–" : $"{scores.Zip(pairs.Scores, (a, b) => Math.Abs(a - b)).Max():0.0e+0}");
+                .. pairwise.TryGetValue(size, out var pairs)
+                    ? Shown(
+                        $"{pairs.Seconds:0.00}",
+                        $"{pairs.Seconds / seconds:0.0}",
+                        $"{scores.Zip(pairs.Scores, (a, b) => Math.Abs(a - b)).Max():0.0e+0}")
+                    : Shown("–", "–", "–"),
+            ]);
         }
 
         table.Print();
         if (Out is not null)
         {
-            WritePlot(
-                linear.ToDictionary(entry => entry.Key, entry => entry.Value.Seconds),
-                pairwise.ToDictionary(entry => entry.Key, entry => entry.Value.Seconds));
+            var plot = new LogLogPlot($"MonoScore of {Sizes.Latents} latents on {device.Name}", "samples", "seconds");
+            if (comparable)
+            {
+                plot.Add("pairwise", "#c0392b", pairwise.ToDictionary(entry => entry.Key, entry => entry.Value.Seconds));
+            }
+
+            plot.Add("linear", "#1f6fb4", linear.ToDictionary(entry => entry.Key, entry => entry.Value.Seconds));
+            Write(plot);
         }
     }
 
@@ -74,15 +97,16 @@ internal sealed class MonoScoreCommand : MeasuringCommand
             }
 
             using var process = Process.GetCurrentProcess();
-            results[size] = (Timing.Median(seconds), process.PeakWorkingSet64, scores);
+            // A device's arrays only ever grow.
+            results[size] = (Timing.Median(seconds), device.Memory?.InUse ?? process.PeakWorkingSet64, scores);
         }
 
         return results;
     }
 
-    private Dictionary<int, (double Seconds, double[] Scores)> MeasurePairwise(
-        Device device, int[] sizes, Dictionary<int, (double Seconds, long PeakBytes, double[] Scores)> linear)
+    private Dictionary<int, (double Seconds, double[] Scores)> MeasurePairwise(int[] sizes)
     {
+        using var device = new CpuDevice(ThreadCount);
         var results = new Dictionary<int, (double, double[])>();
         foreach (var size in sizes)
         {
@@ -98,11 +122,8 @@ internal sealed class MonoScoreCommand : MeasuringCommand
         return results;
     }
 
-    private void WritePlot(Dictionary<int, double> linear, Dictionary<int, double> pairwise)
+    private void Write(LogLogPlot plot)
     {
-        var plot = new LogLogPlot("MonoScore of 8192 latents", "samples", "seconds");
-        plot.Add("pairwise", "#c0392b", pairwise);
-        plot.Add("linear", "#1f6fb4", linear);
         try
         {
             File.WriteAllText(Out!, plot.ToSvg());

@@ -10,18 +10,22 @@ internal sealed class StepsCommand : MeasuringCommand
 {
     private const int UsualRounds = 15;
 
+    /// <summary>Where.</summary>
+    [Option("device", Default = "cpu", HelpText = DeviceChoice.Names + "; OpenBLAS and the floor are of the cpu alone.")]
+    public string DeviceName { get; set; } = "cpu";
+
     /// <inheritdoc/>
     internal override void Measure(Scoreboard scoreboard)
     {
-        using var device = new CpuDevice(ThreadCount);
-        var blas = OpenBlas.TryLoad();
-        Console.WriteLine($"\n{device.Description}; OpenBLAS: {blas?.Description ?? "none"}");
+        using var device = DeviceChoice.Open(DeviceName, ThreadCount);
+        var blas = device is CpuDevice ? OpenBlas.TryLoad() : null;
+        Console.WriteLine($"\n{device.Name}: {device.Description}; GEMM: {blas?.Description ?? "the device's own"}");
         Console.WriteLine(
             $"{Sizes.Rows} rows, {Sizes.Features} features, {Sizes.Latents} latents, k {Sizes.K}; "
             + $"medians of {RoundsOr(UsualRounds)} steps in ms\n");
         var table = new Table(
-            "step", "MonoLoss", "active", "encode", "decode + losses", "backward", "optimizer", "copy + metrics", "total", "× GEMM",
-            "MonoLoss adds");
+            $"step on {device.Name}", "MonoLoss", "active", "encode", "decode + losses", "backward", "optimizer", "copy + metrics", "total",
+            "× GEMM", "MonoLoss adds");
         Floor? floor = null;
         foreach (var training in TrainingCase.All)
         {
@@ -37,20 +41,24 @@ internal sealed class StepsCommand : MeasuringCommand
         using var without = new TrainingWork(device, training, mono: false);
         using var with = new TrainingWork(device, training, mono: true);
         using var product = new Product(device, blas);
-        using var peaks = new Peaks(ThreadCount);
+        using var peaks = device is CpuDevice cpu ? new Peaks(cpu.Threads) : null;
         var works = new[] { without, with };
         var phases = works.Select(_ => new List<StepPhases>()).ToArray();
         var rounds = RoundsOr(UsualRounds);
         // Element i of the results is what work i of the list took; the phases of the steps are noted beside.
         var seconds = Timing.InTurn(
+            device,
             rounds,
-            () => phases[0].Add(without.Step()),
-            () => phases[1].Add(with.Step()),
-            without.Encode,
-            with.Encode,
-            product.Run,
-            peaks.MultiplyAdd,
-            peaks.Triad);
+            [
+                without.Step,
+                with.Step,
+                without.Encode,
+                with.Encode,
+                product.Run,
+                () => phases[0].Add(without.StepByPhase()),
+                () => phases[1].Add(with.StepByPhase()),
+                .. peaks is null ? Array.Empty<Action>() : [peaks.MultiplyAdd, peaks.Triad],
+            ]);
         for (var i = 0; i < works.Length; i++)
         {
             // The first is the warm-up.
@@ -65,12 +73,13 @@ internal sealed class StepsCommand : MeasuringCommand
                 Milliseconds(Timing.Median(steps.Select(step => step.Backward))),
                 Milliseconds(Timing.Median(steps.Select(step => step.Optimizer))),
                 Milliseconds(Timing.Median(steps.Select(step => step.Copy + step.Metrics))),
-                Milliseconds(Timing.Median(steps.Select(step => step.Total))),
+                Milliseconds(Timing.Median(seconds[i])),
                 $"{Timing.Ratio(seconds[i], seconds[4]):0.00}",
                 i == 0 ? string.Empty : $"{Timing.Ratio(seconds[1], seconds[0]) - 1:0.0%}");
         }
 
-        if (training.Requirement == Requirement.BatchTopK)
+        // The requirements are the processor's.
+        if (peaks is not null && training.Requirement == Requirement.BatchTopK)
         {
             if (blas is not null)
             {
@@ -79,13 +88,13 @@ internal sealed class StepsCommand : MeasuringCommand
 
             scoreboard.Add(Requirement.MonoLossTime, 100 * (Timing.Ratio(seconds[1], seconds[0]) - 1));
             floor = new Floor(
-                [.. seconds[5].Select(time => time * Sizes.EncoderFlops / peaks.MultiplyAddFlops)],
-                [.. seconds[6].Select(time => time * with.ParameterCount * Sizes.AdamBytes / Peaks.TriadBytes)],
+                [.. seconds[7].Select(time => time * Sizes.EncoderFlops / peaks.MultiplyAddFlops)],
+                [.. seconds[8].Select(time => time * with.ParameterCount * Sizes.AdamBytes / Peaks.TriadBytes)],
                 seconds[1]);
         }
     }
 
-    private static string Milliseconds(double seconds) => $"{seconds * 1e3:0.0}";
+    private static string Milliseconds(double seconds) => $"{seconds * 1e3:0.00}";
 
     /// <summary>What a batch_topk step cannot be faster than, at the rates measured beside it; all in seconds, round by round.</summary>
     private sealed record Floor(double[] Product, double[] Adam, double[] Step)

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using CommandLine;
 using MonoLoss.Data;
 using MonoLoss.Data.Parquet;
+using MonoLoss.Kernels;
 using MonoLoss.Models;
 using Spectre.Console;
 
@@ -28,7 +29,7 @@ internal sealed class Demo : Command
     public int Seed { get; set; }
 
     [Option("device", Default = "auto", MetaValue = "NAME", HelpText =
-        "auto, cpu, cuda[:i], opencl[:i] or ilgpu-cpu; monoloss devices lists them")]
+        DeviceChoice.Names + "; monoloss devices lists them")]
     public string DeviceName { get; set; } = string.Empty;
 
     [Option("threads", Default = 0, MetaValue = "N", HelpText = "Threads; 0: one a core")]

@@ -35,7 +35,7 @@ internal sealed class Score : Command
     public string Method { get; set; } = string.Empty;
 
     [Option("device", Default = "auto", MetaValue = "NAME", HelpText =
-        "auto, cpu, cuda[:i], opencl[:i] or ilgpu-cpu; monoloss devices lists them")]
+        DeviceChoice.Names + "; monoloss devices lists them")]
     public string DeviceName { get; set; } = string.Empty;
 
     [Option("tf32", HelpText = "Round the factors of dense products to TF32: faster on NVIDIA GPUs (compute capability 8.0 on).")]

@@ -1,5 +1,6 @@
 using CommandLine;
 using MonoLoss.Data;
+using MonoLoss.Kernels;
 using MonoLoss.Models;
 
 namespace MonoLoss.Cli;
@@ -108,7 +109,7 @@ internal sealed class Train : Command
 
     [Section("Machine")]
     [Option("device", Default = "auto", MetaValue = "NAME", HelpText =
-        "auto, cpu, cuda[:i], opencl[:i] or ilgpu-cpu; monoloss devices lists them")]
+        DeviceChoice.Names + "; monoloss devices lists them")]
     public string DeviceName { get; set; } = string.Empty;
 
     [Option("tf32", HelpText = "Round the factors of dense products to TF32: faster on NVIDIA GPUs (compute capability 8.0 on).")]

@@ -1,21 +1,23 @@
-using MonoLoss.Kernels;
 using MonoLoss.Kernels.Cpu;
 #if ILGPU
 using MonoLoss.Kernels.Ilgpu;
 #endif
 
-namespace MonoLoss.Cli;
+namespace MonoLoss.Kernels;
 
 /// <summary>A device that --device may name, or would if something were there.</summary>
 /// <param name="Name">Its name.</param>
 /// <param name="Description">What it is.</param>
 /// <param name="MemoryBytes">Its memory; 0 where it is not known.</param>
 /// <param name="Missing">What is missing for it; null for nothing.</param>
-internal readonly record struct DeviceRow(string Name, string Description, long MemoryBytes, string? Missing);
+public readonly record struct DeviceRow(string Name, string Description, long MemoryBytes, string? Missing);
 
-/// <summary>The devices that --device may name. All that the CLI knows of ILGPU, which is a feature of the build, is here.</summary>
-internal static class DeviceChoice
+/// <summary>The devices that --device may name. All that command lines know of ILGPU, which is a feature of the build, is here.</summary>
+public static class DeviceChoice
 {
+    /// <summary>What --device takes, for help pages.</summary>
+    public const string Names = "auto, cpu, cuda[:i], opencl[:i] or ilgpu-cpu";
+
     private const string Cpu = "cpu";
     private const string Expected = "expected auto, cpu, cuda, cuda:1 …, opencl, opencl:1 … or ilgpu-cpu";
 
@@ -25,25 +27,25 @@ internal static class DeviceChoice
     /// <param name="name">Its name, or auto for the best there is: a CUDA GPU, else an OpenCL one, else the processor.</param>
     /// <param name="threads">Threads of the processor to use; 0 for all.</param>
     /// <param name="tf32">Whether dense products may round to TF32.</param>
-    /// <exception cref="UsageException">There is no such device, or it cannot do that.</exception>
+    /// <exception cref="DeviceException">There is no such device, or it cannot do that.</exception>
     public static Device Open(string name, int threads, bool tf32 = false)
     {
         if (threads < 0)
         {
-            throw new UsageException($"--threads must not be negative, not {threads}");
+            throw new DeviceException($"--threads must not be negative, not {threads}");
         }
 
         name = name == "auto" ? Best() : name;
         if (name == Cpu)
         {
             return tf32
-                ? throw new UsageException("--tf32 is for NVIDIA GPUs of compute capability 8.0 or more: the cpu device has no TF32")
+                ? throw new DeviceException("--tf32 is for NVIDIA GPUs of compute capability 8.0 or more: the cpu device has no TF32")
                 : new CpuDevice(threads);
         }
 
         if (!Accelerators.Contains(name.Split(':')[0]))
         {
-            throw new UsageException($"--device: there is no device '{name}', {Expected}");
+            throw new DeviceException($"--device: there is no device '{name}', {Expected}");
         }
 
         try
@@ -52,7 +54,7 @@ internal static class DeviceChoice
         }
         catch (DeviceException exception)
         {
-            throw new UsageException($"--device {name}: {exception.Message}");
+            throw new DeviceException($"--device {name}: {exception.Message}", exception);
         }
     }
 
@@ -91,7 +93,7 @@ internal static class DeviceChoice
 
     private static string Best() => Cpu;
 
-    private static Device OpenAccelerator(string name, bool tf32) => throw new UsageException($"--device {name}: {HowToGet}");
+    private static Device OpenAccelerator(string name, bool tf32) => throw new DeviceException(HowToGet);
 
     private static IEnumerable<DeviceRow> ListAccelerators() =>
         Accelerators.Select(name => new DeviceRow(name, string.Empty, 0, HowToGet));
