@@ -30,6 +30,9 @@ public abstract class Device : IDisposable
     /// <summary>The device's own memory; null where it is the host's.</summary>
     public virtual DeviceMemory? Memory => null;
 
+    /// <summary>The most values that an array may have.</summary>
+    public virtual long MaxLength => long.MaxValue;
+
     /// <summary>Takes memory of the host that the device can copy from beside its kernels.</summary>
     /// <param name="length">How many values it holds.</param>
     /// <exception cref="NotSupportedException">The device has no memory of its own.</exception>

@@ -115,16 +115,27 @@ internal sealed class TrainingMemory(SaeConfig config, int batchSize, double? ac
         }
 
         var needed = new TrainingMemory(config, batchSize).Bytes;
-        return needed <= memory.Free
-            ? memory.Free - needed
-            : throw new ConfigurationException(
+        if (needed > memory.Free)
+        {
+            throw new ConfigurationException(
                 $"{device.Name} has {DeviceMemory.Format(memory.Total)}, {DeviceMemory.Format(memory.Free)} free; {config.Architecture.Name()} with {config.Latents} "
-                    + $"latents and batch {batchSize} needs {DeviceMemory.Format(needed)}: {Suggest(config, batchSize, memory.Free)}");
+                    + $"latents and batch {batchSize} needs {DeviceMemory.Format(needed)}: {Suggest(device, config, batchSize, memory.Free)}");
+        }
+
+        if ((long)config.Latents * config.Dimension > device.MaxLength)
+        {
+            throw new ConfigurationException(
+                $"{device.Name} has arrays of up to {device.MaxLength} values, fewer than {config.Latents} latents times {config.Dimension} features: "
+                    + Suggest(device, config, batchSize, memory.Free));
+        }
+
+        return memory.Free - needed;
     }
 
-    private static string Suggest(SaeConfig config, int batchSize, long free)
+    private static string Suggest(Device device, SaeConfig config, int batchSize, long free)
     {
-        bool Fits(int latents, int batch) => new TrainingMemory(config with { Latents = latents }, batch).Bytes <= free;
+        bool Fits(int latents, int batch) =>
+            new TrainingMemory(config with { Latents = latents }, batch).Bytes <= free && (long)latents * config.Dimension <= device.MaxLength;
         var batch = Largest(batchSize, BatchStep, size => Fits(config.Latents, size));
         var latents = Largest(config.Latents, LatentStep, size => Fits(size, batchSize));
         var suggestions = new List<string>();

@@ -82,6 +82,11 @@ internal sealed class IlgpuArray<T> : DeviceArray<T>
             throw new InvalidOperationException("a part of an array cannot grow");
         }
 
+        if (capacity > _device.MaxLength)
+        {
+            throw new DeviceException($"{_device.Name} has arrays of up to {_device.MaxLength} values, and {capacity} were asked for");
+        }
+
         Dispose();
         _buffer = _device.Pool.Take(capacity * Interop.SizeOf<T>());
         _buffer.MemSet(_device.Stream, 0, 0, _buffer.LengthInBytes);

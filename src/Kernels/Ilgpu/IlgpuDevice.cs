@@ -43,6 +43,9 @@ public sealed partial class IlgpuDevice : Device
     /// <inheritdoc/>
     public override DeviceMemory? Memory => Pool.Memory;
 
+    /// <summary>Kernels number values with 32 bits.</summary>
+    public override long MaxLength => int.MaxValue;
+
     /// <inheritdoc/>
     public override void Synchronize() => Stream.Synchronize();
 

@@ -58,7 +58,7 @@ internal abstract class BatchFeed : IDisposable
         return (device.Memory, source) switch
         {
             (null, _) => new HostFeed(device, set, source),
-            (_, InMemoryBatchSource inMemory) when FeatureBytes(set) <= freeBytes => new ResidentFeed(device, set, inMemory),
+            (_, InMemoryBatchSource inMemory) when FeatureBytes(set) <= freeBytes && set.Rows * set.Dimension <= device.MaxLength => new ResidentFeed(device, set, inMemory),
             _ => new UploadingFeed(device, set, source),
         };
     }

@@ -73,4 +73,18 @@ public sealed class TrainingMemoryTests
         Assert.True(match.Success, message);
         Assert.InRange(TrainingMemory.Check(device, config, int.Parse(match.Groups[1].Value)), 0, 1L << 30);
     }
+
+    [Theory]
+    [InlineData(1L << 36)]
+    [InlineData(1L << 40)]
+    public void NoArrayIsLongerThanKernelsCanNumber(long bytes)
+    {
+        using var device = IlgpuDevice.OpenSimulation(bytes);
+        var config = new SaeConfig { Architecture = Architecture.BatchTopK, Dimension = 4096, Latents = 1 << 20 };
+        var message = Assert.Throws<ConfigurationException>(() => TrainingMemory.Check(device, config, 128)).Message;
+        var latents = int.Parse(Regex.Match(message, @": --latents (\d+) would fit$").Groups[1].Value);
+        Assert.InRange((long)latents * config.Dimension, 1, int.MaxValue);
+        TrainingMemory.Check(device, config with { Latents = latents }, 128);
+        Assert.Throws<DeviceException>(() => device.Tensor(config.Latents, config.Dimension));
+    }
 }
