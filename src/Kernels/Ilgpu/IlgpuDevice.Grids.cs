@@ -22,8 +22,8 @@ public sealed partial class IlgpuDevice
     /// <summary>So many groups of <see cref="GroupSize"/> threads.</summary>
     private static KernelConfig Groups(int count) => new(count, GroupSize);
 
-    /// <summary>Groups of <see cref="GroupSize"/> threads with a warp for each of <paramref name="count"/> rows.</summary>
-    private KernelConfig Warps(int count) => Groups(DivideUp(count, GroupSize / Accelerator.WarpSize));
+    /// <summary>Groups of <see cref="GroupSize"/> threads with a warp for each of <paramref name="count"/> rows or columns.</summary>
+    private KernelConfig Warps(long count) => Groups(DivideUp(count, GroupSize / Accelerator.WarpSize));
 
     /// <summary>
     /// A group for each row, of so many warps that a thread has about eight elements of it: enough loads under way, and no barrier where

@@ -89,9 +89,6 @@ public sealed partial class IlgpuDevice : Device
 
     private static void RequireSameShape(Tensor a, Tensor b) => Require(a.Rows == b.Rows && a.Columns == b.Columns, "shapes differ");
 
-    /// <summary>Groups of <see cref="GroupSize"/> threads, one warp for each of <paramref name="count"/> rows or columns.</summary>
-    private KernelConfig Warps(long count) => Elements(count * Accelerator.WarpSize);
-
     private static void Require(bool condition, string message)
     {
         if (!condition)
