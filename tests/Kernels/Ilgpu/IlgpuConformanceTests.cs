@@ -3,10 +3,16 @@ using MonoLoss.Tests.Models;
 
 namespace MonoLoss.Tests.Kernels.Ilgpu;
 
-/// <summary>ILGPU's simulation of a GPU. All tests share it, one after another, so that a kernel is compiled once.</summary>
+/// <summary>
+/// A device that ILGPU compiles for: the one that <c>MONOLOSS_TEST_DEVICE</c> names or else the best GPU that there is, or ILGPU's simulation
+/// of one. All tests share it, one after another, so that a kernel is compiled once.
+/// </summary>
 public sealed class IlgpuFixture : IDisposable
 {
-    public IlgpuDevice Device { get; } = IlgpuDevice.OpenSimulation();
+    public IlgpuDevice Device { get; } = IlgpuDevice.Open(
+        Environment.GetEnvironmentVariable("MONOLOSS_TEST_DEVICE")
+        ?? IlgpuDevice.List().FirstOrDefault(device => device.IsGpu && device.Lacks is null)?.Name
+        ?? "ilgpu-cpu");
 
     public void Dispose() => Device.Dispose();
 }
