@@ -45,7 +45,8 @@ internal static partial class DriverKernel
     /// <remarks>
     /// PTX: at the optimization level that tells global memory from generic, branches are marked as uniform (<c>bra.uni</c>) whose condition
     /// was assigned within a divergent branch, which PTX leaves undefined. OpenCL C: barriers order global memory but not local, which
-    /// all of ours are for; and the length of dynamic local memory is divided by a number with a cast to nothing before it.
+    /// all of ours are for; where dynamic local memory is and how much is kept in variables of the program, which groups that run at once
+    /// overwrite for each other; and that length is divided by a number with a cast to nothing before it.
     /// </remarks>
     public static void Repair(CompiledKernel compiled)
     {
@@ -55,10 +56,29 @@ internal static partial class DriverKernel
                 Ptx.SetValue(ptx, ptx.PTXAssembly.Replace("bra.uni", "bra", StringComparison.Ordinal));
                 break;
             case CLCompiledKernel opencl:
-                OpenCL.SetValue(opencl, EmptyCast().Replace(GlobalBarrier().Replace(opencl.Source, "$1CLK_LOCAL_MEM_FENCE | $2"), "$1"));
+                OpenCL.SetValue(opencl, Repair(opencl.Source));
                 break;
         }
     }
+
+    private static string Repair(string opencl)
+    {
+        opencl = GlobalBarrier().Replace(opencl, "$1CLK_LOCAL_MEM_FENCE | $2");
+        opencl = EmptyCast().Replace(opencl, "$1");
+        foreach (Match shared in DynamicMemory().Matches(opencl))
+        {
+            var (type, name, length) = (shared.Groups[1].Value, shared.Groups[2].Value, shared.Groups[3].Value);
+            opencl = opencl.Replace(shared.Value, string.Empty, StringComparison.Ordinal)
+                .Replace($"\t{name} = ", $"\t{type} {name} = ", StringComparison.Ordinal)
+                .Replace($"\t{length} = ", $"\tint {length} = ", StringComparison.Ordinal);
+        }
+
+        return opencl;
+    }
+
+    /// <summary>Declarations outside of the kernel.</summary>
+    [GeneratedRegex(@"^(local [^;()]*\*) (shared_var_\d+);\s*int (shared_var_len_\d+);", RegexOptions.Multiline)]
+    private static partial Regex DynamicMemory();
 
     [GeneratedRegex(@"(work_group_barrier\s*\(\s*)(CLK_GLOBAL_MEM_FENCE)")]
     private static partial Regex GlobalBarrier();

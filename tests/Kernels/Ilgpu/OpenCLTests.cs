@@ -38,10 +38,12 @@ public sealed partial class OpenCLTests
 
     [Theory]
     [MemberData(nameof(Kernels))]
-    public void BarriersOrderLocalMemory(string type, string kernel)
+    public void GroupsDoNotShareWhatIsTheirs(string type, string kernel)
     {
         var source = Source(type, kernel);
         Assert.Equal(Barrier().Count(source), LocalBarrier().Count(source));
+        // Where a group's local memory is.
+        Assert.DoesNotMatch(ProgramVariable(), source);
     }
 
     [ClangTheory]
@@ -70,6 +72,9 @@ public sealed partial class OpenCLTests
 
     private static string Source(string type, string kernel) => CompiledKernels.CompileOpenCL(
         CompiledKernels.Methods.Single(method => method.DeclaringType!.Name == type && CompiledKernels.Name(method) == kernel));
+
+    [GeneratedRegex(@"^(local|int) [^()]*\bshared_var_\w+;", RegexOptions.Multiline)]
+    private static partial Regex ProgramVariable();
 
     [GeneratedRegex(@"\bwork_group_barrier\b")]
     private static partial Regex Barrier();
