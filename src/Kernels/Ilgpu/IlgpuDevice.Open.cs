@@ -147,8 +147,9 @@ public sealed partial class IlgpuDevice
             (device.CVersion >= CLBackend.MinimumVersion, $"OpenCL C {CLBackend.MinimumVersion}"),
             (device.Capabilities.GenericAddressSpace, "a generic address space"),
             (device.Capabilities.Float64, "float64 (cl_khr_fp64)"),
-            // ILGPU 1.5.3 generates shuffles by Intel's extension only.
-            (device.HasExtension("cl_intel_subgroups"), "shuffles within subgroups (cl_intel_subgroups)"),
+            // ILGPU 1.5.3 generates shuffles by Intel's extension only, and for Intel's platforms only.
+            (device.Vendor == CLDeviceVendor.Intel && device.HasExtension("cl_intel_subgroups"),
+                "shuffles within subgroups (Intel's cl_intel_subgroups)"),
             (device.MaxNumThreadsPerGroup >= GroupSize, $"groups of {GroupSize} threads"),
         };
         var missing = needs.Where(need => !need.Has).Select(need => need.What).ToList();
