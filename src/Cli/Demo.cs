@@ -151,8 +151,9 @@ internal sealed class Demo : Command
         context.WriteLine();
         context.WriteLine("MonoLoss makes a latent fire for things that look alike: MonoScore and purity rise, reconstruction (R²) stays.");
         context.WriteLine();
-        context.WriteLine($"  {InFolder("report.html"),-32} both runs, with curves and their most monosemantic latents");
-        context.WriteLine($"  {Path.Combine(InFolder("monoloss"), "latents.parquet"),-32} a row a latent: score, activations, label, purity");
+        var latents = Path.Combine(InFolder("monoloss"), "latents.parquet");
+        context.WriteLine($"  {InFolder("report.html").PadRight(latents.Length)}    both runs, with curves and their most monosemantic latents");
+        context.WriteLine($"  {latents}    a row a latent: score, activations, label, purity");
         context.WriteLine();
         context.WriteLine("Next, on your own features:");
         context.WriteLine("  monoloss train --train features.parquet --test other.parquet --mono-coef 0.0003");
