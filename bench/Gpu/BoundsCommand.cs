@@ -35,11 +35,11 @@ internal sealed class BoundsCommand : GpuOptions
     private void PrintKernels()
     {
         var table = new Table("kernel", "MB", "MB through L2", "GFLOP", "at least µs", "bound by");
-        foreach (var kernel in KernelBound.Kernels())
+        foreach (var kernel in KernelAttribute.Kernels)
         {
             var bound = KernelBound.Of(kernel, this);
             table.Add(
-                KernelBound.Name(kernel),
+                KernelAttribute.NameOf(kernel),
                 Format(bound.Bytes / 1e6, "0.00"),
                 Format(bound.CachedBytes / 1e6),
                 Format(bound.Flops / 1e9, "0.00"),

@@ -57,7 +57,7 @@ internal sealed class GpuCommand : GpuOptions
         {
             var seconds = Timing.Median(launches.Select(round => round.Where(launch => launch.Kernel == kernel.Key).Sum(launch => launch.Seconds)));
             table.Add(
-                KernelBound.Name(kernel.Key),
+                KernelAttribute.NameOf(kernel.Key),
                 $"{kernel.Count()}",
                 Format(seconds * 1e6),
                 Format(KernelBound.Of(kernel.Key, this).Seconds * 1e6),

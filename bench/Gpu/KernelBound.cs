@@ -29,16 +29,4 @@ internal sealed record KernelBound(double Bytes, double CachedBytes, double Flop
         }.MaxBy(bound => bound.Item1);
         return new KernelBound(bytes, cached, flops, seconds, by);
     }
-
-    /// <summary>Every kernel of the device, generic ones once.</summary>
-    public static IEnumerable<MethodInfo> Kernels() =>
-        from type in typeof(IlgpuDevice).Assembly.GetTypes()
-        from method in type.GetMethods(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic)
-        where method.IsDefined(typeof(KernelAttribute))
-        orderby type.Name, method.Name
-        select method;
-
-    /// <summary>A kernel's name in tables.</summary>
-    public static string Name(MethodInfo kernel) =>
-        $"{kernel.DeclaringType!.Name.Replace("Kernels", string.Empty, StringComparison.Ordinal)}.{kernel.Name}";
 }

@@ -66,7 +66,7 @@ public static class DeviceChoice
     }
 
 #if ILGPU
-    private static string Best() => IlgpuDevice.List().FirstOrDefault(device => device.IsGpu && device.Lacks is null)?.Name ?? Cpu;
+    private static string Best() => IlgpuDevice.BestGpu() ?? Cpu;
 
     private static IlgpuDevice OpenAccelerator(string name, bool tf32) => IlgpuDevice.Open(name, tf32);
 

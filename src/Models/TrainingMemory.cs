@@ -40,6 +40,9 @@ internal sealed class TrainingMemory(SaeConfig config, int batchSize, double? ac
     /// <summary>Bytes of a whole run.</summary>
     public long Bytes => Parameters + Batch + Latents + Auxiliary + Scratch + Evaluation;
 
+    /// <summary>M·D, the values of the longest array.</summary>
+    private long WeightCount => _m * _d;
+
     private bool HasThreshold => config.Architecture is Architecture.JumpReLU or Architecture.Vanilla;
 
     private bool HasCenter => config.Architecture != Architecture.JumpReLU;
@@ -114,7 +117,8 @@ internal sealed class TrainingMemory(SaeConfig config, int batchSize, double? ac
             return long.MaxValue;
         }
 
-        var needed = new TrainingMemory(config, batchSize).Bytes;
+        var run = new TrainingMemory(config, batchSize);
+        var needed = run.Bytes;
         if (needed > memory.Free)
         {
             throw new ConfigurationException(
@@ -122,7 +126,7 @@ internal sealed class TrainingMemory(SaeConfig config, int batchSize, double? ac
                     + $"latents and batch {batchSize} needs {DeviceMemory.Format(needed)}: {Suggest(device, config, batchSize, memory.Free)}");
         }
 
-        if ((long)config.Latents * config.Dimension > device.MaxLength)
+        if (run.WeightCount > device.MaxLength)
         {
             throw new ConfigurationException(
                 $"{device.Name} has arrays of up to {device.MaxLength} values, fewer than {config.Latents} latents times {config.Dimension} features: "
@@ -134,8 +138,12 @@ internal sealed class TrainingMemory(SaeConfig config, int batchSize, double? ac
 
     private static string Suggest(Device device, SaeConfig config, int batchSize, long free)
     {
-        bool Fits(int latents, int batch) =>
-            new TrainingMemory(config with { Latents = latents }, batch).Bytes <= free && (long)latents * config.Dimension <= device.MaxLength;
+        bool Fits(int latents, int batch)
+        {
+            var run = new TrainingMemory(config with { Latents = latents }, batch);
+            return run.Bytes <= free && run.WeightCount <= device.MaxLength;
+        }
+
         var batch = Largest(batchSize, BatchStep, size => Fits(config.Latents, size));
         var latents = Largest(config.Latents, LatentStep, size => Fits(size, batchSize));
         var suggestions = new List<string>();

@@ -34,6 +34,9 @@ public sealed partial class IlgpuDevice
     public static IReadOnlyList<AcceleratorInfo> List() =>
         [.. CudaDevices().Select(Describe), .. OpenCLDevices().Select(Describe), DescribeSimulation()];
 
+    /// <summary>The name of the GPU to be preferred; null if there is none that lacks nothing.</summary>
+    public static string? BestGpu() => List().FirstOrDefault(device => device.IsGpu && device.Lacks is null)?.Name;
+
     /// <summary>What there is no accelerator of, for people: a driver, or a device that it knows.</summary>
     /// <param name="kind">cuda or opencl.</param>
     public static string Missing(string kind)

@@ -1,3 +1,5 @@
+using System.Reflection;
+
 namespace MonoLoss.Kernels.Ilgpu;
 
 /// <summary>
@@ -12,6 +14,14 @@ namespace MonoLoss.Kernels.Ilgpu;
 [AttributeUsage(AttributeTargets.Method)]
 internal sealed class KernelAttribute(string bytes, string flops = "0") : Attribute
 {
+    /// <summary>Every kernel of the device, generic ones once.</summary>
+    public static IEnumerable<MethodInfo> Kernels =>
+        from type in typeof(KernelAttribute).Assembly.GetTypes()
+        from method in type.GetMethods(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic)
+        where method.IsDefined(typeof(KernelAttribute))
+        orderby type.Name, method.Name
+        select method;
+
     /// <summary>Bytes that one launch moves to and from the GPU's memory.</summary>
     public string Bytes => bytes;
 
@@ -40,6 +50,10 @@ internal sealed class KernelAttribute(string bytes, string flops = "0") : Attrib
 
     /// <summary>Whether global memory is read and written 16 bytes at a time; a <see cref="KernelInstanceAttribute"/> of <see cref="Float4"/> is.</summary>
     public bool Vectorized { get; init; }
+
+    /// <summary>A kernel's name in tables: what it computes, and what it is called.</summary>
+    public static string NameOf(MethodInfo kernel) =>
+        $"{kernel.DeclaringType!.Name.Replace("Kernels", string.Empty, StringComparison.Ordinal)}.{kernel.Name}";
 }
 
 /// <summary>The types that a generic kernel is compiled for; every instance that is launched is named.</summary>

@@ -58,7 +58,7 @@ internal abstract class BatchFeed : IDisposable
         return (device.Memory, source) switch
         {
             (null, _) => new HostFeed(device, set, source),
-            (_, InMemoryBatchSource inMemory) when FeatureBytes(set) <= freeBytes && set.Rows * set.Dimension <= device.MaxLength => new ResidentFeed(device, set, inMemory),
+            (_, InMemoryBatchSource inMemory) when IsResident(device, set, freeBytes) => new ResidentFeed(device, set, inMemory),
             _ => new UploadingFeed(device, set, source),
         };
     }
@@ -98,5 +98,10 @@ internal abstract class BatchFeed : IDisposable
         }
     }
 
-    private static long FeatureBytes(FeatureSet set) => set.Rows * set.Dimension * sizeof(float);
+    /// <summary>Whether all features fit into one array of the device.</summary>
+    private static bool IsResident(Device device, FeatureSet set, long freeBytes)
+    {
+        var length = set.Rows * set.Dimension;
+        return length <= device.MaxLength && length * sizeof(float) <= freeBytes;
+    }
 }

@@ -1,6 +1,7 @@
 using System.Reflection;
 using ILGPU;
 using ILGPU.Algorithms;
+using ILGPU.Backends;
 using ILGPU.Backends.EntryPoints;
 using ILGPU.Backends.OpenCL;
 using ILGPU.Backends.PTX;
@@ -16,11 +17,7 @@ internal static class CompiledKernels
     /// <summary>Every kernel, with the types it is launched with.</summary>
     public static IEnumerable<MethodInfo> Methods { get; } =
     [
-        .. from type in typeof(IlgpuDevice).Assembly.GetTypes()
-           from method in type.GetMethods(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic)
-           where method.IsDefined(typeof(KernelAttribute))
-           from instance in Instances(method)
-           select instance,
+        .. KernelAttribute.Kernels.SelectMany(Instances),
     ];
 
     /// <summary>The method's name and the types it is launched with.</summary>
@@ -32,35 +29,37 @@ internal static class CompiledKernels
     /// <param name="repair">Whether what ILGPU does wrong is undone, as it is on a GPU.</param>
     public static string Compile(MethodInfo kernel, int major, bool repair = true)
     {
-        using var context = Context.Create(builder => builder.EnableAlgorithms().EnableTensorCore().Optimize(OptimizationLevel.O2));
-        using var backend = new PTXBackend(context, new CudaArchitecture(major, 0), CudaInstructionSet.ISA_80, nvvmAPI: null!);
-        if (repair)
-        {
-            DriverKernel.Repair(backend);
-        }
-
-        var compiled = (PTXCompiledKernel)backend.Compile(
-            EntryPointDescription.FromExplicitlyGroupedKernel(kernel), DriverKernel.Specialization(kernel.GetCustomAttribute<KernelAttribute>()!));
-        if (repair)
-        {
-            DriverKernel.Repair(compiled);
-        }
-
-        return compiled.PTXAssembly;
+        return Compile<PTXCompiledKernel>(
+            kernel, context => new PTXBackend(context, new CudaArchitecture(major, 0), CudaInstructionSet.ISA_80, nvvmAPI: null!), repair).PTXAssembly;
     }
 
     /// <summary>What an Intel GPU's driver would be given: ILGPU generates shuffles for Intel alone.</summary>
     /// <param name="kernel">A method with a <see cref="KernelAttribute"/>.</param>
     public static string CompileOpenCL(MethodInfo kernel)
     {
-        using var context = Context.Create(builder => builder.EnableAlgorithms().EnableTensorCore().Optimize(OptimizationLevel.O2));
         var capabilities = new CLCapabilityContext(true, true, true, true, true);
-        using var backend = new CLBackend(context, capabilities, CLDeviceVendor.Intel, CLBackend.MinimumVersion);
-        DriverKernel.Repair(backend);
-        var compiled = (CLCompiledKernel)backend.Compile(
+        return Compile<CLCompiledKernel>(
+            kernel, context => new CLBackend(context, capabilities, CLDeviceVendor.Intel, CLBackend.MinimumVersion), repair: true).Source;
+    }
+
+    private static TCompiled Compile<TCompiled>(MethodInfo kernel, Func<Context, Backend> create, bool repair)
+        where TCompiled : CompiledKernel
+    {
+        using var context = Context.Create(builder => builder.EnableAlgorithms().EnableTensorCore().Optimize(OptimizationLevel.O2));
+        using var backend = create(context);
+        if (repair)
+        {
+            DriverKernel.Repair(backend);
+        }
+
+        var compiled = backend.Compile(
             EntryPointDescription.FromExplicitlyGroupedKernel(kernel), DriverKernel.Specialization(kernel.GetCustomAttribute<KernelAttribute>()!));
-        DriverKernel.Repair(compiled);
-        return compiled.Source;
+        if (repair)
+        {
+            DriverKernel.Repair(compiled);
+        }
+
+        return (TCompiled)compiled;
     }
 
     private static IEnumerable<MethodInfo> Instances(MethodInfo method) => method.IsGenericMethod

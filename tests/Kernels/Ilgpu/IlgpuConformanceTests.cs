@@ -10,9 +10,7 @@ namespace MonoLoss.Tests.Kernels.Ilgpu;
 public sealed class IlgpuFixture : IDisposable
 {
     public IlgpuDevice Device { get; } = IlgpuDevice.Open(
-        Environment.GetEnvironmentVariable("MONOLOSS_TEST_DEVICE")
-        ?? IlgpuDevice.List().FirstOrDefault(device => device.IsGpu && device.Lacks is null)?.Name
-        ?? "ilgpu-cpu");
+        Environment.GetEnvironmentVariable("MONOLOSS_TEST_DEVICE") ?? IlgpuDevice.BestGpu() ?? "ilgpu-cpu");
 
     public void Dispose() => Device.Dispose();
 }

@@ -1,4 +1,3 @@
-using System.Reflection;
 using MonoLoss.Autodiff;
 using MonoLoss.Kernels;
 using MonoLoss.Kernels.Ilgpu;
@@ -31,7 +30,7 @@ public sealed class PtxCostFixture : IDisposable
 
     public PtxCostFixture()
     {
-        _device.Executor = new PtxExecutor { Ran = (kernel, cost) => _launches.Add((Name(kernel), cost)) };
+        _device.Executor = new PtxExecutor { Ran = (kernel, cost) => _launches.Add((KernelAttribute.NameOf(kernel), cost)) };
         _device.MultiprocessorCount = Multiprocessors;
         var sizes = new KernelSizes(Rows, Features, Latents, Active);
         Train("batch_topk", Architecture.BatchTopK, sizes);
@@ -45,10 +44,6 @@ public sealed class PtxCostFixture : IDisposable
     }
 
     internal Dictionary<string, PtxWork> Works { get; } = [];
-
-    /// <summary>A kernel's name.</summary>
-    public static string Name(MethodInfo kernel) =>
-        $"{kernel.DeclaringType!.Name.Replace("Kernels", "", StringComparison.Ordinal)}.{kernel.Name}";
 
     /// <summary>The work whose largest launch of a kernel is the one that it states the costs of.</summary>
     public static string WorkOf(string kernel) => kernel switch
@@ -114,13 +109,12 @@ public sealed class PtxCostFixture : IDisposable
             model.CountDead(NeverDead);
         }
 
-        var step1 = _launches.ToArray();
+        var launches = _launches.ToArray();
         tape.Reset();
         var latents = model.Encode(tape, x).Latents.Value;
-        sizes = sizes with { Active = latents.Count / sizes.Rows };
         _launches.Clear();
-        _launches.AddRange(step1);
-        Note(work, sizes);
+        sizes = sizes with { Active = latents.Count / sizes.Rows };
+        Works.Add(work, new(sizes, launches));
         using var dataset = new DatasetMonoLoss(model);
         dataset.AddGradient([x], 0.1);
         Note($"{work}, scores", sizes);

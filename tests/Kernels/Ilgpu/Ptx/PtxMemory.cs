@@ -95,9 +95,7 @@ internal static unsafe class PtxMemory
         for (; mask != 0; mask &= mask - 1)
         {
             var lane = BitOperations.TrailingZeroCount(mask);
-            var address = warp.Register<long>(operands[0])[lane] + instruction.Offset;
-            var memory = (T*)TSpace.Locate(warp, instruction, lane, address, sizeof(T));
-            TSpace.Updates(warp, instruction, lane, (byte*)memory, sizeof(T));
+            var memory = Update<T, TSpace>(warp, instruction, lane);
             var value = warp.Register<T>(operands[1])[lane];
             T before;
             do
@@ -123,9 +121,7 @@ internal static unsafe class PtxMemory
         for (; mask != 0; mask &= mask - 1)
         {
             var lane = BitOperations.TrailingZeroCount(mask);
-            var address = warp.Register<long>(operands[0])[lane] + instruction.Offset;
-            var memory = (T*)TSpace.Locate(warp, instruction, lane, address, sizeof(T));
-            TSpace.Updates(warp, instruction, lane, (byte*)memory, sizeof(T));
+            var memory = Update<T, TSpace>(warp, instruction, lane);
             var expected = warp.Register<T>(operands[1])[lane];
             T before;
             do
@@ -136,6 +132,17 @@ internal static unsafe class PtxMemory
 
             warp.Register<T>(operands[3])[lane] = before;
         }
+    }
+
+    /// <summary>What an atomic operation of a lane is about to change.</summary>
+    private static T* Update<T, TSpace>(PtxWarp warp, PtxInstruction instruction, int lane)
+        where T : unmanaged
+        where TSpace : IPtxSpace
+    {
+        var address = warp.Register<long>(instruction.Operands[0])[lane] + instruction.Offset;
+        var memory = TSpace.Locate(warp, instruction, lane, address, sizeof(T));
+        TSpace.Updates(warp, instruction, lane, memory, sizeof(T));
+        return (T*)memory;
     }
 
     private static bool CompareExchange<T>(T* memory, T value, T before)
