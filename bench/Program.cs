@@ -6,9 +6,7 @@ Type[] verbs =
 [
     typeof(KernelsCommand), typeof(GemmCommand), typeof(StepsCommand), typeof(MonoScoreCommand), typeof(CompareCommand), typeof(ReportCommand),
     typeof(WorkerCommand),
-#if ILGPU
     typeof(GpuCommand), typeof(BoundsCommand),
-#endif
 ];
 return Parser.Default.ParseArguments(args, verbs).MapResult(
     (ICommand command) =>

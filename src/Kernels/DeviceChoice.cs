@@ -1,7 +1,5 @@
 using MonoLoss.Kernels.Cpu;
-#if ILGPU
 using MonoLoss.Kernels.Ilgpu;
-#endif
 
 namespace MonoLoss.Kernels;
 
@@ -65,7 +63,6 @@ public static class DeviceChoice
         return [new DeviceRow(Cpu, cpu.Description, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, null), .. ListAccelerators()];
     }
 
-#if ILGPU
     private static string Best() => IlgpuDevice.BestGpu() ?? Cpu;
 
     private static IlgpuDevice OpenAccelerator(string name, bool tf32) => IlgpuDevice.Open(name, tf32);
@@ -88,14 +85,4 @@ public static class DeviceChoice
             }
         }
     }
-#else
-    private const string HowToGet = "this build is without ILGPU: dotnet build -c Release -p:Ilgpu=true";
-
-    private static string Best() => Cpu;
-
-    private static Device OpenAccelerator(string name, bool tf32) => throw new DeviceException(HowToGet);
-
-    private static IEnumerable<DeviceRow> ListAccelerators() =>
-        Accelerators.Select(name => new DeviceRow(name, string.Empty, 0, HowToGet));
-#endif
 }

@@ -1,11 +1,9 @@
-#if ILGPU
 using MonoLoss.Data.Parquet;
-#endif
 using MonoLoss.Tests.Data;
 
 namespace MonoLoss.Tests.Cli;
 
-/// <summary>--device and monoloss devices, in the build without ILGPU and in the one with it.</summary>
+/// <summary>--device and monoloss devices.</summary>
 public sealed class DeviceTests : IDisposable
 {
     private readonly TempFolder _folder = new();
@@ -22,34 +20,21 @@ public sealed class DeviceTests : IDisposable
         }
 
         Assert.Matches(@"(?m)^\s*cpu .* GiB", output);
-#if ILGPU
         Assert.Matches(@"(?m)^\s*ilgpu-cpu .* GiB", output);
-        Assert.DoesNotContain("-p:Ilgpu=true", output, StringComparison.Ordinal);
-#else
-        Assert.Equal(3, output.Split('\n').Count(line => line.Contains("dotnet build -c Release -p:Ilgpu=true", StringComparison.Ordinal)));
-#endif
     }
 
     [Theory]
     [InlineData("--device tpu", "'tpu'", "cpu", "cuda")]
     [InlineData("--device cpu:1", "'cpu:1'")]
     [InlineData("--device cpu --tf32", "--tf32", "8.0")]
-#if ILGPU
     [InlineData("--device cuda:99", "no cuda")]
     [InlineData("--device opencl:99", "no opencl")]
     [InlineData("--device cuda:x", "number", "cuda:0")]
     [InlineData("--device cuda:-1", "number")]
     [InlineData("--device ilgpu-cpu:0", "'ilgpu-cpu:0'")]
-#else
-    [InlineData("--device cuda", "without ILGPU", "dotnet build -c Release -p:Ilgpu=true")]
-    [InlineData("--device cuda:1", "without ILGPU")]
-    [InlineData("--device opencl", "without ILGPU")]
-    [InlineData("--device ilgpu-cpu", "without ILGPU")]
-#endif
     public void NoSuchDevice(string options, params string[] words) =>
         Monoloss.Run(["train", "--train", RunFiles.Write(_folder), "--out", _folder["run"], .. options.Split(' ')]).Refused(words);
 
-#if ILGPU
     [Fact]
     public void TheSimulationScoresAsTheProcessorDoes()
     {
@@ -67,5 +52,4 @@ public sealed class DeviceTests : IDisposable
             Assert.Equal(expected, actual, 1e-6);
         }
     }
-#endif
 }
