@@ -5,36 +5,6 @@ public sealed unsafe partial class CpuDevice
     // A batch's threshold is close to the last one's; a little lower, so that the search rarely has to start anew.
     private const float ThresholdHint = 0.95f;
 
-    private readonly CpuGemm _gemm;
-    private readonly CpuEncoder _encoder;
-    private readonly SparseBuffer _encoded = new();
-
-    /// <inheritdoc/>
-    public override void Gemm(
-        bool transposeA, bool transposeB, float alpha, Tensor a, Tensor b, float beta, Tensor c, Tensor? bias = null, bool relu = false)
-    {
-        var (m, k) = transposeA ? (a.Columns, a.Rows) : (a.Rows, a.Columns);
-        var (inner, n) = transposeB ? (b.Columns, b.Rows) : (b.Rows, b.Columns);
-        Require(k == inner && c.Rows == m && c.Columns == n, $"{m}×{k} times {inner}×{n} is not {c.Rows}×{c.Columns}");
-        Require(bias is null || bias.Count == n, $"one bias a column: {n}");
-        _gemm.Gemm(
-            transposeA,
-            transposeB,
-            m,
-            n,
-            k,
-            alpha,
-            Pointer(a),
-            a.Columns,
-            Pointer(b),
-            b.Columns,
-            beta,
-            Pointer(c),
-            c.Columns,
-            PointerOrNull(bias),
-            relu);
-    }
-
     /// <inheritdoc/>
     public override void EncodeTopK(Tensor x, Tensor weights, Tensor? bias, int k, SparseRows latents)
     {
