@@ -28,8 +28,8 @@ public abstract class KernelBenchmark
     /// <summary>Bytes of a float32 or of an index.</summary>
     protected const double Word = sizeof(float);
 
-    /// <summary>Bytes of the places of a batch's latents: index and value.</summary>
-    protected const double Places = 2 * Word * Active;
+    /// <summary>Bytes of the nonzeros of a batch's latents: index and value.</summary>
+    protected const double Nonzeros = 2 * Word * Active;
 
     /// <summary>Bytes of a B×D matrix.</summary>
     protected const double Batch = Word * B * D;
@@ -74,7 +74,7 @@ public abstract class KernelBenchmark
     protected Tensor RowVector { get; private set; } = null!;
 
     /// <summary>B×M with k active latents a row, columns indexed.</summary>
-    protected SparseRows Latents { get; private set; } = null!;
+    protected CsrMatrix Latents { get; private set; } = null!;
 
     /// <summary>Makes all of the above.</summary>
     [GlobalSetup]
@@ -93,9 +93,9 @@ public abstract class KernelBenchmark
         Device.RowNorms(X, Norms);
         Directions = Device.Allocate<double>(D);
         Device.SumUnitRows(X, Norms, Directions);
-        Latents = Device.SparseRows();
+        Latents = Device.CsrMatrix();
         Device.EncodeTopK(X, Weights, null, K, Latents);
-        Device.IndexColumns(Latents);
+        Device.BuildColumnIndex(Latents);
         Latents.Gradient.Clear();
     }
 

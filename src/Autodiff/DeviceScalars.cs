@@ -2,13 +2,13 @@ using MonoLoss.Kernels;
 
 namespace MonoLoss.Autodiff;
 
-/// <summary>Numbers that kernels of an operation leave in device memory.</summary>
-internal sealed class Numbers
+/// <summary>DeviceScalars that kernels of an operation leave in device memory.</summary>
+internal sealed class DeviceScalars
 {
     private readonly Block _block;
     private readonly int _first;
 
-    private Numbers(Block block, DeviceArray<double> device, int first) => (_block, Device, _first) = (block, device, first);
+    private DeviceScalars(Block block, DeviceArray<double> device, int first) => (_block, Device, _first) = (block, device, first);
 
     /// <summary>The numbers for a kernel to read.</summary>
     public DeviceArray<double> Device { get; }
@@ -20,11 +20,11 @@ internal sealed class Numbers
         return Device;
     }
 
-    /// <summary>Waits for a number.</summary>
+    /// <summary>HostSyncCount for a number.</summary>
     public double Read(int index) => _block.Read(_first + index);
 
     /// <summary>
-    /// Numbers of many operations side by side. Waiting for a device takes longer than copying them all: the first one that is read brings
+    /// DeviceScalars of many operations side by side. Waiting for a device takes longer than copying them all: the first one that is read brings
     /// the others along.
     /// </summary>
     /// <param name="device">Where they are.</param>
@@ -40,19 +40,19 @@ internal sealed class Numbers
         public bool IsRead { get; set; }
 
         /// <summary>Room for some numbers; null if there is none left.</summary>
-        public Numbers? Take(int count)
+        public DeviceScalars? Take(int count)
         {
             if (_taken + count > Capacity)
             {
                 return null;
             }
 
-            var numbers = new Numbers(this, _device.Slice(_taken, count), _taken);
+            var numbers = new DeviceScalars(this, _device.Slice(_taken, count), _taken);
             _taken += count;
             return numbers;
         }
 
-        /// <summary>Waits for a number.</summary>
+        /// <summary>HostSyncCount for a number.</summary>
         public double Read(int index)
         {
             if (!IsRead)

@@ -2,29 +2,29 @@ namespace MonoLoss.Kernels;
 
 /// <summary>
 /// A sparse float32 matrix by rows (CSR): for every sample the latents that are active, in ascending order. The gradient, where
-/// there is one, is an array beside the values, with the same places. The same places listed by column (by latent) are
-/// made on demand by <see cref="Device.IndexColumns"/>. Where very many latents are active a device may keep the zeros instead, until
-/// somebody asks for the places.
+/// there is one, is an array beside the values, with the same nonzeros. The same nonzeros listed by column (by latent) are
+/// made on demand by <see cref="Device.BuildColumnIndex"/>. Where very many latents are active a device may keep the zeros instead, until
+/// somebody asks for the nonzeros.
 /// </summary>
 /// <remarks>
-/// A place may hold the value 0: JumpReLU keeps latents just below their threshold, whose gradient reaches the threshold though
+/// An entry may hold the value 0: JumpReLU keeps latents just below their threshold, whose gradient reaches the threshold though
 /// they are off.
 /// </remarks>
-public sealed class SparseRows : IDisposable
+public sealed class CsrMatrix : IDisposable
 {
     private readonly DeviceArray<int> _rowOffsets;
     private readonly DeviceArray<int> _indices;
     private readonly DeviceArray<float> _values;
     private readonly DeviceArray<float> _gradient;
     private readonly DeviceArray<int> _columnOffsets;
-    private readonly DeviceArray<int> _rowOf;
-    private readonly DeviceArray<int> _placeOf;
+    private readonly DeviceArray<int> _rowIndices;
+    private readonly DeviceArray<int> _entryOf;
     private Tensor? _dense;
     private bool _isDense;
-    private bool _columnsIndexed;
+    private bool _hasColumnIndex;
     private int _count;
 
-    internal SparseRows(Device device)
+    internal CsrMatrix(Device device)
     {
         Device = device;
         _rowOffsets = device.Allocate<int>(1);
@@ -33,8 +33,8 @@ public sealed class SparseRows : IDisposable
         _values = device.Allocate<float>(0);
         _gradient = device.Allocate<float>(0);
         _columnOffsets = device.Allocate<int>(0);
-        _rowOf = device.Allocate<int>(0);
-        _placeOf = device.Allocate<int>(0);
+        _rowIndices = device.Allocate<int>(0);
+        _entryOf = device.Allocate<int>(0);
     }
 
     /// <summary>Where the values are.</summary>
@@ -47,53 +47,53 @@ public sealed class SparseRows : IDisposable
     public int Columns { get; private set; }
 
     /// <summary>How many places are stored.</summary>
-    public int Count
+    public int NonzeroCount
     {
         get
         {
-            ListPlaces();
+            ListNonzeros();
             return _count;
         }
     }
 
-    /// <summary>Where each row's places start: rows + 1 offsets.</summary>
+    /// <summary>Where each row's nonzeros start: rows + 1 offsets.</summary>
     public DeviceArray<int> RowOffsets => Listed(_rowOffsets);
 
-    /// <summary>The column of each place, ascending within a row.</summary>
+    /// <summary>The column of each entry, ascending within a row.</summary>
     public DeviceArray<int> Indices => Listed(_indices);
 
-    /// <summary>The value of each place.</summary>
+    /// <summary>The value of each entry.</summary>
     public DeviceArray<float> Values => Listed(_values);
 
-    /// <summary>The gradient of each place.</summary>
+    /// <summary>The gradient of each entry.</summary>
     public DeviceArray<float> Gradient => Listed(_gradient);
 
-    /// <summary>Whether <see cref="ColumnOffsets"/>, <see cref="RowOf"/> and <see cref="PlaceOf"/> describe the present places.</summary>
-    public bool ColumnsIndexed
+    /// <summary>Whether <see cref="ColumnOffsets"/>, <see cref="RowIndices"/> and <see cref="EntryOf"/> describe the present nonzeros.</summary>
+    public bool HasColumnIndex
     {
-        get => _isDense || _columnsIndexed;
-        internal set => _columnsIndexed = value;
+        get => _isDense || _hasColumnIndex;
+        internal set => _hasColumnIndex = value;
     }
 
-    /// <summary>Where each column's places start in <see cref="RowOf"/> and <see cref="PlaceOf"/>: columns + 1 offsets.</summary>
+    /// <summary>Where each column's nonzeros start in <see cref="RowIndices"/> and <see cref="EntryOf"/>: columns + 1 offsets.</summary>
     public DeviceArray<int> ColumnOffsets => Listed(_columnOffsets);
 
-    /// <summary>Column by column, the row of each place, ascending within a column.</summary>
-    public DeviceArray<int> RowOf => Listed(_rowOf);
+    /// <summary>Column by column, the row of each entry, ascending within a column.</summary>
+    public DeviceArray<int> RowIndices => Listed(_rowIndices);
 
-    /// <summary>Column by column, where the place is in <see cref="Indices"/> and <see cref="Values"/>.</summary>
-    public DeviceArray<int> PlaceOf => Listed(_placeOf);
+    /// <summary>Column by column, where the entry is in <see cref="Indices"/> and <see cref="Values"/>.</summary>
+    public DeviceArray<int> EntryOf => Listed(_entryOf);
 
     /// <summary>
-    /// The whole matrix with its zeros, columns×rows, column after column, where a device found so many places taken that listing them
-    /// would cost more; else null. Whoever asks for places has them listed, and from then on this is null.
+    /// The whole matrix with its zeros, columns×rows, column after column, where a device found so many nonzeros taken that listing them
+    /// would cost more; else null. Whoever asks for nonzeros has them listed, and from then on this is null.
     /// </summary>
     internal Tensor? Dense => _isDense ? _dense : null;
 
     /// <summary>The smallest value that the last batch-wide selection kept: where the next one begins its search.</summary>
     internal float SmallestKept { get; set; }
 
-    /// <summary>Sets the shape and how many places there are, which makes the index by columns stale.</summary>
+    /// <summary>Sets the shape and how many nonzeros there are, which makes the index by columns stale.</summary>
     public void Resize(int rows, int columns, int count)
     {
         Forget();
@@ -115,17 +115,17 @@ public sealed class SparseRows : IDisposable
         return _dense;
     }
 
-    /// <summary>Gives up the present places, whose arrays are about to be overwritten.</summary>
-    internal void Forget() => (_isDense, _columnsIndexed) = (false, false);
+    /// <summary>Gives up the present nonzeros, whose arrays are about to be overwritten.</summary>
+    internal void Forget() => (_isDense, _hasColumnIndex) = (false, false);
 
     /// <summary>Changes the number of columns, after <see cref="Indices"/> were rewritten.</summary>
-    internal void SetColumns(int columns) => (Columns, _columnsIndexed) = (columns, false);
+    internal void SetColumns(int columns) => (Columns, _hasColumnIndex) = (columns, false);
 
     /// <summary>Copies a matrix from the host.</summary>
     /// <param name="dense">Rows × columns values, row after row; those that are not zero are kept.</param>
     /// <param name="rows">Rows.</param>
     /// <param name="columns">Columns.</param>
-    public SparseRows Set(ReadOnlySpan<float> dense, int rows, int columns)
+    public CsrMatrix Set(ReadOnlySpan<float> dense, int rows, int columns)
     {
         if (dense.Length != (long)rows * columns)
         {
@@ -159,7 +159,7 @@ public sealed class SparseRows : IDisposable
     /// <summary>The matrix written out on the host: rows × columns values, row after row.</summary>
     public float[] ToDense() => ToDense(Values);
 
-    /// <summary>The gradient written out on the host: rows × columns values, 0 where there is no place.</summary>
+    /// <summary>The gradient written out on the host: rows × columns values, 0 where there is no entry.</summary>
     public float[] GradientToDense() => ToDense(Gradient);
 
     /// <inheritdoc/>
@@ -170,23 +170,23 @@ public sealed class SparseRows : IDisposable
         _values.Dispose();
         _gradient.Dispose();
         _columnOffsets.Dispose();
-        _rowOf.Dispose();
-        _placeOf.Dispose();
+        _rowIndices.Dispose();
+        _entryOf.Dispose();
         _dense?.Dispose();
     }
 
-    private DeviceArray<T> Listed<T>(DeviceArray<T> places)
+    private DeviceArray<T> Listed<T>(DeviceArray<T> nonzeros)
         where T : unmanaged
     {
-        ListPlaces();
-        return places;
+        ListNonzeros();
+        return nonzeros;
     }
 
-    private void ListPlaces()
+    private void ListNonzeros()
     {
         if (_isDense)
         {
-            Device.ListPlaces(_dense!, this);
+            Device.ListNonzeros(_dense!, this);
         }
     }
 
@@ -196,9 +196,9 @@ public sealed class SparseRows : IDisposable
         var (offsets, indices, values) = (RowOffsets.ToArray(), Indices.ToArray(), source.ToArray());
         for (var i = 0; i < Rows; i++)
         {
-            for (var place = offsets[i]; place < offsets[i + 1]; place++)
+            for (var entry = offsets[i]; entry < offsets[i + 1]; entry++)
             {
-                dense[((long)i * Columns) + indices[place]] = values[place];
+                dense[((long)i * Columns) + indices[entry]] = values[entry];
             }
         }
 

@@ -8,10 +8,10 @@ namespace MonoLoss.Kernels;
 /// <param name="Description">What it is.</param>
 /// <param name="MemoryBytes">Its memory; 0 where it is not known.</param>
 /// <param name="Missing">What is missing for it; null for nothing.</param>
-public readonly record struct DeviceRow(string Name, string Description, long MemoryBytes, string? Missing);
+public readonly record struct DeviceInfo(string Name, string Description, long MemoryBytes, string? Missing);
 
 /// <summary>The devices that --device may name. All that command lines know of ILGPU, which is a feature of the build, is here.</summary>
-public static class DeviceChoice
+public static class DeviceFactory
 {
     /// <summary>What --device takes, for help pages.</summary>
     public const string Names = "auto, cpu, cuda[:i], opencl[:i] or ilgpu-cpu";
@@ -57,17 +57,17 @@ public static class DeviceChoice
     }
 
     /// <summary>Every device, and what is missing for those that are not there.</summary>
-    public static IEnumerable<DeviceRow> List()
+    public static IEnumerable<DeviceInfo> List()
     {
         using var cpu = new CpuDevice();
-        return [new DeviceRow(Cpu, cpu.Description, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, null), .. ListAccelerators()];
+        return [new DeviceInfo(Cpu, cpu.Description, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, null), .. ListAccelerators()];
     }
 
     private static string Best() => IlgpuDevice.BestGpu() ?? Cpu;
 
     private static IlgpuDevice OpenAccelerator(string name, bool tf32) => IlgpuDevice.Open(name, tf32);
 
-    private static IEnumerable<DeviceRow> ListAccelerators()
+    private static IEnumerable<DeviceInfo> ListAccelerators()
     {
         var found = IlgpuDevice.List();
         foreach (var kind in Accelerators)
@@ -75,13 +75,13 @@ public static class DeviceChoice
             var devices = found.Where(device => device.Name.Split(':')[0] == kind).ToList();
             foreach (var device in devices)
             {
-                yield return new DeviceRow(
+                yield return new DeviceInfo(
                     device.Name, device.Description, device.MemoryBytes, device.Lacks is null ? null : $"lacks {device.Lacks}");
             }
 
             if (devices.Count == 0)
             {
-                yield return new DeviceRow(kind, string.Empty, 0, IlgpuDevice.Missing(kind));
+                yield return new DeviceInfo(kind, string.Empty, 0, IlgpuDevice.Missing(kind));
             }
         }
     }

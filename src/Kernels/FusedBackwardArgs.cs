@@ -2,13 +2,13 @@ namespace MonoLoss.Kernels;
 
 /// <summary>
 /// Everything that reaches the latents of a batch on the way back, and where it goes on to: what
-/// <see cref="Device.BackwardLatents"/> does in one visit to each latent. A latent fires on few rows of a batch, so those rows of the
+/// <see cref="Device.FusedLatentBackward"/> does in one visit to each latent. A latent fires on few rows of a batch, so those rows of the
 /// input and of the decoded gradient stay in cache while all of its gradients are formed.
 /// </summary>
-public struct LatentBackward
+public struct FusedBackwardArgs
 {
     /// <summary>z, B×M, columns indexed. Its gradient becomes ∂z, unless the device keeps z dense (then ∂z is not kept).</summary>
-    public required SparseRows Latents;
+    public required CsrMatrix Latents;
 
     /// <summary>Whether the gradient of <see cref="Latents"/> already holds a part of ∂z to add to.</summary>
     public bool AddToLatentGradient;
@@ -31,8 +31,8 @@ public struct LatentBackward
     /// <summary>What every positive z adds to ∂z (L1).</summary>
     public float PositiveAmount;
 
-    /// <summary>MonoLoss's part, if <see cref="MonoTerm.X"/> is there.</summary>
-    public MonoTerm Mono;
+    /// <summary>MonoLoss's part, if <see cref="MonoLossInputs.X"/> is there.</summary>
+    public MonoLossInputs Mono;
 
     /// <summary>JumpReLU's part, if <see cref="JumpReLUTerm.Pre"/> is there.</summary>
     public JumpReLUTerm JumpReLU;
@@ -62,8 +62,8 @@ public struct LatentBackward
     public Tensor? CenterGradient;
 }
 
-/// <summary>MonoLoss in <see cref="LatentBackward"/>.</summary>
-public struct MonoTerm
+/// <summary>MonoLoss in <see cref="FusedBackwardArgs"/>.</summary>
+public struct MonoLossInputs
 {
     /// <summary>The rows whose directions are compared, B×D.</summary>
     public Tensor? X;
@@ -84,10 +84,10 @@ public struct MonoTerm
     public DeviceArray<double>? Result;
 }
 
-/// <summary>JumpReLU in <see cref="LatentBackward"/>.</summary>
+/// <summary>JumpReLU in <see cref="FusedBackwardArgs"/>.</summary>
 public struct JumpReLUTerm
 {
-    /// <summary>The pre-activation at every place.</summary>
+    /// <summary>The pre-activation at every entry.</summary>
     public DeviceArray<float>? Pre;
 
     /// <summary>1×M.</summary>

@@ -7,9 +7,9 @@ namespace MonoLoss.Models;
 /// What BatchTopK, JumpReLU and Vanilla share: W_enc and W_dec (M×D, W_dec kept near unit rows), b_enc and b_dec, and a decoder
 /// recon = z·W_dec + b_dec.
 /// </summary>
-public abstract class TwoMatrixAutoencoder : SparseAutoencoder
+public abstract class StandardAutoencoder : SparseAutoencoder
 {
-    private protected TwoMatrixAutoencoder(Device device, SaeConfig config)
+    private protected StandardAutoencoder(Device device, SaeConfig config)
         : base(device, config)
     {
         Encoder = new Parameter("W_enc", device.Tensor(config.Latents, config.Dimension));
@@ -35,7 +35,7 @@ public abstract class TwoMatrixAutoencoder : SparseAutoencoder
     public override void Initialize(Random random)
     {
         Initialization.Uniform(Encoder.Value, Math.Sqrt(6.0 / Encoder.Value.Rows), random);
-        Device.Combine(1, Encoder.Value, 0, Encoder.Value, Decoder.Value);
+        Device.LinearCombination(1, Encoder.Value, 0, Encoder.Value, Decoder.Value);
         Device.NormalizeRows(Decoder.Value);
     }
 

@@ -6,24 +6,24 @@ namespace MonoLoss.Kernels.Cpu;
 public sealed unsafe partial class CpuDevice
 {
     /// <inheritdoc/>
-    public override void CountSilentBatches(SparseRows s, DeviceArray<int> counters, int fired)
+    public override void UpdateStepsSinceFired(CsrMatrix s, DeviceArray<int> counters, int fired)
     {
         RequireColumnIndex(s);
         Require(counters.Length == s.Columns, $"{counters.Length} counters for {s.Columns} latents");
         var pieces = Pieces(s.Columns, LatentsPerPiece);
         if (s.Dense is { } dense)
         {
-            _pool.Run(pieces, new CountSilentDenseWork(Pointer(dense), dense.Rows, dense.Columns, Pointer(counters), fired));
+            _pool.Run(pieces, new StepsSinceFiredDenseWork(Pointer(dense), dense.Rows, dense.Columns, Pointer(counters), fired));
             return;
         }
 
         _pool.Run(
             pieces,
-            new CountSilentWork(Pointer(s.ColumnOffsets), Pointer(s.PlaceOf), Pointer(s.Values), s.Columns, Pointer(counters), fired));
+            new StepsSinceFiredWork(Pointer(s.ColumnOffsets), Pointer(s.EntryOf), Pointer(s.Values), s.Columns, Pointer(counters), fired));
     }
 
     /// <inheritdoc/>
-    public override int ListSilent(DeviceArray<int> counters, int least, DeviceArray<int> list)
+    public override int FindDead(DeviceArray<int> counters, int least, DeviceArray<int> list)
     {
         list.Resize(counters.Length);
         var source = Pointer(counters);
@@ -41,7 +41,7 @@ public sealed unsafe partial class CpuDevice
         return count;
     }
 
-    private readonly struct CountSilentWork(int* offsets, int* placeOf, float* values, int latents, int* counters, int fired) : IWork
+    private readonly struct StepsSinceFiredWork(int* offsets, int* entryOf, float* values, int latents, int* counters, int fired) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -51,7 +51,7 @@ public sealed unsafe partial class CpuDevice
                 counters[m]++;
                 for (var j = offsets[m]; j < offsets[m + 1]; j++)
                 {
-                    if (values[placeOf[j]] > 0)
+                    if (values[entryOf[j]] > 0)
                     {
                         counters[m] = fired;
                         break;
@@ -61,7 +61,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct CountSilentDenseWork(float* dense, int latents, int rows, int* counters, int fired) : IWork
+    private readonly struct StepsSinceFiredDenseWork(float* dense, int latents, int rows, int* counters, int fired) : IParallelWork
     {
         public void Run(int piece)
         {

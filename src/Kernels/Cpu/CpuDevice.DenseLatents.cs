@@ -4,8 +4,8 @@ using System.Runtime.Intrinsics;
 namespace MonoLoss.Kernels.Cpu;
 
 /// <summary>
-/// Latents of which so many are active that they are kept with their zeros (<see cref="SparseRows.Dense"/>), one latent a row: no
-/// lists of places, and dense products for everything. Latents go through them in blocks, so that of all M×B matrices z alone exists.
+/// Latents of which so many are active that they are kept with their zeros (<see cref="CsrMatrix.Dense"/>), one latent a row: no
+/// lists of nonzeros, and dense products for everything. Latents go through them in blocks, so that of all M×B matrices z alone exists.
 /// </summary>
 public sealed unsafe partial class CpuDevice
 {
@@ -21,14 +21,14 @@ public sealed unsafe partial class CpuDevice
     private readonly CpuArray<DenseLatent> _denseLatents = new(0);
 
     /// <inheritdoc/>
-    internal override void ListPlaces(Tensor dense, SparseRows s)
+    internal override void ListNonzeros(Tensor dense, CsrMatrix s)
     {
         var (latents, rows) = (dense.Rows, dense.Columns);
-        // A counting sort, as in IndexColumns.
+        // A counting sort, as in BuildColumnIndex.
         var pieces = Pieces(latents, LatentsPerBlock);
         _histograms.Resize((long)pieces * rows);
         _histograms.Clear();
-        _pool.Run(pieces, new ListPlacesWork(Pointer(dense), latents, rows, _histograms.Pointer, null, null));
+        _pool.Run(pieces, new ListNonzerosWork(Pointer(dense), latents, rows, _histograms.Pointer, null, null));
         var count = 0L;
         for (var i = 0; i < rows; i++)
         {
@@ -41,8 +41,8 @@ public sealed unsafe partial class CpuDevice
 
         s.Resize(rows, latents, checked((int)count));
         _pool.Run(
-            pieces, new ListPlacesWork(Pointer(dense), latents, rows, _histograms.Pointer, Pointer(s.Indices), Pointer(s.Values)));
-        // Each piece's first place has become its end: those of the last piece are where the next rows start.
+            pieces, new ListNonzerosWork(Pointer(dense), latents, rows, _histograms.Pointer, Pointer(s.Indices), Pointer(s.Values)));
+        // Each piece's first entry has become its end: those of the last piece are where the next rows start.
         var offsets = Pointer(s.RowOffsets);
         offsets[0] = 0;
         for (var i = 0; i < rows; i++)
@@ -50,12 +50,12 @@ public sealed unsafe partial class CpuDevice
             offsets[i + 1] = _histograms.Pointer[((long)(pieces - 1) * rows) + i];
         }
 
-        IndexColumns(s);
+        BuildColumnIndex(s);
     }
 
-    /// <summary>Encodes to <see cref="SparseRows.Dense"/> if that pays.</summary>
+    /// <summary>Encodes to <see cref="CsrMatrix.Dense"/> if that pays.</summary>
     /// <returns>Whether it has.</returns>
-    private bool EncodeDense(Tensor x, Tensor weights, Tensor? bias, SparseRows latents)
+    private bool EncodeDense(Tensor x, Tensor weights, Tensor? bias, CsrMatrix latents)
     {
         var (rows, d, m) = (x.Rows, x.Columns, weights.Rows);
         if (_encoder.EstimateActiveShare(rows, m, d, Pointer(x), Pointer(weights), PointerOrNull(bias)) < DenseShare)
@@ -104,7 +104,7 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <summary>The visit to all latents with dense products.</summary>
-    private void BackwardDense(in LatentBackward work, Tensor z, in LatentWeights weights)
+    private void BackwardDense(in FusedBackwardArgs work, Tensor z, in LatentWeights weights)
     {
         var (latents, rows, d) = (z.Rows, z.Columns, work.Input.Columns);
         var most = Math.Min(latents, LatentsPerBlock);
@@ -153,7 +153,7 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <summary>The same for a block of latents, in one matrix of latents×B.</summary>
-    private void BackwardDense(in LatentBackward work, DenseVisit visit, int count)
+    private void BackwardDense(in FusedBackwardArgs work, DenseVisit visit, int count)
     {
         var (rows, d) = (visit.Rows, work.Input.Columns);
         var start = (long)visit.First * d;
@@ -225,7 +225,7 @@ public sealed unsafe partial class CpuDevice
     }
 
     private struct DenseVisit(
-        in LatentBackward work, float* z, int rows, float* block, DenseLatent* latents, in LatentWeights weights)
+        in FusedBackwardArgs work, float* z, int rows, float* block, DenseLatent* latents, in LatentWeights weights)
     {
         public readonly float* Z = z;
         public readonly int Rows = rows;
@@ -282,7 +282,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct DensePhaseWork(DenseVisit visit, DensePhase phase, int first, int count) : IWork
+    private readonly struct DensePhaseWork(DenseVisit visit, DensePhase phase, int first, int count) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -296,7 +296,7 @@ public sealed unsafe partial class CpuDevice
 
     /// <summary>The rows' directions p, and ‖p‖² as it was rounded.</summary>
     private readonly struct ToUnitRowsWork(
-        float* x, double* norms, int rows, int d, int rowsPerPiece, float* unit, double* selfWeights) : IWork
+        float* x, double* norms, int rows, int d, int rowsPerPiece, float* unit, double* selfWeights) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -311,8 +311,8 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    /// <summary>Counts the places of every row, or writes them down.</summary>
-    private readonly struct ListPlacesWork(float* dense, int latents, int rows, int* next, int* indices, float* values) : IWork
+    /// <summary>Counts the nonzeros of every row, or writes them down.</summary>
+    private readonly struct ListNonzerosWork(float* dense, int latents, int rows, int* next, int* indices, float* values) : IParallelWork
     {
         public void Run(int piece)
         {

@@ -6,7 +6,7 @@ public sealed unsafe partial class CpuDevice
     private const float ThresholdHint = 0.95f;
 
     /// <inheritdoc/>
-    public override void EncodeTopK(Tensor x, Tensor weights, Tensor? bias, int k, SparseRows latents)
+    public override void EncodeTopK(Tensor x, Tensor weights, Tensor? bias, int k, CsrMatrix latents)
     {
         RequireEncoder(x, weights, bias);
         _encoder.EncodeTopK(
@@ -15,7 +15,7 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <inheritdoc/>
-    public override float EncodeBatchTopK(Tensor x, Tensor weights, Tensor? bias, int k, SparseRows latents)
+    public override float EncodeBatchTopK(Tensor x, Tensor weights, Tensor? bias, int k, CsrMatrix latents)
     {
         RequireEncoder(x, weights, bias);
         latents.SmallestKept = _encoder.EncodeBatchTopK(
@@ -35,7 +35,7 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <inheritdoc/>
-    public override void EncodeThreshold(Tensor x, Tensor weights, Tensor? bias, Tensor? bounds, SparseRows latents)
+    public override void EncodeThreshold(Tensor x, Tensor weights, Tensor? bias, Tensor? bounds, CsrMatrix latents)
     {
         RequireEncoder(x, weights, bias);
         Require(bounds is null || bounds.Count == weights.Rows, $"one bound a latent: {weights.Rows}");
@@ -64,7 +64,7 @@ public sealed unsafe partial class CpuDevice
         Require(bias is null || bias.Count == weights.Rows, $"one bias a latent: {weights.Rows}");
     }
 
-    private SparseBuffer Into(SparseRows latents)
+    private SparseBuffer Into(CsrMatrix latents)
     {
         latents.Forget();
         _encoded.WriteTo(latents);

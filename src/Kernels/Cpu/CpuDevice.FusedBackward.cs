@@ -5,7 +5,7 @@ public sealed unsafe partial class CpuDevice
     private readonly CpuArray<float> _centerPartials = new(0);
 
     /// <inheritdoc/>
-    public override void BackwardLatents(in LatentBackward work)
+    public override void FusedLatentBackward(in FusedBackwardArgs work)
     {
         var s = work.Latents;
         var d = work.Input.Columns;
@@ -35,11 +35,11 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private void BackwardSparse(in LatentBackward work, in LatentWeights weights, int pieces)
+    private void BackwardSparse(in FusedBackwardArgs work, in LatentWeights weights, int pieces)
     {
         var s = work.Latents;
         var active = work.Mono.X is null ? 0 : CountMonoActive(s, work.Mono.Norms!);
-        var scratch = Visit(AnyTogether(s) ? s.Columns : pieces, work.Mono.X is null ? 0 : work.Input.Columns, s.Count);
+        var scratch = Visit(AnyTogether(s) ? s.Columns : pieces, work.Mono.X is null ? 0 : work.Input.Columns, s.NonzeroCount);
         _pool.Run(pieces, new BackwardLatentsWork(work, scratch, weights, active, Partials(pieces)));
         if (work.Mono.Result is { } result)
         {
@@ -48,8 +48,8 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    /// <summary>Whether any piece has so many places that its latents go through the rows together.</summary>
-    private static bool AnyTogether(SparseRows s)
+    /// <summary>Whether any piece has so many nonzeros that its latents go through the rows together.</summary>
+    private static bool AnyTogether(CsrMatrix s)
     {
         var offsets = Pointer(s.ColumnOffsets);
         for (var first = 0; first < s.Columns; first += LatentsPerPiece)
@@ -64,10 +64,10 @@ public sealed unsafe partial class CpuDevice
     }
 
     private static bool GoTogether(int* offsets, int first, int last) =>
-        offsets[last] - offsets[first] > (long)DensePlaces * (last - first);
+        offsets[last] - offsets[first] > (long)DenseNonzeros * (last - first);
 
     /// <summary>What follows from ∂z of a latent once its rows of the weights' gradients are there.</summary>
-    private readonly struct LatentWeights(in LatentBackward work, float* centerPartials)
+    private readonly struct LatentWeights(in FusedBackwardArgs work, float* centerPartials)
     {
         private readonly int _d = work.Input.Columns;
         private readonly float* _encoder = Pointer(work.Encoder);
@@ -106,7 +106,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct BackwardLatentsWork : IWork
+    private readonly struct BackwardLatentsWork : IParallelWork
     {
         private readonly Latents _latents;
         private readonly Latents _mono;
@@ -133,7 +133,7 @@ public sealed unsafe partial class CpuDevice
         private readonly int _d;
 
         public BackwardLatentsWork(
-            in LatentBackward work, VisitScratch scratch, in LatentWeights weights, int active, double* scorePartials)
+            in FusedBackwardArgs work, VisitScratch scratch, in LatentWeights weights, int active, double* scorePartials)
         {
             _latents = new Latents(work.Latents, work.Input, null);
             _mono = new Latents(work.Latents, work.Mono.X, work.Mono.Norms);
@@ -207,7 +207,7 @@ public sealed unsafe partial class CpuDevice
                         LatentMath.DotsAndWeightedSum(
                             _decoder + at,
                             _scratch.Z + start,
-                            _latents.RowOf + start,
+                            _latents.RowIndices + start,
                             count,
                             _decodedGradient,
                             _scratch.Gradient + start,
@@ -225,7 +225,7 @@ public sealed unsafe partial class CpuDevice
                     var start = _latents.Offsets[m];
                     visits[m] = new MonoVisit(
                         _scratch.Z + start,
-                        _latents.RowOf + start,
+                        _latents.RowIndices + start,
                         _latents.Offsets[m + 1] - start,
                         _mono.Rows,
                         _mono.Norms,
@@ -239,7 +239,7 @@ public sealed unsafe partial class CpuDevice
                     {
                         var (start, count) = _latents.Within(m, row, row + block);
                         LatentMath.WeightedSum(
-                            _scratch.Weights + start, _latents.RowOf + start, count, _mono.X, _scratch.Vector(m), _d, row > 0);
+                            _scratch.Weights + start, _latents.RowIndices + start, count, _mono.X, _scratch.Vector(m), _d, row > 0);
                     }
                 }
 
@@ -248,7 +248,7 @@ public sealed unsafe partial class CpuDevice
                     for (var m = first; m < last; m++)
                     {
                         var (start, count) = _latents.Within(m, row, row + block);
-                        VectorMath.DotRows(_scratch.Vector(m), _latents.RowOf + start, count, _mono.X, _scratch.Dots + start, _d);
+                        VectorMath.DotRows(_scratch.Vector(m), _latents.RowIndices + start, count, _mono.X, _scratch.Dots + start, _d);
                     }
                 }
             }
@@ -265,7 +265,7 @@ public sealed unsafe partial class CpuDevice
                     var (start, count) = _latents.Within(m, row, row + block);
                     LatentMath.WeightedSum(
                         _scratch.Gradient + start,
-                        _latents.RowOf + start,
+                        _latents.RowIndices + start,
                         count,
                         _latents.X,
                         _encoderGradient + ((long)m * _d),
@@ -293,7 +293,7 @@ public sealed unsafe partial class CpuDevice
             var (first, n) = together ? (_latents.Offsets[m], _latents.Offsets[m + 1] - _latents.Offsets[m]) : _latents.Gather(m, _scratch.Z);
             var row = (long)m * _d;
             float* z = _scratch.Z + first, g = _scratch.Gradient + first;
-            int* rowOf = _latents.RowOf + first, placeOf = _latents.PlaceOf + first;
+            int* rowOf = _latents.RowIndices + first, entryOf = _latents.EntryOf + first;
             if (_decodedGradient is null)
             {
                 new Span<float>(g, n).Clear();
@@ -306,18 +306,18 @@ public sealed unsafe partial class CpuDevice
 
             for (var j = 0; j < n; j++)
             {
-                g[j] += (_addToLatentGradient ? _gradient[placeOf[j]] : 0) + (z[j] > 0 ? _positiveAmount : 0);
+                g[j] += (_addToLatentGradient ? _gradient[entryOf[j]] : 0) + (z[j] > 0 ? _positiveAmount : 0);
             }
 
             var score = _monoScores is null ? 0 : VisitMono(piece, m, first, n, visits);
             if (_pre is not null)
             {
-                VisitJumpReLU(m, z, g, placeOf, n);
+                VisitJumpReLU(m, z, g, entryOf, n);
             }
 
             for (var j = 0; j < n; j++)
             {
-                _gradient[placeOf[j]] = g[j];
+                _gradient[entryOf[j]] = g[j];
             }
 
             return score;
@@ -326,7 +326,7 @@ public sealed unsafe partial class CpuDevice
         private void WeightedSum(int m, float* weights, float* rows, float* y, bool add)
         {
             var first = _latents.Offsets[m];
-            LatentMath.WeightedSum(weights + first, _latents.RowOf + first, _latents.Offsets[m + 1] - first, rows, y, _d, add);
+            LatentMath.WeightedSum(weights + first, _latents.RowIndices + first, _latents.Offsets[m + 1] - first, rows, y, _d, add);
         }
 
         private void Finish(int m)
@@ -343,7 +343,7 @@ public sealed unsafe partial class CpuDevice
         private double VisitMono(int piece, int m, int first, int n, MonoVisit* visits)
         {
             float* z = _scratch.Z + first, weights = _scratch.Weights + first, dots = _scratch.Dots + first;
-            var rowOf = _latents.RowOf + first;
+            var rowOf = _latents.RowIndices + first;
             var together = visits is not null;
             var visit = together ? visits[m] : new MonoVisit(z, rowOf, n, _mono.Rows, _mono.Norms, weights);
             _monoScores[m] = 0;
@@ -366,19 +366,19 @@ public sealed unsafe partial class CpuDevice
             return score;
         }
 
-        private void VisitJumpReLU(int m, float* z, float* g, int* placeOf, int n)
+        private void VisitJumpReLU(int m, float* z, float* g, int* entryOf, int n)
         {
             var band = new ThresholdBand(MathF.Exp(_logThreshold[m]), _bandwidth);
             for (var j = 0; j < n; j++)
             {
-                band.Add(_pre[placeOf[j]], z[j], ref g[j]);
+                band.Add(_pre[entryOf[j]], z[j], ref g[j]);
             }
 
             _thresholdGradient[m] += band.Gradient(_l0Factor);
         }
     }
 
-    private readonly struct SumCenterWork(float* partials, int pieces, int d, float* gradient) : IWork
+    private readonly struct SumCenterWork(float* partials, int pieces, int d, float* gradient) : IParallelWork
     {
         public void Run(int piece)
         {

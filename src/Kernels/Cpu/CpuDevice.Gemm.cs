@@ -34,15 +34,15 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <inheritdoc/>
-    public override void AddWeightedRows(float alpha, Tensor weights, Tensor matrix, Tensor y)
+    public override void AddVectorMatrixProduct(float alpha, Tensor weights, Tensor matrix, Tensor y)
     {
         Require(weights.Count == matrix.Rows && y.Count == matrix.Columns, "shapes do not fit");
         _pool.Run(
             Pieces(matrix.Columns, ColumnsPerPiece),
-            new AddWeightedRowsWork(alpha, Pointer(weights), Pointer(matrix), matrix.Rows, matrix.Columns, Pointer(y)));
+            new AddVectorMatrixProductWork(alpha, Pointer(weights), Pointer(matrix), matrix.Rows, matrix.Columns, Pointer(y)));
     }
 
-    private readonly struct AddWeightedRowsWork(float alpha, float* weights, float* matrix, int rows, int d, float* y) : IWork
+    private readonly struct AddVectorMatrixProductWork(float alpha, float* weights, float* matrix, int rows, int d, float* y) : IParallelWork
     {
         public void Run(int piece)
         {

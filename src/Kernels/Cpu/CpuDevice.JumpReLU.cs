@@ -7,11 +7,11 @@ public sealed unsafe partial class CpuDevice
 {
     /// <inheritdoc/>
     public override void JumpReLU(
-        SparseRows s, Tensor x, Tensor weights, Tensor bias, Tensor logThreshold, float bandwidth, DeviceArray<float> pre)
+        CsrMatrix s, Tensor x, Tensor weights, Tensor bias, Tensor logThreshold, float bandwidth, DeviceArray<float> pre)
     {
         Require(logThreshold.Count == s.Columns && bias.Count == s.Columns, "one threshold and bias a latent");
         Require(x.Rows == s.Rows && weights.Rows == s.Columns && x.Columns == weights.Columns, "shapes do not fit");
-        pre.Resize(s.Count);
+        pre.Resize(s.NonzeroCount);
         var rows = RowsPerPiece(x.Columns);
         _pool.Run(
             Pieces(s.Rows, rows),
@@ -32,15 +32,15 @@ public sealed unsafe partial class CpuDevice
 
     /// <inheritdoc/>
     public override void JumpReLUGradient(
-        SparseRows s, DeviceArray<float> pre, Tensor logThreshold, float bandwidth, double l0Factor, Tensor gradient)
+        CsrMatrix s, DeviceArray<float> pre, Tensor logThreshold, float bandwidth, double l0Factor, Tensor gradient)
     {
         RequireColumnIndex(s);
-        Require(pre.Length == s.Count && logThreshold.Count == s.Columns && gradient.Count == s.Columns, "shapes do not fit");
+        Require(pre.Length == s.NonzeroCount && logThreshold.Count == s.Columns && gradient.Count == s.Columns, "shapes do not fit");
         _pool.Run(
             Pieces(s.Columns, LatentsPerPiece),
             new JumpReLUGradientWork(
                 Pointer(s.ColumnOffsets),
-                Pointer(s.PlaceOf),
+                Pointer(s.EntryOf),
                 Pointer(s.Values),
                 Pointer(s.Gradient),
                 s.Columns,
@@ -79,22 +79,22 @@ public sealed unsafe partial class CpuDevice
         int d,
         float* logThreshold,
         float bandwidth,
-        float* pre) : IWork
+        float* pre) : IParallelWork
     {
         public void Run(int piece)
         {
             var last = Math.Min(rows, (piece + 1) * rowsPerPiece);
             for (var i = piece * rowsPerPiece; i < last; i++)
             {
-                for (var place = offsets[i]; place < offsets[i + 1]; place++)
+                for (var entry = offsets[i]; entry < offsets[i + 1]; entry++)
                 {
-                    var m = indices[place];
+                    var m = indices[entry];
                     var threshold = MathF.Exp(logThreshold[m]);
-                    var distance = Math.Abs(values[place] - threshold);
+                    var distance = Math.Abs(values[entry] - threshold);
                     var toEdge = Math.Min(distance, Math.Abs(distance - (bandwidth / 2)));
-                    var value = toEdge < EdgeDoubt(threshold) ? PreActivation(i, m) : values[place];
-                    pre[place] = value;
-                    values[place] = value > threshold ? value : 0;
+                    var value = toEdge < EdgeDoubt(threshold) ? PreActivation(i, m) : values[entry];
+                    pre[entry] = value;
+                    values[entry] = value > threshold ? value : 0;
                 }
             }
         }
@@ -119,7 +119,7 @@ public sealed unsafe partial class CpuDevice
         private double _preSum;
         private int _l0Places;
 
-        /// <summary>Adds a place; where the latent is off, nothing goes on to the pre-activation.</summary>
+        /// <summary>Adds an entry; where the latent is off, nothing goes on to the pre-activation.</summary>
         public void Add(float pre, float z, ref float gradient)
         {
             _preSum += Math.Abs(pre - threshold) < _half ? gradient : 0;
@@ -136,7 +136,7 @@ public sealed unsafe partial class CpuDevice
 
     private readonly struct JumpReLUGradientWork(
         int* offsets,
-        int* placeOf,
+        int* entryOf,
         float* values,
         float* gradient,
         int latents,
@@ -144,7 +144,7 @@ public sealed unsafe partial class CpuDevice
         float* logThreshold,
         float bandwidth,
         double l0Factor,
-        float* thresholdGradient) : IWork
+        float* thresholdGradient) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -154,8 +154,8 @@ public sealed unsafe partial class CpuDevice
                 var band = new ThresholdBand(MathF.Exp(logThreshold[m]), bandwidth);
                 for (var j = offsets[m]; j < offsets[m + 1]; j++)
                 {
-                    var place = placeOf[j];
-                    band.Add(pre[place], values[place], ref gradient[place]);
+                    var entry = entryOf[j];
+                    band.Add(pre[entry], values[entry], ref gradient[entry]);
                 }
 
                 thresholdGradient[m] += band.Gradient(l0Factor);

@@ -36,7 +36,7 @@ public sealed unsafe partial class CpuDevice
     }
 
     private readonly struct SquaredErrorWork(
-        float* r, float* t, int rows, int d, int rowsPerPiece, double weight, bool relative, double* partials) : IWork
+        float* r, float* t, int rows, int d, int rowsPerPiece, double weight, bool relative, double* partials) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -64,7 +64,7 @@ public sealed unsafe partial class CpuDevice
     }
 
     private readonly struct SquaredErrorGradientWork(
-        float* r, float* t, int rows, int d, int rowsPerPiece, double weight, bool relative, float* gradient) : IWork
+        float* r, float* t, int rows, int d, int rowsPerPiece, double weight, bool relative, float* gradient) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -81,7 +81,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct ColumnErrorsWork(float* x, float* r, int rows, int d, double* sums) : IWork
+    private readonly struct ColumnErrorsWork(float* x, float* r, int rows, int d, double* sums) : IParallelWork
     {
         public void Run(int piece)
         {

@@ -48,7 +48,7 @@ public sealed unsafe partial class CpuDevice
                 Pointer(parameter), Pointer(gradient), Pointer(firstMoment), Pointer(secondMoment), parameter.Rows, parameter.Columns, rows, step));
     }
 
-    private readonly struct SumSquaresWork(float* x, long n, double* partials) : IWork
+    private readonly struct SumSquaresWork(float* x, long n, double* partials) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -57,7 +57,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct NormalizeRowsWork(float* x, int rows, int d, int rowsPerPiece) : IWork
+    private readonly struct NormalizeRowsWork(float* x, int rows, int d, int rowsPerPiece) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -78,7 +78,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct AdamWork(float* p, float* g, float* m, float* v, int rows, int d, int rowsPerPiece, AdamStep step) : IWork
+    private readonly struct AdamWork(float* p, float* g, float* m, float* v, int rows, int d, int rowsPerPiece, AdamStep step) : IParallelWork
     {
         public void Run(int piece)
         {

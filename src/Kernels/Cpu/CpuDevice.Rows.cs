@@ -63,12 +63,12 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <inheritdoc/>
-    public override void Combine(float alpha, Tensor x, float beta, Tensor y, Tensor result)
+    public override void LinearCombination(float alpha, Tensor x, float beta, Tensor y, Tensor result)
     {
         RequireSameShape(x, y);
         result.Resize(x.Rows, x.Columns);
         _pool.Run(
-            Pieces(x.Count, ElementsPerPiece), new CombineWork(alpha, Pointer(x), beta, Pointer(y), x.Count, Pointer(result)));
+            Pieces(x.Count, ElementsPerPiece), new LinearCombinationWork(alpha, Pointer(x), beta, Pointer(y), x.Count, Pointer(result)));
     }
 
     /// <inheritdoc/>
@@ -82,7 +82,7 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <inheritdoc/>
-    public override void GatherColumns(Tensor vector, DeviceArray<int> list, Tensor result)
+    public override void GatherElements(Tensor vector, DeviceArray<int> list, Tensor result)
     {
         result.Resize(1, (int)list.Length);
         var source = Pointer(vector);
@@ -94,7 +94,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct RowNormsWork(float* x, int rows, int d, int rowsPerPiece, double* norms) : IWork
+    private readonly struct RowNormsWork(float* x, int rows, int d, int rowsPerPiece, double* norms) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -106,7 +106,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct SumUnitRowsWork(float* x, int rows, int d, double* norms, double* sum) : IWork
+    private readonly struct SumUnitRowsWork(float* x, int rows, int d, double* norms, double* sum) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -119,7 +119,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct LayerNormWork(float* x, int rows, int d, int rowsPerPiece, float* normalized, float* mean, float* deviation) : IWork
+    private readonly struct LayerNormWork(float* x, int rows, int d, int rowsPerPiece, float* normalized, float* mean, float* deviation) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -138,7 +138,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct ScaleRowsWork(float* x, int rows, int d, int rowsPerPiece, float* scale, float* shift, float* result) : IWork
+    private readonly struct ScaleRowsWork(float* x, int rows, int d, int rowsPerPiece, float* scale, float* shift, float* result) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -155,7 +155,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct AddRowWork(float* x, int rows, int d, int rowsPerPiece, float alpha, float* row, float* result) : IWork
+    private readonly struct AddRowWork(float* x, int rows, int d, int rowsPerPiece, float alpha, float* row, float* result) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -171,7 +171,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct SumColumnsWork(float alpha, float* x, int rows, int d, float* sums) : IWork
+    private readonly struct SumColumnsWork(float alpha, float* x, int rows, int d, float* sums) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -191,7 +191,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct CombineWork(float alpha, float* x, float beta, float* y, long n, float* result) : IWork
+    private readonly struct LinearCombinationWork(float alpha, float* x, float beta, float* y, long n, float* result) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -203,7 +203,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct GatherRowsWork(float* matrix, int* list, int count, int d, int rowsPerPiece, float* result) : IWork
+    private readonly struct GatherRowsWork(float* matrix, int* list, int count, int d, int rowsPerPiece, float* result) : IParallelWork
     {
         public void Run(int piece)
         {

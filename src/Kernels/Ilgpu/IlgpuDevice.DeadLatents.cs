@@ -6,29 +6,29 @@ namespace MonoLoss.Kernels.Ilgpu;
 public sealed partial class IlgpuDevice
 {
     /// <inheritdoc/>
-    public override void CountSilentBatches(SparseRows s, DeviceArray<int> counters, int fired)
+    public override void UpdateStepsSinceFired(CsrMatrix s, DeviceArray<int> counters, int fired)
     {
-        Require(s.ColumnsIndexed && counters.Length == s.Columns, "columns indexed, and one counter a latent");
+        Require(s.HasColumnIndex && counters.Length == s.Columns, "columns indexed, and one counter a latent");
         Launch(
-            TrainingKernels.CountSilentBatches,
+            TrainingKernels.UpdateStepsSinceFired,
             Elements(s.Columns),
             View(s.ColumnOffsets),
-            View(s.PlaceOf),
+            View(s.EntryOf),
             View(s.Values),
             View(counters),
             fired);
     }
 
     /// <inheritdoc/>
-    public override int ListSilent(DeviceArray<int> counters, int least, DeviceArray<int> list)
+    public override int FindDead(DeviceArray<int> counters, int least, DeviceArray<int> list)
     {
         list.Resize(counters.Length);
         var groups = Elements(counters.Length);
         var counts = Scratch<int>("silent counts", groups.GridDim.X).View;
         var total = Scratch<int>("silent total", 1);
-        Launch(TrainingKernels.CountSilent, groups, View(counters), least, counts);
+        Launch(TrainingKernels.UpdateStepsSinceFired, groups, View(counters), least, counts);
         Launch(
-            TrainingKernels.ListSilent, groups, View(counters), least, counts, View(list), total.View);
+            TrainingKernels.FindDead, groups, View(counters), least, counts, View(list), total.View);
         Span<int> count = stackalloc int[1];
         total.CopyTo(count);
         list.Resize(count[0]);

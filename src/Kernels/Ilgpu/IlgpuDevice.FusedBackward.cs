@@ -6,17 +6,17 @@ namespace MonoLoss.Kernels.Ilgpu;
 /// <content>The visit to the latents of a batch.</content>
 public sealed partial class IlgpuDevice
 {
-    // A group reads so many rows of G and x in a tenth of the time that the whole of a usual batch (2048·64 places) takes.
-    private const int LeastPartLength = 128;
+    // A group reads so many rows of G and x in a tenth of the time that the whole of a usual batch (2048·64 nonzeros) takes.
+    private const int MinPartLength = 128;
 
     // Beside what kernels keep in shared memory otherwise, of 48 KiB.
-    private const int MostRowBytes = 32 << 10;
+    private const int MaxRowBytes = 32 << 10;
 
     private Tensor? _columnSums;
     private Tensor? _denseDirections;
 
     /// <inheritdoc/>
-    public override void BackwardLatents(in LatentBackward work)
+    public override void FusedLatentBackward(in FusedBackwardArgs work)
     {
         RequireColumnIndex(work.Latents);
         var d = work.Input.Columns;
@@ -26,11 +26,11 @@ public sealed partial class IlgpuDevice
         RequireSameShape(work.Encoder, work.EncoderGradient);
         if (IsVectorizable(d))
         {
-            BackwardLatents<Float4, Double4>(work);
+            FusedLatentBackward<Float4, Double4>(work);
         }
         else
         {
-            BackwardLatents<Float1, Double1>(work);
+            FusedLatentBackward<Float1, Double1>(work);
         }
     }
 
@@ -45,7 +45,7 @@ public sealed partial class IlgpuDevice
     private static KernelConfig WithRow<T>(long groups, int columns)
         where T : unmanaged
     {
-        Require(columns * Interop.SizeOf<T>() <= MostRowBytes, $"rows of more than {MostRowBytes / sizeof(float)} features");
+        Require(columns * Interop.SizeOf<T>() <= MaxRowBytes, $"rows of more than {MaxRowBytes / sizeof(float)} features");
         return new((int)groups, ThreadsAlong(columns), SharedMemoryConfig.RequestDynamic<T>(columns));
     }
 
@@ -59,12 +59,12 @@ public sealed partial class IlgpuDevice
     private static ArrayView<T> ViewOrNone<T>(DeviceArray<T>? array)
         where T : unmanaged => array is null ? default : View(array);
 
-    private static int PartLength(SparseRows s) => (int)Math.Max(LeastPartLength, 4L * s.Count / Math.Max(1, s.Columns));
+    private static int PartLength(CsrMatrix s) => (int)Math.Max(MinPartLength, 4L * s.NonzeroCount / Math.Max(1, s.Columns));
 
-    /// <summary>Whether a latent can have more places than one group visits alone.</summary>
-    private static bool MayHaveLong(SparseRows s) => Math.Min(s.Rows, s.Count) > PartLength(s);
+    /// <summary>Whether a latent can have more nonzeros than one group visits alone.</summary>
+    private static bool MayHaveLong(CsrMatrix s) => Math.Min(s.Rows, s.NonzeroCount) > PartLength(s);
 
-    private void BackwardLatents<T, TSums>(in LatentBackward work)
+    private void FusedLatentBackward<T, TSums>(in FusedBackwardArgs work)
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>
     {
@@ -73,8 +73,8 @@ public sealed partial class IlgpuDevice
         _columnSums ??= Tensor(0, 0);
         _columnSums.Resize(1, s.Columns);
         var visit = Visit<T, TSums>(s, work.Input.Columns, s.Gradient);
-        visit.Places.AddToGradient = work.AddToLatentGradient ? 1 : 0;
-        visit.Places.PositiveAmount = work.PositiveAmount;
+        visit.Nonzeros.AddToGradient = work.AddToLatentGradient ? 1 : 0;
+        visit.Nonzeros.PositiveAmount = work.PositiveAmount;
         visit.Input = RowsOrNone<T>(work.Input);
         visit.Center = RowsOrNone<T>(work.Center);
         visit.EncoderGradient = RowsOrNone<T>(work.EncoderGradient);
@@ -90,23 +90,23 @@ public sealed partial class IlgpuDevice
             visit.DecoderGradient = RowsOrNone<T>(work.DecoderGradient);
             visit.AddToDecoderGradient = work.AddToDecoderGradient ? 1 : 0;
             visit.DecoderSquares = ViewOrNone(work.DecoderGradientSquares);
-            visit.Places.Decoded = Scratch<float>("G·W_dec by column", s.Count).View;
+            visit.Nonzeros.Decoded = Scratch<float>("G·W_dec by column", s.NonzeroCount).View;
         }
 
         if (work.Mono.X is { } x)
         {
             AddMono(ref visit, s, x, work.Mono.Norms!, work.Mono.Directions!, work.Mono.Scores!);
-            visit.Places.MonoFactor = work.Mono.Factor;
-            visit.Places.Active = Scratch<int>("active latents", 1).View;
+            visit.Nonzeros.MonoFactor = work.Mono.Factor;
+            visit.Nonzeros.Active = Scratch<int>("active latents", 1).View;
         }
 
         if (work.JumpReLU.Pre is { } pre)
         {
-            visit.Places.Pre = View(pre);
-            visit.Places.LogThreshold = RowsOrNone<float>(work.JumpReLU.LogThreshold);
+            visit.Nonzeros.Pre = View(pre);
+            visit.Nonzeros.LogThreshold = RowsOrNone<float>(work.JumpReLU.LogThreshold);
             visit.ThresholdGradient = RowsOrNone<float>(work.JumpReLU.Gradient);
-            visit.Places.Bandwidth = work.JumpReLU.Bandwidth;
-            visit.Places.L0Factor = work.JumpReLU.L0Factor;
+            visit.Nonzeros.Bandwidth = work.JumpReLU.Bandwidth;
+            visit.Nonzeros.L0Factor = work.JumpReLU.L0Factor;
         }
 
         if (IsNearlyDense(s))
@@ -125,27 +125,27 @@ public sealed partial class IlgpuDevice
 
         if (work.CenterGradient is { } centerGradient)
         {
-            AddWeightedRows(-1, _columnSums, work.Encoder, centerGradient);
+            AddVectorMatrixProduct(-1, _columnSums, work.Encoder, centerGradient);
         }
     }
 
     /// <summary>A visit that does nothing yet but form gradients of 0.</summary>
-    private LatentVisit<T, TSums> Visit<T, TSums>(SparseRows s, int d, DeviceArray<float> gradient)
+    private LatentTask<T, TSums> Visit<T, TSums>(CsrMatrix s, int d, DeviceArray<float> gradient)
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>
     {
-        return new LatentVisit<T, TSums>
+        return new LatentTask<T, TSums>
         {
-            Places = new()
+            Nonzeros = new()
             {
                 Offsets = View(s.ColumnOffsets),
-                RowOf = View(s.RowOf),
-                PlaceOf = View(s.PlaceOf),
+                RowIndices = View(s.RowIndices),
+                EntryOf = View(s.EntryOf),
                 Indices = View(s.Indices),
                 Rows = s.Rows,
                 Z = GatherValues(s),
                 Gradient = View(gradient),
-                ColumnGradient = Scratch<float>("∂z by column", s.Count).View,
+                ColumnGradient = Scratch<float>("∂z by column", s.NonzeroCount).View,
             },
             Columns = InUnits<T>(d),
             PartLength = PartLength(s),
@@ -154,35 +154,35 @@ public sealed partial class IlgpuDevice
 
     /// <summary>Adds MonoLoss to a visit, each latent with the whole of its gradient.</summary>
     private void AddMono<T, TSums>(
-        ref LatentVisit<T, TSums> visit, SparseRows s, Tensor x, DeviceArray<double> norms, DeviceArray<double> directions, Tensor scores)
+        ref LatentTask<T, TSums> visit, CsrMatrix s, Tensor x, DeviceArray<double> norms, DeviceArray<double> directions, Tensor scores)
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>
     {
         Require(s.Rows == x.Rows && norms.Length == x.Rows && directions.Length == x.Columns, "shapes do not fit");
         visit.MonoRows = RowsOrNone<T>(x);
-        visit.Places.Norms = View(norms);
+        visit.Nonzeros.Norms = View(norms);
         visit.Directions = View(directions).Cast<TSums>();
-        visit.Places.Weights = Scratch<float>("weights by column", s.Count).View;
-        visit.Places.Dots = Scratch<float>("w·x by column", s.Count).View;
+        visit.Nonzeros.Weights = Scratch<float>("weights by column", s.NonzeroCount).View;
+        visit.Nonzeros.Dots = Scratch<float>("w·x by column", s.NonzeroCount).View;
         scores.Resize(1, s.Columns);
         visit.Scores = View(scores);
-        visit.Places.Terms = FormTerms(s, visit.Places.Z, visit.Places.Norms, visit.Places.Weights, visit.Scores);
-        visit.Places.MonoFactor = 1;
+        visit.Nonzeros.Terms = FormTerms(s, visit.Nonzeros.Z, visit.Nonzeros.Norms, visit.Nonzeros.Weights, visit.Scores);
+        visit.Nonzeros.MonoFactor = 1;
     }
 
     /// <summary>Visits every latent for itself.</summary>
-    private void VisitLatents<T, TSums>(SparseRows s, LatentVisit<T, TSums> visit)
+    private void VisitLatents<T, TSums>(CsrMatrix s, LatentTask<T, TSums> visit)
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>
     {
         Launch(LatentKernels.Visit<T, TSums>, WithRow<T>(s.Columns, visit.Columns), visit);
         if (MayHaveLong(s))
         {
-            var slots = LatentPart.Slots(s.Count, visit.PartLength);
+            var slots = LatentSlice.Slots(s.NonzeroCount, visit.PartLength);
             var d = visit.Columns * Interop.SizeOf<T>() / sizeof(float);
             visit.PartRows = Scratch<float>("rows of parts", slots * d).View.Cast<T>();
             visit.PartDirections = Scratch<float>("directions of parts", slots * d).View.Cast<T>();
-            visit.Places.Sums = Scratch<Double2>("sums over places", slots).View;
+            visit.Nonzeros.Sums = Scratch<Double2>("sums over nonzeros", slots).View;
             var groups = new KernelConfig((int)slots, ThreadsAlong(visit.Columns));
             Launch(LatentKernels.SumParts<T, TSums>, groups, visit);
             Launch(LatentKernels.JoinParts<T, TSums>, groups, visit);
@@ -195,7 +195,7 @@ public sealed partial class IlgpuDevice
     }
 
     /// <summary>The visit with its products dense: M×B matrices, a latent a row, take turns in one memory.</summary>
-    private void BackwardDense<T, TSums>(in LatentBackward work, LatentVisit<T, TSums> visit, bool isTied)
+    private void BackwardDense<T, TSums>(in FusedBackwardArgs work, LatentTask<T, TSums> visit, bool isTied)
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>
     {
@@ -206,35 +206,35 @@ public sealed partial class IlgpuDevice
         {
             dense.Clear();
             Launch(
-                LatentKernels.WriteOut, Elements(s.Count), View(s.RowOf), View(s.PlaceOf), View(s.Indices), values, s.Rows, View(dense));
+                LatentKernels.WriteOut, Elements(s.NonzeroCount), View(s.RowIndices), View(s.EntryOf), View(s.Indices), values, s.Rows, View(dense));
         }
 
         void ReadAt(ArrayView<float> values) => Launch(
-            LatentKernels.ReadAt, Elements(s.Count), View(s.RowOf), View(s.PlaceOf), View(s.Indices), View(dense), s.Rows, values);
+            LatentKernels.ReadAt, Elements(s.NonzeroCount), View(s.RowIndices), View(s.EntryOf), View(s.Indices), View(dense), s.Rows, values);
 
-        visit.Places.Sums = Scratch<Double2>("sums over places", s.Columns).View;
+        visit.Nonzeros.Sums = Scratch<Double2>("sums over nonzeros", s.Columns).View;
         var groups = new KernelConfig(s.Columns, ThreadsAlong(visit.Columns));
         if (work.DecodedGradient is { } g)
         {
-            WriteOut(visit.Places.Z);
+            WriteOut(visit.Nonzeros.Z);
             Gemm(false, false, 1, dense, g, work.AddToDecoderGradient ? 1 : 0, work.DecoderGradient!);
             Gemm(false, true, 1, work.Decoder!, g, 0, dense);
-            ReadAt(visit.Places.Decoded);
+            ReadAt(visit.Nonzeros.Decoded);
         }
 
         if (work.Mono.X is { } x)
         {
             var directions = _denseDirections ??= Tensor(0, 0);
             directions.Resize(s.Columns, x.Columns);
-            WriteOut(visit.Places.Weights);
+            WriteOut(visit.Nonzeros.Weights);
             Gemm(false, false, 1, dense, x, 0, directions);
             Launch(LatentKernels.ScoreAll<T, TSums>, groups, visit, RowsOrNone<T>(directions));
             Gemm(false, true, 1, directions, x, 0, dense);
-            ReadAt(visit.Places.Dots);
+            ReadAt(visit.Nonzeros.Dots);
         }
 
-        Launch(LatentKernels.FormAll, new KernelConfig(s.Columns, GroupSize), visit.Places);
-        WriteOut(visit.Places.ColumnGradient);
+        Launch(LatentKernels.FormAll, new KernelConfig(s.Columns, GroupSize), visit.Nonzeros);
+        WriteOut(visit.Nonzeros.ColumnGradient);
         Gemm(false, false, 1, dense, work.Input, work.AddToEncoderGradient || isTied ? 1 : 0, work.EncoderGradient);
         Launch(LatentKernels.FinishAll<T, TSums>, groups, visit);
     }

@@ -48,7 +48,7 @@ public sealed partial class IlgpuDevice
     }
 
     /// <inheritdoc/>
-    public override void AddWeightedRows(float alpha, Tensor weights, Tensor matrix, Tensor y)
+    public override void AddVectorMatrixProduct(float alpha, Tensor weights, Tensor matrix, Tensor y)
     {
         Require(weights.Count == matrix.Rows && y.Count == matrix.Columns, "shapes do not fit");
         if (matrix.Count > 0)

@@ -119,7 +119,7 @@ public sealed partial class IlgpuDevice
     /// <summary>result[0] = factor·result[0] + Σ values: at once, or if they are many in parts.</summary>
     private void AddTotal(ArrayView<double> values, double factor, DeviceArray<double> result)
     {
-        if (values.Length > MostForOneGroup)
+        if (values.Length > MaxForOneGroup)
         {
             var groups = SumGroups(values.Length);
             var partials = PartialSums(groups.GridDim.X);

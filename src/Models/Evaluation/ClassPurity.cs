@@ -15,21 +15,21 @@ public sealed class ClassPurity(int latents, int classes)
     private readonly double[] _masses = new double[(long)latents * classes];
 
     /// <summary>Adds a batch.</summary>
-    /// <param name="offsets">Where each row's places start.</param>
-    /// <param name="indices">The latent of each place.</param>
-    /// <param name="values">z at each place.</param>
+    /// <param name="offsets">Where each row's nonzeros start.</param>
+    /// <param name="indices">The latent of each entry.</param>
+    /// <param name="values">z at each entry.</param>
     /// <param name="labels">The class of each row.</param>
     public void Add(ReadOnlySpan<int> offsets, ReadOnlySpan<int> indices, ReadOnlySpan<float> values, ReadOnlySpan<int> labels)
     {
         for (var i = 0; i < labels.Length; i++)
         {
-            for (var place = offsets[i]; place < offsets[i + 1]; place++)
+            for (var entry = offsets[i]; entry < offsets[i + 1]; entry++)
             {
-                if (values[place] > 0)
+                if (values[entry] > 0)
                 {
-                    var cell = ((long)indices[place] * classes) + labels[i];
+                    var cell = ((long)indices[entry] * classes) + labels[i];
                     _counts[cell]++;
-                    _masses[cell] += values[place];
+                    _masses[cell] += values[entry];
                 }
             }
         }

@@ -100,7 +100,7 @@ public sealed class Evaluation : IDisposable
         device.SquaredError(reconstruction, x, 1, relative: true, _result);
         _result.CopyTo(_host.AsSpan(0, 1));
         _nmseSum += _host[0];
-        device.SumPositive(latents, _result);
+        device.SumAndCountPositive(latents, _result);
         _result.CopyTo(_host);
         _activeSum += _host[0];
         _rows += x.Rows;

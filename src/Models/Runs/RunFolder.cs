@@ -247,7 +247,7 @@ public sealed class RunFolder(string path)
             tensors.Add(SafeTensor.Create($"{parameter.Name}.second_moment", shape, parameter.SecondMoment.ToArray()));
         }
 
-        tensors.Add(SafeTensor.Create("silent_batches", [model.Config.Latents], model.SilentBatches.ToArray()));
+        tensors.Add(SafeTensor.Create("silent_batches", [model.Config.Latents], model.StepsSinceFired.ToArray()));
         tensors.Add(SafeTensor.Create<long>("position", [4], [position.Epoch, position.Batch, position.Step, adam.Steps]));
         if (model is BatchTopK { InferenceThreshold: { } threshold })
         {
@@ -275,7 +275,7 @@ public sealed class RunFolder(string path)
         }
 
         file.Find("silent_batches", model.Config.Latents);
-        model.SilentBatches.CopyFrom(file.ReadInts("silent_batches"));
+        model.StepsSinceFired.CopyFrom(file.ReadInts("silent_batches"));
         file.Find("position", 4);
         var position = file.ReadLongs("position");
         adam.Steps = position[3];

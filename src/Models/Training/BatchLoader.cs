@@ -4,7 +4,7 @@ using MonoLoss.Kernels;
 namespace MonoLoss.Models;
 
 /// <summary>Where the training features are while a run goes on.</summary>
-public enum FeaturePlace
+public enum FeatureResidency
 {
     /// <summary>In files; they are streamed.</summary>
     Files,
@@ -20,7 +20,7 @@ public enum FeaturePlace
 /// Brings the batches of a <see cref="BatchSource"/> to a device. Where the rows come from and how they travel differs; which rows, and in
 /// what order, does not.
 /// </summary>
-internal abstract class BatchFeed : IDisposable
+internal abstract class BatchLoader : IDisposable
 {
     private readonly FeatureSet _set;
     private readonly InMemoryBatchSource? _inMemory;
@@ -30,7 +30,7 @@ internal abstract class BatchFeed : IDisposable
     /// <param name="set">The training set.</param>
     /// <param name="source">Its batches; owned by the feed.</param>
     /// <param name="prefetch">Whether a thread draws the next batch meanwhile.</param>
-    private protected BatchFeed(Device device, FeatureSet set, BatchSource source, bool prefetch = false)
+    private protected BatchLoader(Device device, FeatureSet set, BatchSource source, bool prefetch = false)
     {
         (Device, _set, _inMemory) = (device, set, source as InMemoryBatchSource);
         Source = prefetch ? new PrefetchingBatchSource(source) : source;
@@ -40,7 +40,7 @@ internal abstract class BatchFeed : IDisposable
     public long BatchesPerEpoch => Source.BatchesPerEpoch;
 
     /// <summary>Where the features are.</summary>
-    public virtual FeaturePlace Place => _inMemory is not null ? FeaturePlace.Memory : FeaturePlace.Files;
+    public virtual FeatureResidency Place => _inMemory is not null ? FeatureResidency.Memory : FeatureResidency.Files;
 
     private protected Device Device { get; }
 
@@ -52,14 +52,14 @@ internal abstract class BatchFeed : IDisposable
     /// <param name="options">How batches are drawn.</param>
     /// <param name="freeBytes">Memory of the device that the features may take.</param>
     /// <exception cref="DataException">The set cannot be read, or has fewer rows than a batch.</exception>
-    public static BatchFeed Open(Device device, FeatureSet set, BatchOptions options, long freeBytes)
+    public static BatchLoader Open(Device device, FeatureSet set, BatchOptions options, long freeBytes)
     {
         var source = BatchSource.Create(set, options);
         return (device.Memory, source) switch
         {
-            (null, _) => new HostFeed(device, set, source),
-            (_, InMemoryBatchSource inMemory) when IsResident(device, set, freeBytes) => new ResidentFeed(device, set, inMemory),
-            _ => new UploadingFeed(device, set, source),
+            (null, _) => new HostBatchLoader(device, set, source),
+            (_, InMemoryBatchSource inMemory) when IsResident(device, set, freeBytes) => new ResidentBatchLoader(device, set, inMemory),
+            _ => new UploadingBatchLoader(device, set, source),
         };
     }
 

@@ -40,11 +40,11 @@ public sealed class DatasetMonoLoss : IDisposable
     /// Its rows. A dataset's score compares these for every model, a batch's (<see cref="Encoding.Directions"/>) the
     /// layer-normalized ones for three of the four: so it is in the official code.
     /// </param>
-    public void Add(SparseRows latents, Tensor x)
+    public void Add(CsrMatrix latents, Tensor x)
     {
         var device = _model.Device;
         device.RowNorms(x, _norms);
-        device.IndexColumns(latents);
+        device.BuildColumnIndex(latents);
         device.AccumulateMonoScore(latents, x, _norms, _sums);
     }
 
@@ -82,7 +82,7 @@ public sealed class DatasetMonoLoss : IDisposable
             _tape.Reset();
             var latents = _model.Encode(_tape, x).Latents.AccumulateGradient();
             _model.Device.RowNorms(x, _norms);
-            _model.Device.IndexColumns(latents);
+            _model.Device.BuildColumnIndex(latents);
             _model.Device.AddDatasetMonoGradient(latents, x, _norms, _sums, _scores, -coefficient / active);
             _tape.Backward();
         }

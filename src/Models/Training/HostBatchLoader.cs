@@ -4,13 +4,13 @@ using MonoLoss.Kernels;
 namespace MonoLoss.Models;
 
 /// <summary>Copies batches from the host, which draws the next one meanwhile.</summary>
-internal sealed class HostFeed : BatchFeed
+internal sealed class HostBatchLoader : BatchLoader
 {
     private readonly float[] _rows;
     private readonly Tensor _batch;
 
-    /// <inheritdoc cref="BatchFeed(Device, FeatureSet, BatchSource, bool)"/>
-    public HostFeed(Device device, FeatureSet set, BatchSource source)
+    /// <inheritdoc cref="BatchLoader(Device, FeatureSet, BatchSource, bool)"/>
+    public HostBatchLoader(Device device, FeatureSet set, BatchSource source)
         : base(device, set, source, prefetch: true)
     {
         _rows = new float[checked(source.BatchSize * source.Dimension)];

@@ -4,7 +4,7 @@ using MonoLoss.Kernels;
 namespace MonoLoss.Models;
 
 /// <summary>Keeps all features on the device: for a batch only the numbers of its rows travel.</summary>
-internal sealed class ResidentFeed : BatchFeed
+internal sealed class ResidentBatchLoader : BatchLoader
 {
     private const int FloatsAtOnce = 1 << 24;
 
@@ -13,8 +13,8 @@ internal sealed class ResidentFeed : BatchFeed
     private readonly DeviceArray<int> _rows;
     private readonly Tensor _batch;
 
-    /// <inheritdoc cref="BatchFeed(Device, FeatureSet, BatchSource, bool)"/>
-    public ResidentFeed(Device device, FeatureSet set, InMemoryBatchSource source)
+    /// <inheritdoc cref="BatchLoader(Device, FeatureSet, BatchSource, bool)"/>
+    public ResidentBatchLoader(Device device, FeatureSet set, InMemoryBatchSource source)
         : base(device, set, source)
     {
         _source = source;
@@ -29,7 +29,7 @@ internal sealed class ResidentFeed : BatchFeed
     }
 
     /// <inheritdoc/>
-    public override FeaturePlace Place => FeaturePlace.Device;
+    public override FeatureResidency Place => FeatureResidency.Device;
 
     /// <inheritdoc/>
     public override Tensor? Next() => _source.NextRows(out var rows) ? Gather(rows) : null;

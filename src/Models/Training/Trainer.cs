@@ -20,7 +20,7 @@ public sealed record TrainingPlan(
     IReadOnlyDictionary<string, long> Splits,
     long StepsPerEpoch,
     long FirstStep,
-    FeaturePlace Features);
+    FeatureResidency Features);
 
 /// <summary>Watches a run.</summary>
 public interface ITrainingObserver
@@ -110,7 +110,7 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
         var freeBytes = TrainingMemory.Check(device, config, options.BatchSize);
         using var model = SparseAutoencoder.Create(device, config);
         using var adam = new Adam(device, model.Parameters);
-        using var feed = BatchFeed.Open(device, train, BatchOptions(), freeBytes);
+        using var feed = BatchLoader.Open(device, train, BatchOptions(), freeBytes);
         try
         {
             return Run(model, adam, feed, train, splits, stop);
@@ -126,7 +126,7 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
     private TrainingEnd Run(
         SparseAutoencoder model,
         Adam adam,
-        BatchFeed feed,
+        BatchLoader feed,
         FeatureSet train,
         List<(string Name, FeatureSet Set)> splits,
         CancellationToken stop)
@@ -331,18 +331,18 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
     private sealed class Loop : IDisposable
     {
         // Restarts draw from a stream of their own for every step, so that a resumed run draws the same.
-        private const int RestartStream = 7919;
+        private const int RestartSeedStride = 7919;
 
         private readonly Trainer _trainer;
         private readonly TrainingOptions _options;
         private readonly SparseAutoencoder _model;
         private readonly Adam _adam;
-        private readonly BatchFeed _feed;
+        private readonly BatchLoader _feed;
         private readonly Tape _tape;
         private readonly DatasetMonoLoss? _dataset;
         private readonly float[] _restartPool = [];
 
-        public Loop(Trainer trainer, SparseAutoencoder model, Adam adam, BatchFeed feed)
+        public Loop(Trainer trainer, SparseAutoencoder model, Adam adam, BatchLoader feed)
         {
             (_trainer, _model, _adam, _feed, _options) = (trainer, model, adam, feed, trainer.Options);
             _tape = new Tape(model.Device);
@@ -449,6 +449,6 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
         }
 
         /// <summary>A seed of its own for every step (System.HashCode differs from process to process).</summary>
-        private static int HashCode(int seed, long step) => unchecked((int)((seed * 31) + (step * RestartStream)));
+        private static int HashCode(int seed, long step) => unchecked((int)((seed * 31) + (step * RestartSeedStride)));
     }
 }

@@ -22,8 +22,8 @@ internal sealed class TrainingMemory(SaeConfig config, int batchSize, double? ac
     // As the ILGPU device has it: pre-activations at once and rows of them, latents a row to begin with, from which share on sparse
     // matrices are written out, parts that long latents are cut into, and bytes of MonoScore's terms a latent.
     private const long PreActivations = 8 << 20;
-    private const int FewestRows = 1024;
-    private const int GuessedLatents = 64;
+    private const int MinRows = 1024;
+    private const int InitialLatentsPerRow = 64;
     private const double DenseShare = 1.0 / 8;
     private const int PartLength = 128;
     private const int TermBytes = 64;
@@ -50,7 +50,7 @@ internal sealed class TrainingMemory(SaeConfig config, int batchSize, double? ac
     private bool HasAuxiliary => !HasThreshold && config.AuxCoefficient > 0;
 
     /// <summary>N, the latents stored.</summary>
-    private long Places => (long)(_b * (activeARow ?? config.Architecture switch
+    private long Nonzeros => (long)(_b * (activeARow ?? config.Architecture switch
     {
         Architecture.Vanilla => VanillaActive * _m,
         Architecture.JumpReLU => JumpReLUActive * _m,
@@ -58,7 +58,7 @@ internal sealed class TrainingMemory(SaeConfig config, int batchSize, double? ac
     }));
 
     /// <summary>As many of the auxiliary loss.</summary>
-    private long AuxiliaryPlaces =>
+    private long AuxiliaryNonzeros =>
         HasAuxiliary ? _b * Math.Min(config.AuxK ?? (config.Architecture == Architecture.TopK ? config.K : 512), _dead) : 0;
 
     /// <summary>Values, gradients and two moments; sums of the gradients' squares a row; counters of silent batches, and a list of them.</summary>
@@ -76,25 +76,25 @@ internal sealed class TrainingMemory(SaeConfig config, int batchSize, double? ac
     private long Batch => Matrices(1 + (HasCenter ? 1 : 0) + 2 + (config.NormalizesInput ? 1 + 3 : 0));
 
     /// <summary>A batch's sparse latents, JumpReLU's pre-activations, and sums of MonoLoss.</summary>
-    private long Latents => Sparse(Places)
-        + (config.Architecture == Architecture.JumpReLU ? Float * Places : 0)
+    private long Latents => Sparse(Nonzeros)
+        + (config.Architecture == Architecture.JumpReLU ? Float * Nonzeros : 0)
         + (config.MonoCoefficient > 0 ? (Double * (_b + _d)) + (Float * _m) : 0);
 
     /// <summary>The auxiliary loss: the encoder's rows of dead latents, sparse latents, and matrices of B×D.</summary>
     private long Auxiliary => !HasAuxiliary ? 0
-        : (Float * _dead * _d) + Sparse(AuxiliaryPlaces) + Matrices(config.Architecture == Architecture.TopK ? 6 : 5);
+        : (Float * _dead * _d) + Sparse(AuxiliaryNonzeros) + Matrices(config.Architecture == Architecture.TopK ? 6 : 5);
 
     /// <summary>What kernels need: pre-activations of some rows, candidates of the selection, values by column, parts of long latents.</summary>
     private long Scratch
     {
         get
         {
-            var places = Math.Max(Places, AuxiliaryPlaces);
-            var pre = Math.Min(_b, Math.Max(PreActivations / _m, FewestRows)) * _m;
-            var candidates = config.Architecture == Architecture.BatchTopK ? 2 * Math.Min(2 * Math.Max(Places, 1), _b * _m) : 0;
+            var nonzeros = Math.Max(Nonzeros, AuxiliaryNonzeros);
+            var pre = Math.Min(_b, Math.Max(PreActivations / _m, MinRows)) * _m;
+            var candidates = config.Architecture == Architecture.BatchTopK ? 2 * Math.Min(2 * Math.Max(Nonzeros, 1), _b * _m) : 0;
             var bitmap = 2 * _m * ((_b + 31) / 32);
-            var mono = config.MonoCoefficient > 0 ? (2 * Float * Places) + (TermBytes * _m) : 0;
-            return (Float * (pre + candidates + bitmap + (3 * places))) + mono + Visits(places);
+            var mono = config.MonoCoefficient > 0 ? (2 * Float * Nonzeros) + (TermBytes * _m) : 0;
+            return (Float * (pre + candidates + bitmap + (3 * nonzeros))) + mono + Visits(nonzeros);
         }
     }
 
@@ -102,7 +102,7 @@ internal sealed class TrainingMemory(SaeConfig config, int batchSize, double? ac
     /// The sums of MonoScore of a dataset, and a batch encoded and decoded beside training's.
     /// </summary>
     private long Evaluation => (Double * _m * (_d + 8)) + Matrices(1 + (HasCenter ? 1 : 0) + (config.NormalizesInput ? 2 : 1))
-        + Sparse(Places);
+        + Sparse(Nonzeros);
 
     /// <summary>Checks that a run fits.</summary>
     /// <param name="device">Where it is to run.</param>
@@ -176,22 +176,22 @@ internal sealed class TrainingMemory(SaeConfig config, int batchSize, double? ac
 
     private long Matrices(int count) => count * Float * _b * _d;
 
-    /// <summary>A sparse matrix of so many places: index, value and gradient, row and place by column. A threshold lists as many as there is room for.</summary>
-    private long Sparse(long places)
+    /// <summary>A sparse matrix of so many nonzeros: index, value and gradient, row and entry by column. A threshold lists as many as there is room for.</summary>
+    private long Sparse(long nonzeros)
     {
-        var listed = HasThreshold ? Math.Max(places, _b * Math.Min(GuessedLatents, _m)) : places;
-        return (2 * Float * listed) + (3 * Float * places) + (Float * (_b + _m));
+        var listed = HasThreshold ? Math.Max(nonzeros, _b * Math.Min(InitialLatentsPerRow, _m)) : nonzeros;
+        return (2 * Float * listed) + (3 * Float * nonzeros) + (Float * (_b + _m));
     }
 
     /// <summary>Backwards, latents with many places are visited in parts; matrices that are nearly dense are written out.</summary>
-    private long Visits(long places)
+    private long Visits(long nonzeros)
     {
-        if (places > DenseShare * _b * _m)
+        if (nonzeros > DenseShare * _b * _m)
         {
             return (Float * _b * _m) + (config.MonoCoefficient > 0 ? Float * _m * _d : 0);
         }
 
-        var length = Math.Max(PartLength, 4 * places / _m);
-        return Math.Min(_b, places) > length ? 2 * Float * _d * (2 * places / length) : 0;
+        var length = Math.Max(PartLength, 4 * nonzeros / _m);
+        return Math.Min(_b, nonzeros) > length ? 2 * Float * _d * (2 * nonzeros / length) : 0;
     }
 }

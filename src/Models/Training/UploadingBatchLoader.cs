@@ -4,14 +4,14 @@ using MonoLoss.Kernels;
 namespace MonoLoss.Models;
 
 /// <summary>Draws the next batch and copies it to the device while the last one is computed on.</summary>
-internal sealed class UploadingFeed : BatchFeed
+internal sealed class UploadingBatchLoader : BatchLoader
 {
     private readonly Slot[] _slots;
     private Task<bool> _upload = Task.FromResult(false);
     private int _uploading;
 
-    /// <inheritdoc cref="BatchFeed(Device, FeatureSet, BatchSource, bool)"/>
-    public UploadingFeed(Device device, FeatureSet set, BatchSource source)
+    /// <inheritdoc cref="BatchLoader(Device, FeatureSet, BatchSource, bool)"/>
+    public UploadingBatchLoader(Device device, FeatureSet set, BatchSource source)
         : base(device, set, source)
     {
         _slots = [new Slot(device, source), new Slot(device, source)];

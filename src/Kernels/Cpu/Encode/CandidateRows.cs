@@ -1,9 +1,9 @@
 namespace MonoLoss.Kernels.Cpu;
 
-/// <summary>Keeps the places whose upper bound is above a bound: one for all, or one a column.</summary>
+/// <summary>Keeps the nonzeros whose upper bound is above a bound: one for all, or one a column.</summary>
 internal readonly unsafe struct CandidatesAbove : ITileSink
 {
-    // Where a place is in its piece: bits of the column, below those of the row.
+    // Where an entry is in its piece: bits of the column, below those of the row.
     private const int ColumnBits = 16;
 
     public required GemmIsa Isa { get; init; }
@@ -21,14 +21,14 @@ internal readonly unsafe struct CandidatesAbove : ITileSink
     /// <summary>[blocks][groups], upper bounds and where in the piece they are.</summary>
     public required PieceEntries* Pieces { get; init; }
 
-    /// <summary>The most places that a piece is wanted to have.</summary>
+    /// <summary>The most nonzeros that a piece is wanted to have.</summary>
     public required long Limit { get; init; }
 
     /// <summary>Becomes true where there are more, and nothing of it can be used.</summary>
     public required bool* Overflow { get; init; }
 
-    /// <summary>Row and column of a place.</summary>
-    public (int Row, int Column) PlaceOf(int piece, int index) => (
+    /// <summary>Row and column of an entry.</summary>
+    public (int Row, int Column) EntryOf(int piece, int index) => (
         (piece / Plan.Groups * Plan.BlockRows) + (index >> ColumnBits),
         (piece % Plan.Groups * Plan.GroupColumns) + (index & ((1 << ColumnBits) - 1)));
 
@@ -65,7 +65,7 @@ internal readonly unsafe struct CandidatesAbove : ITileSink
 }
 
 /// <summary>Counts the candidates of each row and group whose upper bound is above a cut, or puts their columns where they belong.</summary>
-internal readonly unsafe struct GatherCandidates : IWork
+internal readonly unsafe struct GatherCandidates : IParallelWork
 {
     public required CandidatesAbove Candidates { get; init; }
 
@@ -85,7 +85,7 @@ internal readonly unsafe struct GatherCandidates : IWork
         {
             if (entries.Values[i] > Cut)
             {
-                var (row, column) = Candidates.PlaceOf(index, entries.Indices[i]);
+                var (row, column) = Candidates.EntryOf(index, entries.Indices[i]);
                 var cell = (nint)row * Candidates.Plan.Groups + group;
                 if (Columns != null)
                 {
@@ -98,7 +98,7 @@ internal readonly unsafe struct GatherCandidates : IWork
     }
 }
 
-/// <summary>The places that a filter has left, row by row, on their way to their values and the result.</summary>
+/// <summary>The nonzeros that a filter has left, row by row, on their way to their values and the result.</summary>
 internal readonly unsafe struct CandidateRows
 {
     /// <summary>What stands for a value that is not kept: less than any that is.</summary>
@@ -111,10 +111,10 @@ internal readonly unsafe struct CandidateRows
     /// <summary>[rows + 1].</summary>
     public required int* Offsets { get; init; }
 
-    /// <summary>The column of each place.</summary>
+    /// <summary>The column of each entry.</summary>
     public required int* Indices { get; init; }
 
-    /// <summary>Gets the value of each place, or <see cref="Dropped"/>.</summary>
+    /// <summary>Gets the value of each entry, or <see cref="Dropped"/>.</summary>
     public required float* Values { get; init; }
 
     public int Pieces => (Rows + RowsPerPiece - 1) / RowsPerPiece;
@@ -130,11 +130,11 @@ internal readonly unsafe struct CandidateRows
 }
 
 /// <summary>Forms the values and drops those that are not above a bound.</summary>
-internal readonly unsafe struct RefineRows : IWork
+internal readonly unsafe struct RefineRows : IParallelWork
 {
     public required CandidateRows Candidates { get; init; }
 
-    public required ExactValues Exact { get; init; }
+    public required ExactRescorer Exact { get; init; }
 
     /// <summary>The bound for all.</summary>
     public required float Bound { get; init; }
@@ -162,7 +162,7 @@ internal readonly unsafe struct RefineRows : IWork
 }
 
 /// <summary>Counts the values of each row that are above, and that equal, a cut.</summary>
-internal readonly unsafe struct CountRows : IWork
+internal readonly unsafe struct CountRows : IParallelWork
 {
     public required CandidateRows Candidates { get; init; }
 
@@ -191,8 +191,8 @@ internal readonly unsafe struct CountRows : IWork
     }
 }
 
-/// <summary>Copies what is above a cut, and of what equals it the first, to its place in the result.</summary>
-internal readonly unsafe struct CopyRows : IWork
+/// <summary>Copies what is above a cut, and of what equals it the first, to its entry in the result.</summary>
+internal readonly unsafe struct CopyRows : IParallelWork
 {
     public required CandidateRows Candidates { get; init; }
 

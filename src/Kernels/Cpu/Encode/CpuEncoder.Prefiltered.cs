@@ -1,6 +1,6 @@
 namespace MonoLoss.Kernels.Cpu;
 
-/// <content>Encoding where <see cref="EncodeFilter"/> finds the candidates: the same bits in less time.</content>
+/// <content>Encoding where <see cref="Int16Prefilter"/> finds the candidates: the same bits in less time.</content>
 public sealed unsafe partial class CpuEncoder
 {
     // A larger share of a piece of the product than this is not worth its values, beyond a number that always is.
@@ -20,20 +20,20 @@ public sealed unsafe partial class CpuEncoder
     // Which way is taken changes the time and not a bit of the result, so it may depend on how earlier calls went.
     private bool Filters(in Input input, double share) =>
         CanFilter(input)
-        && (Filter == FilterUse.Always || (EncodeFilter.IsFaster(input.Rows, input.Latents, input.Features, share) && IsFilterWelcome()))
+        && (Filter == PrefilterPolicy.Always || (Int16Prefilter.IsFaster(input.Rows, input.Latents, input.Features, share) && IsFilterWelcome()))
         && _filter.Prepare(input.Rows, input.Latents, input.Features, input.A, input.Lda, input.W, input.Ldw);
 
     private bool Filters(in Input input, float* keepAbove)
     {
         // A sample is not taken where what it shows does not matter.
-        var share = Filter == FilterUse.Auto && CanFilter(input) && EncodeFilter.IsFaster(input.Rows, input.Latents, input.Features, 0)
+        var share = Filter == PrefilterPolicy.Auto && CanFilter(input) && Int16Prefilter.IsFaster(input.Rows, input.Latents, input.Features, 0)
             ? ShareAbove(input, keepAbove)
             : 0;
         return Filters(input, share);
     }
 
     private bool CanFilter(in Input input) =>
-        Filter != FilterUse.Never && EncodeFilter.IsSupported(_gemm.Isa) && input.Features <= QuantizedRows.MaxFeatures;
+        Filter != PrefilterPolicy.Never && Int16Prefilter.IsSupported(_gemm.Isa) && input.Features <= QuantizedRows.MaxFeatures;
 
     private bool IsFilterWelcome()
     {

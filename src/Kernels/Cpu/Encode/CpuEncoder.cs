@@ -24,7 +24,7 @@ public sealed unsafe partial class CpuEncoder : IDisposable
     private const int SampleTail = 64;
 
     private readonly CpuGemm _gemm;
-    private readonly EncodeFilter _filter;
+    private readonly Int16Prefilter _filter;
     private readonly GemmWorkspace _counts = new();
     private readonly GemmWorkspace _bounds = new();
     private readonly GemmWorkspace _values = new();
@@ -35,15 +35,15 @@ public sealed unsafe partial class CpuEncoder : IDisposable
 
     /// <summary>Creates the kernel.</summary>
     /// <param name="gemm">The product to build on; not to be used elsewhere at the same time.</param>
-    public CpuEncoder(CpuGemm gemm) => (_gemm, _filter) = (gemm, new EncodeFilter(gemm));
+    public CpuEncoder(CpuGemm gemm) => (_gemm, _filter) = (gemm, new Int16Prefilter(gemm));
 
     /// <summary>Frees the memory.</summary>
     ~CpuEncoder() => FreePieces();
 
-    /// <summary>Gets whether the float32 product is formed only where <see cref="EncodeFilter"/> finds candidates.</summary>
-    internal FilterUse Filter { get; init; }
+    /// <summary>Gets whether the float32 product is formed only where <see cref="Int16Prefilter"/> finds candidates.</summary>
+    internal PrefilterPolicy Filter { get; init; }
 
-    /// <summary>Gets whether the last call had its candidates from <see cref="EncodeFilter"/>.</summary>
+    /// <summary>Gets whether the last call had its candidates from <see cref="Int16Prefilter"/>.</summary>
     internal bool Filtered { get; private set; }
 
     /// <summary>Keeps the k largest latents of each row, as far as they are positive.</summary>
@@ -189,7 +189,7 @@ public sealed unsafe partial class CpuEncoder : IDisposable
 
         public GemmOperands Operands => new() { TransA = false, TransB = true, A = A, Lda = Lda, B = W, Ldb = Ldw };
 
-        public ExactValues Exact => new() { A = A, Lda = Lda, W = W, Ldw = Ldw, Bias = Bias, Features = Features };
+        public ExactRescorer Exact => new() { A = A, Lda = Lda, W = W, Ldw = Ldw, Bias = Bias, Features = Features };
     }
 
     private int TileColumns(bool filtered) => filtered ? IntegerTile.Columns : _gemm.Isa switch
@@ -200,7 +200,7 @@ public sealed unsafe partial class CpuEncoder : IDisposable
     };
 
     private GemmPlan Plan(in Input input, bool filtered, int maxGroups = int.MaxValue) => filtered
-        ? EncodeFilter.Plan(input.Rows, input.Latents, input.Features, maxGroups)
+        ? Int16Prefilter.Plan(input.Rows, input.Latents, input.Features, maxGroups)
         : _gemm.Plan(input.Rows, input.Latents, input.Features, maxGroups);
 
     private void Multiply<TSink>(in Input input, in GemmPlan plan, bool filtered, TSink sink)

@@ -4,10 +4,10 @@ using System.Runtime.Intrinsics.X86;
 
 namespace MonoLoss.Kernels.Cpu;
 
-/// <summary>A·Wᵀ + bias at single places: the very bits of <see cref="CpuGemm.Gemm"/>.</summary>
-internal readonly unsafe struct ExactValues
+/// <summary>A·Wᵀ + bias at single nonzeros: the very bits of <see cref="CpuGemm.Gemm"/>.</summary>
+internal readonly unsafe struct ExactRescorer
 {
-    /// <summary>Places whose values are formed together.</summary>
+    /// <summary>Nonzeros whose values are formed together.</summary>
     public const int Lanes = 16;
 
     public required float* A { get; init; }
@@ -22,10 +22,10 @@ internal readonly unsafe struct ExactValues
 
     public required int Features { get; init; }
 
-    /// <summary>Forms the values of places of one row of A.</summary>
+    /// <summary>Forms the values of nonzeros of one row of A.</summary>
     /// <param name="row">The row.</param>
     /// <param name="columns">Rows of W.</param>
-    /// <param name="count">How many places.</param>
+    /// <param name="count">How many nonzeros.</param>
     /// <param name="values">Gets the values.</param>
     [SkipLocalsInit]
     public void OfRow(int row, int* columns, int count, float* values)
@@ -57,7 +57,7 @@ internal readonly unsafe struct ExactValues
         }
     }
 
-    // Sums in the order of k cannot be spread over a vector's lanes, so each lane has a place of its own and what it needs is
+    // Sums in the order of k cannot be spread over a vector's lanes, so each lane has an entry of its own and what it needs is
     // transposed, eight by eight. Two vectors: one chain waits while the other is added to.
     private void Chains(float* a, float** w, float** next, int lanes, float* values)
     {

@@ -4,8 +4,8 @@ using System.Runtime.Intrinsics.X86;
 
 namespace MonoLoss.Kernels.Cpu;
 
-/// <summary>Whether an encoder looks for its candidates with <see cref="EncodeFilter"/>. Results are the same bits either way.</summary>
-internal enum FilterUse
+/// <summary>Whether an encoder looks for its candidates with <see cref="Int16Prefilter"/>. Results are the same bits either way.</summary>
+internal enum PrefilterPolicy
 {
     /// <summary>Where it is faster, as far as one can tell beforehand.</summary>
     Auto,
@@ -26,10 +26,10 @@ internal enum FilterUse
 /// |a·w − â·ŵ| ≤ ‖a − â‖·‖w‖ + ‖â‖·‖w − ŵ‖ (Cauchy and Schwarz). A chain of n multiply-adds in float32 is off by at most
 /// γ_n·‖a‖·‖w‖, γ_n = n·u/(1 − n·u), u = 2^-24 (Higham, "Accuracy and Stability of Numerical Algorithms", section 3.1). For 768 features
 /// all of it is about 4e-4·‖a‖·‖w‖. Adding a bias to both sides of an inequality and rounding keeps it. So whatever is worth keeping
-/// has a bound worth keeping, and <see cref="ExactValues"/> of those few places decides: the result is that of the whole
+/// has a bound worth keeping, and <see cref="ExactRescorer"/> of those few nonzeros decides: the result is that of the whole
 /// float32 product, bit for bit, in less time.
 /// </remarks>
-internal sealed unsafe class EncodeFilter : IDisposable
+internal sealed unsafe class Int16Prefilter : IDisposable
 {
     /// <summary>How far a sum of two numbers may be from what it was before rounding, with room to spare.</summary>
     public const float Rounding = 5e-7f;
@@ -61,9 +61,9 @@ internal sealed unsafe class EncodeFilter : IDisposable
 
     /// <summary>Creates the filter.</summary>
     /// <param name="gemm">The product to build on.</param>
-    public EncodeFilter(CpuGemm gemm) => _gemm = gemm;
+    public Int16Prefilter(CpuGemm gemm) => _gemm = gemm;
 
-    /// <summary>Gets [rows] by how much the upper bound of any place of a row may exceed its value, rounding of a bias aside.</summary>
+    /// <summary>Gets [rows] by how much the upper bound of any entry of a row may exceed its value, rounding of a bias aside.</summary>
     public float* Slack { get; private set; }
 
     /// <summary>Gets the largest of <see cref="Slack"/>.</summary>
@@ -132,7 +132,7 @@ internal sealed unsafe class EncodeFilter : IDisposable
         return float.IsFinite(LargestSlack) && float.IsFinite(reach);
     }
 
-    /// <summary>Hands an upper bound for every place of the product to a sink, tile by tile.</summary>
+    /// <summary>Hands an upper bound for every entry of the product to a sink, tile by tile.</summary>
     public void Multiply<TSink>(in GemmPlan plan, TSink sink)
         where TSink : unmanaged, ITileSink
     {
@@ -194,12 +194,12 @@ internal sealed unsafe class EncodeFilter : IDisposable
                 var cross = Vector256.Load(W.Cross + column + j);
                 for (var r = 0; r < rows; r++)
                 {
-                    var place = tile + r * stride + j;
+                    var entry = tile + r * stride + j;
                     var i = row + r;
-                    var sum = Avx.ConvertToVector256Single(Vector256.Load((int*)place) - cross - Vector256.Create(A.Cross[i]));
+                    var sum = Avx.ConvertToVector256Single(Vector256.Load((int*)entry) - cross - Vector256.Create(A.Cross[i]));
                     var bound = Fma.MultiplyAdd(Vector256.Create(A.Reach[i]), error, Vector256.Create(Least[i]));
                     bound = Fma.MultiplyAdd(Vector256.Create(A.Error[i]), reach, bound);
-                    Fma.MultiplyAdd(sum, scale * Vector256.Create(A.Scale[i]), bound).Store(place);
+                    Fma.MultiplyAdd(sum, scale * Vector256.Create(A.Scale[i]), bound).Store(entry);
                 }
             }
 

@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics.X86;
 namespace MonoLoss.Kernels.Cpu;
 
 /// <summary>
-/// 4×16 sums of products of 16-bit integers, modulo 2^32. A place of a panel holds two of successive k, a place of the tile an int32.
+/// 4×16 sums of products of 16-bit integers, modulo 2^32. An element of a panel holds two successive k, an element of the tile an int32.
 /// </summary>
 /// <remarks>
 /// Of four successive k it forms (x0 + b2)(b0 + x2) + (x1 + b3)(b1 + x3), which is the wanted x0·b0 + … + x3·b3 plus x0·x2 + x1·x3 plus
@@ -16,7 +16,7 @@ namespace MonoLoss.Kernels.Cpu;
 /// </remarks>
 internal readonly unsafe struct IntegerTile : IGemmTile
 {
-    /// <summary>Successive k that belong together, in places of a panel.</summary>
+    /// <summary>Successive k that belong together, in elements of a panel.</summary>
     public const int Step = 2;
 
     public static int Rows => 4;

@@ -149,7 +149,7 @@ internal readonly unsafe struct PieceAssembly
 }
 
 /// <summary>Counts the entries of every row and group that are above, and that equal, the cut.</summary>
-internal readonly unsafe struct CountEntries : IWork
+internal readonly unsafe struct CountEntries : IParallelWork
 {
     public required PieceAssembly Assembly { get; init; }
 
@@ -197,8 +197,8 @@ internal readonly unsafe struct CountEntries : IWork
     }
 }
 
-/// <summary>Copies the entries that are kept to their places.</summary>
-internal readonly unsafe struct CopyEntries : IWork
+/// <summary>Copies the entries that are kept to their nonzeros.</summary>
+internal readonly unsafe struct CopyEntries : IParallelWork
 {
     public required PieceAssembly Assembly { get; init; }
 
@@ -253,7 +253,7 @@ internal readonly unsafe struct CopyEntries : IWork
 }
 
 /// <summary>Counts the values of all pieces that are above a bound.</summary>
-internal readonly unsafe struct CountPieces : IWork
+internal readonly unsafe struct CountPieces : IParallelWork
 {
     public required GemmIsa Isa { get; init; }
 
@@ -267,7 +267,7 @@ internal readonly unsafe struct CountPieces : IWork
 }
 
 /// <summary>Finds the largest value of all pieces, and the smallest that is above a bound.</summary>
-internal readonly unsafe struct RangeOfPieces : IWork
+internal readonly unsafe struct RangeOfPieces : IParallelWork
 {
     public required GemmIsa Isa { get; init; }
 

@@ -101,7 +101,7 @@ internal unsafe struct QuantizedRows
 
         var to = Values + (nint)row * Stride;
         var scaled = Vector256.Create(inverse);
-        // The first of two places: a place is two integers.
+        // The first of two elements: an element is two integers.
         var first = Vector256.Create(0x0000_0000_FFFF_FFFFUL).AsInt16();
         var difference = Vector256<float>.Zero;
         var cross = Vector256<int>.Zero;
@@ -130,7 +130,7 @@ internal unsafe struct QuantizedRows
 }
 
 /// <summary>Quantizes the rows of two matrices.</summary>
-internal readonly unsafe struct QuantizeWork : IWork
+internal readonly unsafe struct QuantizeWork : IParallelWork
 {
     private const int RowsPerPiece = 32;
 

@@ -173,7 +173,7 @@ internal static unsafe class Selection
     /// <param name="indices">Their indices, which move with them.</param>
     /// <param name="count">How many there are, more than k.</param>
     /// <param name="k">The number, at least 1.</param>
-    /// <param name="slack">By how much, a part <see cref="EncodeFilter.Rounding"/> of the value aside.</param>
+    /// <param name="slack">By how much, a part <see cref="Int16Prefilter.Rounding"/> of the value aside.</param>
     /// <param name="bound">In: less than every value. Out: what any value has to exceed.</param>
     /// <returns>How many are kept, at least k.</returns>
     public static int KeepContenders(GemmIsa isa, float* values, int* indices, int count, int k, float slack, ref float bound)
@@ -187,7 +187,7 @@ internal static unsafe class Selection
 
     /// <summary>Less than what a value at least comes down to, and less than 0 never.</summary>
     public static float BelowAll(float value, float slack) =>
-        MathF.Max(0, MathF.BitDecrement(value * (1 - EncodeFilter.Rounding) - slack));
+        MathF.Max(0, MathF.BitDecrement(value * (1 - Int16Prefilter.Rounding) - slack));
 
     /// <summary>Keeps the values above a bound, in the order they are in; NaN is above nothing.</summary>
     /// <returns>How many are kept.</returns>

@@ -3,7 +3,7 @@ namespace MonoLoss.Kernels.Cpu;
 /// <summary>
 /// A sparse matrix in compressed rows that grows as it is written: the entries of row r are
 /// <see cref="RowOffsets"/>[r] … <see cref="RowOffsets"/>[r + 1] − 1, their columns ascending. It writes into memory of its own, or
-/// straight into a <see cref="SparseRows"/>.
+/// straight into a <see cref="CsrMatrix"/>.
 /// </summary>
 public sealed unsafe class SparseBuffer : IDisposable
 {
@@ -64,7 +64,7 @@ public sealed unsafe class SparseBuffer : IDisposable
     }
 
     /// <summary>From now on writes into the memory of a sparse matrix, whose shape is to be set afterwards.</summary>
-    internal void WriteTo(SparseRows target) =>
+    internal void WriteTo(CsrMatrix target) =>
         (_offsets, _indices, _values) =
             ((CpuArray<int>)target.RowOffsets, (CpuArray<int>)target.Indices, (CpuArray<float>)target.Values);
 }

@@ -128,7 +128,7 @@ internal readonly unsafe struct TopKCandidates : ITileSink
 }
 
 /// <summary>Brings the candidates of a row together, keeps the k largest and counts them.</summary>
-internal readonly unsafe struct MergeCandidates : IWork
+internal readonly unsafe struct MergeCandidates : IParallelWork
 {
     private const int RowsPerPiece = 16;
 
@@ -137,7 +137,7 @@ internal readonly unsafe struct MergeCandidates : IWork
     public required int Rows { get; init; }
 
     /// <summary>What the values of candidates are where those have a <see cref="TopKCandidates.Slack"/>.</summary>
-    public ExactValues Exact { get; init; }
+    public ExactRescorer Exact { get; init; }
 
     /// <summary>[rows + 1]; the count of row r goes to element r + 1.</summary>
     public required int* RowCounts { get; init; }
@@ -191,8 +191,8 @@ internal readonly unsafe struct MergeCandidates : IWork
     }
 }
 
-/// <summary>Copies what was kept of each row to its place in the result.</summary>
-internal readonly unsafe struct CopyCandidates : IWork
+/// <summary>Copies what was kept of each row to its entry in the result.</summary>
+internal readonly unsafe struct CopyCandidates : IParallelWork
 {
     private const int RowsPerPiece = 64;
 

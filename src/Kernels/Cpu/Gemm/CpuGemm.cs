@@ -156,8 +156,8 @@ public sealed unsafe class CpuGemm : IDisposable
         where TVectors : struct, ICount
     {
         // To transpose B takes as long as about so many rows.
-        var leastRows = operands.TransB ? TransposedRows : SmallProduct<TSimd, TVector, TVectors>.TileRows;
-        if (m < leastRows || n < TSimd.Width)
+        var minRows = operands.TransB ? TransposedRows : SmallProduct<TSimd, TVector, TVectors>.TileRows;
+        if (m < minRows || n < TSimd.Width)
         {
             return false;
         }
@@ -248,7 +248,7 @@ public sealed unsafe class CpuGemm : IDisposable
     }
 
     private void Run<TWork>(bool isSmall, int pieces, TWork work)
-        where TWork : unmanaged, IWork
+        where TWork : unmanaged, IParallelWork
     {
         if (!isSmall)
         {

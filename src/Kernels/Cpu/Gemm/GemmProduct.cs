@@ -56,7 +56,7 @@ internal readonly unsafe struct GemmOperands
 }
 
 /// <summary>Packs a range of blocks of A and, where several blocks share them, a range of groups of B.</summary>
-internal readonly unsafe struct PackOperands<TTile> : IWork
+internal readonly unsafe struct PackOperands<TTile> : IParallelWork
     where TTile : struct, IGemmTile
 {
     /// <summary>Panels of B packed by one piece of work.</summary>
@@ -137,7 +137,7 @@ internal readonly unsafe struct PackOperands<TTile> : IWork
 }
 
 /// <summary>Multiplies packed panels, tile by tile, and hands the tiles on.</summary>
-internal readonly unsafe struct MultiplyPanels<TTile, TSink> : IWork
+internal readonly unsafe struct MultiplyPanels<TTile, TSink> : IParallelWork
     where TTile : struct, IGemmTile
     where TSink : unmanaged, ITileSink
 {

@@ -9,7 +9,7 @@ namespace MonoLoss.Kernels.Cpu;
 /// Tiles at the lower and right edge overlap their neighbours where they would not be whole; both write the same bits. Those are the bits
 /// of the packed product: every element is one chain of fused multiply-adds in the order of k.
 /// </remarks>
-internal readonly unsafe struct SmallProduct<TSimd, TVector, TMaxVectors> : IWork
+internal readonly unsafe struct SmallProduct<TSimd, TVector, TMaxVectors> : IParallelWork
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
     where TMaxVectors : struct, ICount

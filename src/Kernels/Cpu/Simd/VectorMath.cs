@@ -132,7 +132,7 @@ internal static unsafe class VectorMath
     }
 
     /// <summary>How many x are positive, and their sum with every addition in float64.</summary>
-    public static (long Count, double Sum) SumPositive(float* x, long n)
+    public static (long Count, double Sum) SumAndCountPositive(float* x, long n)
     {
         long i = 0, count = 0;
         var sum = 0.0;

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace MonoLoss.Kernels.Cpu;
 
 /// <summary>A numbered piece of parallel work over raw memory.</summary>
-public interface IWork
+public interface IParallelWork
 {
     /// <summary>Does piece <paramref name="index"/>. Pieces run in any order and at the same time.</summary>
     void Run(int index);
@@ -59,7 +59,7 @@ public sealed unsafe class WorkerPool : IDisposable
     /// <summary>Runs pieces 0 … <paramref name="count"/> − 1 and returns when all are done.</summary>
     /// <exception cref="AggregateException">A piece threw; the rest may not have run.</exception>
     public void Run<T>(int count, T work)
-        where T : unmanaged, IWork
+        where T : unmanaged, IParallelWork
     {
         if (count <= 0)
         {
@@ -128,7 +128,7 @@ public sealed unsafe class WorkerPool : IDisposable
     }
 
     private static void Invoke<T>(void* work, int index)
-        where T : unmanaged, IWork => Unsafe.AsRef<T>(work).Run(index);
+        where T : unmanaged, IParallelWork => Unsafe.AsRef<T>(work).Run(index);
 
     private void Drain()
     {

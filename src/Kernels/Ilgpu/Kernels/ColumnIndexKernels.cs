@@ -3,8 +3,8 @@ using ILGPU;
 namespace MonoLoss.Kernels.Ilgpu;
 
 /// <summary>
-/// The places of a sparse matrix by column, without sorting: a bitmap with a word for 32 rows of a column says which rows have a
-/// place, the words' running counts where each 32 rows begin within the column, and the bits below its own where a place is.
+/// The nonzeros of a sparse matrix by column, without sorting: a bitmap with a word for 32 rows of a column says which rows have a
+/// entry, the words' running counts where each 32 rows begin within the column, and the bits below its own where an entry is.
 /// </summary>
 /// <remarks>
 /// Words of one block of rows lie together, so that neighbouring columns are neighbours in memory. Bitmap and counts stay in the
@@ -15,7 +15,7 @@ internal static class ColumnIndexKernels
     /// <summary>Rows that share a word.</summary>
     public const int Block = 32;
 
-    /// <summary>Sets the bit of every place, a warp a row. Bits are only ever set, so that the order cannot show.</summary>
+    /// <summary>Sets the bit of every entry, a warp a row. Bits are only ever set, so that the order cannot show.</summary>
     [Kernel("4*(N + B)", CachedBytes = "32*N", ResidentBytes = "8*N")]
     public static void SetBits(ArrayView<int> rowOffsets, ArrayView<int> indices, ArrayView<int> words, int rows, int columns)
     {
@@ -27,13 +27,13 @@ internal static class ColumnIndexKernels
 
         var block = row / Block * columns;
         var end = rowOffsets[row + 1];
-        for (var place = rowOffsets[row] + Warp.LaneIdx; place < end; place += Warp.WarpSize)
+        for (var entry = rowOffsets[row] + Warp.LaneIdx; entry < end; entry += Warp.WarpSize)
         {
-            Atomic.Or(ref words[block + indices[place]], 1 << (row % Block));
+            Atomic.Or(ref words[block + indices[entry]], 1 << (row % Block));
         }
     }
 
-    /// <summary>How many places each block of rows finds before it in its column, and the column in all, a thread a column.</summary>
+    /// <summary>How many nonzeros each block of rows finds before it in its column, and the column in all, a thread a column.</summary>
     [Kernel("4*M", CachedBytes = "B*M/4", ResidentBytes = "B*M/4")]
     public static void CountColumns(ArrayView<int> words, ArrayView<int> before, ArrayView<int> counts, int columns)
     {
@@ -65,16 +65,16 @@ internal static class ColumnIndexKernels
         counts[column] = count;
     }
 
-    /// <summary>Writes every place where it belongs in its column, a warp a row.</summary>
+    /// <summary>Writes every entry where it belongs in its column, a warp a row.</summary>
     [Kernel("12*N + 4*B + 4*M", CachedBytes = "5*32*N", ResidentBytes = "8*N")]
-    public static void ListPlaces(
+    public static void ListNonzeros(
         ArrayView<int> rowOffsets,
         ArrayView<int> indices,
         ArrayView<int> words,
         ArrayView<int> before,
         ArrayView<int> columnOffsets,
         ArrayView<int> rowOf,
-        ArrayView<int> placeOf,
+        ArrayView<int> entryOf,
         int rows,
         int columns)
     {
@@ -87,12 +87,12 @@ internal static class ColumnIndexKernels
         var block = row / Block * columns;
         var below = (1 << (row % Block)) - 1;
         var end = rowOffsets[row + 1];
-        for (var place = rowOffsets[row] + Warp.LaneIdx; place < end; place += Warp.WarpSize)
+        for (var entry = rowOffsets[row] + Warp.LaneIdx; entry < end; entry += Warp.WarpSize)
         {
-            var column = indices[place];
+            var column = indices[entry];
             var target = columnOffsets[column] + before[block + column] + IntrinsicMath.PopCount(words[block + column] & below);
             rowOf[target] = row;
-            placeOf[target] = place;
+            entryOf[target] = entry;
         }
     }
 }

@@ -9,12 +9,12 @@ internal static class DatasetMonoKernels
     /// <summary>Columns (or groups of four) that a group sums at once, beside each other.</summary>
     public const int ColumnsPerGroup = 64;
 
-    // Places that a group reads at once.
-    private const int PlacesTogether = IlgpuDevice.GroupSize / ColumnsPerGroup;
+    // Nonzeros that a group reads at once.
+    private const int NonzerosTogether = IlgpuDevice.GroupSize / ColumnsPerGroup;
 
     /// <summary>Sums, extremes and counts of a batch's values, a warp a latent.</summary>
     [Kernel("8*N + 90*M", "6*N", CachedBytes = "32*N + 256*M")]
-    public static void AddValues(ArrayView<int> offsets, ArrayView<int> placeOf, ArrayView<float> values, DatasetSums<double> sums)
+    public static void AddValues(ArrayView<int> offsets, ArrayView<int> entryOf, ArrayView<float> values, DatasetSums<double> sums)
     {
         var m = ((Grid.IdxX * Group.DimX) + Group.IdxX) / Warp.WarpSize;
         int first = 0, last = 0;
@@ -29,7 +29,7 @@ internal static class DatasetMonoKernels
         int fired = 0, minimumTies = 0, maximumTies = 0;
         for (var j = first + Warp.LaneIdx; j < last; j += Warp.WarpSize)
         {
-            var z = values[placeOf[j]];
+            var z = values[entryOf[j]];
             sum += z;
             squares += (double)z * z;
             fired += z > 0 ? 1 : 0;
@@ -48,9 +48,9 @@ internal static class DatasetMonoKernels
         maximumTies = Reductions.WarpSum(maximum == highest ? maximumTies : 0);
         if (last > first && Warp.LaneIdx == 0)
         {
-            var places = sums.Places[m];
-            var isLower = places == 0 || lowest < sums.Minimum[m];
-            var isHigher = places == 0 || highest > sums.Maximum[m];
+            var nonzeros = sums.Nonzeros[m];
+            var isLower = nonzeros == 0 || lowest < sums.Minimum[m];
+            var isHigher = nonzeros == 0 || highest > sums.Maximum[m];
             if (isLower)
             {
                 sums.Minimum[m] = lowest;
@@ -73,7 +73,7 @@ internal static class DatasetMonoKernels
 
             sums.Sum[m] += sum;
             sums.SumSquares[m] += squares;
-            sums.Places[m] = places + last - first;
+            sums.Nonzeros[m] = nonzeros + last - first;
             sums.Fired[m] += fired;
         }
     }
@@ -88,7 +88,7 @@ internal static class DatasetMonoKernels
     public static void AddDirections<T, TSums>(
         ArrayView<int> offsets,
         ArrayView<int> rowOf,
-        ArrayView<int> placeOf,
+        ArrayView<int> entryOf,
         ArrayView<float> values,
         ArrayView<T> x,
         ArrayView<double> norms,
@@ -110,17 +110,17 @@ internal static class DatasetMonoKernels
         if (column < columns)
         {
             var j = first + (Group.IdxX / ColumnsPerGroup);
-            for (; j + PlacesTogether < last; j += 2 * PlacesTogether)
+            for (; j + NonzerosTogether < last; j += 2 * NonzerosTogether)
             {
-                int row = rowOf[j], next = rowOf[j + PlacesTogether];
+                int row = rowOf[j], next = rowOf[j + NonzerosTogether];
                 var x0 = x[(row * columns) + column];
                 var x1 = x[(next * columns) + column];
-                sum = sum.AddScaled(values[placeOf[j]] / norms[row], x0).AddScaled(values[placeOf[j + PlacesTogether]] / norms[next], x1);
+                sum = sum.AddScaled(values[entryOf[j]] / norms[row], x0).AddScaled(values[entryOf[j + NonzerosTogether]] / norms[next], x1);
             }
 
             if (j < last)
             {
-                sum = sum.AddScaled(values[placeOf[j]] / norms[rowOf[j]], x[(rowOf[j] * columns) + column]);
+                sum = sum.AddScaled(values[entryOf[j]] / norms[rowOf[j]], x[(rowOf[j] * columns) + column]);
             }
         }
 
@@ -155,7 +155,7 @@ internal static class DatasetMonoKernels
             for (var column = Warp.LaneIdx; column < columns; column += Warp.WarpSize)
             {
                 var w = sums.Directions[(m * columns) + column]
-                    .SubtractScaledAndDivide(terms.Minimum, sums.AllDirections[column], terms.Range);
+                    .SubtractScaledAndDivide(terms.Minimum, sums.UnitRowSum[column], terms.Range);
                 squares = w.Dot(w, squares);
             }
         }
@@ -168,8 +168,8 @@ internal static class DatasetMonoKernels
     }
 
     /// <summary>
-    /// factor·∂score/∂z at every place of a batch: a group a latent, and for long ones, after those, a group a part
-    /// (<see cref="LatentPart"/>).
+    /// factor·∂score/∂z at every entry of a batch: a group a latent, and for long ones, after those, a group a part
+    /// (<see cref="LatentSlice"/>).
     /// </summary>
     [Kernel("8*M*D + 4*B*D + 28*N", "2*N*D + 8*M*D", CachedBytes = "4*N*D + 96*N + 8*M*D")]
     [KernelInstance(typeof(Float1), typeof(Double1))]
@@ -177,7 +177,7 @@ internal static class DatasetMonoKernels
     public static void AddGradient<T, TSums>(
         ArrayView<int> offsets,
         ArrayView<int> rowOf,
-        ArrayView<int> placeOf,
+        ArrayView<int> entryOf,
         ArrayView<int> indices,
         ArrayView<float> values,
         int partLength,
@@ -201,7 +201,7 @@ internal static class DatasetMonoKernels
         }
         else
         {
-            var part = LatentPart.Of(offsets, indices, placeOf, partLength, m - scores.IntLength);
+            var part = LatentSlice.Of(offsets, indices, entryOf, partLength, m - scores.IntLength);
             m = part.Latent;
             if (m >= 0)
             {
@@ -215,38 +215,38 @@ internal static class DatasetMonoKernels
             return;
         }
 
-        var columns = sums.AllDirections.IntLength;
-        var partials = SharedMemory.Allocate<float>(LatentLoops.Partials);
+        var columns = sums.UnitRowSum.IntLength;
+        var partials = SharedMemory.Allocate<float>(LatentReductions.Partials);
         var w = SharedMemory.GetDynamic<T>().SubView(0, columns);
         var terms = DatasetTerms.Of(sums, m);
         var along = 0.0;
         for (var column = Group.IdxX; column < columns; column += Group.DimX)
         {
-            var all = sums.AllDirections[column];
+            var all = sums.UnitRowSum[column];
             var value = sums.Directions[(m * columns) + column].SubtractScaledAndDivide(terms.Minimum, all, terms.Range);
             along = value.Dot(all, along);
             w[column] = value.Round();
         }
 
         along = Reductions.GroupSum(along);
-        LatentLoops.Dots(w, rowOf, first, last, x, dots, partials);
+        LatentReductions.Dots(w, rowOf, first, last, x, dots, partials);
         var scale = factor / (terms.Range * (terms.PairWeight + CpuDevice.DatasetAddend));
         var score = scores[m];
         var extreme = 2 * score * CpuDevice.DatasetAddend * scale;
         // Rows that attain an extreme share its gradient.
-        var implicitZeros = sums.Rows - sums.Places[m];
+        var implicitZeros = sums.Rows - sums.Nonzeros[m];
         var minimumRows = (terms.Minimum == sums.Minimum[m] ? sums.MinimumTies[m] : 0) + (terms.Minimum == 0 ? implicitZeros : 0);
         var maximumRows = (terms.Maximum == sums.Maximum[m] ? sums.MaximumTies[m] : 0) + (terms.Maximum == 0 ? implicitZeros : 0);
         var maximumGradient = -extreme / maximumRows;
         var minimumGradient = (extreme - ((along - terms.U - (score * (sums.Rows - 1) * terms.U)) * scale)) / minimumRows;
         for (var j = first + Group.IdxX; j < last; j += Group.DimX)
         {
-            var z = values[placeOf[j]];
+            var z = values[entryOf[j]];
             var a = (z - terms.Minimum) / terms.Range;
             var g = ((dots[j] / norms[rowOf[j]]) - a - (score * (terms.U - a))) * scale;
             g += z == terms.Maximum ? maximumGradient : 0;
             g += z == terms.Minimum ? minimumGradient : 0;
-            gradient[placeOf[j]] += (float)g;
+            gradient[entryOf[j]] += (float)g;
         }
     }
 }

@@ -12,12 +12,12 @@ internal struct DatasetSums<TSums>
     public ArrayView<double> SumSquares;
     public ArrayView<float> Minimum;
     public ArrayView<float> Maximum;
-    public ArrayView<long> Places;
+    public ArrayView<long> Nonzeros;
     public ArrayView<long> Fired;
     public ArrayView<long> MinimumTies;
     public ArrayView<long> MaximumTies;
     public ArrayView<TSums> Directions;
-    public ArrayView<TSums> AllDirections;
+    public ArrayView<TSums> UnitRowSum;
     public long Rows;
 }
 
@@ -36,11 +36,11 @@ internal struct DatasetTerms
         where TSums : unmanaged
     {
         double minimum = sums.Minimum[m], maximum = sums.Maximum[m];
-        if (sums.Places[m] < sums.Rows)
+        if (sums.Nonzeros[m] < sums.Rows)
         {
             // Rows that store nothing have z = 0.
-            minimum = sums.Places[m] == 0 ? 0 : Math.Min(minimum, 0);
-            maximum = sums.Places[m] == 0 ? 0 : Math.Max(maximum, 0);
+            minimum = sums.Nonzeros[m] == 0 ? 0 : Math.Min(minimum, 0);
+            maximum = sums.Nonzeros[m] == 0 ? 0 : Math.Max(maximum, 0);
         }
 
         var range = maximum - minimum + MonoVisit.RangeEpsilon;

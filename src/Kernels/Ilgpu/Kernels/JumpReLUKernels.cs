@@ -30,7 +30,7 @@ internal static class JumpReLUKernels
     }
 
     /// <summary>
-    /// Copies the values to pre and sets those that are not above θ to 0, a thread a place; places too near to an edge to tell are
+    /// Copies the values to pre and sets those that are not above θ to 0, a thread an entry; nonzeros too near to an edge to tell are
     /// listed, in no order: each is looked at again by itself.
     /// </summary>
     [Kernel("16*N + 4*M", "6*N", CachedBytes = "16*N")]
@@ -43,27 +43,27 @@ internal static class JumpReLUKernels
         ArrayView<int> doubtful,
         ArrayView<int> doubtfulCount)
     {
-        var place = Grid.GlobalIndex.X;
-        if (place >= values.IntLength)
+        var entry = Grid.GlobalIndex.X;
+        if (entry >= values.IntLength)
         {
             return;
         }
 
-        var value = values[place];
-        var threshold = thresholds[indices[place]];
+        var value = values[entry];
+        var threshold = thresholds[indices[entry]];
         var distance = XMath.Abs(value - threshold);
         if (XMath.Min(distance, XMath.Abs(distance - (0.5f * bandwidth))) < EdgeDoubt(threshold))
         {
-            doubtful[Atomic.Add(ref doubtfulCount[0], 1)] = place;
+            doubtful[Atomic.Add(ref doubtfulCount[0], 1)] = entry;
         }
         else
         {
-            pre[place] = value;
-            values[place] = value > threshold ? value : 0;
+            pre[entry] = value;
+            values[entry] = value > threshold ? value : 0;
         }
     }
 
-    /// <summary>JumpReLU of the listed places, their pre-activations formed again in float64, a warp a place: about one in 10⁵.</summary>
+    /// <summary>JumpReLU of the listed nonzeros, their pre-activations formed again in float64, a warp an entry: about one in 10⁵.</summary>
     [Kernel("4*M", "2*N*D/100000", CachedBytes = "8*N*D/100000")]
     public static void JumpReLUAgain(
         ArrayView<int> doubtful,
@@ -81,9 +81,9 @@ internal static class JumpReLUKernels
         var count = doubtfulCount[0];
         for (var i = Grid.GlobalIndex.X / Warp.WarpSize; i < count; i += Grid.DimX * Group.DimX / Warp.WarpSize)
         {
-            var place = doubtful[i];
-            var m = indices[place];
-            var (row, weight) = (RowOf(rowOffsets, place) * columns, m * columns);
+            var entry = doubtful[i];
+            var m = indices[entry];
+            var (row, weight) = (RowIndices(rowOffsets, entry) * columns, m * columns);
             var sum = 0.0;
             for (var j = Warp.LaneIdx; j < columns; j += Warp.WarpSize)
             {
@@ -93,19 +93,19 @@ internal static class JumpReLUKernels
             var value = XMath.Max((float)(bias[m] + Reductions.WarpSum(sum)), 0);
             if (Warp.LaneIdx == 0)
             {
-                pre[place] = value;
-                values[place] = value > thresholds[m] ? value : 0;
+                pre[entry] = value;
+                values[entry] = value > thresholds[m] ? value : 0;
             }
         }
     }
 
     /// <summary>
-    /// Adds to the gradient of every log θ what its places say, and stops the gradient where the latent is off; a warp a latent.
+    /// Adds to the gradient of every log θ what its nonzeros say, and stops the gradient where the latent is off; a warp a latent.
     /// </summary>
     [Kernel("20*N + 16*M", "6*N", CachedBytes = "4*32*N")]
     public static void Gradient(
         ArrayView<int> columnOffsets,
-        ArrayView<int> placeOf,
+        ArrayView<int> entryOf,
         ArrayView<float> values,
         ArrayView<float> gradient,
         ArrayView<float> pre,
@@ -125,12 +125,12 @@ internal static class JumpReLUKernels
         var sum = 0.0;
         for (var j = columnOffsets[m] + Warp.LaneIdx; j < end; j += Warp.WarpSize)
         {
-            var place = placeOf[j];
-            var z = values[place];
-            sum += BandTerm(pre[place], z, gradient[place], threshold, bandwidth, l0Factor);
+            var entry = entryOf[j];
+            var z = values[entry];
+            sum += BandTerm(pre[entry], z, gradient[entry], threshold, bandwidth, l0Factor);
             if (z == 0)
             {
-                gradient[place] = 0;
+                gradient[entry] = 0;
             }
         }
 
@@ -145,7 +145,7 @@ internal static class JumpReLUKernels
     internal static double BandTerm(float pre, float z, float gradient, float threshold, float bandwidth, double l0Factor) =>
         (IsInBand(pre, threshold, bandwidth) ? (double)threshold * gradient : 0) + (IsInBand(z, threshold, bandwidth) ? l0Factor : 0);
 
-    /// <summary>The gradient of log θ from the sum of <see cref="BandTerm"/> over its places.</summary>
+    /// <summary>The gradient of log θ from the sum of <see cref="BandTerm"/> over its nonzeros.</summary>
     internal static float BandGradient(double sum, float bandwidth) => (float)(-sum / bandwidth);
 
     private static bool IsInBand(float value, float threshold, float bandwidth) => XMath.Abs(value - threshold) < 0.5f * bandwidth;
@@ -153,14 +153,14 @@ internal static class JumpReLUKernels
     /// <summary>How far from an edge a float32 pre-activation can still be on its wrong side.</summary>
     private static float EdgeDoubt(float threshold) => 1e-6f * (1 + threshold);
 
-    /// <summary>The row of a place: the last one that does not begin after it.</summary>
-    private static int RowOf(ArrayView<int> rowOffsets, int place)
+    /// <summary>The row of an entry: the last one that does not begin after it.</summary>
+    private static int RowIndices(ArrayView<int> rowOffsets, int entry)
     {
         var (row, end) = (0, rowOffsets.IntLength - 1);
         while (end - row > 1)
         {
             var middle = row + ((end - row) / 2);
-            if (rowOffsets[middle] <= place)
+            if (rowOffsets[middle] <= entry)
             {
                 row = middle;
             }

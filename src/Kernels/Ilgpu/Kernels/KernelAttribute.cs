@@ -6,7 +6,7 @@ namespace MonoLoss.Kernels.Ilgpu;
 /// Marks a method that ILGPU compiles for a GPU, and states what one launch of it costs, so that its time can be bounded without a GPU.
 /// </summary>
 /// <remarks>
-/// Costs are formulas in B (rows), D (features), M (latents), K (active latents a row) and N (places stored, B·K), of the kernel's
+/// Costs are formulas in B (rows), D (features), M (latents), K (active latents a row) and N (nonzeros stored, B·K), of the kernel's
 /// largest launch in a training step or a pass over a dataset. The tests hold them to what an interpreter of the kernel's PTX counts.
 /// </remarks>
 /// <param name="bytes">Bytes that one launch moves to and from the GPU's memory, each word once.</param>

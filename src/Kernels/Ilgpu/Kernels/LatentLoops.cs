@@ -6,7 +6,7 @@ namespace MonoLoss.Kernels.Ilgpu;
 /// The loops of a group's visit to one latent, over the rows it fires on. Threads lie along the columns, so that a row is read in one
 /// contiguous piece and every thread keeps to its own columns from loop to loop.
 /// </summary>
-internal static class LatentLoops
+internal static class LatentReductions
 {
     /// <summary>How many parts of dot products a group keeps at once.</summary>
     public const int Partials = 2048;
@@ -39,15 +39,15 @@ internal static class LatentLoops
     }
 
     /// <summary>
-    /// dots[j] = vector·rows[rowOf[j]] for places first … last − 1. All threads of the group must call it; those that come back see
+    /// dots[j] = vector·rows[rowOf[j]] for nonzeros first … last − 1. All threads of the group must call it; those that come back see
     /// the dots.
     /// </summary>
     /// <param name="vector">One row.</param>
-    /// <param name="rowOf">The row of each place.</param>
-    /// <param name="first">The first place.</param>
-    /// <param name="last">The end of the places.</param>
+    /// <param name="rowOf">The row of each entry.</param>
+    /// <param name="first">The first entry.</param>
+    /// <param name="last">The end of the nonzeros.</param>
     /// <param name="rows">Rows×columns.</param>
-    /// <param name="dots">A value a place.</param>
+    /// <param name="dots">A value an entry.</param>
     /// <param name="partials">Shared memory, <see cref="Partials"/> long.</param>
     public static void Dots<T>(
         ArrayView<T> vector, ArrayView<int> rowOf, int first, int last, ArrayView<T> rows, ArrayView<float> dots, ArrayView<float> partials)
@@ -57,13 +57,13 @@ internal static class LatentLoops
     /// <see cref="Dots"/>, and sums = (add ? sums : 0) + Σ_j weights[j]·rows[rowOf[j]] in the same reading of the rows.
     /// </summary>
     /// <param name="vector">One row.</param>
-    /// <param name="rowOf">The row of each place.</param>
-    /// <param name="first">The first place.</param>
-    /// <param name="last">The end of the places.</param>
+    /// <param name="rowOf">The row of each entry.</param>
+    /// <param name="first">The first entry.</param>
+    /// <param name="last">The end of the nonzeros.</param>
     /// <param name="rows">Rows×columns.</param>
-    /// <param name="dots">A value a place.</param>
+    /// <param name="dots">A value an entry.</param>
     /// <param name="partials">Shared memory, <see cref="Partials"/> long.</param>
-    /// <param name="weights">A value a place.</param>
+    /// <param name="weights">A value an entry.</param>
     /// <param name="sums">One row.</param>
     /// <param name="add">Whether to add to what is there.</param>
     public static void DotsAndWeightedSum<T>(

@@ -3,20 +3,20 @@ using ILGPU;
 namespace MonoLoss.Kernels.Ilgpu;
 
 /// <summary>
-/// A part of a latent that fires on more rows than one group should visit alone. The list of places by column is cut every
-/// <c>length</c> places; a part is what a long latent has between two cuts. At most two long latents reach into one piece of the
+/// A part of a latent that fires on more rows than one group should visit alone. The list of nonzeros by column is cut every
+/// <c>length</c> nonzeros; a part is what a long latent has between two cuts. At most two long latents reach into one piece of the
 /// list, that of its first place and that of its last, so that every part has a slot (2·piece, or 2·piece + 1 for the latter) without
 /// anybody having to count.
 /// </summary>
-internal readonly struct LatentPart(int latent, int first, int last, int slot, int firstSlot, int count)
+internal readonly struct LatentSlice(int latent, int first, int last, int slot, int firstSlot, int count)
 {
     /// <summary>The latent; negative where the slot is empty.</summary>
     public readonly int Latent = latent;
 
-    /// <summary>Its first place by column.</summary>
+    /// <summary>Its first entry by column.</summary>
     public readonly int First = first;
 
-    /// <summary>The end of its places.</summary>
+    /// <summary>The end of its nonzeros.</summary>
     public readonly int Last = last;
 
     /// <summary>Where the part keeps what it has found.</summary>
@@ -30,20 +30,20 @@ internal readonly struct LatentPart(int latent, int first, int last, int slot, i
     /// <summary>Whether it is the latent's first.</summary>
     public bool IsFirst => Latent >= 0 && Slot == _firstSlot;
 
-    /// <summary>How many slots the parts of <paramref name="places"/> places need.</summary>
-    public static long Slots(long places, int length) => 2 * ((places + length - 1) / length);
+    /// <summary>How many slots the parts of <paramref name="nonzeros"/> nonzeros need.</summary>
+    public static long Slots(long nonzeros, int length) => 2 * ((nonzeros + length - 1) / length);
 
     /// <summary>The part in a slot.</summary>
-    public static LatentPart Of(ArrayView<int> offsets, ArrayView<int> indices, ArrayView<int> placeOf, int length, int slot)
+    public static LatentSlice Of(ArrayView<int> offsets, ArrayView<int> indices, ArrayView<int> entryOf, int length, int slot)
     {
         var piece = slot / 2;
         var isSecond = slot % 2 == 1;
         var start = piece * length;
-        var end = start + Math.Min(length, placeOf.IntLength - start);
-        var latent = indices[placeOf[isSecond ? end - 1 : start]];
+        var end = start + Math.Min(length, entryOf.IntLength - start);
+        var latent = indices[entryOf[isSecond ? end - 1 : start]];
         int first = offsets[latent], last = offsets[latent + 1];
         var firstPiece = first / length;
-        return new LatentPart(
+        return new LatentSlice(
             last - first <= length || (isSecond && first <= start) ? -1 : latent,
             Math.Max(first, start),
             Math.Min(last, end),

@@ -3,14 +3,14 @@ using ILGPU;
 namespace MonoLoss.Kernels.Ilgpu;
 
 /// <summary>
-/// The places of a batch's latents and what their gradient is formed of. "By column" are arrays in the order of
-/// <see cref="SparseRows.PlaceOf"/>. A view without elements is something that is not there, or not wanted.
+/// The nonzeros of a batch's latents and what their gradient is formed of. "By column" are arrays in the order of
+/// <see cref="CsrMatrix.EntryOf"/>. A view without elements is something that is not there, or not wanted.
 /// </summary>
-internal struct LatentPlaces
+internal struct LatentEntries
 {
     public ArrayView<int> Offsets;
-    public ArrayView<int> RowOf;
-    public ArrayView<int> PlaceOf;
+    public ArrayView<int> RowIndices;
+    public ArrayView<int> EntryOf;
     public ArrayView<int> Indices;
 
     /// <summary>B.</summary>
@@ -19,7 +19,7 @@ internal struct LatentPlaces
     /// <summary>z by column.</summary>
     public ArrayView<float> Z;
 
-    /// <summary>∂z of every place.</summary>
+    /// <summary>∂z of every entry.</summary>
     public ArrayView<float> Gradient;
 
     /// <summary>∂z by column.</summary>
@@ -52,7 +52,7 @@ internal struct LatentPlaces
     /// <summary>How many latents share MonoLoss's gradient.</summary>
     public ArrayView<int> Active;
 
-    /// <summary>The pre-activation of every place.</summary>
+    /// <summary>The pre-activation of every entry.</summary>
     public ArrayView<float> Pre;
 
     /// <summary>JumpReLU's log θ of every latent.</summary>
@@ -64,23 +64,23 @@ internal struct LatentPlaces
     /// <summary>∂loss/∂L0.</summary>
     public double L0Factor;
 
-    /// <summary>What <see cref="LatentKernels"/> sums over the places of every part, or of every latent.</summary>
+    /// <summary>What <see cref="LatentKernels"/> sums over the nonzeros of every part, or of every latent.</summary>
     public ArrayView<Double2> Sums;
 }
 
-/// <summary>What visiting the latents of a batch takes and gives: <see cref="LatentBackward"/> as a GPU sees it.</summary>
+/// <summary>What visiting the latents of a batch takes and gives: <see cref="FusedBackwardArgs"/> as a GPU sees it.</summary>
 /// <typeparam name="T">A float, or four.</typeparam>
 /// <typeparam name="TSums">As many float64.</typeparam>
-internal struct LatentVisit<T, TSums>
+internal struct LatentTask<T, TSums>
     where T : unmanaged, IFloats<T>
     where TSums : unmanaged, IColumnSums<TSums, T>
 {
-    public LatentPlaces Places;
+    public LatentEntries Nonzeros;
 
     /// <summary>D, in units of T.</summary>
     public int Columns;
 
-    /// <summary>The most places that one group visits alone, and where longer latents are cut (<see cref="LatentPart"/>).</summary>
+    /// <summary>The most nonzeros that one group visits alone, and where longer latents are cut (<see cref="LatentSlice"/>).</summary>
     public int PartLength;
 
     public ArrayView<T> DecodedGradient;

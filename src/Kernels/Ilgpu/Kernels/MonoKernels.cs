@@ -6,19 +6,19 @@ namespace MonoLoss.Kernels.Ilgpu;
 /// <summary>MonoScore of a batch: what the values alone decide, and sums over latents.</summary>
 internal static class MonoKernels
 {
-    /// <summary>The values in the order by column, a thread a place.</summary>
+    /// <summary>The values in the order by column, a thread an entry.</summary>
     [Kernel("12*N", CachedBytes = "32*N")]
-    public static void GatherValues(ArrayView<int> placeOf, ArrayView<float> values, ArrayView<float> z)
+    public static void GatherValues(ArrayView<int> entryOf, ArrayView<float> values, ArrayView<float> z)
     {
         var j = (Grid.IdxX * Group.DimX) + Group.IdxX;
         if (j < z.IntLength)
         {
-            z[j] = values[placeOf[j]];
+            z[j] = values[entryOf[j]];
         }
     }
 
     /// <summary>
-    /// The terms of every latent, a/‖x‖ at its places, and how many latents are active; a warp a latent. A score is 0 until it is
+    /// The terms of every latent, a/‖x‖ at its nonzeros, and how many latents are active; a warp a latent. A score is 0 until it is
     /// known.
     /// </summary>
     [Kernel("12*N + 80*M + 8*B", "14*N", CachedBytes = "32*N + 200*M")]
@@ -118,7 +118,7 @@ internal static class MonoKernels
         }
     }
 
-    /// <summary>gradient −= factor/result[1] · scoreGradient, if any latent is active; a thread a place.</summary>
+    /// <summary>gradient −= factor/result[1] · scoreGradient, if any latent is active; a thread an entry.</summary>
     [Kernel("12*N", "2*N")]
     public static void AddScoreGradient(ArrayView<float> gradient, ArrayView<float> scoreGradient, ArrayView<double> result, double factor)
     {

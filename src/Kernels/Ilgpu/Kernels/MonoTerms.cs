@@ -29,11 +29,11 @@ internal struct MonoTerms
     public float Minimum;
 
     /// <summary>
-    /// Among places by column the first that attains the minimum; the number of no place if the first row that does stores none.
+    /// Among nonzeros by column the first that attains the minimum; the number of no entry if the first row that does stores none.
     /// </summary>
     public int FirstMinimum;
 
-    /// <summary>Among places by column the first that attains the maximum.</summary>
+    /// <summary>Among nonzeros by column the first that attains the maximum.</summary>
     public int FirstMaximum;
 
     public readonly bool IsActive => PairWeight > MonoVisit.SmallestPairWeight;
@@ -48,7 +48,7 @@ internal struct MonoTerms
     /// <param name="squares">‖w‖².</param>
     public readonly double ScoreOf(double squares) => (squares - SelfTerms) / 2 / (PairWeight + MonoVisit.BatchAddend);
 
-    /// <summary>factor·∂score/∂z at a place.</summary>
+    /// <summary>factor·∂score/∂z at an entry.</summary>
     /// <param name="j">Its number by column.</param>
     /// <param name="z">Its value.</param>
     /// <param name="weight">a/‖x‖, rounded.</param>

@@ -147,7 +147,7 @@ internal static class RowKernels
     [Kernel("4*3*B*D", "3*B*D")]
     [KernelInstance(typeof(Float1))]
     [KernelInstance(typeof(Float4))]
-    public static void Combine<T>(float alpha, ArrayView<T> x, float beta, ArrayView<T> y, ArrayView<T> result)
+    public static void LinearCombination<T>(float alpha, ArrayView<T> x, float beta, ArrayView<T> y, ArrayView<T> result)
         where T : unmanaged, IFloats<T>
     {
         var i = Grid.GlobalIndex.X;
@@ -174,7 +174,7 @@ internal static class RowKernels
 
     /// <summary>result[i] = vector[list[i]], a thread an element; each is a 32-byte sector of its own.</summary>
     [Kernel("12*M")]
-    public static void GatherColumns(ArrayView<float> vector, ArrayView<int> list, ArrayView<float> result)
+    public static void GatherElements(ArrayView<float> vector, ArrayView<int> list, ArrayView<float> result)
     {
         var i = Grid.GlobalIndex.X;
         if (i < result.IntLength)

@@ -29,7 +29,7 @@ internal static class SelectionKernels
     /// <summary>How many were kept.</summary>
     public const int Kept = 3;
 
-    /// <summary>Numbers in the state.</summary>
+    /// <summary>DeviceScalars in the state.</summary>
     public const int StateLength = 4;
 
     // Threads that have a row together.
@@ -391,11 +391,11 @@ internal readonly struct KeptList(int start, int ties, ArrayView<int> indices, A
     {
         if (@class == 1 || (@class == SelectionKernels.Tie && tied < _ties))
         {
-            var place = _start + kept + Math.Max(0, Math.Min(tied, _ties));
-            if (place < _indices.IntLength)
+            var entry = _start + kept + Math.Max(0, Math.Min(tied, _ties));
+            if (entry < _indices.IntLength)
             {
-                _indices[place] = rows.Column(first, at);
-                _values[place] = value;
+                _indices[entry] = rows.Column(first, at);
+                _values[entry] = value;
             }
         }
     }

@@ -2,14 +2,14 @@ using ILGPU;
 
 namespace MonoLoss.Kernels.Ilgpu;
 
-/// <summary>Products of a sparse matrix with dense ones, and sums over its places.</summary>
+/// <summary>Products of a sparse matrix with dense ones, and sums over its nonzeros.</summary>
 internal static class SparseKernels
 {
-    /// <summary>Threads of a group that takes a row's places four at a time a warp: more would wait for those that have some.</summary>
+    /// <summary>Threads of a group that takes a row's nonzeros four at a time a warp: more would wait for those that have some.</summary>
     public const int SddmmGroupSize = 128;
 
     /// <summary>
-    /// result[i] = start[i] + Σ of values[place]·matrix[indices[place]] over the places of row i, a thread a (group of four) of the
+    /// result[i] = start[i] + Σ of values[entry]·matrix[indices[entry]] over the nonzeros of row i, a thread a (group of four) of the
     /// result's columns; start is one row for all, or empty.
     /// </summary>
     [Kernel("4*(2*N + B + M*D + B*D)", "2*N*D", CachedBytes = "4*N*D")]
@@ -24,12 +24,12 @@ internal static class SparseKernels
         {
             var (row, column) = (i / columns, i % columns);
             var sum = start.IntLength > 0 ? start[column] : default;
-            result[i] = AddWeightedRows(sum, offsets[row], offsets[row + 1], indices, values, matrix, columns, column);
+            result[i] = AddVectorMatrixProduct(sum, offsets[row], offsets[row + 1], indices, values, matrix, columns, column);
         }
     }
 
     /// <summary>
-    /// result[m] += Σ of weights[j]·x[rowOf[j]] over the places j of column m, a thread a (group of four) of the result's columns.
+    /// result[m] += Σ of weights[j]·x[rowOf[j]] over the nonzeros j of column m, a thread a (group of four) of the result's columns.
     /// The end of a long column comes from <see cref="SumColumnTiles"/>.
     /// </summary>
     [Kernel("4*(2*N + M + B*D + 2*M*D)", "2*N*D", CachedBytes = "4*N*D")]
@@ -60,7 +60,7 @@ internal static class SparseKernels
         }
 
         var next = FirstTile(first, tile);
-        var sum = AddWeightedRows(result[i], first, (int)Math.Min((long)next * tile, end), rowOf, weights, x, columns, column);
+        var sum = AddVectorMatrixProduct(result[i], first, (int)Math.Min((long)next * tile, end), rowOf, weights, x, columns, column);
         for (; (long)next * tile < end; next++)
         {
             sum = sum.AddScaled(1, tiles[(next * columns) + column]);
@@ -70,7 +70,7 @@ internal static class SparseKernels
     }
 
     /// <summary>
-    /// What columns of many places, cut every so many, leave to others: tiles[t] = Σ of weights[j]·x[rowOf[j]] over the places j from
+    /// What columns of many nonzeros, cut every so many, leave to others: tiles[t] = Σ of weights[j]·x[rowOf[j]] over the nonzeros j from
     /// t·tile on, as far as they are of the column that has the first of them, if that column began more than a tile before.
     /// A thread a (group of four) of x's columns.
     /// </summary>
@@ -81,7 +81,7 @@ internal static class SparseKernels
     public static void SumColumnTiles<T>(
         ArrayView<int> offsets,
         ArrayView<int> rowOf,
-        ArrayView<int> placeOf,
+        ArrayView<int> entryOf,
         ArrayView<int> indices,
         ArrayView<float> weights,
         ArrayView<T> x,
@@ -97,22 +97,22 @@ internal static class SparseKernels
         }
 
         var (t, column) = (i / columns, i % columns);
-        var m = indices[placeOf[t * tile]];
+        var m = indices[entryOf[t * tile]];
         if (t >= FirstTile(offsets[m], tile))
         {
             var end = (int)Math.Min((t + 1L) * tile, offsets[m + 1]);
-            tiles[i] = AddWeightedRows(default, t * tile, end, rowOf, weights, x, columns, column);
+            tiles[i] = AddVectorMatrixProduct(default, t * tile, end, rowOf, weights, x, columns, column);
         }
     }
 
-    /// <summary>result[j] = values[placeOf[j]]: the places' values by column. A value is a 32-byte sector of its own.</summary>
+    /// <summary>result[j] = values[entryOf[j]]: the nonzeros' values by column. A value is a 32-byte sector of its own.</summary>
     [Kernel("12*N", CachedBytes = "32*N")]
-    public static void GatherPlaces(ArrayView<float> values, ArrayView<int> placeOf, ArrayView<float> result)
+    public static void GatherEntries(ArrayView<float> values, ArrayView<int> entryOf, ArrayView<float> result)
     {
         var j = Grid.GlobalIndex.X;
         if (j < result.IntLength)
         {
-            result[j] = values[placeOf[j]];
+            result[j] = values[entryOf[j]];
         }
     }
 
@@ -123,20 +123,20 @@ internal static class SparseKernels
     [Kernel("4*(3*N + B + B*D + M*D)", "2*N*D", CachedBytes = "4*N*D", GroupSize = SddmmGroupSize)]
     [KernelInstance(typeof(Float1))]
     [KernelInstance(typeof(Float4))]
-    public static void Sddmm<T>(
+    public static void SDDMM<T>(
         ArrayView<int> offsets, ArrayView<int> indices, ArrayView<T> g, ArrayView<T> matrix, int columns, ArrayView<float> gradient)
         where T : unmanaged, IFloats<T>
     {
         var row = Grid.IdxX;
         var end = offsets[row + 1];
         var lane = Warp.LaneIdx;
-        for (var place = offsets[row] + (4 * (Group.IdxX / Warp.WarpSize)); place < end; place += 4 * (Group.DimX / Warp.WarpSize))
+        for (var entry = offsets[row] + (4 * (Group.IdxX / Warp.WarpSize)); entry < end; entry += 4 * (Group.DimX / Warp.WarpSize))
         {
             // Where fewer than four are left, the last one stands in.
-            var row0 = indices[place] * columns;
-            var row1 = indices[Math.Min(place + 1, end - 1)] * columns;
-            var row2 = indices[Math.Min(place + 2, end - 1)] * columns;
-            var row3 = indices[Math.Min(place + 3, end - 1)] * columns;
+            var row0 = indices[entry] * columns;
+            var row1 = indices[Math.Min(entry + 1, end - 1)] * columns;
+            var row2 = indices[Math.Min(entry + 2, end - 1)] * columns;
+            var row3 = indices[Math.Min(entry + 3, end - 1)] * columns;
             float dot0 = 0, dot1 = 0, dot2 = 0, dot3 = 0;
             for (var j = lane; j < columns; j += Warp.WarpSize)
             {
@@ -149,14 +149,14 @@ internal static class SparseKernels
 
             var dot = Reductions.WarpSums(dot0, dot1, dot2, dot3);
             var quarter = Warp.WarpSize / 4;
-            if (lane % quarter == 0 && place + (lane / quarter) < end)
+            if (lane % quarter == 0 && entry + (lane / quarter) < end)
             {
-                gradient[place + (lane / quarter)] += dot;
+                gradient[entry + (lane / quarter)] += dot;
             }
         }
     }
 
-    /// <summary>dense[i, indices[place]] = values[place], a warp a row; the zeros between are there already.</summary>
+    /// <summary>dense[i, indices[entry]] = values[entry], a warp a row; the zeros between are there already.</summary>
     [Kernel("12*N + 4*B", CachedBytes = "8*N")]
     public static void WriteOut(
         ArrayView<int> offsets, ArrayView<int> indices, ArrayView<float> values, int rows, int columns, ArrayView<float> dense)
@@ -165,16 +165,16 @@ internal static class SparseKernels
         if (row < rows)
         {
             var end = offsets[row + 1];
-            for (var place = offsets[row] + Warp.LaneIdx; place < end; place += Warp.WarpSize)
+            for (var entry = offsets[row] + Warp.LaneIdx; entry < end; entry += Warp.WarpSize)
             {
-                dense[(row * columns) + indices[place]] = values[place];
+                dense[(row * columns) + indices[entry]] = values[entry];
             }
         }
     }
 
-    /// <summary>sums[m] += Σ of the gradient over the places of column m in float64, a warp a column.</summary>
+    /// <summary>sums[m] += Σ of the gradient over the nonzeros of column m in float64, a warp a column.</summary>
     [Kernel("8*N + 12*M", "N", CachedBytes = "32*N")]
-    public static void SumColumns(ArrayView<int> offsets, ArrayView<int> placeOf, ArrayView<float> gradient, int columns, ArrayView<float> sums)
+    public static void SumColumns(ArrayView<int> offsets, ArrayView<int> entryOf, ArrayView<float> gradient, int columns, ArrayView<float> sums)
     {
         var m = Grid.GlobalIndex.X / Warp.WarpSize;
         if (m >= columns)
@@ -185,7 +185,7 @@ internal static class SparseKernels
         var sum = 0.0;
         for (var j = offsets[m] + Warp.LaneIdx; j < offsets[m + 1]; j += Warp.WarpSize)
         {
-            sum += gradient[placeOf[j]];
+            sum += gradient[entryOf[j]];
         }
 
         sum = Reductions.WarpSum(sum);
@@ -197,12 +197,12 @@ internal static class SparseKernels
 
     /// <summary>How many values are positive and their sum, of every group's share: all counts, then all sums.</summary>
     [Kernel("4*N", "2*N")]
-    public static void SumPositive(ArrayView<float> values, ArrayView<double> parts)
+    public static void SumAndCountPositive(ArrayView<float> values, ArrayView<double> parts)
     {
         double count = 0, sum = 0;
-        for (var place = Grid.GlobalIndex.X; place < values.IntLength; place += Grid.DimX * Group.DimX)
+        for (var entry = Grid.GlobalIndex.X; entry < values.IntLength; entry += Grid.DimX * Group.DimX)
         {
-            var value = values[place];
+            var value = values[entry];
             if (value > 0)
             {
                 count++;
@@ -237,30 +237,30 @@ internal static class SparseKernels
         }
     }
 
-    /// <summary>gradient += amount where the value is positive, a thread a place.</summary>
+    /// <summary>gradient += amount where the value is positive, a thread an entry.</summary>
     [Kernel("12*N", "N")]
     public static void AddWherePositive(ArrayView<float> values, float amount, ArrayView<float> gradient)
     {
-        var place = Grid.GlobalIndex.X;
-        if (place < values.IntLength && values[place] > 0)
+        var entry = Grid.GlobalIndex.X;
+        if (entry < values.IntLength && values[entry] > 0)
         {
-            gradient[place] += amount;
+            gradient[entry] += amount;
         }
     }
 
-    /// <summary>indices[place] = list[indices[place]], a thread a place.</summary>
+    /// <summary>indices[entry] = list[indices[entry]], a thread an entry.</summary>
     [Kernel("8*N + 4*M", CachedBytes = "16*N")]
-    public static void MapColumns(ArrayView<int> list, ArrayView<int> indices)
+    public static void RemapColumns(ArrayView<int> list, ArrayView<int> indices)
     {
-        var place = Grid.GlobalIndex.X;
-        if (place < indices.IntLength)
+        var entry = Grid.GlobalIndex.X;
+        if (entry < indices.IntLength)
         {
-            indices[place] = list[indices[place]];
+            indices[entry] = list[indices[entry]];
         }
     }
 
-    /// <summary>sum + Σ of weights[j]·matrix[rows[j]] at a column (or group of four) over the places j, in their order.</summary>
-    internal static T AddWeightedRows<T>(
+    /// <summary>sum + Σ of weights[j]·matrix[rows[j]] at a column (or group of four) over the nonzeros j, in their order.</summary>
+    internal static T AddVectorMatrixProduct<T>(
         T sum, int first, int end, ArrayView<int> rows, ArrayView<float> weights, ArrayView<T> matrix, int columns, int column)
         where T : unmanaged, IFloats<T>
     {
@@ -284,6 +284,6 @@ internal static class SparseKernels
         return sum;
     }
 
-    /// <summary>The first tile of a column's places that is left to others: a column of fewer places than a tile has none.</summary>
-    private static int FirstTile(int firstPlace, int tile) => (firstPlace / tile) + 2;
+    /// <summary>The first tile of a column's nonzeros that is left to others: a column of fewer nonzeros than a tile has none.</summary>
+    private static int FirstTile(int firstEntry, int tile) => (firstEntry / tile) + 2;
 }

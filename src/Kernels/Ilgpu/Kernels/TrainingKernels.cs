@@ -27,15 +27,15 @@ internal static class TrainingKernels
     /// one place: a 32-byte sector each of the places and of the values.
     /// </summary>
     [Kernel("16*M", CachedBytes = "32*M")]
-    public static void CountSilentBatches(
-        ArrayView<int> columnOffsets, ArrayView<int> placeOf, ArrayView<float> values, ArrayView<int> counters, int fired)
+    public static void UpdateStepsSinceFired(
+        ArrayView<int> columnOffsets, ArrayView<int> entryOf, ArrayView<float> values, ArrayView<int> counters, int fired)
     {
         var m = Grid.GlobalIndex.X;
         if (m < counters.IntLength)
         {
             var last = columnOffsets[m + 1];
             var j = columnOffsets[m];
-            while (j < last && !(values[placeOf[j]] > 0))
+            while (j < last && !(values[entryOf[j]] > 0))
             {
                 j++;
             }
@@ -46,7 +46,7 @@ internal static class TrainingKernels
 
     /// <summary>counts[group] = how many of the group's counters are at least as large as <paramref name="least"/>.</summary>
     [Kernel("4*M")]
-    public static void CountSilent(ArrayView<int> counters, int least, ArrayView<int> counts)
+    public static void UpdateStepsSinceFired(ArrayView<int> counters, int least, ArrayView<int> counts)
     {
         var m = Grid.GlobalIndex.X;
         var count = Group.BarrierPopCount(m < counters.IntLength && counters[m] >= least);
@@ -58,7 +58,7 @@ internal static class TrainingKernels
 
     /// <summary>Lists the latents whose counter is large enough, given how many each group finds; their number goes to total.</summary>
     [Kernel("4*2*M")]
-    public static void ListSilent(ArrayView<int> counters, int least, ArrayView<int> counts, ArrayView<int> list, ArrayView<int> total)
+    public static void FindDead(ArrayView<int> counters, int least, ArrayView<int> counts, ArrayView<int> list, ArrayView<int> total)
     {
         var m = Grid.GlobalIndex.X;
         var before = 0;

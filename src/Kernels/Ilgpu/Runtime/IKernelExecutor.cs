@@ -4,7 +4,7 @@ using ILGPU.Runtime;
 
 namespace MonoLoss.Kernels.Ilgpu;
 
-/// <summary>Runs kernels in ILGPU's place: for tests.</summary>
+/// <summary>Runs kernels in ILGPU's entry: for tests.</summary>
 internal interface IKernelExecutor
 {
     /// <summary>Runs a kernel to its end.</summary>

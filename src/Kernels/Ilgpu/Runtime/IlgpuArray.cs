@@ -37,7 +37,7 @@ internal sealed class IlgpuArray<T> : DeviceArray<T>
         CheckRange(offset, source.Length);
         if (source.Length > 0)
         {
-            _device.Waits++;
+            _device.HostSyncCount++;
             View.SubView(offset, source.Length).CopyFromCPU(_device.Stream, source);
         }
     }
@@ -47,7 +47,7 @@ internal sealed class IlgpuArray<T> : DeviceArray<T>
         CheckRange(offset, destination.Length);
         if (destination.Length > 0)
         {
-            _device.Waits++;
+            _device.HostSyncCount++;
             View.SubView(offset, destination.Length).CopyToCPU(_device.Stream, destination);
         }
     }

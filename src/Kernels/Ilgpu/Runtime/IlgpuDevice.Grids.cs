@@ -7,11 +7,11 @@ namespace MonoLoss.Kernels.Ilgpu;
 public sealed partial class IlgpuDevice
 {
     // Sums in two launches: enough groups for the largest GPU, few enough for one group to sum what they find.
-    private const int MostSumGroups = 1024;
-    private const int MostForOneGroup = 8192;
+    private const int MaxSumGroups = 1024;
+    private const int MaxForOneGroup = 8192;
 
     private const int ElementsPerThread = 8;
-    private const int FewestRowsPerPart = 8 * SumKernels.RowsAtOnce;
+    private const int MinRowsPerPart = 8 * SumKernels.RowsAtOnce;
     private const int MostParts = 256;
 
     private static int DivideUp(long count, long by) => (int)((count + by - 1) / by);
@@ -33,7 +33,7 @@ public sealed partial class IlgpuDevice
         new(rows, Math.Clamp(DivideUp(columns, ElementsPerThread * Accelerator.WarpSize) * Accelerator.WarpSize, Accelerator.WarpSize, GroupSize));
 
     /// <summary>Groups that go through <paramref name="count"/> elements in strides of the grid's size.</summary>
-    private static KernelConfig SumGroups(long count) => Groups(Math.Min(MostSumGroups, DivideUp(count, GroupSize * ElementsPerThread)));
+    private static KernelConfig SumGroups(long count) => Groups(Math.Min(MaxSumGroups, DivideUp(count, GroupSize * ElementsPerThread)));
 
     /// <summary>Groups that sum 32 columns each over one of several parts of the rows.</summary>
     private static KernelConfig Columns(int columns, int parts = 1) =>
@@ -42,7 +42,7 @@ public sealed partial class IlgpuDevice
     /// <summary>The parts that rows are summed in.</summary>
     private static (int RowsPerPart, int Parts) Parts(int rows)
     {
-        var rowsPerPart = Math.Max(FewestRowsPerPart, DivideUp(rows, MostParts));
+        var rowsPerPart = Math.Max(MinRowsPerPart, DivideUp(rows, MostParts));
         return (rowsPerPart, DivideUp(rows, rowsPerPart));
     }
 

@@ -14,7 +14,7 @@ public sealed partial class IlgpuDevice
     /// <summary>Who watches launches; null for nobody.</summary>
     internal ILaunchObserver? Observer { get; set; }
 
-    /// <summary>Runs kernels in ILGPU's place; null for ILGPU.</summary>
+    /// <summary>Runs kernels in ILGPU's entry; null for ILGPU.</summary>
     internal IKernelExecutor? Executor { get; set; }
 
     /// <summary>No groups: NVIDIA's driver would refuse it.</summary>
@@ -31,8 +31,8 @@ public sealed partial class IlgpuDevice
     {
         var attribute = kernel.Method.GetCustomAttribute<KernelAttribute>()!;
         var compiled = Accelerator.CompileKernel(
-            EntryPointDescription.FromExplicitlyGroupedKernel(kernel.Method), DriverKernel.Specialization(attribute));
-        DriverKernel.Repair(compiled);
+            EntryPointDescription.FromExplicitlyGroupedKernel(kernel.Method), IlgpuWorkarounds.Specialization(attribute));
+        IlgpuWorkarounds.Repair(compiled);
         var launcher = Accelerator.LoadKernel(compiled).CreateLauncherDelegate<TLauncher>();
         _launchers[kernel] = launcher;
         return launcher;

@@ -117,11 +117,11 @@ public sealed partial class IlgpuDevice
     {
         if (accelerator is CudaAccelerator cuda)
         {
-            DriverKernel.Repair(cuda.Backend);
+            IlgpuWorkarounds.Repair(cuda.Backend);
         }
         else if (accelerator is CLAccelerator opencl)
         {
-            DriverKernel.Repair(opencl.Backend);
+            IlgpuWorkarounds.Repair(opencl.Backend);
         }
 
         return accelerator;

@@ -11,7 +11,7 @@ using ILGPU.Runtime;
 namespace MonoLoss.Kernels.Ilgpu;
 
 /// <summary>What a GPU's driver is given of a kernel: PTX or OpenCL C.</summary>
-internal static partial class DriverKernel
+internal static partial class IlgpuWorkarounds
 {
     private const BindingFlags Hidden = BindingFlags.Instance | BindingFlags.NonPublic;
 
