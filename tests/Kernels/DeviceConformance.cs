@@ -746,7 +746,7 @@ public abstract class DeviceConformance
                 AddToDecoderGradient = add,
                 PositiveAmount = 0.1f,
                 Mono = mono
-                    ? new MonoLossInputs { X = x, Norms = norms, Directions = directions, Factor = 0.7, Scores = scores, Result = result }
+                    ? new MonoLossInputs { X = x, Norms = norms, UnitRowSum = directions, Factor = 0.7, Scores = scores, Result = result }
                     : default,
                 JumpReLU = jump
                     ? new JumpReLUTerm { Pre = pre, LogThreshold = logThreshold, Bandwidth = 0.8f, L0Factor = 0.3, Gradient = thresholdGradient }
