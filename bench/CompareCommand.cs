@@ -20,7 +20,7 @@ internal sealed class CompareCommand : MeasuringCommand
         var python = Peer.FindPython(Python);
         var table = new Table("work", "MonoLoss", "PyTorch s", "ours s", "faster", "PyTorch MiB", "ours MiB", "memory");
         string? described = null;
-        var mostMemory = 0.0;
+        var maxMemory = 0.0;
         for (var i = 0; i < TrainingCase.All.Count; i++)
         {
             var training = TrainingCase.All[i];
@@ -32,7 +32,7 @@ internal sealed class CompareCommand : MeasuringCommand
                 if (mono)
                 {
                     scoreboard.Add(training.Requirement, result.Faster);
-                    mostMemory = Math.Max(mostMemory, result.MemoryRatio);
+                    maxMemory = Math.Max(maxMemory, result.MemoryRatio);
                     if (training.Requirement == Requirement.BatchTopK)
                     {
                         scoreboard.Add(Requirement.Memory, result.MemoryRatio);
@@ -44,7 +44,7 @@ internal sealed class CompareCommand : MeasuringCommand
         var score = Compare(python, [.. TrainingCase.All[0].PeerOptions(mono: false), "--work=monoscore"], ["--case=0", "--score"]);
         score.AddTo(table, $"MonoScore of {TrainingWork.Samples} samples", string.Empty);
         scoreboard.Add(Requirement.MonoScore, score.Faster);
-        scoreboard.Add(Requirement.MostMemory, mostMemory);
+        scoreboard.Add(Requirement.MaxMemory, maxMemory);
         table.Print();
     }
 

@@ -69,9 +69,9 @@ internal sealed class GemmCommand : MeasuringCommand
         using var weights = RandomTensor(device, Sizes.Latents, Sizes.Features, 2);
         using var bias = device.Tensor(1, Sizes.Latents);
         using var dense = device.Tensor(Sizes.Rows, Sizes.Latents);
-        using var rowWise = device.SparseRows();
-        using var batchWise = device.SparseRows();
-        using var positive = device.SparseRows();
+        using var rowWise = device.CsrMatrix();
+        using var batchWise = device.CsrMatrix();
+        using var positive = device.CsrMatrix();
         using var peaks = new Peaks(device.Threads);
         var works = new (string Name, Requirement? Requirement, Action Run)[]
         {

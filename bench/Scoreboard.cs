@@ -24,13 +24,13 @@ internal sealed record Requirement(string Work, string Unit, double Bound, bool 
     public static readonly Requirement MonoScore = new("MonoScore of a dataset", Faster, 12, true);
     public static readonly Requirement MonoLossTime = new("time that MonoLoss adds to a batch_topk step", "%", 4, false);
     public static readonly Requirement Memory = new("peak memory of a batch_topk step with MonoLoss", "× PyTorch's", 0.5, false);
-    public static readonly Requirement MostMemory = new("peak memory of any model's step with MonoLoss", "× PyTorch's", 0.5, false);
+    public static readonly Requirement MaxMemory = new("peak memory of any model's step with MonoLoss", "× PyTorch's", 0.5, false);
 
     /// <summary>All, in the order in which they are reported.</summary>
     public static IReadOnlyList<Requirement> All { get; } =
     [
         Gemm, EncodeTopK, EncodeBatchTopK, StepAgainstGemm, BatchTopK, TopK, JumpReLU, Vanilla, SparseVanilla, MonoScore, MonoLossTime,
-        Memory, MostMemory,
+        Memory, MaxMemory,
     ];
 
     /// <summary>The bound in words.</summary>

@@ -45,7 +45,7 @@ internal static class SyntheticData
         return x;
     }
 
-    /// <summary>Numbers uniform in ±<paramref name="bound"/>.</summary>
+    /// <summary>DeviceScalars uniform in ±<paramref name="bound"/>.</summary>
     public static float[] Uniform(long count, float bound, int seed)
     {
         var random = new Xoshiro256((ulong)seed);

@@ -65,7 +65,7 @@ internal sealed unsafe class Peaks : IDisposable
         return memory;
     }
 
-    private readonly struct TriadWork : IWork
+    private readonly struct TriadWork : IParallelWork
     {
         public required float* A { get; init; }
 
@@ -86,7 +86,7 @@ internal sealed unsafe class Peaks : IDisposable
     }
 
     /// <summary>Twelve chains, enough to fill the latency of two units; separate variables, so that they stay in registers.</summary>
-    private readonly struct FmaWork : IWork
+    private readonly struct FmaWork : IParallelWork
     {
         public required float* Result { get; init; }
 

@@ -8,7 +8,7 @@ public class BackwardBenchmarks : KernelBenchmark
 {
     // ∂z = G·W_dec, ∂W_dec = zᵀ·G, ∂W_enc = ∂zᵀ·x.
     private const double Products = 3 * 2.0 * Active * D;
-    private const double Bytes = (2 * Batch) + (2 * Places) + (4 * Weight);
+    private const double Bytes = (2 * Batch) + (2 * Nonzeros) + (4 * Weight);
 
     private Tensor _decoderGradient = null!;
     private DeviceArray<double> _encoderSquares = null!;
@@ -29,22 +29,22 @@ public class BackwardBenchmarks : KernelBenchmark
 
     [Benchmark]
     [Work(Flops = Products, Bytes = Bytes)]
-    public void BackwardLatents() => Device.BackwardLatents(Work(default));
+    public void FusedLatentBackward() => Device.FusedLatentBackward(Work(default));
 
     // Besides, Σ a·p of every latent and its product with every p: both over rows that are in cache.
     [Benchmark]
     [Work(Flops = Products + (2 * 2.0 * Active * D), Bytes = Bytes)]
-    public void BackwardLatentsWithMonoLoss() => Device.BackwardLatents(Work(new MonoTerm
+    public void BackwardLatentsWithMonoLoss() => Device.FusedLatentBackward(Work(new MonoLossInputs
     {
         X = X,
         Norms = Norms,
-        Directions = Directions,
+        UnitRowSum = UnitRowSum,
         Factor = 3e-4,
         Scores = _scores,
         Result = _scoreSums,
     }));
 
-    private LatentBackward Work(MonoTerm mono) => new()
+    private FusedBackwardArgs Work(MonoLossInputs mono) => new()
     {
         Latents = Latents,
         DecodedGradient = Y,

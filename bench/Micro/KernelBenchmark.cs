@@ -28,8 +28,8 @@ public abstract class KernelBenchmark
     /// <summary>Bytes of a float32 or of an index.</summary>
     protected const double Word = sizeof(float);
 
-    /// <summary>Bytes of the places of a batch's latents: index and value.</summary>
-    protected const double Places = 2 * Word * Active;
+    /// <summary>Bytes of the nonzeros of a batch's latents: index and value.</summary>
+    protected const double Nonzeros = 2 * Word * Active;
 
     /// <summary>Bytes of a B×D matrix.</summary>
     protected const double Batch = Word * B * D;
@@ -50,7 +50,7 @@ public abstract class KernelBenchmark
     protected DeviceArray<double> Norms { get; private set; } = null!;
 
     /// <summary>The sum of their directions.</summary>
-    protected DeviceArray<double> Directions { get; private set; } = null!;
+    protected DeviceArray<double> UnitRowSum { get; private set; } = null!;
 
     /// <summary>B×D, another.</summary>
     protected Tensor Y { get; private set; } = null!;
@@ -74,7 +74,7 @@ public abstract class KernelBenchmark
     protected Tensor RowVector { get; private set; } = null!;
 
     /// <summary>B×M with k active latents a row, columns indexed.</summary>
-    protected SparseRows Latents { get; private set; } = null!;
+    protected CsrMatrix Latents { get; private set; } = null!;
 
     /// <summary>Makes all of the above.</summary>
     [GlobalSetup]
@@ -91,11 +91,11 @@ public abstract class KernelBenchmark
         RowVector = Random(1, B);
         Norms = Device.Allocate<double>(B);
         Device.RowNorms(X, Norms);
-        Directions = Device.Allocate<double>(D);
-        Device.SumUnitRows(X, Norms, Directions);
-        Latents = Device.SparseRows();
+        UnitRowSum = Device.Allocate<double>(D);
+        Device.SumUnitRows(X, Norms, UnitRowSum);
+        Latents = Device.CsrMatrix();
         Device.EncodeTopK(X, Weights, null, K, Latents);
-        Device.IndexColumns(Latents);
+        Device.BuildColumnIndex(Latents);
         Latents.Gradient.Clear();
     }
 

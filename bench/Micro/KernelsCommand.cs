@@ -25,7 +25,7 @@ internal sealed class KernelsCommand : ICommand
     public string Filter { get; set; } = "*";
 
     /// <summary>Where.</summary>
-    [Option("device", Default = "cpu", HelpText = DeviceChoice.Names + "; peaks are of the cpu alone.")]
+    [Option("device", Default = "cpu", HelpText = DeviceFactory.Names + "; peaks are of the cpu alone.")]
     public string DeviceName { get; set; } = "cpu";
 
     /// <summary>Whether a rough answer is enough.</summary>
@@ -39,7 +39,7 @@ internal sealed class KernelsCommand : ICommand
     /// <inheritdoc/>
     public void Run()
     {
-        KernelBenchmark.Open = () => DeviceChoice.Open(DeviceName, Threads);
+        KernelBenchmark.Open = () => DeviceFactory.Open(DeviceName, Threads);
         // BenchmarkDotNet matches whole names, namespace included.
         var filter = new GlobFilter([$"*{Filter}*"]);
         var (device, peaks) = Describe();

@@ -38,19 +38,19 @@ public class MonoScoreBenchmarks : KernelBenchmark
     }
 
     [Benchmark]
-    [Work(Flops = 2 * Products, Bytes = Batch + (2 * Places))]
-    public void MonoScores() => Device.MonoScores(Latents, X, Norms, Directions, _scores, _scoreGradient, _scoreSums);
+    [Work(Flops = 2 * Products, Bytes = Batch + (2 * Nonzeros))]
+    public void MonoScores() => Device.MonoScores(Latents, X, Norms, UnitRowSum, _scores, _scoreGradient, _scoreSums);
 
     [Benchmark]
     [Work(Flops = 2.0 * Active, Bytes = 3 * Word * Active)]
     public void AddMonoGradient() => Device.AddMonoGradient(Latents, _scoreGradient, _scoreSums, 3e-4);
 
     [Benchmark]
-    [Work(Flops = 4.0 * Active, Bytes = Places)]
+    [Work(Flops = 4.0 * Active, Bytes = Nonzeros)]
     public int CountMonoActive() => Device.CountMonoActive(Latents, Norms);
 
     [Benchmark]
-    [Work(Flops = Products, Bytes = Batch + Places + (2 * 2 * Weight))]
+    [Work(Flops = Products, Bytes = Batch + Nonzeros + (2 * 2 * Weight))]
     public void AccumulateMonoScore() => Device.AccumulateMonoScore(Latents, X, Norms, _sums);
 
     [Benchmark]
@@ -58,7 +58,7 @@ public class MonoScoreBenchmarks : KernelBenchmark
     public void FinishMonoScore() => Device.FinishMonoScore(_sums, _datasetScores);
 
     [Benchmark]
-    [Work(Flops = Products, Bytes = Batch + (2 * Places) + (2 * Weight))]
+    [Work(Flops = Products, Bytes = Batch + (2 * Nonzeros) + (2 * Weight))]
     public void AddDatasetMonoGradient() => Device.AddDatasetMonoGradient(Latents, X, Norms, _sums, _datasetScores, -1e-6);
 
     [Benchmark]

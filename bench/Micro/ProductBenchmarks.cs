@@ -11,7 +11,7 @@ public class ProductBenchmarks : KernelBenchmark
     private Tensor _dense = null!;
     private Tensor _bounds = null!;
     private Tensor _rowWeights = null!;
-    private SparseRows _latents = null!;
+    private CsrMatrix _latents = null!;
 
     /// <inheritdoc/>
     public override void Setup()
@@ -19,7 +19,7 @@ public class ProductBenchmarks : KernelBenchmark
         base.Setup();
         _dense = Device.Tensor(B, M);
         _rowWeights = Random(1, M);
-        _latents = Device.SparseRows();
+        _latents = Device.CsrMatrix();
         // Pre-activations have deviation 0.03/√3 here; 2.33 deviations leave one in a hundred, as JumpReLU's start does.
         _bounds = Device.Tensor(1, M).Set(Enumerable.Repeat(2.33f * 0.03f / MathF.Sqrt(3), M).ToArray());
     }
@@ -38,18 +38,18 @@ public class ProductBenchmarks : KernelBenchmark
 
     [Benchmark]
     [Work(Flops = 2.0 * M * D, Bytes = Weight)]
-    public void AddWeightedRows() => Device.AddWeightedRows(1, _rowWeights, Weights, FeatureVector);
+    public void AddVectorMatrixProduct() => Device.AddVectorMatrixProduct(1, _rowWeights, Weights, FeatureVector);
 
     [Benchmark]
-    [Work(Flops = 2.0 * B * D * M, Bytes = Batch + Weight + Places)]
+    [Work(Flops = 2.0 * B * D * M, Bytes = Batch + Weight + Nonzeros)]
     public void EncodeTopK() => Device.EncodeTopK(X, Weights, LatentVector, K, _latents);
 
     [Benchmark]
-    [Work(Flops = 2.0 * B * D * M, Bytes = Batch + Weight + Places)]
+    [Work(Flops = 2.0 * B * D * M, Bytes = Batch + Weight + Nonzeros)]
     public float EncodeBatchTopK() => Device.EncodeBatchTopK(X, Weights, LatentVector, K, _latents);
 
     [Benchmark]
-    [Work(Flops = 2.0 * B * D * M, Bytes = Batch + Weight + Places)]
+    [Work(Flops = 2.0 * B * D * M, Bytes = Batch + Weight + Nonzeros)]
     public void EncodeThreshold() => Device.EncodeThreshold(X, Weights, LatentVector, _bounds, _latents);
 
     [Benchmark]

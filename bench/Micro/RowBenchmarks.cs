@@ -54,7 +54,7 @@ public class RowBenchmarks : KernelBenchmark
 
     [Benchmark]
     [Work(Flops = 3.0 * B * D, Bytes = 3 * Batch)]
-    public void Combine() => Device.Combine(1, X, -1, Y, Result);
+    public void LinearCombination() => Device.LinearCombination(1, X, -1, Y, Result);
 
     [Benchmark]
     [Work(Bytes = 2 * Batch)]
@@ -62,7 +62,7 @@ public class RowBenchmarks : KernelBenchmark
 
     [Benchmark]
     [Work(Bytes = 3 * Word * B)]
-    public void GatherColumns() => Device.GatherColumns(LatentVector, _list, _gathered);
+    public void GatherElements() => Device.GatherElements(LatentVector, _list, _gathered);
 
     [Benchmark]
     [Work(Flops = 3.0 * B * D, Bytes = 2 * Batch)]

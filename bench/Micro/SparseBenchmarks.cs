@@ -12,7 +12,7 @@ public class SparseBenchmarks : KernelBenchmark
     private DeviceArray<int> _list = null!;
     private DeviceArray<int> _silent = null!;
     private DeviceArray<int> _counters = null!;
-    private SparseRows _mapped = null!;
+    private CsrMatrix _mapped = null!;
 
     /// <inheritdoc/>
     public override void Setup()
@@ -23,38 +23,38 @@ public class SparseBenchmarks : KernelBenchmark
         _list.CopyFrom(Enumerable.Range(0, M).ToArray());
         _silent = Device.Allocate<int>(M);
         _counters = Device.Allocate<int>(M);
-        _mapped = Device.SparseRows();
+        _mapped = Device.CsrMatrix();
         Device.EncodeTopK(X, Weights, null, K, _mapped);
     }
 
     [Benchmark]
     [Work(Bytes = 3 * Word * Active)]
-    public void IndexColumns()
+    public void BuildColumnIndex()
     {
         // Of the same shape, which forgets the index and nothing else.
-        Latents.Resize(Latents.Rows, Latents.Columns, Latents.Count);
-        Device.IndexColumns(Latents);
+        Latents.Resize(Latents.Rows, Latents.Columns, Latents.NonzeroCount);
+        Device.BuildColumnIndex(Latents);
     }
 
     [Benchmark]
-    [Work(Flops = Products, Bytes = Weight + Places + Batch)]
+    [Work(Flops = Products, Bytes = Weight + Nonzeros + Batch)]
     public void SpMM() => Device.SpMM(Latents, Weights, FeatureVector, Result);
 
     [Benchmark]
-    [Work(Flops = Products, Bytes = Batch + Places + (2 * Weight))]
+    [Work(Flops = Products, Bytes = Batch + Nonzeros + (2 * Weight))]
     public void SpMMTransposed() => Device.SpMMTransposed(Latents, useGradient: false, X, Gradient);
 
     [Benchmark]
-    [Work(Flops = Products, Bytes = Batch + Places + Weight)]
-    public void Sddmm() => Device.Sddmm(Latents, X, Weights);
+    [Work(Flops = Products, Bytes = Batch + Nonzeros + Weight)]
+    public void SDDMM() => Device.SDDMM(Latents, X, Weights);
 
     [Benchmark]
-    [Work(Flops = Active, Bytes = Places)]
+    [Work(Flops = Active, Bytes = Nonzeros)]
     public void SumGradientColumns() => Device.SumGradientColumns(Latents, LatentVector);
 
     [Benchmark]
     [Work(Flops = Active, Bytes = Word * Active)]
-    public void SumPositive() => Device.SumPositive(Latents, _sums);
+    public void SumAndCountPositive() => Device.SumAndCountPositive(Latents, _sums);
 
     [Benchmark]
     [Work(Flops = Active, Bytes = 3 * Word * Active)]
@@ -62,13 +62,13 @@ public class SparseBenchmarks : KernelBenchmark
 
     [Benchmark]
     [Work(Bytes = 2 * Word * Active)]
-    public void MapColumns() => Device.MapColumns(_mapped, _list, M);
+    public void RemapColumns() => Device.RemapColumns(_mapped, _list, M);
 
     [Benchmark]
-    [Work(Bytes = Places + (2 * Word * M))]
-    public void CountSilentBatches() => Device.CountSilentBatches(Latents, _counters, 0);
+    [Work(Bytes = Nonzeros + (2 * Word * M))]
+    public void UpdateStepsSinceFired() => Device.UpdateStepsSinceFired(Latents, _counters, 0);
 
     [Benchmark]
     [Work(Bytes = Word * M)]
-    public int ListSilent() => Device.ListSilent(_counters, 1000, _silent);
+    public int FindDead() => Device.FindDead(_counters, 1000, _silent);
 }

@@ -44,7 +44,7 @@ internal sealed class LinearScorer(Device device) : IDisposable
     private void AddBatch()
     {
         device.RowNorms(_samples.X, _norms);
-        device.IndexColumns(_samples.Latents);
+        device.BuildColumnIndex(_samples.Latents);
         device.AccumulateMonoScore(_samples.Latents, _samples.X, _norms, _sums);
     }
 }

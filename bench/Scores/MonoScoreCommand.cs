@@ -9,15 +9,15 @@ namespace MonoLoss.Bench;
 [Verb("monoscore", HelpText = "MonoScore at linear cost against the sum over all pairs, for 2^10 to 2^19 samples.")]
 internal sealed class MonoScoreCommand : MeasuringCommand
 {
-    private const int LeastPower = 10;
-    private const int MostPower = 19;
+    private const int MinPower = 10;
+    private const int MaxPower = 19;
     private const int QuickMostPower = 15;
     private const int UsualRounds = 3;
     // The next size takes four times as long.
     private const double PairwiseGrowth = 4;
 
     /// <summary>Where.</summary>
-    [Option("device", Default = "cpu", HelpText = DeviceChoice.Names + "; the sum over pairs is the cpu's, and elsewhere a check alone.")]
+    [Option("device", Default = "cpu", HelpText = DeviceFactory.Names + "; the sum over pairs is the cpu's, and elsewhere a check alone.")]
     public string DeviceName { get; set; } = "cpu";
 
     /// <summary>The plot to write.</summary>
@@ -31,15 +31,15 @@ internal sealed class MonoScoreCommand : MeasuringCommand
     /// <inheritdoc/>
     internal override void Measure(Scoreboard scoreboard)
     {
-        using var device = DeviceChoice.Open(DeviceName, ThreadCount);
+        using var device = DeviceFactory.Open(DeviceName, ThreadCount);
         // Sums over pairs in plain loops on the host say nothing about another device but whether its scores are right.
         var comparable = device is CpuDevice;
         string[] Shown(params string[] ofPairs) => comparable ? ofPairs : ofPairs[^1..];
         Console.WriteLine(
             $"\n{device.Name}: {device.Description}; {Sizes.Features} features, {Sizes.Latents} latents, {Sizes.K} active a sample. "
             + "Time of the scores alone, not of encoding or drawing the samples. Differences are from the sum over pairs on the cpu.\n");
-        var most = Quick ? QuickMostPower : MostPower;
-        var sizes = Enumerable.Range(LeastPower, most - LeastPower + 1).Select(power => 1 << power).ToArray();
+        var most = Quick ? QuickMostPower : MaxPower;
+        var sizes = Enumerable.Range(MinPower, most - MinPower + 1).Select(power => 1 << power).ToArray();
         var linear = MeasureLinear(device, sizes);
         var pairwise = MeasurePairwise(sizes);
         var table = new Table(

@@ -23,14 +23,14 @@ internal sealed class SampleStream : IDisposable
         _values = new float[batch * Sizes.K];
         _offsets = Enumerable.Range(0, batch + 1).Select(row => row * Sizes.K).ToArray();
         X = device.Tensor(batch, Sizes.Features);
-        Latents = device.SparseRows();
+        Latents = device.CsrMatrix();
     }
 
     /// <summary>The batch's features.</summary>
     public Tensor X { get; }
 
     /// <summary>The batch's latents.</summary>
-    public SparseRows Latents { get; }
+    public CsrMatrix Latents { get; }
 
     /// <summary>The latents on the host, k a row.</summary>
     public int[] Indices { get; }

@@ -11,13 +11,13 @@ internal sealed class StepsCommand : MeasuringCommand
     private const int UsualRounds = 15;
 
     /// <summary>Where.</summary>
-    [Option("device", Default = "cpu", HelpText = DeviceChoice.Names + "; OpenBLAS and the floor are of the cpu alone.")]
+    [Option("device", Default = "cpu", HelpText = DeviceFactory.Names + "; OpenBLAS and the floor are of the cpu alone.")]
     public string DeviceName { get; set; } = "cpu";
 
     /// <inheritdoc/>
     internal override void Measure(Scoreboard scoreboard)
     {
-        using var device = DeviceChoice.Open(DeviceName, ThreadCount);
+        using var device = DeviceFactory.Open(DeviceName, ThreadCount);
         var blas = device is CpuDevice ? OpenBlas.TryLoad() : null;
         Console.WriteLine($"\n{device.Name}: {device.Description}; GEMM: {blas?.Description ?? "the device's own"}");
         Console.WriteLine(

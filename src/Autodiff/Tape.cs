@@ -28,13 +28,13 @@ public sealed partial class Tape(Device device) : IDisposable
 {
     private readonly List<Operation> _recorded = [];
     private readonly Dictionary<Type, Pool> _pools = [];
-    private readonly List<Numbers.Block> _numbers = [];
+    private readonly List<DeviceScalars.Block> _numbers = [];
 
     /// <summary>Where the operations run.</summary>
     public Device Device { get; } = device;
 
     /// <summary>
-    /// Whether all that concerns a latent on the way back is done in one visit to it (<see cref="LatentBackward"/>), rather than
+    /// Whether all that concerns a latent on the way back is done in one visit to it (<see cref="FusedBackwardArgs"/>), rather than
     /// operation by operation. The gradients are the same but for rounding.
     /// </summary>
     public bool FuseLatents { get; init; } = true;
@@ -100,11 +100,11 @@ public sealed partial class Tape(Device device) : IDisposable
     }
 
     /// <summary>Room for numbers that an operation's kernels write.</summary>
-    private Numbers Numbers(int count)
+    private DeviceScalars DeviceScalars(int count)
     {
         if (_numbers.LastOrDefault()?.Take(count) is not { } numbers)
         {
-            _numbers.Add(new Numbers.Block(Device));
+            _numbers.Add(new DeviceScalars.Block(Device));
             numbers = _numbers[^1].Take(count)!;
         }
 

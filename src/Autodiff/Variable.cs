@@ -67,21 +67,21 @@ public sealed class Variable(Tensor value) : IDisposable
 /// <summary>Sparse latents on the tape: B×M, their gradient beside their values.</summary>
 /// <remarks>
 /// What reaches the latents on the way back may be deferred: noted down, and formed with everything else in one visit to each
-/// latent when the encoding that made them is reached (<see cref="LatentBackward"/>).
+/// latent when the encoding that made them is reached (<see cref="FusedBackwardArgs"/>).
 /// </remarks>
 /// <param name="value">The latents; owned by the variable.</param>
-public sealed class SparseVariable(SparseRows value) : IDisposable
+public sealed class SparseVariable(CsrMatrix value) : IDisposable
 {
     private bool _hasGradient;
 
     /// <summary>The latents.</summary>
-    public SparseRows Value { get; } = value;
+    public CsrMatrix Value { get; } = value;
 
     /// <summary>The smallest value that a selection over the whole batch kept; 0 for other selections.</summary>
     public float SmallestKept { get; internal set; }
 
     /// <summary>The latents, with a gradient to add to: zeros at first.</summary>
-    public SparseRows AccumulateGradient()
+    public CsrMatrix AccumulateGradient()
     {
         if (!_hasGradient)
         {
@@ -105,7 +105,7 @@ public sealed class SparseVariable(SparseRows value) : IDisposable
     internal float DeferredPositiveAmount { get; set; }
 
     /// <summary>Deferred: MonoLoss.</summary>
-    internal MonoTerm DeferredMono { get; set; }
+    internal MonoLossInputs DeferredMono { get; set; }
 
     /// <summary>Deferred: JumpReLU.</summary>
     internal JumpReLUTerm DeferredJumpReLU { get; set; }
@@ -131,6 +131,6 @@ public sealed class Scalar(Func<double> read)
     /// <summary>∂loss/∂this, known on the host: losses are only ever weighted by constants and summed.</summary>
     public double Gradient { get; set; }
 
-    /// <summary>Waits for the number.</summary>
+    /// <summary>HostSyncCount for the number.</summary>
     public double Read() => read();
 }

@@ -16,12 +16,12 @@ public abstract class Device : IDisposable
     /// <summary>What the device is, for people.</summary>
     public abstract string Description { get; }
 
-    /// <summary>Waits until everything asked for so far is done: for measuring. Reading a result waits by itself.</summary>
+    /// <summary>HostSyncCount until everything asked for so far is done: for measuring. Reading a result waits by itself.</summary>
     public virtual void Synchronize()
     {
     }
 
-    // ---- memory -------------------------------------------------------------------------------------------------------
+    // ---- Memory ----------------------------------------------------------------------------------------------------
 
     /// <summary>Takes memory for <paramref name="length"/> elements, all zero.</summary>
     public abstract DeviceArray<T> Allocate<T>(long length)
@@ -42,9 +42,9 @@ public abstract class Device : IDisposable
     public Tensor Tensor(int rows, int columns) => new(this, rows, columns);
 
     /// <summary>A new sparse matrix without rows.</summary>
-    public SparseRows SparseRows() => new(this);
+    public CsrMatrix CsrMatrix() => new(this);
 
-    // ---- dense products -----------------------------------------------------------------------------------------------
+    // ---- Gemm: dense products --------------------------------------------------------------------------------------
 
     /// <summary>C = α·op(A)·op(B) + β·C, then + bias (one value a column) and ReLU where asked. With β = 0 C need not hold numbers.</summary>
     public abstract void Gemm(
@@ -55,9 +55,9 @@ public abstract class Device : IDisposable
     /// <param name="weights">1×M.</param>
     /// <param name="matrix">M×D.</param>
     /// <param name="y">1×D.</param>
-    public abstract void AddWeightedRows(float alpha, Tensor weights, Tensor matrix, Tensor y);
+    public abstract void AddVectorMatrixProduct(float alpha, Tensor weights, Tensor matrix, Tensor y);
 
-    // ---- encode: Gemm fused with selection ----------------------------------------------------------------------------
+    // ---- Encode: Gemm fused with selection -------------------------------------------------------------------------
 
     /// <summary>Per row the <paramref name="k"/> largest of x·weightsᵀ + bias, as far as they are positive; ties go to the lowest latent.</summary>
     /// <param name="x">B×D.</param>
@@ -65,7 +65,7 @@ public abstract class Device : IDisposable
     /// <param name="bias">1×M, or null.</param>
     /// <param name="k">0 … M.</param>
     /// <param name="latents">Becomes B×M.</param>
-    public abstract void EncodeTopK(Tensor x, Tensor weights, Tensor? bias, int k, SparseRows latents);
+    public abstract void EncodeTopK(Tensor x, Tensor weights, Tensor? bias, int k, CsrMatrix latents);
 
     /// <summary>
     /// Of all B·M values of ReLU(x·weightsᵀ + bias) the B·<paramref name="k"/> largest positive ones; ties go to the lowest row, then
@@ -77,7 +77,7 @@ public abstract class Device : IDisposable
     /// <param name="k">0 … M.</param>
     /// <param name="latents">Becomes B×M.</param>
     /// <returns>The smallest value kept, 0 if none is.</returns>
-    public abstract float EncodeBatchTopK(Tensor x, Tensor weights, Tensor? bias, int k, SparseRows latents);
+    public abstract float EncodeBatchTopK(Tensor x, Tensor weights, Tensor? bias, int k, CsrMatrix latents);
 
     /// <summary>Every value of ReLU(x·weightsᵀ + bias) that is above its latent's bound.</summary>
     /// <param name="x">B×D.</param>
@@ -85,53 +85,53 @@ public abstract class Device : IDisposable
     /// <param name="bias">1×M, or null.</param>
     /// <param name="bounds">1×M, or null for 0. A negative bound keeps the zeros of that latent too.</param>
     /// <param name="latents">Becomes B×M.</param>
-    public abstract void EncodeThreshold(Tensor x, Tensor weights, Tensor? bias, Tensor? bounds, SparseRows latents);
+    public abstract void EncodeThreshold(Tensor x, Tensor weights, Tensor? bias, Tensor? bounds, CsrMatrix latents);
 
-    // ---- sparse products ----------------------------------------------------------------------------------------------
+    // ---- Sparse products -------------------------------------------------------------------------------------------
 
-    /// <summary>Lists the places of a sparse matrix by column; nothing is done if they are listed already.</summary>
-    public abstract void IndexColumns(SparseRows s);
+    /// <summary>Lists the nonzeros of a sparse matrix by column; nothing is done if they are listed already.</summary>
+    public abstract void BuildColumnIndex(CsrMatrix s);
 
-    /// <summary>Lists the places of a matrix that this device has left dense (<see cref="SparseRows.Dense"/>), by row and by column.</summary>
+    /// <summary>Lists the nonzeros of a matrix that this device has left dense (<see cref="CsrMatrix.Dense"/>), by row and by column.</summary>
     /// <param name="dense">Columns×rows.</param>
     /// <param name="s">Becomes its transpose.</param>
-    internal virtual void ListPlaces(Tensor dense, SparseRows s) => throw new NotSupportedException($"{Name} keeps no sparse matrix dense");
+    internal virtual void ListNonzeros(Tensor dense, CsrMatrix s) => throw new NotSupportedException($"{Name} keeps no sparse matrix dense");
 
     /// <summary>SpMM: result = s·matrix + bias.</summary>
     /// <param name="s">B×M.</param>
     /// <param name="matrix">M×D.</param>
     /// <param name="bias">1×D, or null.</param>
     /// <param name="result">Becomes B×D.</param>
-    public abstract void SpMM(SparseRows s, Tensor matrix, Tensor? bias, Tensor result);
+    public abstract void SpMM(CsrMatrix s, Tensor matrix, Tensor? bias, Tensor result);
 
     /// <summary>SpMM with the transpose: result += sᵀ·x, of the values of s or of its gradient.</summary>
     /// <param name="s">B×M, its columns indexed.</param>
     /// <param name="useGradient">Whether the gradient stands for the values.</param>
     /// <param name="x">B×D.</param>
     /// <param name="result">M×D.</param>
-    public abstract void SpMMTransposed(SparseRows s, bool useGradient, Tensor x, Tensor result);
+    public abstract void SpMMTransposed(CsrMatrix s, bool useGradient, Tensor x, Tensor result);
 
-    /// <summary>SDDMM: the gradient at every place (i, m) of s += g[i]·matrix[m].</summary>
+    /// <summary>SDDMM: the gradient at every entry (i, m) of s += g[i]·matrix[m].</summary>
     /// <param name="s">B×M.</param>
     /// <param name="g">B×D.</param>
     /// <param name="matrix">M×D.</param>
-    public abstract void Sddmm(SparseRows s, Tensor g, Tensor matrix);
+    public abstract void SDDMM(CsrMatrix s, Tensor g, Tensor matrix);
 
     /// <summary>sums[m] += Σ of the gradient of latent m.</summary>
     /// <param name="s">B×M, its columns indexed.</param>
     /// <param name="sums">1×M.</param>
-    public abstract void SumGradientColumns(SparseRows s, Tensor sums);
+    public abstract void SumGradientColumns(CsrMatrix s, Tensor sums);
 
     /// <summary>How many values are positive, and their sum, into result[0] and result[1].</summary>
-    public abstract void SumPositive(SparseRows s, DeviceArray<double> result);
+    public abstract void SumAndCountPositive(CsrMatrix s, DeviceArray<double> result);
 
     /// <summary>The gradient += <paramref name="amount"/> wherever the value is positive.</summary>
-    public abstract void AddToGradientWherePositive(SparseRows s, float amount);
+    public abstract void AddToGradientWherePositive(CsrMatrix s, float amount);
 
     /// <summary>Replaces the columns of s, indices into <paramref name="list"/>, by the list's ascending entries; s gets <paramref name="columns"/> columns.</summary>
-    public abstract void MapColumns(SparseRows s, DeviceArray<int> list, int columns);
+    public abstract void RemapColumns(CsrMatrix s, DeviceArray<int> list, int columns);
 
-    // ---- rows ---------------------------------------------------------------------------------------------------------
+    // ---- Rows ------------------------------------------------------------------------------------------------------
 
     /// <summary>norms[i] = max(‖x_i‖, 1e-8) in float64.</summary>
     public abstract void RowNorms(Tensor x, DeviceArray<double> norms);
@@ -164,7 +164,7 @@ public abstract class Device : IDisposable
     public abstract void SumColumns(float alpha, Tensor x, Tensor sums);
 
     /// <summary>result = α·x + β·y, elementwise; result may be x or y.</summary>
-    public abstract void Combine(float alpha, Tensor x, float beta, Tensor y, Tensor result);
+    public abstract void LinearCombination(float alpha, Tensor x, float beta, Tensor y, Tensor result);
 
     /// <summary>Copies the rows of a matrix that a list names.</summary>
     /// <param name="matrix">M×D.</param>
@@ -173,15 +173,20 @@ public abstract class Device : IDisposable
     public abstract void GatherRows(Tensor matrix, DeviceArray<int> list, Tensor result);
 
     /// <summary>Copies the elements of a 1×M vector that a list names.</summary>
-    public abstract void GatherColumns(Tensor vector, DeviceArray<int> list, Tensor result);
+    public abstract void GatherElements(Tensor vector, DeviceArray<int> list, Tensor result);
 
-    // ---- losses -------------------------------------------------------------------------------------------------------
+    // ---- Losses ----------------------------------------------------------------------------------------------------
 
     /// <summary>result[0] = Σ_i w_i · Σ_d (r[i, d] − t[i, d])², where w_i = weight, divided by Σ_d t[i, d]² if <paramref name="relative"/> (a row of zeros counts 0).</summary>
     public abstract void SquaredError(Tensor r, Tensor t, double weight, bool relative, DeviceArray<double> result);
 
     /// <summary>Adds factor · the gradient of <see cref="SquaredError"/> with respect to r to <paramref name="gradient"/>.</summary>
     public abstract void SquaredErrorGradient(Tensor r, Tensor t, double weight, bool relative, double factor, Tensor gradient);
+
+    /// <summary>Per feature: sums[d] += Σ x, sums[D + d] += Σ x², sums[2D + d] += Σ (x − r)², in float64.</summary>
+    public abstract void AccumulateColumnErrors(Tensor x, Tensor r, DeviceArray<double> sums);
+
+    // ---- JumpReLU --------------------------------------------------------------------------------------------------
 
     /// <summary>
     /// JumpReLU in place: s holds pre-activations ReLU(x·weightsᵀ + bias); they are copied to <paramref name="pre"/> and those
@@ -197,27 +202,27 @@ public abstract class Device : IDisposable
     /// <param name="bias">1×M.</param>
     /// <param name="logThreshold">1×M.</param>
     /// <param name="bandwidth">h.</param>
-    /// <param name="pre">Becomes the pre-activation of every place.</param>
+    /// <param name="pre">Becomes the pre-activation of every entry.</param>
     public abstract void JumpReLU(
-        SparseRows s, Tensor x, Tensor weights, Tensor bias, Tensor logThreshold, float bandwidth, DeviceArray<float> pre);
+        CsrMatrix s, Tensor x, Tensor weights, Tensor bias, Tensor logThreshold, float bandwidth, DeviceArray<float> pre);
 
     /// <summary>
     /// Straight-through gradient of JumpReLU and of L0: with rect(t) = 1 for −½ &lt; t &lt; ½ adds to the thresholds' gradient
     /// Σ −(θ/h)·rect((pre − θ)/h)·∂z − l0Factor·(1/h)·rect((z − θ)/h), and sets ∂z to 0 where z is 0.
     /// </summary>
     /// <param name="s">B×M, its columns indexed.</param>
-    /// <param name="pre">The pre-activation at every place.</param>
+    /// <param name="pre">The pre-activation at every entry.</param>
     /// <param name="logThreshold">1×M.</param>
     /// <param name="bandwidth">h.</param>
     /// <param name="l0Factor">The gradient of the loss with respect to L0.</param>
     /// <param name="gradient">1×M.</param>
     public abstract void JumpReLUGradient(
-        SparseRows s, DeviceArray<float> pre, Tensor logThreshold, float bandwidth, double l0Factor, Tensor gradient);
+        CsrMatrix s, DeviceArray<float> pre, Tensor logThreshold, float bandwidth, double l0Factor, Tensor gradient);
 
     /// <summary>The bounds to encode with for <see cref="JumpReLU"/>: just below exp(logThreshold) − h/2.</summary>
     public abstract void JumpReLUBounds(Tensor logThreshold, float bandwidth, Tensor bounds);
 
-    // ---- MonoScore ----------------------------------------------------------------------------------------------------
+    // ---- MonoScore -------------------------------------------------------------------------------------------------
 
     /// <summary>
     /// MonoScore of every latent over the batch, with its gradient in the same visit (MonoLoss paper; δ = 1e-8). z must not be
@@ -228,10 +233,10 @@ public abstract class Device : IDisposable
     /// <param name="norms">The rows' lengths.</param>
     /// <param name="directions">Σ of the rows' directions (<see cref="SumUnitRows"/>).</param>
     /// <param name="scores">Becomes 1×M, 0 for a latent that is not active.</param>
-    /// <param name="gradient">Becomes, for every place, ∂score/∂z.</param>
+    /// <param name="gradient">Becomes, for every entry, ∂score/∂z.</param>
     /// <param name="result">Sum of the scores and number of active latents.</param>
     public abstract void MonoScores(
-        SparseRows s,
+        CsrMatrix s,
         Tensor x,
         DeviceArray<double> norms,
         DeviceArray<double> directions,
@@ -242,24 +247,17 @@ public abstract class Device : IDisposable
     /// <summary>How many latents are active in the sense of MonoLoss: Σ_{i&lt;j} a_i·a_j &gt; 1e-8 over the batch.</summary>
     /// <param name="s">z ≥ 0, B×M, its columns indexed.</param>
     /// <param name="norms">The rows' lengths.</param>
-    public abstract int CountMonoActive(SparseRows s, DeviceArray<double> norms);
-
-    /// <summary>
-    /// All that reaches the latents of a batch and all that goes on from them, in one visit to each latent. The same as
-    /// <see cref="Sddmm"/>, <see cref="SpMMTransposed"/>, <see cref="MonoScores"/>, <see cref="AddMonoGradient"/>,
-    /// <see cref="JumpReLUGradient"/> and <see cref="SumGradientColumns"/> one after another.
-    /// </summary>
-    public abstract void BackwardLatents(in LatentBackward work);
+    public abstract int CountMonoActive(CsrMatrix s, DeviceArray<double> norms);
 
     /// <summary>The gradient of s −= factor/result[1] · scoreGradient: MonoLoss's, if result[1] latents are active.</summary>
-    public abstract void AddMonoGradient(SparseRows s, DeviceArray<float> scoreGradient, DeviceArray<double> result, double factor);
+    public abstract void AddMonoGradient(CsrMatrix s, DeviceArray<float> scoreGradient, DeviceArray<double> result, double factor);
 
     /// <summary>Adds a batch to the sums that give MonoScore of a whole dataset. z may have any sign.</summary>
     /// <param name="s">z, B×M, its columns indexed.</param>
     /// <param name="x">B×D.</param>
     /// <param name="norms">The rows' lengths.</param>
     /// <param name="sums">The sums so far.</param>
-    public abstract void AccumulateMonoScore(SparseRows s, Tensor x, DeviceArray<double> norms, MonoScoreSums sums);
+    public abstract void AccumulateMonoScore(CsrMatrix s, Tensor x, DeviceArray<double> norms, MonoScoreSums sums);
 
     /// <summary>MonoScore of every latent from its sums (dataset's divisor, den + 1e-12).</summary>
     /// <param name="sums">The sums of the whole dataset.</param>
@@ -267,28 +265,34 @@ public abstract class Device : IDisposable
     public abstract void FinishMonoScore(MonoScoreSums sums, DeviceArray<double> scores);
 
     /// <summary>
-    /// Adds factor · ∂score/∂z of dataset-level MonoScore to the gradient at every place of a batch, for latents whose score
+    /// Adds factor · ∂score/∂z of dataset-level MonoScore to the gradient at every entry of a batch, for latents whose score
     /// is not 0. The extremes share their gradient equally among all rows that attain them.
     /// </summary>
     public abstract void AddDatasetMonoGradient(
-        SparseRows s, Tensor x, DeviceArray<double> norms, MonoScoreSums sums, DeviceArray<double> scores, double factor);
+        CsrMatrix s, Tensor x, DeviceArray<double> norms, MonoScoreSums sums, DeviceArray<double> scores, double factor);
 
-    /// <summary>Per feature: sums[d] += Σ x, sums[D + d] += Σ x², sums[2D + d] += Σ (x − r)², in float64.</summary>
-    public abstract void AccumulateColumnErrors(Tensor x, Tensor r, DeviceArray<double> sums);
+    // ---- Fused backward pass ---------------------------------------------------------------------------------------
 
-    // ---- dead latents -------------------------------------------------------------------------------------------------
+    /// <summary>
+    /// All that reaches the latents of a batch and all that goes on from them, in one visit to each latent. The same as
+    /// <see cref="SDDMM"/>, <see cref="SpMMTransposed"/>, <see cref="MonoScores"/>, <see cref="AddMonoGradient"/>,
+    /// <see cref="JumpReLUGradient"/> and <see cref="SumGradientColumns"/> one after another.
+    /// </summary>
+    public abstract void FusedLatentBackward(in FusedBackwardArgs work);
+
+    // ---- Dead latents ----------------------------------------------------------------------------------------------
 
     /// <summary>Adds one to the counter of every latent, then sets it to <paramref name="fired"/> where the latent has a positive value in s.</summary>
     /// <param name="s">B×M, its columns indexed.</param>
     /// <param name="counters">M batches since each latent fired.</param>
     /// <param name="fired">What a latent's counter is after a batch it fired in.</param>
-    public abstract void CountSilentBatches(SparseRows s, DeviceArray<int> counters, int fired);
+    public abstract void UpdateStepsSinceFired(CsrMatrix s, DeviceArray<int> counters, int fired);
 
     /// <summary>Lists, ascending, the latents whose counter is at least <paramref name="least"/>.</summary>
     /// <returns>How many there are, the length of <paramref name="list"/>.</returns>
-    public abstract int ListSilent(DeviceArray<int> counters, int least, DeviceArray<int> list);
+    public abstract int FindDead(DeviceArray<int> counters, int least, DeviceArray<int> list);
 
-    // ---- optimizer ----------------------------------------------------------------------------------------------------
+    // ---- Optimizer -------------------------------------------------------------------------------------------------
 
     /// <summary>result[0] += Σ x², in float64.</summary>
     public abstract void AddSumSquares(Tensor x, DeviceArray<double> result);
@@ -313,111 +317,4 @@ public abstract class Device : IDisposable
 
     /// <inheritdoc/>
     public abstract void Dispose();
-}
-
-/// <summary>What one step of Adam does to one parameter.</summary>
-/// <param name="Step">The step's number, from 1.</param>
-/// <param name="LearningRate">α.</param>
-/// <param name="Beta1">Decay of the first moment.</param>
-/// <param name="Beta2">Decay of the second moment.</param>
-/// <param name="Epsilon">Added to the root of the second moment.</param>
-/// <param name="GradientScale">What the gradient is multiplied by first (clipping).</param>
-/// <param name="UnitRows">Whether the parameter's rows are scaled to length 1 first.</param>
-/// <param name="Project">Whether the gradient's part along the (scaled) row is removed.</param>
-public readonly record struct AdamStep(
-    long Step, float LearningRate, float Beta1, float Beta2, float Epsilon, float GradientScale, bool UnitRows, bool Project);
-
-/// <summary>
-/// What MonoScore of a dataset needs to know of each latent: a = (z − min)/(max − min + ε) is affine in z, so sums of z do.
-/// </summary>
-public sealed class MonoScoreSums : IDisposable
-{
-    /// <summary>Sums over no rows yet.</summary>
-    /// <param name="device">Where to keep them.</param>
-    /// <param name="latents">M.</param>
-    /// <param name="dimension">D.</param>
-    public MonoScoreSums(Device device, int latents, int dimension)
-    {
-        (Latents, Dimension) = (latents, dimension);
-        Sum = device.Allocate<double>(latents);
-        SumSquares = device.Allocate<double>(latents);
-        Minimum = device.Allocate<float>(latents);
-        Maximum = device.Allocate<float>(latents);
-        Places = device.Allocate<long>(latents);
-        Fired = device.Allocate<long>(latents);
-        MinimumTies = device.Allocate<long>(latents);
-        MaximumTies = device.Allocate<long>(latents);
-        Directions = device.Allocate<double>((long)latents * dimension);
-        AllDirections = device.Allocate<double>(dimension);
-    }
-
-    /// <summary>M.</summary>
-    public int Latents { get; }
-
-    /// <summary>D.</summary>
-    public int Dimension { get; }
-
-    /// <summary>Rows so far.</summary>
-    public long Rows { get; internal set; }
-
-    /// <summary>Σ z.</summary>
-    public DeviceArray<double> Sum { get; }
-
-    /// <summary>Σ z².</summary>
-    public DeviceArray<double> SumSquares { get; }
-
-    /// <summary>The smallest stored z (not stored ones are 0 and count through <see cref="Places"/>).</summary>
-    public DeviceArray<float> Minimum { get; }
-
-    /// <summary>The largest stored z.</summary>
-    public DeviceArray<float> Maximum { get; }
-
-    /// <summary>How many z are stored.</summary>
-    public DeviceArray<long> Places { get; }
-
-    /// <summary>How many z are positive.</summary>
-    public DeviceArray<long> Fired { get; }
-
-    /// <summary>How many stored z equal <see cref="Minimum"/>.</summary>
-    public DeviceArray<long> MinimumTies { get; }
-
-    /// <summary>How many stored z equal <see cref="Maximum"/>.</summary>
-    public DeviceArray<long> MaximumTies { get; }
-
-    /// <summary>Σ z·p, M×D.</summary>
-    public DeviceArray<double> Directions { get; }
-
-    /// <summary>Σ p over all rows, D.</summary>
-    public DeviceArray<double> AllDirections { get; }
-
-    /// <summary>Forgets all rows.</summary>
-    public void Clear()
-    {
-        Rows = 0;
-        Sum.Clear();
-        SumSquares.Clear();
-        Minimum.Clear();
-        Maximum.Clear();
-        Places.Clear();
-        Fired.Clear();
-        MinimumTies.Clear();
-        MaximumTies.Clear();
-        Directions.Clear();
-        AllDirections.Clear();
-    }
-
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        Sum.Dispose();
-        SumSquares.Dispose();
-        Minimum.Dispose();
-        Maximum.Dispose();
-        Places.Dispose();
-        Fired.Dispose();
-        MinimumTies.Dispose();
-        MaximumTies.Dispose();
-        Directions.Dispose();
-        AllDirections.Dispose();
-    }
 }

@@ -8,7 +8,7 @@ namespace MonoLoss.Models;
 /// loss = mean (recon − x)² + aux + mono_coef·MonoLoss, where, if latents are dead, the largest min(aux_k, #dead) of their
 /// activations reconstruct the error e = x − recon: aux = aux_coef·mean (z_aux·W_dec − e)².
 /// </summary>
-public sealed class BatchTopK : TwoMatrixAutoencoder
+public sealed class BatchTopK : StandardAutoencoder
 {
     private const int DefaultAuxK = 512;
 
@@ -35,14 +35,14 @@ public sealed class BatchTopK : TwoMatrixAutoencoder
         var encoding = Encode(tape, x);
         var reconstruction = Reconstruct(tape, encoding);
         var latents = encoding.Latents;
-        CountSilent(latents.Value, fired: 0);
+        UpdateStepsSinceFired(latents.Value, fired: 0);
         InferenceThreshold = InferenceThreshold is { } threshold
             ? threshold + (ThresholdRate * (latents.SmallestKept - threshold))
             : latents.SmallestKept;
 
         var error = tape.MeanSquaredError(reconstruction, x);
         var auxiliary = AuxiliaryLoss(tape, x, encoding.Input, reconstruction, deadAfter);
-        var mono = MonoTerm(tape, encoding, batchMonoLoss);
+        var mono = MonoLossInputs(tape, encoding, batchMonoLoss);
         var total = tape.WeightedSum((error, 1), (auxiliary, Config.AuxCoefficient), (mono?.Loss, Config.MonoCoefficient));
         return new StepLoss(total, error, auxiliary, null, mono, tape.MeanActive(latents));
     }

@@ -8,7 +8,7 @@ namespace MonoLoss.Models;
 /// loss = mean (recon − x)² + l1_coef·mean over rows of L0(z) + mono_coef·MonoLoss, with straight-through gradients of
 /// bandwidth h to the thresholds.
 /// </summary>
-public sealed class JumpReLU : TwoMatrixAutoencoder
+public sealed class JumpReLU : StandardAutoencoder
 {
     private readonly Parameter _logThreshold;
     private readonly Tensor _bounds;
@@ -31,9 +31,9 @@ public sealed class JumpReLU : TwoMatrixAutoencoder
         var encoding = Encode(tape, x);
         var l0 = _l0!;
         var reconstruction = Reconstruct(tape, encoding);
-        CountSilent(encoding.Latents.Value, fired: 0);
+        UpdateStepsSinceFired(encoding.Latents.Value, fired: 0);
         var error = tape.MeanSquaredError(reconstruction, x);
-        var mono = MonoTerm(tape, encoding, batchMonoLoss);
+        var mono = MonoLossInputs(tape, encoding, batchMonoLoss);
         var total = tape.WeightedSum((error, 1), (l0, Config.L1Coefficient), (mono?.Loss, Config.MonoCoefficient));
         return new StepLoss(total, error, null, l0, mono, l0);
     }

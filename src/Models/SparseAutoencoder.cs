@@ -6,8 +6,8 @@ namespace MonoLoss.Models;
 /// <summary>A batch after the encoder.</summary>
 /// <param name="Latents">z, B×M.</param>
 /// <param name="Input">What the encoder saw: x̂ with input layer norm, else x; B×D.</param>
-/// <param name="Directions">The rows whose directions MonoScore compares; B×D.</param>
-public readonly record struct Encoding(SparseVariable Latents, Tensor Input, Tensor Directions);
+/// <param name="ComparedRows">The rows whose directions MonoScore compares; B×D.</param>
+public readonly record struct Encoding(SparseVariable Latents, Tensor Input, Tensor ComparedRows);
 
 /// <summary>The loss of a batch, its parts, and what else a step reports.</summary>
 /// <remarks>Read the numbers after going back: that is when they are formed at no extra cost.</remarks>
@@ -39,7 +39,7 @@ public abstract class SparseAutoencoder : IDisposable
         _mean = device.Tensor(0, 0);
         _deviation = device.Tensor(0, 0);
         _silent = device.Allocate<int>(0);
-        SilentBatches = device.Allocate<int>(config.Latents);
+        StepsSinceFired = device.Allocate<int>(config.Latents);
     }
 
     /// <summary>Where the parameters are.</summary>
@@ -52,7 +52,7 @@ public abstract class SparseAutoencoder : IDisposable
     public abstract IReadOnlyList<Parameter> Parameters { get; }
 
     /// <summary>How many batches each latent has been silent; only training moves it.</summary>
-    public DeviceArray<int> SilentBatches { get; }
+    public DeviceArray<int> StepsSinceFired { get; }
 
     /// <summary>What the reported auxiliary loss counts: its coefficient for BatchTopK, 1 for TopK, as the official code reports it.</summary>
     public virtual double ReportedAuxiliaryFactor => 1;
@@ -105,7 +105,7 @@ public abstract class SparseAutoencoder : IDisposable
     public abstract StepLoss Loss(Tape tape, Tensor x, int deadAfter, bool batchMonoLoss);
 
     /// <summary>How many latents have been silent for more than <paramref name="deadAfter"/> batches.</summary>
-    public int CountDead(int deadAfter) => Device.ListSilent(SilentBatches, checked(deadAfter + 1), _silent);
+    public int CountDead(int deadAfter) => Device.FindDead(StepsSinceFired, checked(deadAfter + 1), _silent);
 
     /// <inheritdoc/>
     public virtual void Dispose()
@@ -118,7 +118,7 @@ public abstract class SparseAutoencoder : IDisposable
         _normalized.Dispose();
         _mean.Dispose();
         _deviation.Dispose();
-        SilentBatches.Dispose();
+        StepsSinceFired.Dispose();
         _silent.Dispose();
     }
 
@@ -136,19 +136,19 @@ public abstract class SparseAutoencoder : IDisposable
         Config.NormalizesInput ? tape.Denormalize(decoded, _deviation, _mean) : decoded;
 
     /// <summary>MonoLoss of the batch if it counts, else null.</summary>
-    private protected MonoLossResult? MonoTerm(Tape tape, in Encoding encoding, bool batchMonoLoss) =>
-        batchMonoLoss && Config.MonoCoefficient > 0 ? tape.MonoLoss(encoding.Latents, encoding.Directions) : null;
+    private protected MonoLossResult? MonoLossInputs(Tape tape, in Encoding encoding, bool batchMonoLoss) =>
+        batchMonoLoss && Config.MonoCoefficient > 0 ? tape.MonoLoss(encoding.Latents, encoding.ComparedRows) : null;
 
     /// <summary>Notes which latents fired in a batch.</summary>
     /// <param name="latents">z.</param>
     /// <param name="fired">What the counter of one that did becomes.</param>
-    private protected void CountSilent(SparseRows latents, int fired)
+    private protected void UpdateStepsSinceFired(CsrMatrix latents, int fired)
     {
-        Device.IndexColumns(latents);
-        Device.CountSilentBatches(latents, SilentBatches, fired);
+        Device.BuildColumnIndex(latents);
+        Device.UpdateStepsSinceFired(latents, StepsSinceFired, fired);
     }
 
     /// <summary>The latents silent for at least so many batches; null if there is none.</summary>
     private protected DeviceArray<int>? Silent(int least) =>
-        Device.ListSilent(SilentBatches, least, _silent) > 0 ? _silent : null;
+        Device.FindDead(StepsSinceFired, least, _silent) > 0 ? _silent : null;
 }

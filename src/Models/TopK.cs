@@ -27,7 +27,7 @@ public sealed class TopK : SparseAutoencoder
         _encoder = new Parameter("W_enc", device.Tensor(config.Latents, config.Dimension), unitRows: !config.Untied);
         _latentBias = new Parameter("b_enc", device.Tensor(1, config.Latents));
         _preBias = new Parameter("b_dec", device.Tensor(1, config.Dimension));
-        _noLatents = new SparseVariable(device.SparseRows());
+        _noLatents = new SparseVariable(device.CsrMatrix());
         _auxiliaryTarget = device.Tensor(0, 0);
         if (config.Untied)
         {
@@ -67,10 +67,10 @@ public sealed class TopK : SparseAutoencoder
     {
         var encoding = Encode(tape, x);
         var reconstruction = Reconstruct(tape, encoding);
-        CountSilent(encoding.Latents.Value, fired: 1);
+        UpdateStepsSinceFired(encoding.Latents.Value, fired: 1);
         var error = tape.NormalizedMeanSquaredError(reconstruction, x);
         var auxiliary = Config.AuxCoefficient > 0 ? AuxiliaryLoss(tape, x, encoding.Input, reconstruction, deadAfter) : null;
-        var mono = MonoTerm(tape, encoding, batchMonoLoss);
+        var mono = MonoLossInputs(tape, encoding, batchMonoLoss);
         var total = tape.WeightedSum((error, 1), (auxiliary, Config.AuxCoefficient), (mono?.Loss, Config.MonoCoefficient));
         return new StepLoss(total, error, auxiliary, null, mono, tape.MeanActive(encoding.Latents));
     }
@@ -120,7 +120,7 @@ public sealed class TopK : SparseAutoencoder
             _encoder.Value.Data.CopyFrom(row, (long)latents[i] * d);
             _ownDecoder?.Value.Data.CopyFrom(row, (long)latents[i] * d);
             _latentBias.Value.Data.CopyFrom([0f], latents[i]);
-            SilentBatches.CopyFrom([0], latents[i]);
+            StepsSinceFired.CopyFrom([0], latents[i]);
         }
 
         return latents.Length;
@@ -158,7 +158,7 @@ public sealed class TopK : SparseAutoencoder
         }
 
         // x − sg(recon) + sg(b_pre)
-        Device.Combine(1, x, -1, reconstruction.Value, _auxiliaryTarget);
+        Device.LinearCombination(1, x, -1, reconstruction.Value, _auxiliaryTarget);
         Device.AddRow(_auxiliaryTarget, 1, _preBias.Value, _auxiliaryTarget);
         return tape.NormalizedMeanSquaredError(ToInputScale(tape, DecodeLatents(tape, latents)), _auxiliaryTarget);
     }

@@ -63,7 +63,7 @@ internal static class Monoloss
         return Process.Start(start)!;
     }
 
-    /// <summary>Waits for the end of a process.</summary>
+    /// <summary>HostSyncCount for the end of a process.</summary>
     public static Outcome Finish(Process process)
     {
         var error = process.StandardError.ReadToEndAsync();

@@ -14,7 +14,7 @@ public sealed class CpuFixture : IDisposable
 /// <summary>The same, with encoders that always look for their candidates in integers first.</summary>
 public sealed class CpuFilterFixture : IDisposable
 {
-    public CpuDevice Device { get; } = new(2, FilterUse.Always);
+    public CpuDevice Device { get; } = new(2, PrefilterPolicy.Always);
 
     public void Dispose() => Device.Dispose();
 }

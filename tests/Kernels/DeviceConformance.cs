@@ -30,7 +30,7 @@ public abstract class DeviceConformance
     /// <summary>B, D, M with rows that a GPU sums with several warps.</summary>
     public static TheoryData<int, int, int> WideSizes => new() { { 2, 1028, 1 }, { 3, 301, 1 } };
 
-    /// <summary>B, D, M with more places in a column, or in a row of many features, than a group of threads takes at once.</summary>
+    /// <summary>B, D, M with more nonzeros in a column, or in a row of many features, than a group of threads takes at once.</summary>
     public static TheoryData<int, int, int> LongSizes => new() { { 700, 8, 5 }, { 700, 3, 3 }, { 3, 260, 300 } };
 
     [Theory]
@@ -42,7 +42,7 @@ public abstract class DeviceConformance
     [MemberData(nameof(Sizes))]
     [MemberData(nameof(LongSizes))]
     [InlineData(7, 68, 1000)]
-    public void SpMMOfFewPlaces(int b, int d, int m) => CheckSpMM(b, d, m + 30, oneIn: 30);
+    public void SpMMOfFewNonzeros(int b, int d, int m) => CheckSpMM(b, d, m + 30, oneIn: 30);
 
     [Theory]
     [MemberData(nameof(Sizes))]
@@ -52,7 +52,7 @@ public abstract class DeviceConformance
         var (z, s) = Sparse(b, m);
         var (x, input) = Dense(b, d);
         var (start, result) = Dense(m, d);
-        _device.IndexColumns(s);
+        _device.BuildColumnIndex(s);
         _device.SpMMTransposed(s, useGradient: false, input, result);
         Near(m * d, i => start[i] + Sum(b, row => z[(row * m) + (i / d)] * x[(row * d) + (i % d)]), result.ToArray());
 
@@ -65,13 +65,13 @@ public abstract class DeviceConformance
     [Theory]
     [MemberData(nameof(Sizes))]
     [InlineData(3, 260, 300)]
-    public void Sddmm(int b, int d, int m)
+    public void SDDMM(int b, int d, int m)
     {
         var (z, s) = Sparse(b, m);
         var (g, gradient) = Dense(b, d);
         var (w, weights) = Dense(m, d);
         var start = FillGradient(s);
-        _device.Sddmm(s, gradient, weights);
+        _device.SDDMM(s, gradient, weights);
         Near(
             b * m,
             i => z[i] == 0 ? 0 : start[i] + Sum(d, j => g[((i / m) * d) + j] * w[((i % m) * d) + j]),
@@ -83,14 +83,14 @@ public abstract class DeviceConformance
     public void ColumnsAndSums(int b, int d, int m)
     {
         var (z, s) = Sparse(b, m);
-        _device.IndexColumns(s);
-        var (offsets, rowOf, placeOf, values) = (s.ColumnOffsets.ToArray(), s.RowOf.ToArray(), s.PlaceOf.ToArray(), s.Values.ToArray());
+        _device.BuildColumnIndex(s);
+        var (offsets, rowOf, entryOf, values) = (s.ColumnOffsets.ToArray(), s.RowIndices.ToArray(), s.EntryOf.ToArray(), s.Values.ToArray());
         for (var column = 0; column < m; column++)
         {
             var expected = Enumerable.Range(0, b).Where(row => z[(row * m) + column] != 0).ToArray();
             Assert.Equal(expected, rowOf[offsets[column]..offsets[column + 1]]);
             Assert.Equal(
-                expected.Select(row => z[(row * m) + column]), placeOf[offsets[column]..offsets[column + 1]].Select(place => values[place]));
+                expected.Select(row => z[(row * m) + column]), entryOf[offsets[column]..offsets[column + 1]].Select(entry => values[entry]));
         }
 
         var gradient = FillGradient(s);
@@ -99,7 +99,7 @@ public abstract class DeviceConformance
         Near(m, column => Sum(b, row => gradient[(row * m) + column]), sums.ToArray());
 
         using var result = _device.Allocate<double>(2);
-        _device.SumPositive(s, result);
+        _device.SumAndCountPositive(s, result);
         Near(2, i => z.Where(value => value > 0).Sum(value => i == 0 ? 1.0 : value), result.ToArray());
 
         _device.AddToGradientWherePositive(s, 0.5f);
@@ -110,17 +110,17 @@ public abstract class DeviceConformance
     [Theory]
     [InlineData(3, 5000)]
     [InlineData(700, 5)]
-    public void ColumnsOfManyPlaces(int b, int m)
+    public void ColumnsOfManyNonzeros(int b, int m)
     {
         var (z, s) = Sparse(b, m);
-        _device.IndexColumns(s);
-        var places = s.Indices.ToArray().Select((column, place) => (column, place)).OrderBy(pair => pair.column).ToArray();
-        Assert.Equal(places.Select(pair => pair.place), s.PlaceOf.ToArray());
+        _device.BuildColumnIndex(s);
+        var nonzeros = s.Indices.ToArray().Select((column, entry) => (column, entry)).OrderBy(pair => pair.column).ToArray();
+        Assert.Equal(nonzeros.Select(pair => pair.entry), s.EntryOf.ToArray());
         var offsets = s.RowOffsets.ToArray();
         Assert.Equal(
-            places.Select(pair => Enumerable.Range(0, b).Last(row => offsets[row] <= pair.place)), s.RowOf.ToArray());
+            nonzeros.Select(pair => Enumerable.Range(0, b).Last(row => offsets[row] <= pair.entry)), s.RowIndices.ToArray());
         Assert.Equal(
-            Enumerable.Range(0, m + 1).Select(column => places.Count(pair => pair.column < column)), s.ColumnOffsets.ToArray());
+            Enumerable.Range(0, m + 1).Select(column => nonzeros.Count(pair => pair.column < column)), s.ColumnOffsets.ToArray());
     }
 
     /// <summary>Latents as an encoder leaves them: what is asked before and after their places are listed.</summary>
@@ -136,26 +136,26 @@ public abstract class DeviceConformance
         using var product = _device.Tensor(0, 0);
         using var sums = _device.Allocate<double>(2);
         using var counters = _device.Allocate<int>(m);
-        _device.IndexColumns(s);
+        _device.BuildColumnIndex(s);
         foreach (var _ in new[] { "dense, if the device wants to", "listed" })
         {
             _device.SpMM(s, weights, biasTensor, product);
             Near(b * d, i => bias[i % d] + Sum(m, j => z[((i / d) * m) + j] * w[(j * d) + (i % d)]), product.ToArray());
-            _device.SumPositive(s, sums);
+            _device.SumAndCountPositive(s, sums);
             Near(2, i => z.Where(value => value > 0).Sum(value => i == 0 ? 1.0 : value), sums.ToArray());
             counters.CopyFrom(Enumerable.Repeat(4, m).ToArray());
-            _device.CountSilentBatches(s, counters, 2);
+            _device.UpdateStepsSinceFired(s, counters, 2);
             Assert.Equal(Enumerable.Range(0, m).Select(j => Enumerable.Range(0, b).Any(i => z[(i * m) + j] > 0) ? 2 : 5), counters.ToArray());
             Assert.Equal(z, s.ToDense());
         }
 
-        Assert.Equal(z.Count(value => value != 0), s.Count);
-        var (offsets, rowOf, placeOf, values) = (s.ColumnOffsets.ToArray(), s.RowOf.ToArray(), s.PlaceOf.ToArray(), s.Values.ToArray());
+        Assert.Equal(z.Count(value => value != 0), s.NonzeroCount);
+        var (offsets, rowOf, entryOf, values) = (s.ColumnOffsets.ToArray(), s.RowIndices.ToArray(), s.EntryOf.ToArray(), s.Values.ToArray());
         for (var j = 0; j < m; j++)
         {
             var expected = Enumerable.Range(0, b).Where(i => z[(i * m) + j] != 0).ToArray();
             Assert.Equal(expected, rowOf[offsets[j]..offsets[j + 1]]);
-            Assert.Equal(expected.Select(i => z[(i * m) + j]), placeOf[offsets[j]..offsets[j + 1]].Select(place => values[place]));
+            Assert.Equal(expected.Select(i => z[(i * m) + j]), entryOf[offsets[j]..offsets[j + 1]].Select(entry => values[entry]));
         }
 
         // A threshold that leaves few takes the same matrix back to lists.
@@ -176,7 +176,7 @@ public abstract class DeviceConformance
         var (bias, biasTensor) = Dense(1, m, whole: true);
         var pre = Enumerable.Range(0, b * m)
             .Select(i => (float)Math.Max(0, bias[i % m] + Sum(d, j => x[((i / m) * d) + j] * w[((i % m) * d) + j]))).ToArray();
-        using var s = _device.SparseRows();
+        using var s = _device.CsrMatrix();
         foreach (var k in new[] { 0, 1, Math.Min(m, 3), m })
         {
             _device.EncodeTopK(input, weights, biasTensor, k, s);
@@ -193,7 +193,7 @@ public abstract class DeviceConformance
         var (bounds, boundsTensor) = Dense(1, m, whole: true);
         _device.EncodeThreshold(input, weights, biasTensor, boundsTensor, s);
         Assert.Equal(pre.Select((value, i) => value > bounds[i % m] ? value : 0), s.ToDense());
-        Assert.Equal(pre.Where((value, i) => value > bounds[i % m]).Count(), s.Count);
+        Assert.Equal(pre.Where((value, i) => value > bounds[i % m]).Count(), s.NonzeroCount);
         _device.EncodeThreshold(input, weights, null, null, s);
         Near(b * m, i => Math.Max(0, Sum(d, j => x[((i / m) * d) + j] * w[((i % m) * d) + j])), s.ToDense());
     }
@@ -209,19 +209,19 @@ public abstract class DeviceConformance
             .Select(i => i % 7 == 0 ? float.NaN : i % 50 == 1 ? float.PositiveInfinity : i % 13 * (i % 3 == 0 ? 1e-12f : 1)).ToArray();
         using var x = _device.Tensor(rows.Length, 1);
         using var weights = _device.Tensor(m, 1).Set(w);
-        using var s = _device.SparseRows();
+        using var s = _device.CsrMatrix();
         // The second time all is so much smaller that nothing is near the last threshold.
         foreach (var scale in new[] { 1, 1e-3f })
         {
             x.Set(rows.Select(value => scale * value).ToArray());
             var pre = Enumerable.Range(0, rows.Length * m).Select(i => scale * rows[i / m] * w[i % m]).ToArray();
-            int[] Largest(IEnumerable<int> places, int k) => [.. places.Where(i => pre[i] > 0).OrderByDescending(i => pre[i]).ThenBy(i => i).Take(k)];
+            int[] Largest(IEnumerable<int> nonzeros, int k) => [.. nonzeros.Where(i => pre[i] > 0).OrderByDescending(i => pre[i]).ThenBy(i => i).Take(k)];
             void Same(IEnumerable<int> kept)
             {
-                var places = kept.Order().ToArray();
-                Assert.Equal(places.Select(i => i % m), s.Indices.ToArray());
-                Assert.Equal(places.Select(i => pre[i]), s.Values.ToArray());
-                Assert.Equal(Enumerable.Range(0, rows.Length + 1).Select(row => places.Count(i => i < row * m)), s.RowOffsets.ToArray());
+                var nonzeros = kept.Order().ToArray();
+                Assert.Equal(nonzeros.Select(i => i % m), s.Indices.ToArray());
+                Assert.Equal(nonzeros.Select(i => pre[i]), s.Values.ToArray());
+                Assert.Equal(Enumerable.Range(0, rows.Length + 1).Select(row => nonzeros.Count(i => i < row * m)), s.RowOffsets.ToArray());
             }
 
             foreach (var k in new[] { 3, 20, m })
@@ -238,17 +238,17 @@ public abstract class DeviceConformance
     [Fact]
     public void NothingComesOfNoRowsOrNoLatents()
     {
-        using var s = _device.SparseRows();
+        using var s = _device.CsrMatrix();
         foreach (var (rows, latents) in new[] { (0, 5), (4, 0) })
         {
             using var x = _device.Tensor(rows, 3);
             using var weights = _device.Tensor(latents, 3);
             _device.EncodeTopK(x, weights, null, 2, s);
-            Assert.Equal((rows, latents, 0), (s.Rows, s.Columns, s.Count));
+            Assert.Equal((rows, latents, 0), (s.Rows, s.Columns, s.NonzeroCount));
             Assert.Equal(0, _device.EncodeBatchTopK(x, weights, null, 2, s));
-            Assert.Equal((rows, latents, 0), (s.Rows, s.Columns, s.Count));
+            Assert.Equal((rows, latents, 0), (s.Rows, s.Columns, s.NonzeroCount));
             _device.EncodeThreshold(x, weights, null, null, s);
-            Assert.Equal((rows, latents, 0), (s.Rows, s.Columns, s.Count));
+            Assert.Equal((rows, latents, 0), (s.Rows, s.Columns, s.NonzeroCount));
             Assert.Equal(new int[rows + 1], s.RowOffsets.ToArray());
         }
     }
@@ -258,7 +258,7 @@ public abstract class DeviceConformance
     {
         using var x = _device.Tensor(2, 1).Set([1, float.NaN]);
         using var weights = _device.Tensor(3, 1).Set([2, 1, 3]);
-        using var s = _device.SparseRows();
+        using var s = _device.CsrMatrix();
         _device.EncodeTopK(x, weights, null, 2, s);
         Assert.Equal([2, 0, 3, 0, 0, 0], s.ToDense());
         _device.EncodeBatchTopK(x, weights, null, 2, s);
@@ -322,7 +322,7 @@ public abstract class DeviceConformance
         _device.AddRow(input, -2, rowTensor, result);
         Near(b * d, i => x[i] - (2 * row[i % d]), result.ToArray());
         var (y, other) = Dense(b, d);
-        _device.Combine(2, input, -3, other, result);
+        _device.LinearCombination(2, input, -3, other, result);
         Near(b * d, i => (2 * x[i]) - (3 * y[i]), result.ToArray());
 
         var (start, sums) = Dense(1, d);
@@ -330,7 +330,7 @@ public abstract class DeviceConformance
         Near(d, j => start[j] + (0.5 * Sum(b, i => x[(i * d) + j])), sums.ToArray());
         var (weights, weightsTensor) = Dense(1, b);
         sums.Set(start);
-        _device.AddWeightedRows(-1, weightsTensor, input, sums);
+        _device.AddVectorMatrixProduct(-1, weightsTensor, input, sums);
         Near(d, j => start[j] - Sum(b, i => weights[i] * x[(i * d) + j]), sums.ToArray());
 
         using var norms = _device.Allocate<double>(0);
@@ -345,7 +345,7 @@ public abstract class DeviceConformance
         list.CopyFrom([b - 1, 0]);
         _device.GatherRows(input, list, result);
         Near(2 * d, i => x[(i < d ? (b - 1) * d : 0) + (i % d)], result.ToArray());
-        _device.GatherColumns(scaleTensor, list, result);
+        _device.GatherElements(scaleTensor, list, result);
         Near(2, i => scale[i == 0 ? b - 1 : 0], result.ToArray());
         _device.NormalizeRows(input);
         Near(b * d, i => Norm(i / d) > 1e-8 ? x[i] / Norm(i / d) : 0, input.ToArray());
@@ -399,13 +399,13 @@ public abstract class DeviceConformance
     public void DeadLatents(int b, int d, int m)
     {
         var (z, s) = Sparse(b, m);
-        _device.IndexColumns(s);
+        _device.BuildColumnIndex(s);
         using var counters = _device.Allocate<int>(m);
         using var list = _device.Allocate<int>(0);
         var expected = new int[m];
         for (var round = 0; round < 3; round++)
         {
-            _device.CountSilentBatches(s, counters, round);
+            _device.UpdateStepsSinceFired(s, counters, round);
             for (var column = 0; column < m; column++)
             {
                 expected[column] = Enumerable.Range(0, b).Any(row => z[(row * m) + column] > 0) ? round : expected[column] + 1;
@@ -414,11 +414,11 @@ public abstract class DeviceConformance
 
         Assert.Equal(expected, counters.ToArray());
         var silent = Enumerable.Range(0, m).Where(column => expected[column] >= 3).ToArray();
-        Assert.Equal(silent.Length, _device.ListSilent(counters, 3, list));
+        Assert.Equal(silent.Length, _device.FindDead(counters, 3, list));
         Assert.Equal(silent, list.ToArray());
         list.Resize(m);
         list.CopyFrom(Enumerable.Range(0, m).Select(column => (2 * column) + 1).ToArray());
-        _device.MapColumns(s, list, 2 * m);
+        _device.RemapColumns(s, list, 2 * m);
         Assert.Equal(z, s.ToDense().Where((_, i) => i % 2 == 1));
     }
 
@@ -433,7 +433,7 @@ public abstract class DeviceConformance
         counters.CopyFrom(silent);
         using var list = _device.Allocate<int>(0);
         var expected = Enumerable.Range(0, silent.Length).Where(m => silent[m] >= least).ToArray();
-        Assert.Equal(expected.Length, _device.ListSilent(counters, least, list));
+        Assert.Equal(expected.Length, _device.FindDead(counters, least, list));
         Assert.Equal(expected, list.ToArray());
     }
 
@@ -535,7 +535,7 @@ public abstract class DeviceConformance
     [InlineData(300, 7, 1)]
     [InlineData(270, 1100, 5)]
     [InlineData(20, 301, 40)]
-    public void BackwardLatentsOfFewPlacesIsItsParts(int b, int d, int m) => CheckBackwardLatents(b, d, m + 30, oneIn: 30);
+    public void FusedLatentBackwardOfFewNonzerosIsItsParts(int b, int d, int m) => CheckBackwardLatents(b, d, m + 30, oneIn: 30);
 
     /// <summary>MonoScore of a batch, and of a dataset in parts, against the sum over pairs.</summary>
     [Theory]
@@ -545,7 +545,7 @@ public abstract class DeviceConformance
     /// <summary>So few active latents, beside one that is active in every row, that a GPU shares that one among groups.</summary>
     [Theory]
     [InlineData(300, 8, 31)]
-    public void MonoScoresOfFewPlacesArePairwise(int b, int d, int m) => CheckMonoScores(b, d, m, oneIn: 30);
+    public void MonoScoresOfFewNonzerosArePairwise(int b, int d, int m) => CheckMonoScores(b, d, m, oneIn: 30);
 
     /// <summary>The gradient of a dataset's scores, batch by batch, against finite differences of the sum over pairs.</summary>
     [Theory]
@@ -562,17 +562,17 @@ public abstract class DeviceConformance
         using var sums = new MonoScoreSums(_device, m, d);
         using var scores = _device.Allocate<double>(m);
         var half = b / 3;
-        (SparseRows Latents, Tensor X, int First)[] parts =
+        (CsrMatrix Latents, Tensor X, int First)[] parts =
         [
             .. new[] { (0, half), (half, b - half) }.Select(part => (
-                _device.SparseRows().Set(z.AsSpan(part.Item1 * m, part.Item2 * m), part.Item2, m),
+                _device.CsrMatrix().Set(z.AsSpan(part.Item1 * m, part.Item2 * m), part.Item2, m),
                 _device.Tensor(part.Item2, d).Set(x.AsSpan(part.Item1 * d, part.Item2 * d)),
                 part.Item1)),
         ];
         foreach (var part in parts)
         {
             _device.RowNorms(part.X, norms);
-            _device.IndexColumns(part.Latents);
+            _device.BuildColumnIndex(part.Latents);
             _device.AccumulateMonoScore(part.Latents, part.X, norms, sums);
         }
 
@@ -611,14 +611,14 @@ public abstract class DeviceConformance
         using var logThreshold = _device.Tensor(1, 5);
         using var bounds = _device.Tensor(0, 0);
         using var pre = _device.Allocate<float>(0);
-        using var s = _device.SparseRows();
+        using var s = _device.CsrMatrix();
         _device.JumpReLUBounds(logThreshold, 0.5f, bounds);
         _device.EncodeThreshold(x, weights, bias, bounds, s);
         _device.JumpReLU(s, x, weights, bias, logThreshold, 0.5f, pre);
         Assert.Equal([0.8f, 1, 1.2f, 2], pre.ToArray());
         Assert.Equal([0, 0, 1.2f, 2], s.Values.ToArray());
         s.Gradient.CopyFrom([1, 2, 4, 8]);
-        _device.IndexColumns(s);
+        _device.BuildColumnIndex(s);
         using var gradient = _device.Tensor(1, 5);
         _device.JumpReLUGradient(s, pre, logThreshold, 0.5f, 10, gradient);
         Assert.Equal([0, 0, 4, 8], s.Gradient.ToArray());
@@ -636,12 +636,12 @@ public abstract class DeviceConformance
         // A latent is off where its pre-activation is not above the threshold.
         double Threshold(int i) => Math.Exp((i % m % 5) - 2.5);
         var off = s.Values.ToArray().Zip(s.Indices.ToArray(), (value, column) => value > Threshold(column) ? value : 0).ToArray();
-        using var pre = _device.Allocate<float>(s.Count);
+        using var pre = _device.Allocate<float>(s.NonzeroCount);
         pre.CopyFrom(s.Values.ToArray());
         s.Values.CopyFrom(off);
         var start = FillGradient(s);
         var (gradientStart, gradient) = Dense(1, m);
-        _device.IndexColumns(s);
+        _device.BuildColumnIndex(s);
         _device.JumpReLUGradient(s, pre, logThreshold, Bandwidth, 3, gradient);
         Near(b * m, i => z[i] > Threshold(i) ? start[i] : 0, s.GradientToDense());
         Near(
@@ -672,7 +672,7 @@ public abstract class DeviceConformance
         using var logThreshold = _device.Tensor(1, M).Set(
             [.. Enumerable.Range(0, M).Select(m => (float)Math.Log(AtEdge(m) + (m % 3 == 0 ? 0 : m % 3 == 1 ? 0.1 : -0.1)))]);
         var thresholds = logThreshold.ToArray().Select(value => (float)Math.Exp(value)).ToArray();
-        using var s = _device.SparseRows().Set(given, B, M);
+        using var s = _device.CsrMatrix().Set(given, B, M);
         using var pre = _device.Allocate<float>(0);
         _device.JumpReLU(s, input, weights, biasTensor, logThreshold, 0.2f, pre);
         bool IsNear(int i)
@@ -715,7 +715,7 @@ public abstract class DeviceConformance
             using var pre = _device.Allocate<float>(0);
             if (jump)
             {
-                pre.Resize(s.Count);
+                pre.Resize(s.NonzeroCount);
                 pre.CopyFrom(s.Values.ToArray().Select(value => value + 0.01f).ToArray());
             }
 
@@ -723,7 +723,7 @@ public abstract class DeviceConformance
             using var directions = _device.Allocate<double>(d);
             _device.RowNorms(x, norms);
             _device.SumUnitRows(x, norms, directions);
-            _device.IndexColumns(s);
+            _device.BuildColumnIndex(s);
             var start = add ? FillGradient(s) : [];
             var (encoderStart, encoderGradient) = Dense(m, d);
             var (decoderStart, ownDecoderGradient) = Dense(m, d);
@@ -734,7 +734,7 @@ public abstract class DeviceConformance
             using var scores = _device.Tensor(1, m);
             using var result = _device.Allocate<double>(2);
             using var squares = _device.Allocate<double>(m);
-            _device.BackwardLatents(new LatentBackward
+            _device.FusedLatentBackward(new FusedBackwardArgs
             {
                 Latents = s,
                 AddToLatentGradient = add,
@@ -744,7 +744,7 @@ public abstract class DeviceConformance
                 AddToDecoderGradient = add,
                 PositiveAmount = 0.1f,
                 Mono = mono
-                    ? new MonoTerm { X = x, Norms = norms, Directions = directions, Factor = 0.7, Scores = scores, Result = result }
+                    ? new MonoLossInputs { X = x, Norms = norms, UnitRowSum = directions, Factor = 0.7, Scores = scores, Result = result }
                     : default,
                 JumpReLU = jump
                     ? new JumpReLUTerm { Pre = pre, LogThreshold = logThreshold, Bandwidth = 0.8f, L0Factor = 0.3, Gradient = thresholdGradient }
@@ -770,7 +770,7 @@ public abstract class DeviceConformance
                 s.Gradient.Clear();
             }
 
-            _device.Sddmm(s, g, decoder);
+            _device.SDDMM(s, g, decoder);
             _device.AddToGradientWherePositive(s, 0.1f);
             if (mono)
             {
@@ -833,7 +833,7 @@ public abstract class DeviceConformance
         using var directions = _device.Allocate<double>(d);
         _device.RowNorms(input, norms);
         _device.SumUnitRows(input, norms, directions);
-        _device.IndexColumns(s);
+        _device.BuildColumnIndex(s);
         using var scores = _device.Tensor(0, 0);
         using var scoreGradient = _device.Allocate<float>(0);
         using var result = _device.Allocate<double>(2);
@@ -845,10 +845,10 @@ public abstract class DeviceConformance
         var half = b / 2;
         foreach (var (first, rows) in new[] { (0, half), (half, b - half) })
         {
-            using var part = _device.SparseRows().Set(z.AsSpan(first * m, rows * m), rows, m);
+            using var part = _device.CsrMatrix().Set(z.AsSpan(first * m, rows * m), rows, m);
             using var partX = _device.Tensor(rows, d).Set(x.AsSpan(first * d, rows * d));
             _device.RowNorms(partX, norms);
-            _device.IndexColumns(part);
+            _device.BuildColumnIndex(part);
             _device.AccumulateMonoScore(part, partX, norms, sums);
         }
 
@@ -879,7 +879,7 @@ public abstract class DeviceConformance
         return sum;
     }
 
-    private static float[] Compress(SparseRows s, float[] dense)
+    private static float[] Compress(CsrMatrix s, float[] dense)
     {
         var (offsets, indices) = (s.RowOffsets.ToArray(), s.Indices.ToArray());
         return [.. Enumerable.Range(0, s.Rows).SelectMany(
@@ -911,7 +911,7 @@ public abstract class DeviceConformance
     }
 
     /// <summary>Non-negative latents with an empty row, a column that never fires, one that fires once and one that always does.</summary>
-    private (float[] Values, SparseRows Matrix) Sparse(int rows, int columns, int oneIn = 4)
+    private (float[] Values, CsrMatrix Matrix) Sparse(int rows, int columns, int oneIn = 4)
     {
         var z = new float[rows * columns];
         for (var i = 0; i < rows; i++)
@@ -930,23 +930,23 @@ public abstract class DeviceConformance
             }
         }
 
-        return (z, _device.SparseRows().Set(z, rows, columns));
+        return (z, _device.CsrMatrix().Set(z, rows, columns));
     }
 
     /// <summary>The same latents, encoded: the rows of the input are those of the unit matrix, latents' weights their columns.</summary>
-    private SparseRows Encoded(float[] z, int rows, int columns)
+    private CsrMatrix Encoded(float[] z, int rows, int columns)
     {
         using var unit = _device.Tensor(rows, rows).Set(Enumerable.Range(0, rows * rows).Select(i => i / rows == i % rows ? 1f : 0).ToArray());
         using var weights = _device.Tensor(columns, rows)
             .Set(Enumerable.Range(0, rows * columns).Select(i => z[((i % rows) * columns) + (i / rows)]).ToArray());
-        var s = _device.SparseRows();
+        var s = _device.CsrMatrix();
         _device.EncodeThreshold(unit, weights, null, null, s);
         return s;
     }
 
-    private float[] FillGradient(SparseRows s)
+    private float[] FillGradient(CsrMatrix s)
     {
-        s.Gradient.CopyFrom(Enumerable.Range(0, s.Count).Select(_ => (float)_random.NextDouble() - 0.5f).ToArray());
+        s.Gradient.CopyFrom(Enumerable.Range(0, s.NonzeroCount).Select(_ => (float)_random.NextDouble() - 0.5f).ToArray());
         return s.GradientToDense();
     }
 }

@@ -18,17 +18,17 @@ public sealed unsafe class EncodeFilterTests
     {
         var a = Hard(Rows, features, seed: 1);
         var w = Hard(Latents, features, seed: 2);
-        foreach (var isa in GemmTests.Isas().Where(EncodeFilter.IsSupported))
+        foreach (var isa in GemmTests.Isas().Where(Int16Prefilter.IsSupported))
         {
             using var pool = new WorkerPool(2);
             using var gemm = new CpuGemm(pool, isa);
-            using var filter = new EncodeFilter(gemm);
+            using var filter = new Int16Prefilter(gemm);
             var (values, bounds) = (new float[Rows * Latents], new float[Rows * Latents]);
             fixed (float* pa = a, pw = w, pv = values, pb = bounds)
             {
                 gemm.Gemm(false, true, Rows, Latents, features, 1, pa, features, pw, features, 0, pv, Latents);
                 Assert.True(filter.Prepare(Rows, Latents, features, pa, features, pw, features));
-                filter.Multiply(EncodeFilter.Plan(Rows, Latents, features), new CpuGemm.StoreTile
+                filter.Multiply(Int16Prefilter.Plan(Rows, Latents, features), new CpuGemm.StoreTile
                 {
                     C = pb,
                     Ldc = Latents,
@@ -55,10 +55,10 @@ public sealed unsafe class EncodeFilterTests
         var random = new Random(3);
         float[] Unit(int rows) => [.. Enumerable.Range(0, rows * Features).Select(_ => (float)((random.NextDouble() * 2 - 1) / 16))];
         using var pool = new WorkerPool(1);
-        foreach (var isa in GemmTests.Isas().Where(EncodeFilter.IsSupported))
+        foreach (var isa in GemmTests.Isas().Where(Int16Prefilter.IsSupported))
         {
             using var gemm = new CpuGemm(pool, isa);
-            using var filter = new EncodeFilter(gemm);
+            using var filter = new Int16Prefilter(gemm);
             fixed (float* a = Unit(Rows), w = Unit(Latents))
             {
                 Assert.True(filter.Prepare(Rows, Latents, Features, a, Features, w, Features));
@@ -78,10 +78,10 @@ public sealed unsafe class EncodeFilterTests
     {
         const int Features = 20;
         using var pool = new WorkerPool(1);
-        foreach (var isa in GemmTests.Isas().Where(EncodeFilter.IsSupported))
+        foreach (var isa in GemmTests.Isas().Where(Int16Prefilter.IsSupported))
         {
             using var gemm = new CpuGemm(pool, isa);
-            using var filter = new EncodeFilter(gemm);
+            using var filter = new Int16Prefilter(gemm);
             foreach (var inA in new[] { true, false })
             {
                 var (a, w) = (new float[3 * Features], new float[5 * Features]);
@@ -104,10 +104,10 @@ public sealed unsafe class EncodeFilterTests
         Array.Fill(bounds, 11);
         using var pool = new WorkerPool(2);
         using var result = new SparseBuffer();
-        foreach (var isa in GemmTests.Isas().Where(EncodeFilter.IsSupported))
+        foreach (var isa in GemmTests.Isas().Where(Int16Prefilter.IsSupported))
         {
             using var gemm = new CpuGemm(pool, isa);
-            using var encoder = new CpuEncoder(gemm) { Filter = FilterUse.Always };
+            using var encoder = new CpuEncoder(gemm) { Filter = PrefilterPolicy.Always };
             var (a, w) = (Uniform(Rows), Uniform(Latents));
             fixed (float* pa = a, pw = w, above = bounds)
             {

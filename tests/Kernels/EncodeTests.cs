@@ -244,8 +244,8 @@ public sealed unsafe class EncodeTests
         float[]? known = null;
         T expected = default!;
         foreach (var (isa, filter) in GemmTests.Isas()
-            .SelectMany(isa => new[] { (isa, FilterUse.Never), (isa, FilterUse.Always) })
-            .Where(kernel => kernel.Item2 == FilterUse.Never || EncodeFilter.IsSupported(kernel.isa)))
+            .SelectMany(isa => new[] { (isa, PrefilterPolicy.Never), (isa, PrefilterPolicy.Always) })
+            .Where(kernel => kernel.Item2 == PrefilterPolicy.Never || Int16Prefilter.IsSupported(kernel.isa)))
         {
             foreach (var threads in new[] { 1, 2, 5 })
             {

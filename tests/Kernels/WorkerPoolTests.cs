@@ -4,7 +4,7 @@ namespace MonoLoss.Tests.Kernels;
 
 public sealed unsafe class WorkerPoolTests
 {
-    private readonly struct Increment(int* counts) : IWork
+    private readonly struct Increment(int* counts) : IParallelWork
     {
         public void Run(int index) => Interlocked.Increment(ref counts[index]);
     }
@@ -32,7 +32,7 @@ public sealed unsafe class WorkerPoolTests
         }
     }
 
-    private readonly struct Failing : IWork
+    private readonly struct Failing : IParallelWork
     {
         public void Run(int index)
         {

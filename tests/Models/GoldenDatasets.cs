@@ -73,12 +73,12 @@ public abstract class GoldenDatasets(Device device)
         var golden = Golden.Open("monoscore");
         var (n, d, latents) = (golden.Integer("n"), golden.Integer("d"), golden.Integer("latents"));
         using var x = _device.Tensor(n, d).Set(golden.Floats("embeddings"));
-        using var z = _device.SparseRows().Set(golden.Floats("activations"), n, latents);
+        using var z = _device.CsrMatrix().Set(golden.Floats("activations"), n, latents);
         var norms = _device.Allocate<double>(0);
         using var sums = new MonoScoreSums(_device, latents, d);
         var scores = _device.Allocate<double>(latents);
         _device.RowNorms(x, norms);
-        _device.IndexColumns(z);
+        _device.BuildColumnIndex(z);
         _device.AccumulateMonoScore(z, x, norms, sums);
         _device.FinishMonoScore(sums, scores);
         AssertNear(golden.Floats("score_linear"), scores.ToArray(), 1e-6, "scores");

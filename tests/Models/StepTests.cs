@@ -60,14 +60,14 @@ public sealed class StepTests
         silent[3] = 11;
         silent[40] = 10;
         silent[90] = 12;
-        model.SilentBatches.CopyFrom(silent);
+        model.StepsSinceFired.CopyFrom(silent);
         var before = model.Parameters[0].Value.ToArray();
         var moments = model.Parameters[0].FirstMoment.ToArray();
         Assert.Equal(2, model.RestartDead(deadAfter: 10, pool, new Random(5)));
 
         var d = model.Config.Dimension;
         var after = model.Parameters[0].Value.ToArray();
-        Assert.Equal([.. silent.Select(count => count > 10 ? 0 : count)], model.SilentBatches.ToArray());
+        Assert.Equal([.. silent.Select(count => count > 10 ? 0 : count)], model.StepsSinceFired.ToArray());
         Assert.Equal(moments, model.Parameters[0].FirstMoment.ToArray());
         var sources = new List<int>();
         for (var m = 0; m < silent.Length; m++)
@@ -92,7 +92,7 @@ public sealed class StepTests
     {
         using var run = new SmallRun(Architecture.TopK, threads: 1);
         var model = (TopK)run.Model;
-        model.SilentBatches.CopyFrom(Enumerable.Repeat(100, model.Config.Latents).ToArray());
+        model.StepsSinceFired.CopyFrom(Enumerable.Repeat(100, model.Config.Latents).ToArray());
         Assert.Equal(model.Config.Latents, model.RestartDead(10, run.Batch().AsSpan(0, 2 * model.Config.Dimension), new Random(5)));
     }
 

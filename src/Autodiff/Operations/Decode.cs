@@ -11,7 +11,7 @@ public sealed partial class Tape
     public Variable Decode(SparseVariable latents, Variable weights, Variable? bias) =>
         Record(tape => new DecodeOperation(tape.Device)).Forward(latents, weights, bias);
 
-    /// <summary>With G = ∂loss/∂result: ∂z = G·Wᵀ at the places of z, ∂W = zᵀ·G, ∂bias = column sums of G.</summary>
+    /// <summary>With G = ∂loss/∂result: ∂z = G·Wᵀ at the nonzeros of z, ∂W = zᵀ·G, ∂bias = column sums of G.</summary>
     private sealed class DecodeOperation(Device device) : Operation
     {
         private readonly Variable _result = new(device.Tensor(0, 0));
@@ -45,8 +45,8 @@ public sealed partial class Tape
             }
 
             var latents = _latents.AccumulateGradient();
-            device.Sddmm(latents, _result.Gradient, _weights!.Value);
-            device.IndexColumns(latents);
+            device.SDDMM(latents, _result.Gradient, _weights!.Value);
+            device.BuildColumnIndex(latents);
             device.SpMMTransposed(latents, useGradient: false, _result.Gradient, _weights.AccumulateGradient());
         }
 

@@ -35,12 +35,12 @@ public sealed partial class Tape
         Record(tape => new EncodeOperation(tape.Device)).Forward(x, weights, bias, center, selection, subset, FuseLatents);
 
     /// <summary>
-    /// With δ = ∂loss/∂latents, s its column sums: ∂W = δᵀ·(x − center), ∂bias = s, ∂center = −s·W. Places that are off carry no
+    /// With δ = ∂loss/∂latents, s its column sums: ∂W = δᵀ·(x − center), ∂bias = s, ∂center = −s·W. Nonzeros that are off carry no
     /// gradient.
     /// </summary>
     private sealed class EncodeOperation(Device device) : Operation
     {
-        private readonly SparseVariable _latents = new(device.SparseRows());
+        private readonly SparseVariable _latents = new(device.CsrMatrix());
         private readonly Tensor _centered = device.Tensor(0, 0);
         private readonly Tensor _subsetWeights = device.Tensor(0, 0);
         private readonly Tensor _subsetBias = device.Tensor(0, 0);
@@ -69,7 +69,7 @@ public sealed partial class Tape
                 rows = _subsetWeights;
                 if (bias is not null)
                 {
-                    device.GatherColumns(bias.Value, subset, _subsetBias);
+                    device.GatherElements(bias.Value, subset, _subsetBias);
                     biasValue = _subsetBias;
                 }
             }
@@ -90,7 +90,7 @@ public sealed partial class Tape
 
             if (subset is not null)
             {
-                device.MapColumns(latents, subset, weights.Value.Rows);
+                device.RemapColumns(latents, subset, weights.Value.Rows);
             }
 
             return _latents;
@@ -105,7 +105,7 @@ public sealed partial class Tape
             }
 
             var latents = _latents.AccumulateGradient();
-            device.IndexColumns(latents);
+            device.BuildColumnIndex(latents);
             device.SpMMTransposed(latents, useGradient: true, _input!, _weights!.AccumulateGradient());
             if (_bias is null && _center is null)
             {
@@ -117,24 +117,24 @@ public sealed partial class Tape
             device.SumGradientColumns(latents, _columnSums);
             if (_bias is not null)
             {
-                device.Combine(1, _columnSums, 1, _bias.AccumulateGradient(), _bias.Gradient);
+                device.LinearCombination(1, _columnSums, 1, _bias.AccumulateGradient(), _bias.Gradient);
             }
 
             if (_center is not null)
             {
-                device.AddWeightedRows(-1, _columnSums, _weights.Value, _center.AccumulateGradient());
+                device.AddVectorMatrixProduct(-1, _columnSums, _weights.Value, _center.AccumulateGradient());
             }
         }
 
         private void VisitLatents()
         {
-            device.IndexColumns(_latents.Value);
+            device.BuildColumnIndex(_latents.Value);
             // The decoder's gradient is asked for first: with tied weights the encoder's is the same, and is then added to.
             var decode = _latents.DeferredDecode;
             var addToDecoder = false;
             var decoderGradient = decode?.Weights.OverwriteGradient(out addToDecoder);
             var encoderGradient = _weights!.OverwriteGradient(out var addToEncoder);
-            device.BackwardLatents(new LatentBackward
+            device.FusedLatentBackward(new FusedBackwardArgs
             {
                 Latents = _latents.Value,
                 AddToLatentGradient = _latents.HasGradient,

@@ -6,7 +6,7 @@ public sealed partial class Tape
 {
     /// <summary>
     /// z = pre where pre &gt; θ = exp(logThreshold), else 0, in place; and the mean number of z &gt; θ a row. Where pre is within
-    /// half a bandwidth of θ the straight-through gradient reaches θ, so those places must be there though they are off:
+    /// half a bandwidth of θ the straight-through gradient reaches θ, so those nonzeros must be there though they are off:
     /// encode with <see cref="Device.JumpReLUBounds"/>.
     /// </summary>
     /// <param name="pre">Encoded pre-activations ReLU(x·weightsᵀ + bias), B×M; becomes z.</param>
@@ -17,13 +17,13 @@ public sealed partial class Tape
     /// <param name="bandwidth">h.</param>
     /// <returns>L0.</returns>
     public Scalar JumpReLU(SparseVariable pre, Tensor x, Tensor weights, Tensor bias, Variable logThreshold, float bandwidth) =>
-        Record(tape => new JumpReLUOperation(tape.Device, tape.Numbers(2))).Forward(pre, x, weights, bias, logThreshold, bandwidth);
+        Record(tape => new JumpReLUOperation(tape.Device, tape.DeviceScalars(2))).Forward(pre, x, weights, bias, logThreshold, bandwidth);
 
     /// <summary>
     /// With rect(t) = 1 for −½ &lt; t &lt; ½: ∂pre = ∂z where pre &gt; θ, ∂logθ = Σ −(θ/h)·rect((pre − θ)/h)·∂z, and of
     /// L0 = Σ 1[z &gt; θ]: ∂logθ = Σ −(1/h)·rect((z − θ)/h).
     /// </summary>
-    private sealed class JumpReLUOperation(Device device, Numbers sums) : Operation
+    private sealed class JumpReLUOperation(Device device, DeviceScalars sums) : Operation
     {
         private readonly DeviceArray<float> _pre = device.Allocate<float>(0);
         private Scalar? _l0;
@@ -36,7 +36,7 @@ public sealed partial class Tape
         {
             (_latents, _logThreshold, _bandwidth) = (latents, logThreshold, bandwidth);
             device.JumpReLU(latents.Value, x, weights, bias, logThreshold.Value, bandwidth, _pre);
-            device.SumPositive(latents.Value, sums.ToWrite());
+            device.SumAndCountPositive(latents.Value, sums.ToWrite());
             return _l0 ??= new Scalar(() => sums.Read(0) / _latents!.Value.Rows);
         }
 
@@ -57,7 +57,7 @@ public sealed partial class Tape
             }
 
             var latents = _latents.AccumulateGradient();
-            device.IndexColumns(latents);
+            device.BuildColumnIndex(latents);
             device.JumpReLUGradient(
                 latents, _pre, _logThreshold!.Value, _bandwidth, l0Factor, _logThreshold.AccumulateGradient());
         }

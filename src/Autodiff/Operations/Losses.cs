@@ -8,36 +8,36 @@ public sealed partial class Tape
     /// <param name="r">B×D.</param>
     /// <param name="t">B×D.</param>
     public Scalar MeanSquaredError(Variable r, Variable t) =>
-        Record(tape => new SquaredErrorOperation(tape.Device, tape.Numbers(1))).Forward(r, t.Value, t, 1.0 / r.Value.Count, relative: false);
+        Record(tape => new SquaredErrorOperation(tape.Device, tape.DeviceScalars(1))).Forward(r, t.Value, t, 1.0 / r.Value.Count, relative: false);
 
     /// <summary>Mean over B·D of (r − t)², t a constant.</summary>
     /// <param name="r">B×D.</param>
     /// <param name="t">B×D.</param>
     public Scalar MeanSquaredError(Variable r, Tensor t) =>
-        Record(tape => new SquaredErrorOperation(tape.Device, tape.Numbers(1))).Forward(r, t, null, 1.0 / r.Value.Count, relative: false);
+        Record(tape => new SquaredErrorOperation(tape.Device, tape.DeviceScalars(1))).Forward(r, t, null, 1.0 / r.Value.Count, relative: false);
 
     /// <summary>NMSE: mean over rows of Σ_d (r − t)² / Σ_d t². A row with t = 0 counts 0.</summary>
     /// <param name="r">B×D.</param>
     /// <param name="t">B×D, a constant.</param>
     public Scalar NormalizedMeanSquaredError(Variable r, Tensor t) =>
-        Record(tape => new SquaredErrorOperation(tape.Device, tape.Numbers(1))).Forward(r, t, null, 1.0 / r.Value.Rows, relative: true);
+        Record(tape => new SquaredErrorOperation(tape.Device, tape.DeviceScalars(1))).Forward(r, t, null, 1.0 / r.Value.Rows, relative: true);
 
     /// <summary>Mean over rows of Σ|z|, for z ≥ 0.</summary>
     /// <param name="latents">z, B×M.</param>
-    public Scalar L1(SparseVariable latents) => Record(tape => new L1Operation(tape.Device, tape.Numbers(2))).Forward(latents);
+    public Scalar L1(SparseVariable latents) => Record(tape => new L1Operation(tape.Device, tape.DeviceScalars(2))).Forward(latents);
 
     /// <summary>Mean over rows of the number of positive latents: no gradient.</summary>
     /// <param name="latents">z, B×M.</param>
     public Scalar MeanActive(SparseVariable latents) =>
-        Record(tape => new MeanActiveOperation(tape.Device, tape.Numbers(2))).Forward(latents);
+        Record(tape => new MeanActiveOperation(tape.Device, tape.DeviceScalars(2))).Forward(latents);
 
     /// <summary>Σ of coefficient · term over the terms that are there.</summary>
-    /// <param name="terms">Numbers of this tape and what each counts.</param>
+    /// <param name="terms">DeviceScalars of this tape and what each counts.</param>
     public Scalar WeightedSum(params ReadOnlySpan<(Scalar? Term, double Coefficient)> terms) =>
         Record(_ => new WeightedSumOperation()).Forward(terms);
 
     /// <summary>∂r = 2w(r − t), ∂t = −∂r; w is a weight a row.</summary>
-    private sealed class SquaredErrorOperation(Device device, Numbers value) : Operation
+    private sealed class SquaredErrorOperation(Device device, DeviceScalars value) : Operation
     {
         private Scalar? _result;
         private Variable? _r;
@@ -80,7 +80,7 @@ public sealed partial class Tape
         }
     }
 
-    private sealed class L1Operation(Device device, Numbers sums) : Operation
+    private sealed class L1Operation(Device device, DeviceScalars sums) : Operation
     {
         private Scalar? _result;
         private SparseVariable? _latents;
@@ -88,7 +88,7 @@ public sealed partial class Tape
         public Scalar Forward(SparseVariable latents)
         {
             _latents = latents;
-            device.SumPositive(latents.Value, sums.ToWrite());
+            device.SumAndCountPositive(latents.Value, sums.ToWrite());
             return _result ??= new Scalar(() => sums.Read(1) / _latents!.Value.Rows);
         }
 
@@ -121,11 +121,11 @@ public sealed partial class Tape
     private sealed class MeanActiveOperation : Operation
     {
         private readonly Device _device;
-        private readonly Numbers _sums;
+        private readonly DeviceScalars _sums;
         private readonly Scalar _result;
         private int _rows;
 
-        public MeanActiveOperation(Device device, Numbers sums)
+        public MeanActiveOperation(Device device, DeviceScalars sums)
         {
             (_device, _sums) = (device, sums);
             _result = new Scalar(() => _sums.Read(0) / _rows);
@@ -134,7 +134,7 @@ public sealed partial class Tape
         public Scalar Forward(SparseVariable latents)
         {
             _rows = latents.Value.Rows;
-            _device.SumPositive(latents.Value, _sums.ToWrite());
+            _device.SumAndCountPositive(latents.Value, _sums.ToWrite());
             return _result;
         }
 

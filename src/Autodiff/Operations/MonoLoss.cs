@@ -14,7 +14,7 @@ public sealed partial class Tape
     /// <param name="latents">z ≥ 0, B×M.</param>
     /// <param name="x">B×D: what should be alike where a latent is active; gets no gradient.</param>
     public MonoLossResult MonoLoss(SparseVariable latents, Tensor x) =>
-        Record(tape => new MonoLossOperation(tape.Device, tape.Numbers(2))).Forward(latents, x);
+        Record(tape => new MonoLossOperation(tape.Device, tape.DeviceScalars(2))).Forward(latents, x);
 
     /// <summary>
     /// ∂z = −(1/#active)·∂score/∂z, which a visit to each latent forms together with its score. Going back, that is one of
@@ -25,7 +25,7 @@ public sealed partial class Tape
         private readonly Device _device;
         private readonly DeviceArray<double> _norms;
         private readonly DeviceArray<double> _directions;
-        private readonly Numbers _sumAndActive;
+        private readonly DeviceScalars _sumAndActive;
         private readonly DeviceArray<float> _scoreGradient;
         private readonly Tensor _scores;
         private readonly MonoLossResult _result;
@@ -33,7 +33,7 @@ public sealed partial class Tape
         private Tensor? _x;
         private bool _visited;
 
-        public MonoLossOperation(Device device, Numbers sumAndActive)
+        public MonoLossOperation(Device device, DeviceScalars sumAndActive)
         {
             (_device, _sumAndActive) = (device, sumAndActive);
             _norms = device.Allocate<double>(0);
@@ -58,11 +58,11 @@ public sealed partial class Tape
         {
             if (_latents!.Defers)
             {
-                _latents.DeferredMono = new MonoTerm
+                _latents.DeferredMono = new MonoLossInputs
                 {
                     X = _x,
                     Norms = _norms,
-                    Directions = _directions,
+                    UnitRowSum = _directions,
                     Factor = _result.Loss.Gradient,
                     Scores = _scores,
                     Result = _sumAndActive.ToWrite(),
@@ -96,7 +96,7 @@ public sealed partial class Tape
         {
             if (!_visited)
             {
-                _device.IndexColumns(_latents!.Value);
+                _device.BuildColumnIndex(_latents!.Value);
                 _device.MonoScores(_latents.Value, _x!, _norms, _directions, _scores, _scoreGradient, _sumAndActive.ToWrite());
                 _visited = true;
             }

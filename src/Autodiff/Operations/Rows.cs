@@ -35,7 +35,7 @@ public sealed partial class Tape
             if (_result.HasGradient)
             {
                 device.ScaleRows(_result.Gradient, _deviation!, null, _scaled);
-                device.Combine(1, _scaled, 1, _x!.AccumulateGradient(), _x.Gradient);
+                device.LinearCombination(1, _scaled, 1, _x!.AccumulateGradient(), _x.Gradient);
             }
         }
 
@@ -56,7 +56,7 @@ public sealed partial class Tape
         public Variable Forward(Tensor x, Variable y)
         {
             _y = y;
-            device.Combine(1, x, -1, y.Value, _result.Value);
+            device.LinearCombination(1, x, -1, y.Value, _result.Value);
             return _result;
         }
 
@@ -64,7 +64,7 @@ public sealed partial class Tape
         {
             if (_result.HasGradient)
             {
-                device.Combine(-1, _result.Gradient, 1, _y!.AccumulateGradient(), _y.Gradient);
+                device.LinearCombination(-1, _result.Gradient, 1, _y!.AccumulateGradient(), _y.Gradient);
             }
         }
 

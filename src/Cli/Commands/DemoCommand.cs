@@ -29,7 +29,7 @@ internal sealed class Demo : Command
     public int Seed { get; set; }
 
     [Option("device", Default = "auto", MetaValue = "NAME", HelpText =
-        DeviceChoice.Names + "; monoloss devices lists them")]
+        DeviceFactory.Names + "; monoloss devices lists them")]
     public string DeviceName { get; set; } = string.Empty;
 
     [Option("threads", Default = 0, MetaValue = "N", HelpText = "Threads; 0: one a core")]
@@ -46,7 +46,7 @@ internal sealed class Demo : Command
             throw new UsageException($"--mono-coef must be a positive number, not {MonoCoefficient}");
         }
 
-        using var device = DeviceChoice.Open(DeviceName, Threads);
+        using var device = DeviceFactory.Open(DeviceName, Threads);
         var (train, validation, test) = (InFolder("train.parquet"), InFolder("val.parquet"), InFolder("test.parquet"));
         Clear([train, validation, test]);
         WriteFeatures(train, validation, test);

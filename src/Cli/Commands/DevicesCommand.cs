@@ -12,7 +12,7 @@ internal sealed class Devices : Command
     public override int Run(Context context)
     {
         var table = new Table().AddColumns("device", "description", "memory", "missing");
-        foreach (var device in DeviceChoice.List())
+        foreach (var device in DeviceFactory.List())
         {
             table.AddRow(
                 Markup.Escape(device.Name),

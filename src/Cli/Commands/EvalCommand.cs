@@ -35,7 +35,7 @@ internal sealed class Eval : Command
 
     [Section("Machine")]
     [Option("device", Default = "auto", MetaValue = "NAME", HelpText =
-        DeviceChoice.Names + "; monoloss devices lists them")]
+        DeviceFactory.Names + "; monoloss devices lists them")]
     public string DeviceName { get; set; } = string.Empty;
 
     [Option("tf32", HelpText = "Round the factors of dense products to TF32: faster on NVIDIA GPUs (compute capability 8.0 on).")]
@@ -78,7 +78,7 @@ internal sealed class Eval : Command
                 + $"those of {folder.Config} {config.Dimension}");
         }
 
-        using var device = DeviceChoice.Open(DeviceName, Threads, Tf32);
+        using var device = DeviceFactory.Open(DeviceName, Threads, Tf32);
         using var model = SparseAutoencoder.Create(device, config);
         folder.ReadWeights(model);
         var batchSize = BatchSize ?? training?.BatchSize ?? new TrainingOptions { Train = [], Output = string.Empty }.BatchSize;

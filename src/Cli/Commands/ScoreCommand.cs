@@ -35,7 +35,7 @@ internal sealed class Score : Command
     public string Method { get; set; } = string.Empty;
 
     [Option("device", Default = "auto", MetaValue = "NAME", HelpText =
-        DeviceChoice.Names + "; monoloss devices lists them")]
+        DeviceFactory.Names + "; monoloss devices lists them")]
     public string DeviceName { get; set; } = string.Empty;
 
     [Option("tf32", HelpText = "Round the factors of dense products to TF32: faster on NVIDIA GPUs (compute capability 8.0 on).")]
@@ -100,13 +100,13 @@ internal sealed class Score : Command
 
     private double[] Linear(FeatureSet features, FeatureSet activations, CancellationToken stop)
     {
-        using var device = DeviceChoice.Open(DeviceName, Threads, Tf32);
+        using var device = DeviceFactory.Open(DeviceName, Threads, Tf32);
         var (d, m) = (features.Dimension, activations.Dimension);
         using var sums = new MonoScoreSums(device, m, d);
         using var x = device.Tensor(0, 0);
         using var norms = device.Allocate<double>(0);
         using var scores = device.Allocate<double>(m);
-        using var z = device.SparseRows();
+        using var z = device.CsrMatrix();
         using var featureReader = features.OpenReader();
         using var activationReader = activations.OpenReader();
         var chunk = (int)Math.Clamp(FloatsPerChunk / Math.Max(d, m), 1, features.Rows);
@@ -121,7 +121,7 @@ internal sealed class Score : Command
             x.Set(featureRows.AsSpan(0, rows * d));
             z.Set(activationRows.AsSpan(0, rows * m), rows, m);
             device.RowNorms(x, norms);
-            device.IndexColumns(z);
+            device.BuildColumnIndex(z);
             device.AccumulateMonoScore(z, x, norms, sums);
         }
 

@@ -109,7 +109,7 @@ internal sealed class Train : Command
 
     [Section("Machine")]
     [Option("device", Default = "auto", MetaValue = "NAME", HelpText =
-        DeviceChoice.Names + "; monoloss devices lists them")]
+        DeviceFactory.Names + "; monoloss devices lists them")]
     public string DeviceName { get; set; } = string.Empty;
 
     [Option("tf32", HelpText = "Round the factors of dense products to TF32: faster on NVIDIA GPUs (compute capability 8.0 on).")]
@@ -166,7 +166,7 @@ internal sealed class Train : Command
 
         // What is wrong with the options should not wait for the features to be read.
         Configure(dimension: 1).Validate();
-        using var device = DeviceChoice.Open(DeviceName, Threads, Tf32);
+        using var device = DeviceFactory.Open(DeviceName, Threads, Tf32);
         return TrainingSession.Run(context, device, options, Configure, Quiet, LogEvery);
     }
 

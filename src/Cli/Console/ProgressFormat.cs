@@ -31,10 +31,10 @@ internal static class TrainingText
     /// <summary>A model's name as --model takes it, with its variant.</summary>
     public static string Name(SaeConfig model) => model.Architecture.Name() + (model.Untied ? " (untied)" : string.Empty);
 
-    private static string Place(FeaturePlace features) => features switch
+    private static string Place(FeatureResidency features) => features switch
     {
-        FeaturePlace.Device => "on the device",
-        FeaturePlace.Memory => "in memory",
+        FeatureResidency.Device => "on the device",
+        FeatureResidency.Memory => "in memory",
         _ => "streamed",
     };
 

@@ -17,7 +17,7 @@ internal static class Report
     private const int Bins = 25;
 
     // A latent that fires once or twice has a score of its few rows, not of a concept.
-    private const long FewestActivations = 10;
+    private const long MinActivations = 10;
 
     private const string Style = """
         :root { color-scheme: light dark; --bg: #ffffff; --fg: #1d2433; --soft: #667085; --line: #e3e7ee; --card: #f6f8fb;
@@ -198,10 +198,10 @@ internal static class Report
 
         string Heading(Run run) => runs.Count > 1 ? $"<h3>{Encode(run.Name)}</h3>" : string.Empty;
         html.Append("<h2>Most monosemantic latents</h2>")
-            .Append($"<p class=\"soft\">Of those that fire on at least {FewestActivations} rows.</p><div class=\"grid2\">\n");
+            .Append($"<p class=\"soft\">Of those that fire on at least {MinActivations} rows.</p><div class=\"grid2\">\n");
         foreach (var run in runs)
         {
-            var top = run.Latents.Where(latent => latent.Count >= FewestActivations)
+            var top = run.Latents.Where(latent => latent.Count >= MinActivations)
                 .OrderByDescending(latent => latent.Score).ThenBy(latent => latent.Index).Take(TopLatents).ToList();
             var labels = top.Exists(latent => latent.Purity is not null);
             html.Append($"<div class=\"card\">{Heading(run)}<table><tr><th>latent</th>"

@@ -22,7 +22,7 @@ internal static class SvgChart
     private const int Ticks = 5;
 
     // More points than that do not show at this width, and make the file large.
-    private const int MostPoints = 400;
+    private const int MaxPoints = 400;
 
     /// <summary>Lines over a common x axis.</summary>
     /// <param name="series">The lines.</param>
@@ -134,9 +134,9 @@ internal static class SvgChart
         Height - Bottom - ((value - axis.Low) / (axis.High - axis.Low) * (Height - Top - Bottom));
 
     /// <summary>Means of neighbours.</summary>
-    private static IReadOnlyList<(double X, double Y)> Thin(IReadOnlyList<(double X, double Y)> points) => points.Count <= MostPoints
+    private static IReadOnlyList<(double X, double Y)> Thin(IReadOnlyList<(double X, double Y)> points) => points.Count <= MaxPoints
         ? points
-        : [.. points.Chunk((points.Count + MostPoints - 1) / MostPoints)
+        : [.. points.Chunk((points.Count + MaxPoints - 1) / MaxPoints)
             .Select(chunk => (chunk.Average(point => point.X), chunk.Average(point => point.Y)))];
 
     private static string N(double value) => value.ToString("0.##", CultureInfo.InvariantCulture);

@@ -7,7 +7,7 @@ public sealed unsafe partial class CpuDevice
 
     /// <inheritdoc/>
     public override void MonoScores(
-        SparseRows s,
+        CsrMatrix s,
         Tensor x,
         DeviceArray<double> norms,
         DeviceArray<double> directions,
@@ -18,14 +18,14 @@ public sealed unsafe partial class CpuDevice
         RequireColumnIndex(s);
         Require(s.Rows == x.Rows && norms.Length == x.Rows && directions.Length == x.Columns, "shapes do not fit");
         scores.Resize(1, s.Columns);
-        gradient.Resize(s.Count);
+        gradient.Resize(s.NonzeroCount);
         var pieces = Pieces(s.Columns, LatentsPerPiece);
         var partials = Partials(2L * pieces);
         _pool.Run(
             pieces,
             new MonoScoresWork(
                 new Latents(s, x, norms),
-                Visit(pieces, x.Columns, s.Count),
+                Visit(pieces, x.Columns, s.NonzeroCount),
                 Pointer(directions),
                 Pointer(scores),
                 Pointer(gradient),
@@ -42,32 +42,32 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <inheritdoc/>
-    public override int CountMonoActive(SparseRows s, DeviceArray<double> norms)
+    public override int CountMonoActive(CsrMatrix s, DeviceArray<double> norms)
     {
         RequireColumnIndex(s);
         var pieces = Pieces(s.Columns, LatentsPerPiece);
-        _pool.Run(pieces, new CountActiveWork(new Latents(s, null, norms), Visit(pieces, 0, s.Count), Partials(pieces)));
+        _pool.Run(pieces, new CountActiveWork(new Latents(s, null, norms), Visit(pieces, 0, s.NonzeroCount), Partials(pieces)));
         return (int)SumPartials(pieces);
     }
 
     /// <inheritdoc/>
-    public override void AddMonoGradient(SparseRows s, DeviceArray<float> scoreGradient, DeviceArray<double> result, double factor)
+    public override void AddMonoGradient(CsrMatrix s, DeviceArray<float> scoreGradient, DeviceArray<double> result, double factor)
     {
         var active = Pointer(result)[1];
         if (active > 0)
         {
             _pool.Run(
-                Pieces(s.Count, PlacesPerPiece),
-                new AddScaledWork(Pointer(scoreGradient), (float)(-factor / active), s.Count, Pointer(s.Gradient)));
+                Pieces(s.NonzeroCount, NonzerosPerPiece),
+                new AddScaledWork(Pointer(scoreGradient), (float)(-factor / active), s.NonzeroCount, Pointer(s.Gradient)));
         }
     }
 
     /// <inheritdoc/>
-    public override void AccumulateMonoScore(SparseRows s, Tensor x, DeviceArray<double> norms, MonoScoreSums sums)
+    public override void AccumulateMonoScore(CsrMatrix s, Tensor x, DeviceArray<double> norms, MonoScoreSums sums)
     {
         RequireColumnIndex(s);
         Require(s.Columns == sums.Latents && x.Columns == sums.Dimension && s.Rows == x.Rows, "shapes do not fit");
-        SumUnitRows(x, norms, sums.AllDirections);
+        SumUnitRows(x, norms, sums.UnitRowSum);
         _pool.Run(Pieces(s.Columns, LatentsPerPiece), new AccumulateWork(new Latents(s, x, norms), new Sums(sums)));
         sums.Rows += s.Rows;
     }
@@ -81,7 +81,7 @@ public sealed unsafe partial class CpuDevice
 
     /// <inheritdoc/>
     public override void AddDatasetMonoGradient(
-        SparseRows s, Tensor x, DeviceArray<double> norms, MonoScoreSums sums, DeviceArray<double> scores, double factor)
+        CsrMatrix s, Tensor x, DeviceArray<double> norms, MonoScoreSums sums, DeviceArray<double> scores, double factor)
     {
         RequireColumnIndex(s);
         Require(s.Columns == sums.Latents && x.Columns == sums.Dimension && s.Rows == x.Rows, "shapes do not fit");
@@ -93,17 +93,17 @@ public sealed unsafe partial class CpuDevice
                 new Sums(sums),
                 Pointer(scores),
                 factor,
-                Scratch(((long)pieces * x.Columns) + s.Count),
+                Scratch(((long)pieces * x.Columns) + s.NonzeroCount),
                 pieces,
                 Pointer(s.Gradient)));
     }
 
     /// <summary>A batch as seen latent by latent.</summary>
-    private readonly struct Latents(SparseRows s, Tensor? x, DeviceArray<double>? norms)
+    private readonly struct Latents(CsrMatrix s, Tensor? x, DeviceArray<double>? norms)
     {
         public readonly int* Offsets = Pointer(s.ColumnOffsets);
-        public readonly int* RowOf = Pointer(s.RowOf);
-        public readonly int* PlaceOf = Pointer(s.PlaceOf);
+        public readonly int* RowIndices = Pointer(s.RowIndices);
+        public readonly int* EntryOf = Pointer(s.EntryOf);
         public readonly float* Values = Pointer(s.Values);
         public readonly float* X = PointerOrNull(x);
         public readonly double* Norms = norms is null ? null : Pointer(norms);
@@ -112,19 +112,19 @@ public sealed unsafe partial class CpuDevice
         public readonly int Dimension = x?.Columns ?? 0;
 
         /// <summary>Copies a latent's values beside each other.</summary>
-        /// <returns>Its first place in the order by columns, and how many it has.</returns>
+        /// <returns>Its first entry in the order by columns, and how many it has.</returns>
         public (int First, int Count) Gather(int m, float* z)
         {
             var (first, last) = (Offsets[m], Offsets[m + 1]);
             for (var j = first; j < last; j++)
             {
-                z[j] = Values[PlaceOf[j]];
+                z[j] = Values[EntryOf[j]];
             }
 
             return (first, last - first);
         }
 
-        /// <summary>Of a latent's places those with rows from <paramref name="row"/> up to <paramref name="end"/>.</summary>
+        /// <summary>Of a latent's nonzeros those with rows from <paramref name="row"/> up to <paramref name="end"/>.</summary>
         public (int First, int Count) Within(int m, int row, int end)
         {
             var (first, last) = (LowerBound(Offsets[m], Offsets[m + 1], row), Offsets[m + 1]);
@@ -136,7 +136,7 @@ public sealed unsafe partial class CpuDevice
             while (first < last)
             {
                 var middle = (first + last) >>> 1;
-                (first, last) = RowOf[middle] < row ? (middle + 1, last) : (first, middle);
+                (first, last) = RowIndices[middle] < row ? (middle + 1, last) : (first, middle);
             }
 
             return first;
@@ -149,18 +149,18 @@ public sealed unsafe partial class CpuDevice
         public int Last(int piece) => Math.Min(Columns, (piece + 1) * LatentsPerPiece);
     }
 
-    /// <summary>Memory of a visit to every latent: D-vectors, and four numbers a place, column by column.</summary>
-    private readonly struct VisitScratch(float* memory, int vectors, int d, long places)
+    /// <summary>Memory of a visit to every latent: D-vectors, and four numbers an entry, column by column.</summary>
+    private readonly struct VisitScratch(float* memory, int vectors, int d, long nonzeros)
     {
         public readonly float* Z = memory + ((long)vectors * d);
-        public readonly float* Weights = memory + ((long)vectors * d) + places;
-        public readonly float* Dots = memory + ((long)vectors * d) + (2 * places);
-        public readonly float* Gradient = memory + ((long)vectors * d) + (3 * places);
+        public readonly float* Weights = memory + ((long)vectors * d) + nonzeros;
+        public readonly float* Dots = memory + ((long)vectors * d) + (2 * nonzeros);
+        public readonly float* Gradient = memory + ((long)vectors * d) + (3 * nonzeros);
 
         public float* Vector(int index) => memory + ((long)index * d);
     }
 
-    private VisitScratch Visit(int vectors, int d, long places) => new(Scratch(((long)vectors * d) + (4 * places)), vectors, d, places);
+    private VisitScratch Visit(int vectors, int d, long nonzeros) => new(Scratch(((long)vectors * d) + (4 * nonzeros)), vectors, d, nonzeros);
 
     private readonly struct Sums(MonoScoreSums sums)
     {
@@ -168,12 +168,12 @@ public sealed unsafe partial class CpuDevice
         public readonly double* SumSquares = Pointer(sums.SumSquares);
         public readonly float* Minimum = Pointer(sums.Minimum);
         public readonly float* Maximum = Pointer(sums.Maximum);
-        public readonly long* Places = Pointer(sums.Places);
+        public readonly long* Nonzeros = Pointer(sums.Nonzeros);
         public readonly long* Fired = Pointer(sums.Fired);
         public readonly long* MinimumTies = Pointer(sums.MinimumTies);
         public readonly long* MaximumTies = Pointer(sums.MaximumTies);
-        public readonly double* Directions = Pointer(sums.Directions);
-        public readonly double* AllDirections = Pointer(sums.AllDirections);
+        public readonly double* WeightedUnitRows = Pointer(sums.WeightedUnitRows);
+        public readonly double* UnitRowSum = Pointer(sums.UnitRowSum);
         public readonly long Rows = sums.Rows;
         public readonly int Latents = sums.Latents;
         public readonly int Dimension = sums.Dimension;
@@ -191,11 +191,11 @@ public sealed unsafe partial class CpuDevice
         public DatasetTerms(in Sums sums, int m)
         {
             double minimum = sums.Minimum[m], maximum = sums.Maximum[m];
-            if (sums.Places[m] < sums.Rows)
+            if (sums.Nonzeros[m] < sums.Rows)
             {
                 // Rows that store nothing have z = 0.
-                minimum = sums.Places[m] == 0 ? 0 : Math.Min(minimum, 0);
-                maximum = sums.Places[m] == 0 ? 0 : Math.Max(maximum, 0);
+                minimum = sums.Nonzeros[m] == 0 ? 0 : Math.Min(minimum, 0);
+                maximum = sums.Nonzeros[m] == 0 ? 0 : Math.Max(maximum, 0);
             }
 
             (Minimum, Maximum) = (minimum, maximum);
@@ -209,7 +209,7 @@ public sealed unsafe partial class CpuDevice
     }
 
     private readonly struct MonoScoresWork(
-        Latents latents, VisitScratch scratch, double* directions, float* scores, float* gradient, double* partials) : IWork
+        Latents latents, VisitScratch scratch, double* directions, float* scores, float* gradient, double* partials) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -220,7 +220,7 @@ public sealed unsafe partial class CpuDevice
             {
                 var (first, n) = latents.Gather(m, scratch.Z);
                 float* z = scratch.Z + first, weights = scratch.Weights + first, dots = scratch.Dots + first, g = scratch.Gradient + first;
-                var rowOf = latents.RowOf + first;
+                var rowOf = latents.RowIndices + first;
                 var visit = new MonoVisit(z, rowOf, n, latents.Rows, latents.Norms, weights);
                 new Span<float>(g, n).Clear();
                 scores[m] = 0;
@@ -236,7 +236,7 @@ public sealed unsafe partial class CpuDevice
 
                 for (var j = 0; j < n; j++)
                 {
-                    gradient[latents.PlaceOf[first + j]] = g[j];
+                    gradient[latents.EntryOf[first + j]] = g[j];
                 }
             }
 
@@ -245,7 +245,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct CountActiveWork(Latents latents, VisitScratch scratch, double* partials) : IWork
+    private readonly struct CountActiveWork(Latents latents, VisitScratch scratch, double* partials) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -253,7 +253,7 @@ public sealed unsafe partial class CpuDevice
             for (var m = latents.First(piece); m < latents.Last(piece); m++)
             {
                 var (first, n) = latents.Gather(m, scratch.Z);
-                var visit = new MonoVisit(scratch.Z + first, latents.RowOf + first, n, latents.Rows, latents.Norms, null);
+                var visit = new MonoVisit(scratch.Z + first, latents.RowIndices + first, n, latents.Rows, latents.Norms, null);
                 active += visit.IsActive ? 1 : 0;
             }
 
@@ -261,16 +261,16 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct AddScaledWork(float* source, float factor, int count, float* target) : IWork
+    private readonly struct AddScaledWork(float* source, float factor, int count, float* target) : IParallelWork
     {
         public void Run(int piece)
         {
-            var first = piece * PlacesPerPiece;
-            VectorMath.Axpy(factor, source + first, target + first, Math.Min(count - first, PlacesPerPiece));
+            var first = piece * NonzerosPerPiece;
+            VectorMath.Axpy(factor, source + first, target + first, Math.Min(count - first, NonzerosPerPiece));
         }
     }
 
-    private readonly struct AccumulateWork(Latents latents, Sums sums) : IWork
+    private readonly struct AccumulateWork(Latents latents, Sums sums) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -280,12 +280,12 @@ public sealed unsafe partial class CpuDevice
                 double sum = 0, squares = 0;
                 float minimum = sums.Minimum[m], maximum = sums.Maximum[m];
                 long minimumTies = sums.MinimumTies[m], maximumTies = sums.MaximumTies[m], fired = 0;
-                var directions = sums.Directions + ((long)m * d);
+                var directions = sums.WeightedUnitRows + ((long)m * d);
                 var end = latents.Offsets[m + 1];
                 for (var j = latents.Offsets[m]; j < end; j++)
                 {
-                    VectorMath.Prefetch(latents.X + ((long)latents.RowOf[Math.Min(j + 1, end - 1)] * d), d);
-                    var z = latents.Values[latents.PlaceOf[j]];
+                    VectorMath.Prefetch(latents.X + ((long)latents.RowIndices[Math.Min(j + 1, end - 1)] * d), d);
+                    var z = latents.Values[latents.EntryOf[j]];
                     sum += z;
                     squares += (double)z * z;
                     fired += z > 0 ? 1 : 0;
@@ -301,7 +301,7 @@ public sealed unsafe partial class CpuDevice
 
                     minimumTies += z == minimum ? 1 : 0;
                     maximumTies += z == maximum ? 1 : 0;
-                    var row = latents.RowOf[j];
+                    var row = latents.RowIndices[j];
                     if (z != 0)
                     {
                         VectorMath.AccumulateDouble(directions, z / latents.Norms[row], latents.X + ((long)row * d), d);
@@ -310,7 +310,7 @@ public sealed unsafe partial class CpuDevice
 
                 sums.Sum[m] += sum;
                 sums.SumSquares[m] += squares;
-                sums.Places[m] += latents.Offsets[m + 1] - latents.Offsets[m];
+                sums.Nonzeros[m] += latents.Offsets[m + 1] - latents.Offsets[m];
                 sums.Fired[m] += fired;
                 (sums.Minimum[m], sums.Maximum[m]) = (minimum, maximum);
                 (sums.MinimumTies[m], sums.MaximumTies[m]) = (minimumTies, maximumTies);
@@ -318,7 +318,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct FinishWork(Sums sums, double* scores) : IWork
+    private readonly struct FinishWork(Sums sums, double* scores) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -332,7 +332,7 @@ public sealed unsafe partial class CpuDevice
                     var squares = 0.0;
                     for (var j = 0; j < sums.Dimension; j++)
                     {
-                        var w = (sums.Directions[((long)m * sums.Dimension) + j] - (terms.Minimum * sums.AllDirections[j])) / terms.Range;
+                        var w = (sums.WeightedUnitRows[((long)m * sums.Dimension) + j] - (terms.Minimum * sums.UnitRowSum[j])) / terms.Range;
                         squares += w * w;
                     }
 
@@ -343,7 +343,7 @@ public sealed unsafe partial class CpuDevice
     }
 
     private readonly struct DatasetGradientWork(
-        Latents latents, Sums sums, double* scores, double factor, float* scratch, int pieces, float* gradient) : IWork
+        Latents latents, Sums sums, double* scores, double factor, float* scratch, int pieces, float* gradient) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -362,15 +362,15 @@ public sealed unsafe partial class CpuDevice
                 var along = 0.0;
                 for (var j = 0; j < d; j++)
                 {
-                    var wj = (sums.Directions[((long)m * d) + j] - (terms.Minimum * sums.AllDirections[j])) / terms.Range;
-                    along += wj * sums.AllDirections[j];
+                    var wj = (sums.WeightedUnitRows[((long)m * d) + j] - (terms.Minimum * sums.UnitRowSum[j])) / terms.Range;
+                    along += wj * sums.UnitRowSum[j];
                     w[j] = (float)wj;
                 }
 
-                VectorMath.DotRows(w, latents.RowOf + first, last - first, latents.X, dots + first, d);
+                VectorMath.DotRows(w, latents.RowIndices + first, last - first, latents.X, dots + first, d);
                 var scale = factor / (terms.Range * (terms.PairWeight + DatasetAddend));
                 var score = scores[m];
-                var implicitZeros = sums.Rows - sums.Places[m];
+                var implicitZeros = sums.Rows - sums.Nonzeros[m];
                 var minimumRows = (terms.Minimum == sums.Minimum[m] ? sums.MinimumTies[m] : 0) + (terms.Minimum == 0 ? implicitZeros : 0);
                 var maximumRows = (terms.Maximum == sums.Maximum[m] ? sums.MaximumTies[m] : 0) + (terms.Maximum == 0 ? implicitZeros : 0);
                 var maximumGradient = -2 * score * DatasetAddend * scale / maximumRows;
@@ -378,12 +378,12 @@ public sealed unsafe partial class CpuDevice
                     + (2 * score * DatasetAddend * scale)) / minimumRows;
                 for (var j = first; j < last; j++)
                 {
-                    var z = latents.Values[latents.PlaceOf[j]];
+                    var z = latents.Values[latents.EntryOf[j]];
                     var a = (z - terms.Minimum) / terms.Range;
-                    var g = ((dots[j] / latents.Norms[latents.RowOf[j]]) - a - (score * (terms.U - a))) * scale;
+                    var g = ((dots[j] / latents.Norms[latents.RowIndices[j]]) - a - (score * (terms.U - a))) * scale;
                     g += z == terms.Maximum ? maximumGradient : 0;
                     g += z == terms.Minimum ? minimumGradient : 0;
-                    gradient[latents.PlaceOf[j]] += (float)g;
+                    gradient[latents.EntryOf[j]] += (float)g;
                 }
             }
         }

@@ -63,21 +63,12 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <inheritdoc/>
-    public override void AddWeightedRows(float alpha, Tensor weights, Tensor matrix, Tensor y)
-    {
-        Require(weights.Count == matrix.Rows && y.Count == matrix.Columns, "shapes do not fit");
-        _pool.Run(
-            Pieces(matrix.Columns, ColumnsPerPiece),
-            new AddWeightedRowsWork(alpha, Pointer(weights), Pointer(matrix), matrix.Rows, matrix.Columns, Pointer(y)));
-    }
-
-    /// <inheritdoc/>
-    public override void Combine(float alpha, Tensor x, float beta, Tensor y, Tensor result)
+    public override void LinearCombination(float alpha, Tensor x, float beta, Tensor y, Tensor result)
     {
         RequireSameShape(x, y);
         result.Resize(x.Rows, x.Columns);
         _pool.Run(
-            Pieces(x.Count, ElementsPerPiece), new CombineWork(alpha, Pointer(x), beta, Pointer(y), x.Count, Pointer(result)));
+            Pieces(x.Count, ElementsPerPiece), new LinearCombinationWork(alpha, Pointer(x), beta, Pointer(y), x.Count, Pointer(result)));
     }
 
     /// <inheritdoc/>
@@ -91,7 +82,7 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <inheritdoc/>
-    public override void GatherColumns(Tensor vector, DeviceArray<int> list, Tensor result)
+    public override void GatherElements(Tensor vector, DeviceArray<int> list, Tensor result)
     {
         result.Resize(1, (int)list.Length);
         var source = Pointer(vector);
@@ -103,39 +94,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    /// <inheritdoc/>
-    public override void SquaredError(Tensor r, Tensor t, double weight, bool relative, DeviceArray<double> result)
-    {
-        RequireSameShape(r, t);
-        var rows = RowsPerPiece(r.Columns);
-        var pieces = Pieces(r.Rows, rows);
-        _pool.Run(
-            pieces, new SquaredErrorWork(Pointer(r), Pointer(t), r.Rows, r.Columns, rows, weight, relative, Partials(pieces)));
-        Pointer(result)[0] = SumPartials(pieces);
-    }
-
-    /// <inheritdoc/>
-    public override void SquaredErrorGradient(Tensor r, Tensor t, double weight, bool relative, double factor, Tensor gradient)
-    {
-        RequireSameShape(r, t);
-        RequireSameShape(r, gradient);
-        var rows = RowsPerPiece(r.Columns);
-        _pool.Run(
-            Pieces(r.Rows, rows),
-            new SquaredErrorGradientWork(
-                Pointer(r), Pointer(t), r.Rows, r.Columns, rows, weight * factor, relative, Pointer(gradient)));
-    }
-
-    /// <inheritdoc/>
-    public override void AccumulateColumnErrors(Tensor x, Tensor r, DeviceArray<double> sums)
-    {
-        RequireSameShape(x, r);
-        Require(sums.Length == 3L * x.Columns, "three sums a column");
-        _pool.Run(
-            Pieces(x.Columns, ColumnsPerPiece), new ColumnErrorsWork(Pointer(x), Pointer(r), x.Rows, x.Columns, Pointer(sums)));
-    }
-
-    private readonly struct RowNormsWork(float* x, int rows, int d, int rowsPerPiece, double* norms) : IWork
+    private readonly struct RowNormsWork(float* x, int rows, int d, int rowsPerPiece, double* norms) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -147,7 +106,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct SumUnitRowsWork(float* x, int rows, int d, double* norms, double* sum) : IWork
+    private readonly struct SumUnitRowsWork(float* x, int rows, int d, double* norms, double* sum) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -160,7 +119,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct LayerNormWork(float* x, int rows, int d, int rowsPerPiece, float* normalized, float* mean, float* deviation) : IWork
+    private readonly struct LayerNormWork(float* x, int rows, int d, int rowsPerPiece, float* normalized, float* mean, float* deviation) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -179,7 +138,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct ScaleRowsWork(float* x, int rows, int d, int rowsPerPiece, float* scale, float* shift, float* result) : IWork
+    private readonly struct ScaleRowsWork(float* x, int rows, int d, int rowsPerPiece, float* scale, float* shift, float* result) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -196,7 +155,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct AddRowWork(float* x, int rows, int d, int rowsPerPiece, float alpha, float* row, float* result) : IWork
+    private readonly struct AddRowWork(float* x, int rows, int d, int rowsPerPiece, float alpha, float* row, float* result) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -212,7 +171,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct SumColumnsWork(float alpha, float* x, int rows, int d, float* sums) : IWork
+    private readonly struct SumColumnsWork(float alpha, float* x, int rows, int d, float* sums) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -232,30 +191,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct AddWeightedRowsWork(float alpha, float* weights, float* matrix, int rows, int d, float* y) : IWork
-    {
-        public void Run(int piece)
-        {
-            var first = piece * ColumnsPerPiece;
-            var count = Math.Min(d - first, ColumnsPerPiece);
-            var totals = stackalloc double[ColumnsPerPiece];
-            new Span<double>(totals, ColumnsPerPiece).Clear();
-            for (var m = 0; m < rows; m++)
-            {
-                if (weights[m] != 0)
-                {
-                    VectorMath.AccumulateDouble(totals, weights[m], matrix + ((long)m * d) + first, count);
-                }
-            }
-
-            for (var j = 0; j < count; j++)
-            {
-                y[first + j] += (float)(alpha * totals[j]);
-            }
-        }
-    }
-
-    private readonly struct CombineWork(float alpha, float* x, float beta, float* y, long n, float* result) : IWork
+    private readonly struct LinearCombinationWork(float alpha, float* x, float beta, float* y, long n, float* result) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -267,7 +203,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct GatherRowsWork(float* matrix, int* list, int count, int d, int rowsPerPiece, float* result) : IWork
+    private readonly struct GatherRowsWork(float* matrix, int* list, int count, int d, int rowsPerPiece, float* result) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -275,66 +211,6 @@ public sealed unsafe partial class CpuDevice
             for (var i = piece * rowsPerPiece; i < last; i++)
             {
                 new Span<float>(matrix + ((long)list[i] * d), d).CopyTo(new Span<float>(result + ((long)i * d), d));
-            }
-        }
-    }
-
-    private readonly struct SquaredErrorWork(
-        float* r, float* t, int rows, int d, int rowsPerPiece, double weight, bool relative, double* partials) : IWork
-    {
-        public void Run(int piece)
-        {
-            var last = Math.Min(rows, (piece + 1) * rowsPerPiece);
-            var total = 0.0;
-            for (var i = piece * rowsPerPiece; i < last; i++)
-            {
-                float* ri = r + ((long)i * d), ti = t + ((long)i * d);
-                total += VectorMath.SumSquaredDifferences(ri, ti, d) * RowWeight(ti, d, weight, relative);
-            }
-
-            partials[piece] = total;
-        }
-
-        public static double RowWeight(float* target, int d, double weight, bool relative)
-        {
-            if (!relative)
-            {
-                return weight;
-            }
-
-            var squares = VectorMath.SumSquares(target, d);
-            return squares > 0 ? weight / squares : 0;
-        }
-    }
-
-    private readonly struct SquaredErrorGradientWork(
-        float* r, float* t, int rows, int d, int rowsPerPiece, double weight, bool relative, float* gradient) : IWork
-    {
-        public void Run(int piece)
-        {
-            var last = Math.Min(rows, (piece + 1) * rowsPerPiece);
-            for (var i = piece * rowsPerPiece; i < last; i++)
-            {
-                float* ri = r + ((long)i * d), ti = t + ((long)i * d), gi = gradient + ((long)i * d);
-                var factor = (float)(2 * SquaredErrorWork.RowWeight(ti, d, weight, relative));
-                for (var j = 0; j < d; j++)
-                {
-                    gi[j] += factor * (ri[j] - ti[j]);
-                }
-            }
-        }
-    }
-
-    private readonly struct ColumnErrorsWork(float* x, float* r, int rows, int d, double* sums) : IWork
-    {
-        public void Run(int piece)
-        {
-            var first = piece * ColumnsPerPiece;
-            var count = Math.Min(d - first, ColumnsPerPiece);
-            for (var i = 0; i < rows; i++)
-            {
-                var at = ((long)i * d) + first;
-                VectorMath.AccumulateErrors(x + at, r + at, sums + first, sums + d + first, sums + (2 * d) + first, count);
             }
         }
     }

@@ -2,31 +2,31 @@ namespace MonoLoss.Kernels.Cpu;
 
 public sealed unsafe partial class CpuDevice
 {
-    private const int PlacesPerPiece = 1 << 16;
+    private const int NonzerosPerPiece = 1 << 16;
 
     // Above so many places a row (or a latent), what they point to no longer stays in the level-2 cache from one to the next.
-    private const int DensePlaces = 96;
+    private const int DenseNonzeros = 96;
     private const int RowsTogether = 32;
     private const int BlockBytes = 384 << 10;
 
     private readonly CpuArray<int> _histograms = new(0);
 
     /// <inheritdoc/>
-    public override void IndexColumns(SparseRows s)
+    public override void BuildColumnIndex(CsrMatrix s)
     {
-        if (s.ColumnsIndexed)
+        if (s.HasColumnIndex)
         {
             return;
         }
 
         s.ColumnOffsets.Resize(s.Columns + 1);
-        s.RowOf.Resize(s.Count);
-        s.PlaceOf.Resize(s.Count);
-        // A counting sort: pieces of rows count their latents, a prefix sum over (latent, piece) gives each its places.
-        var pieces = Math.Clamp(s.Count / PlacesPerPiece, 1, 64);
+        s.RowIndices.Resize(s.NonzeroCount);
+        s.EntryOf.Resize(s.NonzeroCount);
+        // A counting sort: pieces of rows count their latents, a prefix sum over (latent, piece) gives each its nonzeros.
+        var pieces = Math.Clamp(s.NonzeroCount / NonzerosPerPiece, 1, 64);
         _histograms.Resize((long)pieces * s.Columns);
         _histograms.Clear();
-        IndexColumns(s, pieces, scatter: false);
+        BuildColumnIndex(s, pieces, scatter: false);
         var offsets = Pointer(s.ColumnOffsets);
         var next = 0;
         for (var m = 0; m < s.Columns; m++)
@@ -42,12 +42,12 @@ public sealed unsafe partial class CpuDevice
         }
 
         offsets[s.Columns] = next;
-        IndexColumns(s, pieces, scatter: true);
-        s.ColumnsIndexed = true;
+        BuildColumnIndex(s, pieces, scatter: true);
+        s.HasColumnIndex = true;
     }
 
     /// <inheritdoc/>
-    public override void SpMM(SparseRows s, Tensor matrix, Tensor? bias, Tensor result)
+    public override void SpMM(CsrMatrix s, Tensor matrix, Tensor? bias, Tensor result)
     {
         Require(s.Columns == matrix.Rows, $"{s.Columns} columns times {matrix.Rows} rows");
         result.Resize(s.Rows, matrix.Columns);
@@ -58,7 +58,7 @@ public sealed unsafe partial class CpuDevice
         }
 
         // Many places a row: rows go together through the matrix block by block, so that a block is read from cache and not once a place.
-        var isDense = s.Count > (long)s.Rows * DensePlaces;
+        var isDense = s.NonzeroCount > (long)s.Rows * DenseNonzeros;
         var rows = isDense ? RowsTogether : RowsPerPiece(matrix.Columns);
         _pool.Run(
             Pieces(s.Rows, rows),
@@ -76,17 +76,17 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <inheritdoc/>
-    public override void SpMMTransposed(SparseRows s, bool useGradient, Tensor x, Tensor result)
+    public override void SpMMTransposed(CsrMatrix s, bool useGradient, Tensor x, Tensor result)
     {
         RequireColumnIndex(s);
         Require(s.Rows == x.Rows && s.Columns == result.Rows && x.Columns == result.Columns, "shapes do not fit");
-        var weights = Scratch(s.Count);
+        var weights = Scratch(s.NonzeroCount);
         _pool.Run(
             Pieces(s.Columns, LatentsPerPiece),
             new SpMMTransposedWork(
                 Pointer(s.ColumnOffsets),
-                Pointer(s.RowOf),
-                Pointer(s.PlaceOf),
+                Pointer(s.RowIndices),
+                Pointer(s.EntryOf),
                 Pointer(useGradient ? s.Gradient : s.Values),
                 s.Columns,
                 weights,
@@ -96,33 +96,33 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <inheritdoc/>
-    public override void Sddmm(SparseRows s, Tensor g, Tensor matrix)
+    public override void SDDMM(CsrMatrix s, Tensor g, Tensor matrix)
     {
         Require(s.Rows == g.Rows && s.Columns == matrix.Rows && g.Columns == matrix.Columns, "shapes do not fit");
         var rows = RowsPerPiece(g.Columns);
         _pool.Run(
             Pieces(s.Rows, rows),
-            new SddmmWork(
-                Pointer(s.RowOffsets), Pointer(s.Indices), Pointer(s.Gradient), s.Rows, rows, Scratch(s.Count), Pointer(g), Pointer(matrix), g.Columns));
+            new SDDMMWork(
+                Pointer(s.RowOffsets), Pointer(s.Indices), Pointer(s.Gradient), s.Rows, rows, Scratch(s.NonzeroCount), Pointer(g), Pointer(matrix), g.Columns));
     }
 
     /// <inheritdoc/>
-    public override void SumGradientColumns(SparseRows s, Tensor sums)
+    public override void SumGradientColumns(CsrMatrix s, Tensor sums)
     {
         RequireColumnIndex(s);
         Require(sums.Count == s.Columns, $"{sums.Count} sums for {s.Columns} latents");
         _pool.Run(
             Pieces(s.Columns, LatentsPerPiece),
-            new SumColumnPlacesWork(Pointer(s.ColumnOffsets), Pointer(s.PlaceOf), Pointer(s.Gradient), s.Columns, Pointer(sums)));
+            new SumColumnEntriesWork(Pointer(s.ColumnOffsets), Pointer(s.EntryOf), Pointer(s.Gradient), s.Columns, Pointer(sums)));
     }
 
     /// <inheritdoc/>
-    public override void SumPositive(SparseRows s, DeviceArray<double> result)
+    public override void SumAndCountPositive(CsrMatrix s, DeviceArray<double> result)
     {
         var values = s.Dense?.Data ?? s.Values;
-        var pieces = Pieces(values.Length, PlacesPerPiece);
+        var pieces = Pieces(values.Length, NonzerosPerPiece);
         var partials = Partials(2L * pieces);
-        _pool.Run(pieces, new SumPositiveWork(Pointer(values), values.Length, partials));
+        _pool.Run(pieces, new SumAndCountPositiveWork(Pointer(values), values.Length, partials));
         double count = 0, sum = 0;
         for (var piece = 0; piece < pieces; piece++)
         {
@@ -135,50 +135,50 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <inheritdoc/>
-    public override void AddToGradientWherePositive(SparseRows s, float amount) =>
-        _pool.Run(Pieces(s.Count, PlacesPerPiece), new AddWherePositiveWork(Pointer(s.Values), Pointer(s.Gradient), s.Count, amount));
+    public override void AddToGradientWherePositive(CsrMatrix s, float amount) =>
+        _pool.Run(Pieces(s.NonzeroCount, NonzerosPerPiece), new AddWherePositiveWork(Pointer(s.Values), Pointer(s.Gradient), s.NonzeroCount, amount));
 
     /// <inheritdoc/>
-    public override void MapColumns(SparseRows s, DeviceArray<int> list, int columns)
+    public override void RemapColumns(CsrMatrix s, DeviceArray<int> list, int columns)
     {
         var indices = Pointer(s.Indices);
         var map = Pointer(list);
-        for (var place = 0; place < s.Count; place++)
+        for (var entry = 0; entry < s.NonzeroCount; entry++)
         {
-            indices[place] = map[indices[place]];
+            indices[entry] = map[indices[entry]];
         }
 
         s.SetColumns(columns);
     }
 
-    private void IndexColumns(SparseRows s, int pieces, bool scatter) =>
+    private void BuildColumnIndex(CsrMatrix s, int pieces, bool scatter) =>
         _pool.Run(
             pieces,
-            new IndexColumnsWork(
+            new BuildColumnIndexWork(
                 Pointer(s.RowOffsets),
                 Pointer(s.Indices),
                 s.Rows,
                 s.Columns,
                 pieces,
                 _histograms.Pointer,
-                Pointer(s.RowOf),
-                Pointer(s.PlaceOf),
+                Pointer(s.RowIndices),
+                Pointer(s.EntryOf),
                 scatter));
 
-    private readonly struct IndexColumnsWork(
-        int* offsets, int* indices, int rows, int columns, int pieces, int* histograms, int* rowOf, int* placeOf, bool scatter) : IWork
+    private readonly struct BuildColumnIndexWork(
+        int* offsets, int* indices, int rows, int columns, int pieces, int* histograms, int* rowOf, int* entryOf, bool scatter) : IParallelWork
     {
         public void Run(int piece)
         {
-            // Pieces hold equal shares of the rows; rows have similar numbers of places.
+            // Pieces hold equal shares of the rows; rows have similar numbers of nonzeros.
             var first = (int)((long)rows * piece / pieces);
             var last = (int)((long)rows * (piece + 1) / pieces);
             var histogram = histograms + ((long)piece * columns);
             if (!scatter)
             {
-                for (var place = offsets[first]; place < offsets[last]; place++)
+                for (var entry = offsets[first]; entry < offsets[last]; entry++)
                 {
-                    histogram[indices[place]]++;
+                    histogram[indices[entry]]++;
                 }
 
                 return;
@@ -186,11 +186,11 @@ public sealed unsafe partial class CpuDevice
 
             for (var i = first; i < last; i++)
             {
-                for (var place = offsets[i]; place < offsets[i + 1]; place++)
+                for (var entry = offsets[i]; entry < offsets[i + 1]; entry++)
                 {
-                    var target = histogram[indices[place]]++;
+                    var target = histogram[indices[entry]]++;
                     rowOf[target] = i;
-                    placeOf[target] = place;
+                    entryOf[target] = entry;
                 }
             }
         }
@@ -206,7 +206,7 @@ public sealed unsafe partial class CpuDevice
         int d,
         float* bias,
         float* result,
-        int blockRows) : IWork
+        int blockRows) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -247,7 +247,7 @@ public sealed unsafe partial class CpuDevice
     }
 
     private readonly struct SpMMTransposedWork(
-        int* offsets, int* rowOf, int* placeOf, float* values, int latents, float* weights, float* x, int d, float* result) : IWork
+        int* offsets, int* rowOf, int* entryOf, float* values, int latents, float* weights, float* x, int d, float* result) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -256,7 +256,7 @@ public sealed unsafe partial class CpuDevice
             {
                 for (var j = offsets[m]; j < offsets[m + 1]; j++)
                 {
-                    weights[j] = values[placeOf[j]];
+                    weights[j] = values[entryOf[j]];
                 }
 
                 LatentMath.WeightedSum(
@@ -267,7 +267,7 @@ public sealed unsafe partial class CpuDevice
 
     private static int RowsPerBlock(int columns) => Math.Max(16, BlockBytes / (sizeof(float) * Math.Max(1, columns)));
 
-    /// <summary>The end of the places whose index, ascending, is below a bound.</summary>
+    /// <summary>The end of the nonzeros whose index, ascending, is below a bound.</summary>
     private static int EndOfBlock(int* indices, int start, int last, long bound)
     {
         while (start < last && indices[start] < bound)
@@ -278,8 +278,8 @@ public sealed unsafe partial class CpuDevice
         return start;
     }
 
-    private readonly struct SddmmWork(
-        int* offsets, int* indices, float* gradient, int rows, int rowsPerPiece, float* dots, float* g, float* matrix, int d) : IWork
+    private readonly struct SDDMMWork(
+        int* offsets, int* indices, float* gradient, int rows, int rowsPerPiece, float* dots, float* g, float* matrix, int d) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -287,15 +287,15 @@ public sealed unsafe partial class CpuDevice
             for (var i = piece * rowsPerPiece; i < last; i++)
             {
                 VectorMath.DotRows(g + ((long)i * d), indices + offsets[i], offsets[i + 1] - offsets[i], matrix, dots + offsets[i], d);
-                for (var place = offsets[i]; place < offsets[i + 1]; place++)
+                for (var entry = offsets[i]; entry < offsets[i + 1]; entry++)
                 {
-                    gradient[place] += dots[place];
+                    gradient[entry] += dots[entry];
                 }
             }
         }
     }
 
-    private readonly struct SumColumnPlacesWork(int* offsets, int* placeOf, float* values, int latents, float* sums) : IWork
+    private readonly struct SumColumnEntriesWork(int* offsets, int* entryOf, float* values, int latents, float* sums) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -305,7 +305,7 @@ public sealed unsafe partial class CpuDevice
                 var sum = 0.0;
                 for (var j = offsets[m]; j < offsets[m + 1]; j++)
                 {
-                    sum += values[placeOf[j]];
+                    sum += values[entryOf[j]];
                 }
 
                 sums[m] += (float)sum;
@@ -313,25 +313,25 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct SumPositiveWork(float* values, long count, double* partials) : IWork
+    private readonly struct SumAndCountPositiveWork(float* values, long count, double* partials) : IParallelWork
     {
         public void Run(int piece)
         {
-            var first = (long)piece * PlacesPerPiece;
-            var (positive, sum) = VectorMath.SumPositive(values + first, Math.Min(count - first, PlacesPerPiece));
+            var first = (long)piece * NonzerosPerPiece;
+            var (positive, sum) = VectorMath.SumAndCountPositive(values + first, Math.Min(count - first, NonzerosPerPiece));
             partials[2 * piece] = positive;
             partials[(2 * piece) + 1] = sum;
         }
     }
 
-    private readonly struct AddWherePositiveWork(float* values, float* gradient, int count, float amount) : IWork
+    private readonly struct AddWherePositiveWork(float* values, float* gradient, int count, float amount) : IParallelWork
     {
         public void Run(int piece)
         {
-            var last = Math.Min(count, (piece + 1L) * PlacesPerPiece);
-            for (long place = (long)piece * PlacesPerPiece; place < last; place++)
+            var last = Math.Min(count, (piece + 1L) * NonzerosPerPiece);
+            for (long entry = (long)piece * NonzerosPerPiece; entry < last; entry++)
             {
-                gradient[place] += values[place] > 0 ? amount : 0;
+                gradient[entry] += values[entry] > 0 ? amount : 0;
             }
         }
     }

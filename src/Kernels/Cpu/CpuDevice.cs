@@ -23,11 +23,11 @@ public sealed unsafe partial class CpuDevice : Device
     /// <summary>Starts the device's threads.</summary>
     /// <param name="threads">How many; 0 for one a processor.</param>
     public CpuDevice(int threads = 0)
-        : this(threads, FilterUse.Auto)
+        : this(threads, PrefilterPolicy.Auto)
     {
     }
 
-    internal CpuDevice(int threads, FilterUse filter)
+    internal CpuDevice(int threads, PrefilterPolicy filter)
     {
         _pool = new WorkerPool(threads);
         _gemm = new CpuGemm(_pool);
@@ -101,7 +101,7 @@ public sealed unsafe partial class CpuDevice : Device
     private static void RequireSameShape(Tensor a, Tensor b) =>
         Require(a.Rows == b.Rows && a.Columns == b.Columns, $"shapes differ: {a.Rows}×{a.Columns} and {b.Rows}×{b.Columns}");
 
-    private static void RequireColumnIndex(SparseRows s) => Require(s.ColumnsIndexed, "the columns of the sparse matrix are not indexed");
+    private static void RequireColumnIndex(CsrMatrix s) => Require(s.HasColumnIndex, "the columns of the sparse matrix are not indexed");
 
     /// <summary>Memory for one float64 a piece, for sums whose order must not depend on who finished first.</summary>
     private double* Partials(long count)

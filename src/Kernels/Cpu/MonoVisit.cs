@@ -22,12 +22,12 @@ internal readonly unsafe struct MonoVisit
     private readonly double _pairWeight;
 
     /// <summary>Forms what needs only z.</summary>
-    /// <param name="z">The latent's places, rows ascending; not negative.</param>
+    /// <param name="z">The latent's nonzeros, rows ascending; not negative.</param>
     /// <param name="rowOf">Their rows.</param>
     /// <param name="n">How many.</param>
     /// <param name="rows">B.</param>
     /// <param name="norms">The rows' lengths.</param>
-    /// <param name="weights">Becomes a/‖x‖ for every place; null if only <see cref="IsActive"/> is wanted.</param>
+    /// <param name="weights">Becomes a/‖x‖ for every entry; null if only <see cref="IsActive"/> is wanted.</param>
     public MonoVisit(float* z, int* rowOf, int n, int rows, double* norms, float* weights)
     {
         _minimum = n < rows ? 0 : float.MaxValue;
@@ -98,7 +98,7 @@ internal readonly unsafe struct MonoVisit
     public double Score(float* w, int d, double selfTerms) =>
         (VectorMath.SumSquares(w, d) - selfTerms) / 2 / (_pairWeight + BatchAddend);
 
-    /// <summary>Adds factor·∂score/∂z to the gradient of every place.</summary>
+    /// <summary>Adds factor·∂score/∂z to the gradient of every entry.</summary>
     /// <param name="score">The score.</param>
     /// <param name="factor">A factor.</param>
     /// <param name="z">As before.</param>
@@ -108,7 +108,7 @@ internal readonly unsafe struct MonoVisit
     /// <param name="norms">As before.</param>
     /// <param name="weights">As before.</param>
     /// <param name="w">Σ weight·x.</param>
-    /// <param name="dots">w·x of every place.</param>
+    /// <param name="dots">w·x of every entry.</param>
     /// <param name="directions">Σ of all rows' directions.</param>
     /// <param name="d">D.</param>
     /// <param name="gradient">Is added to.</param>
@@ -246,7 +246,7 @@ internal readonly unsafe struct MonoVisit
     /// </summary>
     private static double SelfWeight(double a, float weight, double norm) => norm > CpuDevice.SmallestNorm ? weight * norm : a;
 
-    /// <summary>The place of the first row that attains the minimum, or −1 if that row stores none.</summary>
+    /// <summary>The entry of the first row that attains the minimum, or −1 if that row stores none.</summary>
     private int FirstMinimum(float* z, int* rowOf, int n)
     {
         for (var j = 0; j < n; j++)

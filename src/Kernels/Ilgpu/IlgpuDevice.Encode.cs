@@ -14,24 +14,24 @@ public sealed partial class IlgpuDevice
 
     // 32 MB of pre-activations at once; but enough rows for selection, a warp each, to fill a GPU.
     private const long ChunkLength = 8 << 20;
-    private const int FewestRows = 1024;
+    private const int MinRows = 1024;
 
     // Where nothing is known: room for so many latents a row.
-    private const int GuessedLatents = 64;
+    private const int InitialLatentsPerRow = 64;
 
-    private const int MostDigitGroups = 512;
+    private const int MaxDigitGroups = 512;
     private const int ValuesPerThread = 8;
 
     /// <summary>How many rows are encoded at once, at most: for tests.</summary>
-    internal int MostEncodedRows { get; set; } = int.MaxValue;
+    internal int MaxEncodedRows { get; set; } = int.MaxValue;
 
     /// <inheritdoc/>
-    public override void EncodeTopK(Tensor x, Tensor weights, Tensor? bias, int k, SparseRows latents)
+    public override void EncodeTopK(Tensor x, Tensor weights, Tensor? bias, int k, CsrMatrix latents)
     {
         RequireEncoder(x, weights, bias);
         k = Math.Min(k, weights.Rows);
         var most = (long)x.Rows * k;
-        Require(most <= int.MaxValue, $"{x.Rows} rows of {k} latents are more than {int.MaxValue} places");
+        Require(most <= int.MaxValue, $"{x.Rows} rows of {k} latents are more than {int.MaxValue} nonzeros");
         latents.Indices.Resize(most);
         latents.Values.Resize(most);
         if (most == 0)
@@ -63,11 +63,11 @@ public sealed partial class IlgpuDevice
     }
 
     /// <inheritdoc/>
-    public override float EncodeBatchTopK(Tensor x, Tensor weights, Tensor? bias, int k, SparseRows latents)
+    public override float EncodeBatchTopK(Tensor x, Tensor weights, Tensor? bias, int k, CsrMatrix latents)
     {
         RequireEncoder(x, weights, bias);
         var wanted = (long)x.Rows * Math.Min(k, weights.Rows);
-        Require(wanted <= int.MaxValue, $"{wanted} latents are more than {int.MaxValue} places");
+        Require(wanted <= int.MaxValue, $"{wanted} latents are more than {int.MaxValue} nonzeros");
         latents.Indices.Resize(wanted);
         latents.Values.Resize(wanted);
         if (wanted == 0)
@@ -119,12 +119,12 @@ public sealed partial class IlgpuDevice
     }
 
     /// <inheritdoc/>
-    public override void EncodeThreshold(Tensor x, Tensor weights, Tensor? bias, Tensor? bounds, SparseRows latents)
+    public override void EncodeThreshold(Tensor x, Tensor weights, Tensor? bias, Tensor? bounds, CsrMatrix latents)
     {
         RequireEncoder(x, weights, bias);
         Require(bounds is null || bounds.Count == weights.Rows, $"one bound a latent: {weights.Rows}");
         var room = Math.Min(latents.Indices.Capacity, latents.Values.Capacity);
-        room = Math.Min(room > 0 ? room : (long)x.Rows * Math.Min(GuessedLatents, weights.Rows), int.MaxValue);
+        room = Math.Min(room > 0 ? room : (long)x.Rows * Math.Min(InitialLatentsPerRow, weights.Rows), int.MaxValue);
         while (true)
         {
             latents.Indices.Resize(room);
@@ -210,7 +210,7 @@ public sealed partial class IlgpuDevice
             return;
         }
 
-        var most = Math.Min(Math.Min(Math.Max(ChunkLength / columns, FewestRows), int.MaxValue / columns), MostEncodedRows);
+        var most = Math.Min(Math.Min(Math.Max(ChunkLength / columns, MinRows), int.MaxValue / columns), MaxEncodedRows);
         for (var first = 0; first < x.Rows; first += (int)most)
         {
             var rows = (int)Math.Min(most, x.Rows - first);
@@ -236,14 +236,14 @@ public sealed partial class IlgpuDevice
         IlgpuArray<int> indices,
         IlgpuArray<float> values,
         int wanted,
-        SparseRows latents,
+        CsrMatrix latents,
         int rows,
         Span<int> result)
     {
         var histogram = Scratch<int>("digits", RadixSelect.Bins);
         histogram.Clear();
         var state = Scratch<int>("selection", SelectionKernels.StateLength).View;
-        var groups = Groups(Math.Clamp(DivideUp(values.Length, GroupSize * ValuesPerThread), 1, MostDigitGroups));
+        var groups = Groups(Math.Clamp(DivideUp(values.Length, GroupSize * ValuesPerThread), 1, MaxDigitGroups));
         for (var pass = 0; pass < RadixSelect.Passes; pass++)
         {
             Launch(SelectionKernels.CountDigits, groups, values.View, candidateOffsets.View, state, pass, histogram.View);

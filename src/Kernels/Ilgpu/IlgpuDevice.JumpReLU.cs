@@ -5,27 +5,27 @@ public sealed partial class IlgpuDevice
 {
     /// <inheritdoc/>
     public override void JumpReLU(
-        SparseRows s, Tensor x, Tensor weights, Tensor bias, Tensor logThreshold, float bandwidth, DeviceArray<float> pre)
+        CsrMatrix s, Tensor x, Tensor weights, Tensor bias, Tensor logThreshold, float bandwidth, DeviceArray<float> pre)
     {
         Require(logThreshold.Count == s.Columns && bias.Count == s.Columns, "one threshold and bias a latent");
         Require(x.Rows == s.Rows && weights.Rows == s.Columns && x.Columns == weights.Columns, "shapes do not fit");
-        pre.Resize(s.Count);
-        if (s.Count == 0)
+        pre.Resize(s.NonzeroCount);
+        if (s.NonzeroCount == 0)
         {
             return;
         }
 
         var thresholds = Scratch<float>("thresholds", s.Columns).View;
-        var doubtful = Scratch<int>("doubtful places", s.Count).View;
-        var doubtfulCount = Scratch<int>("count of doubtful places", 1);
+        var doubtful = Scratch<int>("doubtful nonzeros", s.NonzeroCount).View;
+        var doubtfulCount = Scratch<int>("count of doubtful nonzeros", 1);
         doubtfulCount.Clear();
         var (indices, values, preActivations) = (View(s.Indices), View(s.Values), View(pre));
         Launch(JumpReLUKernels.Thresholds, Elements(s.Columns), View(logThreshold), thresholds);
         Launch(
-            JumpReLUKernels.JumpReLU, Elements(s.Count), indices, values, thresholds, bandwidth, preActivations, doubtful, doubtfulCount.View);
+            JumpReLUKernels.JumpReLU, Elements(s.NonzeroCount), indices, values, thresholds, bandwidth, preActivations, doubtful, doubtfulCount.View);
         Launch(
             JumpReLUKernels.JumpReLUAgain,
-            new(GroupsOf(s.Count), GroupSize),
+            new(GroupsOf(s.NonzeroCount), GroupSize),
             doubtful,
             doubtfulCount.View,
             View(s.RowOffsets),
@@ -41,17 +41,17 @@ public sealed partial class IlgpuDevice
 
     /// <inheritdoc/>
     public override void JumpReLUGradient(
-        SparseRows s, DeviceArray<float> pre, Tensor logThreshold, float bandwidth, double l0Factor, Tensor gradient)
+        CsrMatrix s, DeviceArray<float> pre, Tensor logThreshold, float bandwidth, double l0Factor, Tensor gradient)
     {
         RequireColumnIndex(s);
-        Require(pre.Length == s.Count && logThreshold.Count == s.Columns && gradient.Count == s.Columns, "shapes do not fit");
-        if (s.Count > 0)
+        Require(pre.Length == s.NonzeroCount && logThreshold.Count == s.Columns && gradient.Count == s.Columns, "shapes do not fit");
+        if (s.NonzeroCount > 0)
         {
             Launch(
                 JumpReLUKernels.Gradient,
                 Warps(s.Columns),
                 View(s.ColumnOffsets),
-                View(s.PlaceOf),
+                View(s.EntryOf),
                 View(s.Values),
                 View(s.Gradient),
                 View(pre),

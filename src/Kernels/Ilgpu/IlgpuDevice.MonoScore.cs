@@ -8,7 +8,7 @@ public sealed partial class IlgpuDevice
 {
     /// <inheritdoc/>
     public override void MonoScores(
-        SparseRows s,
+        CsrMatrix s,
         Tensor x,
         DeviceArray<double> norms,
         DeviceArray<double> directions,
@@ -17,7 +17,7 @@ public sealed partial class IlgpuDevice
         DeviceArray<double> result)
     {
         RequireColumnIndex(s);
-        gradient.Resize(s.Count);
+        gradient.Resize(s.NonzeroCount);
         if (IsVectorizable(x.Columns))
         {
             MonoScores<Float4, Double4>(s, x, norms, directions, scores, gradient);
@@ -31,36 +31,36 @@ public sealed partial class IlgpuDevice
     }
 
     /// <inheritdoc/>
-    public override int CountMonoActive(SparseRows s, DeviceArray<double> norms)
+    public override int CountMonoActive(CsrMatrix s, DeviceArray<double> norms)
     {
         RequireColumnIndex(s);
-        var weights = Scratch<float>("weights by column", s.Count).View;
+        var weights = Scratch<float>("weights by column", s.NonzeroCount).View;
         FormTerms(s, GatherValues(s), View(norms), weights, Scratch<float>("scores", s.Columns).View);
         return Scratch<int>("active latents", 1).ToArray()[0];
     }
 
     /// <inheritdoc/>
-    public override void AddMonoGradient(SparseRows s, DeviceArray<float> scoreGradient, DeviceArray<double> result, double factor)
+    public override void AddMonoGradient(CsrMatrix s, DeviceArray<float> scoreGradient, DeviceArray<double> result, double factor)
     {
-        Require(scoreGradient.Length == s.Count, $"{scoreGradient.Length} gradients for {s.Count} places");
-        Launch(MonoKernels.AddScoreGradient, Elements(s.Count), View(s.Gradient), View(scoreGradient), View(result), factor);
+        Require(scoreGradient.Length == s.NonzeroCount, $"{scoreGradient.Length} gradients for {s.NonzeroCount} nonzeros");
+        Launch(MonoKernels.AddScoreGradient, Elements(s.NonzeroCount), View(s.Gradient), View(scoreGradient), View(result), factor);
     }
 
     /// <inheritdoc/>
-    public override void AccumulateMonoScore(SparseRows s, Tensor x, DeviceArray<double> norms, MonoScoreSums sums)
+    public override void AccumulateMonoScore(CsrMatrix s, Tensor x, DeviceArray<double> norms, MonoScoreSums sums)
     {
         RequireColumnIndex(s);
         Require(s.Columns == sums.Latents && x.Columns == sums.Dimension && s.Rows == x.Rows, "shapes do not fit");
-        SumUnitRows(x, norms, sums.AllDirections);
+        SumUnitRows(x, norms, sums.UnitRowSum);
         Launch(
-            DatasetMonoKernels.AddValues, Warps(s.Columns), View(s.ColumnOffsets), View(s.PlaceOf), View(s.Values), Sums<double>(sums));
+            DatasetMonoKernels.AddValues, Warps(s.Columns), View(s.ColumnOffsets), View(s.EntryOf), View(s.Values), Sums<double>(sums));
         if (IsVectorizable(x.Columns))
         {
-            AddDirections<Float4, Double4>(s, x, norms, sums);
+            AddWeightedUnitRows<Float4, Double4>(s, x, norms, sums);
         }
         else
         {
-            AddDirections<Float1, Double1>(s, x, norms, sums);
+            AddWeightedUnitRows<Float1, Double1>(s, x, norms, sums);
         }
 
         sums.Rows += s.Rows;
@@ -82,7 +82,7 @@ public sealed partial class IlgpuDevice
 
     /// <inheritdoc/>
     public override void AddDatasetMonoGradient(
-        SparseRows s, Tensor x, DeviceArray<double> norms, MonoScoreSums sums, DeviceArray<double> scores, double factor)
+        CsrMatrix s, Tensor x, DeviceArray<double> norms, MonoScoreSums sums, DeviceArray<double> scores, double factor)
     {
         RequireColumnIndex(s);
         Require(
@@ -105,17 +105,17 @@ public sealed partial class IlgpuDevice
             SumSquares = View(sums.SumSquares),
             Minimum = View(sums.Minimum),
             Maximum = View(sums.Maximum),
-            Places = View(sums.Places),
+            Nonzeros = View(sums.Nonzeros),
             Fired = View(sums.Fired),
             MinimumTies = View(sums.MinimumTies),
             MaximumTies = View(sums.MaximumTies),
-            Directions = View(sums.Directions).Cast<TSums>(),
-            AllDirections = View(sums.AllDirections).Cast<TSums>(),
+            WeightedUnitRows = View(sums.WeightedUnitRows).Cast<TSums>(),
+            UnitRowSum = View(sums.UnitRowSum).Cast<TSums>(),
             Rows = sums.Rows,
         };
 
     private void MonoScores<T, TSums>(
-        SparseRows s, Tensor x, DeviceArray<double> norms, DeviceArray<double> directions, Tensor scores, DeviceArray<float> gradient)
+        CsrMatrix s, Tensor x, DeviceArray<double> norms, DeviceArray<double> directions, Tensor scores, DeviceArray<float> gradient)
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>
     {
@@ -125,45 +125,45 @@ public sealed partial class IlgpuDevice
     }
 
     /// <summary>The values by column.</summary>
-    private ArrayView<float> GatherValues(SparseRows s)
+    private ArrayView<float> GatherValues(CsrMatrix s)
     {
-        var z = Scratch<float>("z by column", s.Count).View;
-        Launch(MonoKernels.GatherValues, Elements(s.Count), View(s.PlaceOf), View(s.Values), z);
+        var z = Scratch<float>("z by column", s.NonzeroCount).View;
+        Launch(MonoKernels.GatherValues, Elements(s.NonzeroCount), View(s.EntryOf), View(s.Values), z);
         return z;
     }
 
     /// <summary>The terms of every latent, with its weights, and how many latents are active.</summary>
     private ArrayView<MonoTerms> FormTerms(
-        SparseRows s, ArrayView<float> z, ArrayView<double> norms, ArrayView<float> weights, ArrayView<float> scores)
+        CsrMatrix s, ArrayView<float> z, ArrayView<double> norms, ArrayView<float> weights, ArrayView<float> scores)
     {
         var active = Scratch<int>("active latents", 1);
         active.Clear();
         var terms = Scratch<MonoTerms>("MonoScore's terms", s.Columns).View;
         Launch(
-            MonoKernels.FormTerms, Warps(s.Columns), View(s.ColumnOffsets), View(s.RowOf), z, norms, weights, terms, scores, active.View);
+            MonoKernels.FormTerms, Warps(s.Columns), View(s.ColumnOffsets), View(s.RowIndices), z, norms, weights, terms, scores, active.View);
         return terms;
     }
 
     private void SumScores(Tensor scores, DeviceArray<double> result) => Launch(
         MonoKernels.SumScores, new KernelConfig(1, GroupSize), View(scores), Scratch<int>("active latents", 1).View, View(result));
 
-    private void AddDirections<T, TSums>(SparseRows s, Tensor x, DeviceArray<double> norms, MonoScoreSums sums)
+    private void AddWeightedUnitRows<T, TSums>(CsrMatrix s, Tensor x, DeviceArray<double> norms, MonoScoreSums sums)
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>
     {
         var columns = InUnits<T>(x.Columns);
         var pieces = (columns + DatasetMonoKernels.ColumnsPerGroup - 1) / DatasetMonoKernels.ColumnsPerGroup;
         Launch(
-            DatasetMonoKernels.AddDirections<T, TSums>,
+            DatasetMonoKernels.AddWeightedUnitRows<T, TSums>,
             new KernelConfig(new Index3D(s.Columns, pieces, 1), new Index3D(GroupSize, 1, 1)),
             View(s.ColumnOffsets),
-            View(s.RowOf),
-            View(s.PlaceOf),
+            View(s.RowIndices),
+            View(s.EntryOf),
             View(s.Values),
             RowsOrNone<T>(x),
             View(norms),
             columns,
-            View(sums.Directions).Cast<TSums>());
+            View(sums.WeightedUnitRows).Cast<TSums>());
     }
 
     private void FinishMonoScore<T, TSums>(MonoScoreSums sums, DeviceArray<double> scores)
@@ -172,18 +172,18 @@ public sealed partial class IlgpuDevice
             DatasetMonoKernels.FinishScores<T, TSums>, Warps(sums.Latents), Sums<TSums>(sums), InUnits<T>(sums.Dimension), View(scores));
 
     private void AddDatasetMonoGradient<T, TSums>(
-        SparseRows s, Tensor x, DeviceArray<double> norms, MonoScoreSums sums, DeviceArray<double> scores, double factor)
+        CsrMatrix s, Tensor x, DeviceArray<double> norms, MonoScoreSums sums, DeviceArray<double> scores, double factor)
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>
     {
         var columns = InUnits<T>(x.Columns);
-        var groups = s.Columns + (MayHaveLong(s) ? LatentPart.Slots(s.Count, PartLength(s)) : 0);
+        var groups = s.Columns + (MayHaveLong(s) ? LatentSlice.Slots(s.NonzeroCount, PartLength(s)) : 0);
         Launch(
             DatasetMonoKernels.AddGradient<T, TSums>,
             WithRow<T>(groups, columns),
             View(s.ColumnOffsets),
-            View(s.RowOf),
-            View(s.PlaceOf),
+            View(s.RowIndices),
+            View(s.EntryOf),
             View(s.Indices),
             View(s.Values),
             PartLength(s),
@@ -192,7 +192,7 @@ public sealed partial class IlgpuDevice
             Sums<TSums>(sums),
             View(scores),
             factor,
-            Scratch<float>("w·x by column", s.Count).View,
+            Scratch<float>("w·x by column", s.NonzeroCount).View,
             View(s.Gradient));
     }
 }

@@ -99,17 +99,17 @@ public sealed partial class IlgpuDevice
     }
 
     /// <inheritdoc/>
-    public override void Combine(float alpha, Tensor x, float beta, Tensor y, Tensor result)
+    public override void LinearCombination(float alpha, Tensor x, float beta, Tensor y, Tensor result)
     {
         RequireSameShape(x, y);
         result.Resize(x.Rows, x.Columns);
         if (IsVectorizable(x.Count))
         {
-            Launch(RowKernels.Combine<Float4>, Elements(x.Count / 4), alpha, Vectors(x), beta, Vectors(y), Vectors(result));
+            Launch(RowKernels.LinearCombination<Float4>, Elements(x.Count / 4), alpha, Vectors(x), beta, Vectors(y), Vectors(result));
         }
         else
         {
-            Launch(RowKernels.Combine<Float1>, Elements(x.Count), alpha, Singles(x), beta, Singles(y), Singles(result));
+            Launch(RowKernels.LinearCombination<Float1>, Elements(x.Count), alpha, Singles(x), beta, Singles(y), Singles(result));
         }
     }
 
@@ -129,10 +129,10 @@ public sealed partial class IlgpuDevice
     }
 
     /// <inheritdoc/>
-    public override void GatherColumns(Tensor vector, DeviceArray<int> list, Tensor result)
+    public override void GatherElements(Tensor vector, DeviceArray<int> list, Tensor result)
     {
         result.Resize(1, (int)list.Length);
-        Launch(RowKernels.GatherColumns, Elements(result.Count), View(vector), View(list), View(result));
+        Launch(RowKernels.GatherElements, Elements(result.Count), View(vector), View(list), View(result));
     }
 
     /// <summary>Sums the columns of x, its rows weighted, in parts.</summary>

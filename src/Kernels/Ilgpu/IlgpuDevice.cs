@@ -38,7 +38,7 @@ public sealed partial class IlgpuDevice : Device
     internal int MultiprocessorCount { get; set; }
 
     /// <summary>How often the host has waited for a copy to or from the device's memory.</summary>
-    internal long Waits { get; set; }
+    internal long HostSyncCount { get; set; }
 
     /// <inheritdoc/>
     public override DeviceMemory? Memory => Pool.Memory;

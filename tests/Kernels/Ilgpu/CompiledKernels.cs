@@ -49,14 +49,14 @@ internal static class CompiledKernels
         using var backend = create(context);
         if (repair)
         {
-            DriverKernel.Repair(backend);
+            IlgpuWorkarounds.Repair(backend);
         }
 
         var compiled = backend.Compile(
-            EntryPointDescription.FromExplicitlyGroupedKernel(kernel), DriverKernel.Specialization(kernel.GetCustomAttribute<KernelAttribute>()!));
+            EntryPointDescription.FromExplicitlyGroupedKernel(kernel), IlgpuWorkarounds.Specialization(kernel.GetCustomAttribute<KernelAttribute>()!));
         if (repair)
         {
-            DriverKernel.Repair(compiled);
+            IlgpuWorkarounds.Repair(compiled);
         }
 
         return (TCompiled)compiled;

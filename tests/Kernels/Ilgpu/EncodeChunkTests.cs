@@ -10,7 +10,7 @@ public abstract class EncodeChunkTests(IlgpuDevice device) : IDisposable
 
     private readonly IlgpuDevice _device = device;
 
-    public void Dispose() => _device.MostEncodedRows = int.MaxValue;
+    public void Dispose() => _device.MaxEncodedRows = int.MaxValue;
 
     [Fact]
     public void ChunksMakeNoDifference()
@@ -20,7 +20,7 @@ public abstract class EncodeChunkTests(IlgpuDevice device) : IDisposable
         using var x = _device.Tensor(Rows, Features).Set(Values(Rows * Features));
         using var weights = _device.Tensor(Latents, Features).Set(Values(Latents * Features));
         using var bias = _device.Tensor(1, Latents).Set(Values(Latents));
-        Action<SparseRows>[] encoders =
+        Action<CsrMatrix>[] encoders =
         [
             s => _device.EncodeTopK(x, weights, bias, 5, s),
             s => _device.EncodeBatchTopK(x, weights, bias, 5, s),
@@ -28,13 +28,13 @@ public abstract class EncodeChunkTests(IlgpuDevice device) : IDisposable
         ];
         foreach (var encode in encoders)
         {
-            using var atOnce = _device.SparseRows();
-            using var inChunks = _device.SparseRows();
-            _device.MostEncodedRows = int.MaxValue;
+            using var atOnce = _device.CsrMatrix();
+            using var inChunks = _device.CsrMatrix();
+            _device.MaxEncodedRows = int.MaxValue;
             encode(atOnce);
-            _device.MostEncodedRows = 7;
+            _device.MaxEncodedRows = 7;
             encode(inChunks);
-            Assert.NotEqual(0, atOnce.Count);
+            Assert.NotEqual(0, atOnce.NonzeroCount);
             Assert.Equal(atOnce.RowOffsets.ToArray(), inChunks.RowOffsets.ToArray());
             Assert.Equal(atOnce.Indices.ToArray(), inChunks.Indices.ToArray());
             Assert.Equal(atOnce.Values.ToArray(), inChunks.Values.ToArray());

@@ -26,11 +26,11 @@ public sealed class FeedTests : IDisposable
     }
 
     /// <summary>Bytes of memory on the host, free bytes on the device, and where the features are then.</summary>
-    public static TheoryData<long, long, FeaturePlace> Memories => new()
+    public static TheoryData<long, long, FeatureResidency> Memories => new()
     {
-        { 1 << 20, 1 << 20, FeaturePlace.Device },
-        { 1 << 20, 100, FeaturePlace.Memory },
-        { 4000, 1 << 20, FeaturePlace.Files },
+        { 1 << 20, 1 << 20, FeatureResidency.Device },
+        { 1 << 20, 100, FeatureResidency.Memory },
+        { 4000, 1 << 20, FeatureResidency.Files },
     };
 
     public void Dispose()
@@ -41,13 +41,13 @@ public sealed class FeedTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Memories))]
-    public void BatchesAreThoseOfTheHost(long hostBytes, long deviceBytes, FeaturePlace place)
+    public void BatchesAreThoseOfTheHost(long hostBytes, long deviceBytes, FeatureResidency entry)
     {
         var options = new BatchOptions { BatchSize = Batch, MemoryBytes = hostBytes };
-        using var expected = BatchFeed.Open(_cpu, _set, options, deviceBytes);
-        using var actual = BatchFeed.Open(_ilgpu.Device, _set, options, deviceBytes);
-        Assert.Equal(place == FeaturePlace.Files ? place : FeaturePlace.Memory, expected.Place);
-        Assert.Equal(place, actual.Place);
+        using var expected = BatchLoader.Open(_cpu, _set, options, deviceBytes);
+        using var actual = BatchLoader.Open(_ilgpu.Device, _set, options, deviceBytes);
+        Assert.Equal(entry == FeatureResidency.Files ? entry : FeatureResidency.Memory, expected.Place);
+        Assert.Equal(entry, actual.Place);
         Assert.Equal(Rows / Batch, actual.BatchesPerEpoch);
         Assert.Equal(expected.FirstBatch(), actual.FirstBatch());
         foreach (var (epoch, skip, most) in new[] { (0, 0, 100), (1, 2, 2), (1, 0, 100), (0, 6, 100) })
@@ -76,7 +76,7 @@ public sealed class FeedTests : IDisposable
     [Fact]
     public void WhatFailsWhileUploadingIsThrownByTheNextBatch()
     {
-        using var feed = BatchFeed.Open(_ilgpu.Device, _set, new BatchOptions { BatchSize = Batch, MemoryBytes = 4000 }, 0);
+        using var feed = BatchLoader.Open(_ilgpu.Device, _set, new BatchOptions { BatchSize = Batch, MemoryBytes = 4000 }, 0);
         File.WriteAllText(_folder["x.parquet"], "no Parquet any more");
         Assert.Throws<DataException>(() =>
         {
@@ -92,19 +92,19 @@ public sealed class FeedTests : IDisposable
     public void TrainingEndsInTheSameBits()
     {
         const int Steps = 2;
-        const int MostWaits = 6;
+        const int MaxHostSyncs = 6;
         var device = _ilgpu.Device;
         var options = new BatchOptions { BatchSize = Batch, MemoryBytes = 1 << 20 };
-        using var host = new HostFeed(device, _set, BatchSource.Create(_set, options));
-        using var resident = new ResidentFeed(device, _set, new InMemoryBatchSource(_set, options));
-        using var uploading = new UploadingFeed(device, _set, BatchSource.Create(_set, options));
+        using var host = new HostBatchLoader(device, _set, BatchSource.Create(_set, options));
+        using var resident = new ResidentBatchLoader(device, _set, new InMemoryBatchSource(_set, options));
+        using var uploading = new UploadingBatchLoader(device, _set, BatchSource.Create(_set, options));
         var expected = Train(host, out _);
         Assert.Equal(expected, Train(uploading, out _));
         Assert.Equal(expected, Train(resident, out var waits));
         // The numbers of a batch's rows, of latents kept, of silent ones and of dead ones, the gradient's norm, and the losses.
-        Assert.InRange(waits, 1, MostWaits);
+        Assert.InRange(waits, 1, MaxHostSyncs);
 
-        List<float> Train(BatchFeed feed, out long waits)
+        List<float> Train(BatchLoader feed, out long waits)
         {
             using var model = SparseAutoencoder.Create(
                 device,
@@ -117,7 +117,7 @@ public sealed class FeedTests : IDisposable
             feed.StartEpoch(0);
             for (var step = 0; step < Steps; step++)
             {
-                waits = device.Waits;
+                waits = device.HostSyncCount;
                 var x = feed.Next()!;
                 tape.Reset();
                 var loss = model.Loss(tape, x, deadAfter: 100, batchMonoLoss: true);
@@ -126,7 +126,7 @@ public sealed class FeedTests : IDisposable
                 model.CountDead(100);
                 losses.AddRange(
                     [(float)loss.Total.Read(), (float)loss.Reconstruction.Read(), (float)loss.Mono!.MeanScore.Read(), (float)loss.L0.Read()]);
-                waits = device.Waits - waits;
+                waits = device.HostSyncCount - waits;
             }
 
             return [.. losses, .. model.Parameters.SelectMany(parameter => parameter.Value.ToArray())];

@@ -49,7 +49,7 @@ public sealed class TrainingMemoryTests
             var peak = device.Pool.Peak;
             using var list = device.Allocate<int>(0);
             // TopK counts a batch that a latent fired in as one.
-            var dead = device.ListSilent(model.SilentBatches, architecture == Architecture.TopK ? 2 : 1, list);
+            var dead = device.FindDead(model.StepsSinceFired, architecture == Architecture.TopK ? 2 : 1, list);
             var estimate = new TrainingMemory(config, b, loss.L0.Read(), dead).Bytes;
             Assert.InRange(estimate, (1 - Tolerance) * peak, (1 + Tolerance) * peak);
         }

@@ -42,7 +42,7 @@ internal static class PtxContraction
         statements.RemoveAll(contracted.Contains);
     }
 
-    // The product's place, if it is in the same block and its factors are the same still.
+    // The product's entry, if it is in the same block and its factors are the same still.
     private static int Product(List<PtxStatement> statements, int sum, string register, string opcode)
     {
         var written = new HashSet<string>();

@@ -18,7 +18,7 @@ public sealed class PtxCostFixture : IDisposable
 
     private const int NeverDead = 1_000_000;
 
-    // Latents that get all places where latents are to be long.
+    // Latents that get all nonzeros where latents are to be long.
     private const int Favoured = 5;
 
     // So few that products of these sizes are cut into the tiles that large ones are on a GPU.
@@ -54,14 +54,14 @@ public sealed class PtxCostFixture : IDisposable
         "Sparse.SumColumnTiles" => "long, operations",
         "Sum.Sum" => "many latents",
         "JumpReLU.Gradient" => "jumprelu by small operations",
-        "DatasetMono.AddValues" or "DatasetMono.AddDirections" or "DatasetMono.FinishScores" or "DatasetMono.AddGradient" => "batch_topk, scores",
+        "DatasetMono.AddValues" or "DatasetMono.AddWeightedUnitRows" or "DatasetMono.FinishScores" or "DatasetMono.AddGradient" => "batch_topk, scores",
         "Gemm.SumPartials" or "Sparse.WriteOut" => "vanilla",
         "Latent.WriteOut" or "Latent.ReadAt" or "Latent.ScoreAll" or "Latent.FormAll" or "Latent.FinishAll" => "vanilla",
         "Loss.AddRelativeDifference" or "Row.LayerNorm" or "Row.ScaleRows" or "Row.ScaleAndShiftRows" => "topk",
         "Selection.FindThresholds" => "topk",
-        "Mono.AddScoreGradient" or "Row.GatherColumns" or "Row.GatherRows" or "Row.NormalizeRows" or "Row.Combine" => "batch_topk, operations",
-        "Sparse.AddWherePositive" or "Sparse.GatherPlaces" or "Sparse.MapColumns" or "Sparse.Sddmm" => "batch_topk, operations",
-        "Sparse.SpMMTransposed" or "Sparse.SumColumns" or "Training.ListSilent" => "batch_topk, operations",
+        "Mono.AddScoreGradient" or "Row.GatherElements" or "Row.GatherRows" or "Row.NormalizeRows" or "Row.LinearCombination" => "batch_topk, operations",
+        "Sparse.AddWherePositive" or "Sparse.GatherEntries" or "Sparse.RemapColumns" or "Sparse.SDDMM" => "batch_topk, operations",
+        "Sparse.SpMMTransposed" or "Sparse.SumColumns" or "DeadLatent.FindDead" or "DeadLatent.CountDead" => "batch_topk, operations",
         "Sum.SumColumnErrors" or "Sum.SumSquares" => "batch_topk, operations",
         _ when kernel.StartsWith("JumpReLU", StringComparison.Ordinal) => "jumprelu",
         _ => "batch_topk",
@@ -113,7 +113,7 @@ public sealed class PtxCostFixture : IDisposable
         tape.Reset();
         var latents = model.Encode(tape, x).Latents.Value;
         _launches.Clear();
-        sizes = sizes with { Active = latents.Count / sizes.Rows };
+        sizes = sizes with { Active = latents.NonzeroCount / sizes.Rows };
         Works.Add(work, new(sizes, launches));
         using var dataset = new DatasetMonoLoss(model);
         dataset.AddGradient([x], 0.1);
@@ -122,7 +122,7 @@ public sealed class PtxCostFixture : IDisposable
         Note($"{work}, operations", sizes);
     }
 
-    /// <summary>Makes the first latents' pre-activations so large that they get all places.</summary>
+    /// <summary>Makes the first latents' pre-activations so large that they get all nonzeros.</summary>
     private static void Favour(SparseAutoencoder model, int latents)
     {
         var encoder = model.Parameters.First(parameter => parameter.Value.Rows == model.Config.Latents).Value;
@@ -135,7 +135,7 @@ public sealed class PtxCostFixture : IDisposable
         encoder.Set(values);
     }
 
-    private void Operate(SparseRows latents, Tensor x, KernelSizes sizes)
+    private void Operate(CsrMatrix latents, Tensor x, KernelSizes sizes)
     {
         using var g = Draw(sizes.Rows, sizes.Features);
         using var matrix = Draw(sizes.Latents, sizes.Features);
@@ -145,25 +145,25 @@ public sealed class PtxCostFixture : IDisposable
         using var values = _device.Allocate<double>(row.Count);
         using var total = _device.Allocate<double>(2);
         using var columnSums = _device.Allocate<double>(3 * x.Columns);
-        using var scoreGradient = _device.Allocate<float>(latents.Count);
+        using var scoreGradient = _device.Allocate<float>(latents.NonzeroCount);
         using var counters = _device.Allocate<int>(row.Count);
         using var list = _device.Allocate<int>(row.Count);
         total.CopyFrom([1, 1]);
-        _device.IndexColumns(latents);
-        _device.Sddmm(latents, g, matrix);
+        _device.BuildColumnIndex(latents);
+        _device.SDDMM(latents, g, matrix);
         _device.SpMMTransposed(latents, useGradient: false, x, matrix);
         _device.SumGradientColumns(latents, row);
         _device.AddToGradientWherePositive(latents, 1);
         _device.AddMonoGradient(latents, scoreGradient, total, 1);
-        _device.ListSilent(counters, least: 0, list);
+        _device.FindDead(counters, least: 0, list);
         _device.GatherRows(matrix, list, gathered);
-        _device.GatherColumns(row, list, gatheredRow);
-        _device.Combine(1, x, 1, g, g);
+        _device.GatherElements(row, list, gatheredRow);
+        _device.LinearCombination(1, x, 1, g, g);
         _device.NormalizeRows(matrix);
         _device.AccumulateColumnErrors(x, g, columnSums);
         _device.AddSum(values, total);
         _device.AddSumSquares(matrix, total);
-        _device.MapColumns(latents, list, latents.Columns);
+        _device.RemapColumns(latents, list, latents.Columns);
     }
 
     private void MultiplyMatrices(KernelSizes sizes)

@@ -5,7 +5,7 @@ using MonoLoss.Kernels.Ilgpu;
 namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
 
 /// <summary>
-/// What ILGPU 1.5.3 makes of correct C#, seen in its PTX only: the kernels avoid the first two, <see cref="DriverKernel"/> undoes the others.
+/// What ILGPU 1.5.3 makes of correct C#, seen in its PTX only: the kernels avoid the first two, <see cref="IlgpuWorkarounds"/> undoes the others.
 /// </summary>
 public sealed class PtxDefectTests
 {

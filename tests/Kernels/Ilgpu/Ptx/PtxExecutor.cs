@@ -27,16 +27,16 @@ internal sealed unsafe class PtxExecutor(bool contract = true) : IKernelExecutor
         var program = _programs.GetOrAdd(kernel, method => PtxProgram.Parse(CompiledKernels.Compile(method, 8, Repair), contract));
         var views = new List<(long, long)>();
         var parameters = new byte[program.Text.ParameterSize];
-        foreach (var (place, argument) in program.Text.Parameters.Values.Zip(arguments))
+        foreach (var (entry, argument) in program.Text.Parameters.Values.Zip(arguments))
         {
             var bytes = new List<byte>();
             Append(argument, bytes, views);
-            if (bytes.Count != place.Size)
+            if (bytes.Count != entry.Size)
             {
-                throw new NotSupportedException($"{program.Text.Name}: an argument of {bytes.Count} bytes for a parameter of {place.Size}");
+                throw new NotSupportedException($"{program.Text.Name}: an argument of {bytes.Count} bytes for a parameter of {entry.Size}");
             }
 
-            bytes.CopyTo(parameters, place.Offset);
+            bytes.CopyTo(parameters, entry.Offset);
         }
 
         var (groups, threads) = (config.GridDim, config.GroupDim);

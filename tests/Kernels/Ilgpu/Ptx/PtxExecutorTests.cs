@@ -3,7 +3,7 @@ namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
 /// <summary>What the interpreter of PTX does with programs of a few lines.</summary>
 public sealed unsafe class PtxExecutorTests
 {
-    private static readonly uint[] Numbers = [.. Enumerable.Range(0, 32).Select(i => (uint)((i * 7) + 3))];
+    private static readonly uint[] DeviceScalars = [.. Enumerable.Range(0, 32).Select(i => (uint)((i * 7) + 3))];
 
     [Theory]
     [InlineData("add.s32 %r3, %r1, %r2;", 0x7FFFFFFF, 1, 0x80000000)]
@@ -57,8 +57,8 @@ public sealed unsafe class PtxExecutorTests
             add.s32 %r2, %r2, 200;
             bra BACK;
             """,
-            Numbers);
-        Assert.Equal(Enumerable.Range(0, 32).Select(i => Numbers[i ^ 1] + ((i & 1) == 0 ? 100u : 200u)), result);
+            DeviceScalars);
+        Assert.Equal(Enumerable.Range(0, 32).Select(i => DeviceScalars[i ^ 1] + ((i & 1) == 0 ? 100u : 200u)), result);
     }
 
     [Fact]
@@ -81,8 +81,8 @@ public sealed unsafe class PtxExecutorTests
             add.s32 %r4, %r4, %r5;
             st.global.b32 [%rd2], %r4;
             """,
-            Numbers);
-        Assert.Equal(Enumerable.Range(0, 32).Select(i => (Numbers[i] * (uint)Math.Min(i, 20)) + (Numbers[31] * 20)), result);
+            DeviceScalars);
+        Assert.Equal(Enumerable.Range(0, 32).Select(i => (DeviceScalars[i] * (uint)Math.Min(i, 20)) + (DeviceScalars[31] * 20)), result);
     }
 
     [Theory]
@@ -95,10 +95,10 @@ public sealed unsafe class PtxExecutorTests
     [InlineData("idx", "6", "6175")]
     public void Shuffles(string mode, string distance, string clamp)
     {
-        var result = Run(Mine + $"shfl.sync.{mode}.b32 %r2, %r2, {distance}, {clamp}, 4294967295; st.global.b32 [%rd2], %r2;", Numbers);
+        var result = Run(Mine + $"shfl.sync.{mode}.b32 %r2, %r2, {distance}, {clamp}, 4294967295; st.global.b32 [%rd2], %r2;", DeviceScalars);
         // 6144 is 24 << 8: the warp is four segments of eight.
         var width = int.Parse(clamp) > 31 ? 8 : 32;
-        Assert.Equal(Enumerable.Range(0, 32).Select(i => Numbers[From(i)]), result);
+        Assert.Equal(Enumerable.Range(0, 32).Select(i => DeviceScalars[From(i)]), result);
 
         int From(int lane)
         {
@@ -128,8 +128,8 @@ public sealed unsafe class PtxExecutorTests
     public void CountsThreadsAtABarrier()
     {
         var count = "setp.gt.u32 %p1, %r2, 100; bar.red.popc.u32 %r3, 0, %p1; st.global.b32 [%rd2], %r3;";
-        var result = Run(Mine + count, [.. Numbers, .. Numbers], 1, 64);
-        Assert.All(result, found => Assert.Equal(2 * Numbers.Count(number => number > 100), (int)found));
+        var result = Run(Mine + count, [.. DeviceScalars, .. DeviceScalars], 1, 64);
+        Assert.All(result, found => Assert.Equal(2 * DeviceScalars.Count(number => number > 100), (int)found));
     }
 
     [Fact]
@@ -233,7 +233,7 @@ public sealed unsafe class PtxExecutorTests
     public void FaultsAreFound(string instructions, string message)
     {
         var body = Mine + "mov.b64 %rd3, SHARED; mov.b32 %r5, %tid.x; mov.b32 %r6, %ctaid.x;" + instructions;
-        var fault = Assert.Throws<PtxFault>(() => Run(body, [.. Numbers, .. Numbers, 9], 2, 64));
+        var fault = Assert.Throws<PtxFault>(() => Run(body, [.. DeviceScalars, .. DeviceScalars, 9], 2, 64));
         Assert.Contains(message, fault.Message, StringComparison.Ordinal);
         Assert.Contains("lane", fault.Message, StringComparison.Ordinal);
         Assert.Contains("line", fault.Message, StringComparison.Ordinal);
@@ -247,12 +247,12 @@ public sealed unsafe class PtxExecutorTests
     [InlineData("mul.s32 %r1, %r1, 2;")]
     public void WhatTheAssemblerWouldRefuseIsRefused(string instruction)
     {
-        var exception = Assert.Throws<NotSupportedException>(() => Run(instruction, Numbers));
+        var exception = Assert.Throws<NotSupportedException>(() => Run(instruction, DeviceScalars));
         Assert.Contains(instruction[..^1], exception.Message, StringComparison.Ordinal);
     }
 
     [Fact]
-    public void GroupsAreNoLargerThanDeclared() => Assert.Throws<PtxFault>(() => Run("ret;", Numbers, 1, 96));
+    public void GroupsAreNoLargerThanDeclared() => Assert.Throws<PtxFault>(() => Run("ret;", DeviceScalars, 1, 96));
 
     /// <summary>%r1 becomes the lane, %rd2 the address of the thread's element, %r2 the element.</summary>
     private const string Mine = """

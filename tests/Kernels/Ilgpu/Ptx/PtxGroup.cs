@@ -29,7 +29,7 @@ internal sealed unsafe class PtxGroup : IDisposable
         }
     }
 
-    /// <summary>Its place in the grid, x first.</summary>
+    /// <summary>Its entry in the grid, x first.</summary>
     public int Index { get; private set; }
 
     public byte* Parameters { get; private set; }

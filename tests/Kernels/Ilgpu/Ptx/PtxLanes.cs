@@ -175,7 +175,7 @@ internal static unsafe class PtxLanes
         }
     }
 
-    /// <summary>Waits for the lanes of a warp: here they must be together already.</summary>
+    /// <summary>HostSyncCount for the lanes of a warp: here they must be together already.</summary>
     public static void Converge(PtxWarp warp, PtxInstruction instruction, uint mask) =>
         RequireAll(warp, instruction, mask, warp.Register<uint>(instruction.Operands[0])[0]);
 

@@ -27,10 +27,10 @@ internal sealed unsafe class PtxShared : IPtxSpace, IDisposable
         _arrays = new byte[words];
         _uses = new Use[words];
         var array = (byte)0;
-        foreach (var place in text.Shared.Values)
+        foreach (var entry in text.Shared.Values)
         {
             array++;
-            _arrays.AsSpan(place.Offset / 4, ((place.Size == 0 ? dynamicSize : place.Size) + 3) / 4).Fill(array);
+            _arrays.AsSpan(entry.Offset / 4, ((entry.Size == 0 ? dynamicSize : entry.Size) + 3) / 4).Fill(array);
         }
     }
 

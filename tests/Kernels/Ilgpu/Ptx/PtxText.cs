@@ -52,7 +52,7 @@ internal sealed partial class PtxText
     public int SharedSize { get; private set; }
 
     /// <summary>Bytes of static arrays without what is between them.</summary>
-    public int StaticShared => Shared.Values.Sum(place => place.Size);
+    public int StaticShared => Shared.Values.Sum(entry => entry.Size);
 
     /// <summary>The type and number of registers by prefix.</summary>
     public Dictionary<string, (PtxType Type, int Count)> Registers { get; } = [];

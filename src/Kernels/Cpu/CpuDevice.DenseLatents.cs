@@ -1,0 +1,418 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace MonoLoss.Kernels.Cpu;
+
+/// <summary>
+/// Latents of which so many are active that they are kept with their zeros (<see cref="CsrMatrix.Dense"/>), one latent a row: no
+/// lists of nonzeros, and dense products for everything. Latents go through them in blocks, so that of all M×B matrices z alone exists.
+/// </summary>
+public sealed unsafe partial class CpuDevice
+{
+    // From about this share of active latents on, dense products are faster than sparse ones (measured at 2048×768×8192).
+    private const double DenseShare = 0.25;
+
+    // Latents of a block: long enough to pack the other operand once for many, and its memory small beside z.
+    private const int LatentsPerBlock = 32 * LatentsPerPiece;
+
+    private readonly CpuArray<float> _block = new(0);
+    private readonly CpuArray<float> _unitRows = new(0);
+    private readonly CpuArray<double> _selfWeights = new(0);
+    private readonly CpuArray<DenseLatent> _denseLatents = new(0);
+
+    /// <inheritdoc/>
+    internal override void ListNonzeros(Tensor dense, CsrMatrix s)
+    {
+        var (latents, rows) = (dense.Rows, dense.Columns);
+        // A counting sort, as in BuildColumnIndex.
+        var pieces = Pieces(latents, LatentsPerBlock);
+        _histograms.Resize((long)pieces * rows);
+        _histograms.Clear();
+        _pool.Run(pieces, new ListNonzerosWork(Pointer(dense), latents, rows, _histograms.Pointer, null, null));
+        var count = 0L;
+        for (var i = 0; i < rows; i++)
+        {
+            for (var piece = 0; piece < pieces; piece++)
+            {
+                var next = _histograms.Pointer + ((long)piece * rows) + i;
+                (*next, count) = ((int)count, count + *next);
+            }
+        }
+
+        s.Resize(rows, latents, checked((int)count));
+        _pool.Run(
+            pieces, new ListNonzerosWork(Pointer(dense), latents, rows, _histograms.Pointer, Pointer(s.Indices), Pointer(s.Values)));
+        // Each piece's first entry has become its end: those of the last piece are where the next rows start.
+        var offsets = Pointer(s.RowOffsets);
+        offsets[0] = 0;
+        for (var i = 0; i < rows; i++)
+        {
+            offsets[i + 1] = _histograms.Pointer[((long)(pieces - 1) * rows) + i];
+        }
+
+        BuildColumnIndex(s);
+    }
+
+    /// <summary>Encodes to <see cref="CsrMatrix.Dense"/> if that pays.</summary>
+    /// <returns>Whether it has.</returns>
+    private bool EncodeDense(Tensor x, Tensor weights, Tensor? bias, CsrMatrix latents)
+    {
+        var (rows, d, m) = (x.Rows, x.Columns, weights.Rows);
+        if (_encoder.EstimateActiveShare(rows, m, d, Pointer(x), Pointer(weights), PointerOrNull(bias)) < DenseShare)
+        {
+            return false;
+        }
+
+        var z = Pointer(latents.ResizeDense(rows, m));
+        for (var first = 0; first < m; first += LatentsPerBlock)
+        {
+            var count = Math.Min(m - first, LatentsPerBlock);
+            var operands = new GemmOperands
+            {
+                TransA = false, TransB = true, A = Pointer(weights) + ((long)first * d), Lda = d, B = Pointer(x), Ldb = d,
+            };
+            var biases = bias is null ? null : Pointer(bias) + first;
+            _gemm.Multiply(operands, _gemm.Plan(count, rows, d), new StorePositive(z + ((long)first * rows), rows, biases));
+        }
+
+        return true;
+    }
+
+    /// <summary>result = denseᵀ·matrix + bias.</summary>
+    private void MultiplyDense(Tensor dense, Tensor matrix, Tensor? bias, Tensor result)
+    {
+        var (latents, rows, d) = (dense.Rows, dense.Columns, matrix.Columns);
+        for (var first = 0; first < latents; first += LatentsPerBlock)
+        {
+            var count = Math.Min(latents - first, LatentsPerBlock);
+            _gemm.Gemm(
+                transA: true,
+                transB: false,
+                rows,
+                d,
+                count,
+                1,
+                Pointer(dense) + ((long)first * rows),
+                rows,
+                Pointer(matrix) + ((long)first * d),
+                d,
+                first > 0 ? 1 : 0,
+                Pointer(result),
+                d,
+                first == 0 ? PointerOrNull(bias) : null);
+        }
+    }
+
+    /// <summary>The visit to all latents with dense products.</summary>
+    private void BackwardDense(in FusedBackwardArgs work, Tensor z, in LatentWeights weights)
+    {
+        var (latents, rows, d) = (z.Rows, z.Columns, work.Input.Columns);
+        var most = Math.Min(latents, LatentsPerBlock);
+        _block.Resize((long)most * rows);
+        _denseLatents.Resize(latents);
+        var visit = new DenseVisit(work, Pointer(z), rows, _block.Pointer, _denseLatents.Pointer, weights);
+        if (work.Mono.X is { } x)
+        {
+            Require(x.Rows == rows && x.Columns == d, "shapes do not fit");
+            _unitRows.Resize(x.Count);
+            _selfWeights.Resize(rows);
+            var rowsPerPiece = RowsPerPiece(d);
+            _pool.Run(
+                Pieces(rows, rowsPerPiece),
+                new ToUnitRowsWork(
+                    Pointer(x), Pointer(work.Mono.Norms!), rows, d, rowsPerPiece, _unitRows.Pointer, _selfWeights.Pointer));
+            visit.SelfWeights = _selfWeights.Pointer;
+            visit.MonoSums = Scratch((long)most * d);
+            RunDense(visit, DensePhase.Scale, 0, latents);
+            var active = 0;
+            for (var m = 0; m < latents; m++)
+            {
+                active += visit.Latents[m].Mono.IsActive ? 1 : 0;
+            }
+
+            visit.MonoFactor = active > 0 ? -work.Mono.Factor / active : 0;
+            Pointer(work.Mono.Result!)[1] = active;
+        }
+
+        for (var first = 0; first < latents; first += most)
+        {
+            visit.First = first;
+            BackwardDense(work, visit, Math.Min(latents - first, most));
+        }
+
+        if (work.Mono.Result is { } result)
+        {
+            var sum = 0.0;
+            for (var m = 0; m < latents; m++)
+            {
+                sum += visit.Latents[m].Score;
+            }
+
+            Pointer(result)[0] = sum;
+        }
+    }
+
+    /// <summary>The same for a block of latents, in one matrix of latents×B.</summary>
+    private void BackwardDense(in FusedBackwardArgs work, DenseVisit visit, int count)
+    {
+        var (rows, d) = (visit.Rows, work.Input.Columns);
+        var start = (long)visit.First * d;
+        float* z = visit.Z + ((long)visit.First * rows), block = visit.Block;
+        void TimesRows(float* left, float* right, bool add, float* result) =>
+            _gemm.Gemm(false, false, count, d, rows, 1, left, rows, right, d, add ? 1 : 0, result, d);
+
+        var hasMono = work.Mono.X is not null;
+        if (hasMono)
+        {
+            RunDense(visit, DensePhase.WriteScaled, visit.First, count);
+            TimesRows(block, _unitRows.Pointer, false, visit.MonoSums);
+            RunDense(visit, DensePhase.Score, visit.First, count);
+            _gemm.Gemm(false, true, count, rows, d, 1, visit.MonoSums, d, _unitRows.Pointer, d, 0, block, rows);
+            RunDense(visit, DensePhase.WriteMonoGradient, visit.First, count);
+        }
+
+        var sink = new StoreGradient(z, block, rows, hasMono, work.PositiveAmount);
+        if (work.DecodedGradient is { } g)
+        {
+            var operands = new GemmOperands
+            {
+                TransA = false, TransB = true, A = Pointer(work.Decoder!) + start, Lda = d, B = Pointer(g), Ldb = d,
+            };
+            _gemm.Multiply(operands, _gemm.Plan(count, rows, d), sink);
+            TimesRows(z, Pointer(g), work.AddToDecoderGradient, Pointer(work.DecoderGradient!) + start);
+        }
+        else
+        {
+            _gemm.Multiply(default, _gemm.Plan(count, rows, 0), sink);
+        }
+
+        var isTied = work.DecoderGradient == work.EncoderGradient;
+        TimesRows(block, Pointer(work.Input), work.AddToEncoderGradient || isTied, Pointer(work.EncoderGradient) + start);
+        RunDense(visit, DensePhase.Finish, visit.First, count);
+    }
+
+    private void RunDense(in DenseVisit visit, DensePhase phase, int first, int count) =>
+        _pool.Run(Pieces(count, LatentsPerPiece), new DensePhaseWork(visit, phase, first, count));
+
+    /// <summary>What happens latent by latent between the products.</summary>
+    private enum DensePhase
+    {
+        /// <summary>The extremes and sums of z.</summary>
+        Scale,
+
+        /// <summary>a = (z − min)/(max − min + ε), for MonoLoss's w = Σ a·p.</summary>
+        WriteScaled,
+
+        /// <summary>The score from w.</summary>
+        Score,
+
+        /// <summary>MonoLoss's part of ∂z from w·p.</summary>
+        WriteMonoGradient,
+
+        /// <summary>What follows from ∂z and the weights' gradients.</summary>
+        Finish,
+    }
+
+    /// <summary>What is known of a latent from one phase to the next.</summary>
+    private struct DenseLatent
+    {
+        public MonoVisit Mono;
+        public double SelfTerms;
+        public double Score;
+
+        /// <summary>w·Σ p.</summary>
+        public double AlongDirections;
+    }
+
+    private struct DenseVisit(
+        in FusedBackwardArgs work, float* z, int rows, float* block, DenseLatent* latents, in LatentWeights weights)
+    {
+        public readonly float* Z = z;
+        public readonly int Rows = rows;
+        public readonly DenseLatent* Latents = latents;
+
+        /// <summary>B numbers for every latent of the block.</summary>
+        public readonly float* Block = block;
+
+        /// <summary>The first latent of the block.</summary>
+        public int First;
+
+        /// <summary>w of every latent of the block.</summary>
+        public float* MonoSums;
+
+        /// <summary>‖p‖² of every row.</summary>
+        public double* SelfWeights;
+
+        /// <summary>∂loss/∂score of an active latent.</summary>
+        public double MonoFactor;
+
+        private readonly int _d = work.Input.Columns;
+        private readonly LatentWeights _weights = weights;
+        private readonly float* _scores = PointerOrNull(work.Mono.Scores);
+        private readonly double* _directions = work.Mono.UnitRowSum is null ? null : Pointer(work.Mono.UnitRowSum);
+
+        public readonly void Run(DensePhase phase, int m)
+        {
+            float* z = Z + ((long)m * Rows), row = Block + ((long)(m - First) * Rows);
+            ref var latent = ref Latents[m];
+            switch (phase)
+            {
+                case DensePhase.Scale:
+                    latent.Mono = new MonoVisit(z, Rows);
+                    break;
+                case DensePhase.WriteScaled:
+                    latent.SelfTerms = latent.Mono.WriteScaled(z, SelfWeights, Rows, row);
+                    break;
+                case DensePhase.Score:
+                    var w = MonoSums + ((long)(m - First) * _d);
+                    latent.Score = latent.Mono.IsActive ? latent.Mono.Score(w, _d, latent.SelfTerms) : 0;
+                    latent.AlongDirections = MonoVisit.Along(w, _directions, _d);
+                    _scores[m] = (float)latent.Score;
+                    break;
+                case DensePhase.WriteMonoGradient when latent.Mono.IsActive:
+                    latent.Mono.WriteGradient(latent.Score, MonoFactor, z, SelfWeights, Rows, latent.AlongDirections, row);
+                    break;
+                case DensePhase.WriteMonoGradient:
+                    new Span<float>(row, Rows).Clear();
+                    break;
+                default:
+                    _weights.Finish(m, VectorMath.Sum(row, Rows));
+                    break;
+            }
+        }
+    }
+
+    private readonly struct DensePhaseWork(DenseVisit visit, DensePhase phase, int first, int count) : IParallelWork
+    {
+        public void Run(int piece)
+        {
+            var last = Math.Min(count, (piece + 1) * LatentsPerPiece);
+            for (var i = piece * LatentsPerPiece; i < last; i++)
+            {
+                visit.Run(phase, first + i);
+            }
+        }
+    }
+
+    /// <summary>The rows' directions p, and ‖p‖² as it was rounded.</summary>
+    private readonly struct ToUnitRowsWork(
+        float* x, double* norms, int rows, int d, int rowsPerPiece, float* unit, double* selfWeights) : IParallelWork
+    {
+        public void Run(int piece)
+        {
+            var last = Math.Min(rows, (piece + 1) * rowsPerPiece);
+            for (var i = piece * rowsPerPiece; i < last; i++)
+            {
+                var p = unit + ((long)i * d);
+                VectorMath.ShiftAndScale(x + ((long)i * d), 0, 1 / norms[i], p, d);
+                // A row of zeros has no direction, and the formula takes its a² off all the same.
+                selfWeights[i] = norms[i] > SmallestNorm ? VectorMath.SumSquares(p, d) : 1;
+            }
+        }
+    }
+
+    /// <summary>Counts the nonzeros of every row, or writes them down.</summary>
+    private readonly struct ListNonzerosWork(float* dense, int latents, int rows, int* next, int* indices, float* values) : IParallelWork
+    {
+        public void Run(int piece)
+        {
+            var ofRow = next + ((long)piece * rows);
+            var last = Math.Min(latents, (piece + 1) * LatentsPerBlock);
+            for (var m = piece * LatentsPerBlock; m < last; m++)
+            {
+                var z = dense + ((long)m * rows);
+                for (var i = 0; i < rows; i++)
+                {
+                    if (z[i] == 0)
+                    {
+                        continue;
+                    }
+
+                    if (indices != null)
+                    {
+                        indices[ofRow[i]] = m;
+                        values[ofRow[i]] = z[i];
+                    }
+
+                    ofRow[i]++;
+                }
+            }
+        }
+    }
+
+    /// <summary>Writes max(tile + bias, 0), with one bias a row; NaN becomes 0.</summary>
+    private readonly struct StorePositive(float* z, nint stride, float* bias) : ITileSink
+    {
+        public void Begin(int block, int group, int row, int rows)
+        {
+        }
+
+        public void Expect(int row, int column, int rows, int columns)
+        {
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Tile(int block, int group, int row, int column, int rows, int columns, float* tile, int tileStride)
+        {
+            for (var r = 0; r < rows; r++)
+            {
+                var from = tile + (r * tileStride);
+                var to = z + ((row + r) * stride) + column;
+                var addend = bias == null ? 0 : bias[row + r];
+                var j = 0;
+                for (; j + 8 <= columns; j += 8)
+                {
+                    var value = Vector256.Load(from + j) + Vector256.Create(addend);
+                    var isPositive = Vector256.GreaterThan(value, Vector256<float>.Zero);
+                    Vector256.ConditionalSelect(isPositive, value, Vector256<float>.Zero).Store(to + j);
+                }
+
+                for (; j < columns; j++)
+                {
+                    var value = from[j] + addend;
+                    to[j] = value > 0 ? value : 0;
+                }
+            }
+        }
+    }
+
+    /// <summary>∂z = tile (+ ∂z) + amount where z is positive, else 0.</summary>
+    private readonly struct StoreGradient(float* z, float* gradient, nint stride, bool add, float amount) : ITileSink
+    {
+        public void Begin(int block, int group, int row, int rows)
+        {
+        }
+
+        public void Expect(int row, int column, int rows, int columns)
+        {
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Tile(int block, int group, int row, int column, int rows, int columns, float* tile, int tileStride)
+        {
+            for (var r = 0; r < rows; r++)
+            {
+                var from = tile + (r * tileStride);
+                var to = gradient + ((row + r) * stride) + column;
+                var active = z + ((row + r) * stride) + column;
+                var j = 0;
+                for (; j + 8 <= columns; j += 8)
+                {
+                    var value = Vector256.Load(from + j) + Vector256.Create(amount);
+                    if (add)
+                    {
+                        value += Vector256.Load(to + j);
+                    }
+
+                    var isActive = Vector256.GreaterThan(Vector256.Load(active + j), Vector256<float>.Zero);
+                    Vector256.ConditionalSelect(isActive, value, Vector256<float>.Zero).Store(to + j);
+                }
+
+                for (; j < columns; j++)
+                {
+                    to[j] = active[j] > 0 ? from[j] + amount + (add ? to[j] : 0) : 0;
+                }
+            }
+        }
+    }
+}

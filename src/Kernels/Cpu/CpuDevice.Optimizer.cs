@@ -1,0 +1,148 @@
+using System.Runtime.Intrinsics;
+
+namespace MonoLoss.Kernels.Cpu;
+
+public sealed unsafe partial class CpuDevice
+{
+    // Moments of latents that stay dead decay for ever; once denormal they make every operation on them ten times slower.
+    private const float SmallestMoment = 1.1754944e-38f;
+
+    /// <inheritdoc/>
+    public override void AddSumSquares(Tensor x, DeviceArray<double> result)
+    {
+        var pieces = Pieces(x.Count, ElementsPerPiece);
+        _pool.Run(pieces, new SumSquaresWork(Pointer(x), x.Count, Partials(pieces)));
+        Pointer(result)[0] += SumPartials(pieces);
+    }
+
+    /// <inheritdoc/>
+    public override void AddSum(DeviceArray<double> values, DeviceArray<double> result)
+    {
+        var source = Pointer(values);
+        var sum = 0.0;
+        for (var i = 0L; i < values.Length; i++)
+        {
+            sum += source[i];
+        }
+
+        Pointer(result)[0] += sum;
+    }
+
+    /// <inheritdoc/>
+    public override void NormalizeRows(Tensor x)
+    {
+        var rows = RowsPerPiece(x.Columns);
+        _pool.Run(Pieces(x.Rows, rows), new NormalizeRowsWork(Pointer(x), x.Rows, x.Columns, rows));
+    }
+
+    /// <inheritdoc/>
+    public override void Adam(Tensor parameter, Tensor gradient, Tensor firstMoment, Tensor secondMoment, in AdamStep step)
+    {
+        RequireSameShape(parameter, gradient);
+        RequireSameShape(parameter, firstMoment);
+        RequireSameShape(parameter, secondMoment);
+        var rows = RowsPerPiece(parameter.Columns);
+        _pool.Run(
+            Pieces(parameter.Rows, rows),
+            new AdamWork(
+                Pointer(parameter), Pointer(gradient), Pointer(firstMoment), Pointer(secondMoment), parameter.Rows, parameter.Columns, rows, step));
+    }
+
+    private readonly struct SumSquaresWork(float* x, long n, double* partials) : IParallelWork
+    {
+        public void Run(int piece)
+        {
+            var first = (long)piece * ElementsPerPiece;
+            partials[piece] = VectorMath.SumSquares(x + first, Math.Min(n - first, ElementsPerPiece));
+        }
+    }
+
+    private readonly struct NormalizeRowsWork(float* x, int rows, int d, int rowsPerPiece) : IParallelWork
+    {
+        public void Run(int piece)
+        {
+            var last = Math.Min(rows, (piece + 1) * rowsPerPiece);
+            for (var i = piece * rowsPerPiece; i < last; i++)
+            {
+                ScaleToUnit(x + ((long)i * d), d);
+            }
+        }
+
+        public static void ScaleToUnit(float* row, int d)
+        {
+            var norm = Math.Sqrt(VectorMath.SumSquares(row, d));
+            if (norm > 0)
+            {
+                VectorMath.ShiftAndScale(row, 0, 1 / norm, row, d);
+            }
+        }
+    }
+
+    private readonly struct AdamWork(float* p, float* g, float* m, float* v, int rows, int d, int rowsPerPiece, AdamStep step) : IParallelWork
+    {
+        public void Run(int piece)
+        {
+            var last = Math.Min(rows, (piece + 1) * rowsPerPiece);
+            for (var i = piece * rowsPerPiece; i < last; i++)
+            {
+                var start = (long)i * d;
+                if (step.UnitRows)
+                {
+                    NormalizeRowsWork.ScaleToUnit(p + start, d);
+                }
+
+                // The projected gradient is scale·(g − along·p).
+                var along = step.Project ? VectorMath.Dot(g + start, p + start, d) : 0;
+                if (Simd512.IsSupported)
+                {
+                    Update<Simd512, Vector512<float>>(p + start, g + start, m + start, v + start, along);
+                }
+                else if (Simd256.IsSupported)
+                {
+                    Update<Simd256, Vector256<float>>(p + start, g + start, m + start, v + start, along);
+                }
+                else
+                {
+                    Update<Simd128, Vector128<float>>(p + start, g + start, m + start, v + start, along);
+                }
+            }
+        }
+
+        private void Update<TSimd, TVector>(float* p, float* g, float* m, float* v, float along)
+            where TSimd : ISimd<TVector>
+            where TVector : struct
+        {
+            var correction1 = 1 - Math.Pow(step.Beta1, step.Step);
+            var rootCorrection2 = (float)(1 / Math.Sqrt(1 - Math.Pow(step.Beta2, step.Step)));
+            var rate = (float)(step.LearningRate / correction1);
+            TVector scale = TSimd.Broadcast(step.GradientScale), minusAlong = TSimd.Broadcast(-along);
+            TVector beta1 = TSimd.Broadcast(step.Beta1), rest1 = TSimd.Broadcast(1 - step.Beta1);
+            TVector beta2 = TSimd.Broadcast(step.Beta2), rest2 = TSimd.Broadcast(1 - step.Beta2);
+            TVector root = TSimd.Broadcast(rootCorrection2), epsilon = TSimd.Broadcast(step.Epsilon), minusRate = TSimd.Broadcast(-rate);
+            var smallest = TSimd.Broadcast(SmallestMoment);
+            var j = 0;
+            for (; j + TSimd.Width <= d; j += TSimd.Width)
+            {
+                var parameter = TSimd.Load(p + j);
+                var gradient = TSimd.Multiply(scale, TSimd.MultiplyAdd(minusAlong, parameter, TSimd.Load(g + j)));
+                var first = TSimd.MultiplyAdd(rest1, gradient, TSimd.Multiply(beta1, TSimd.Load(m + j)));
+                var second = TSimd.MultiplyAdd(TSimd.Multiply(rest2, gradient), gradient, TSimd.Multiply(beta2, TSimd.Load(v + j)));
+                var denominator = TSimd.MultiplyAdd(TSimd.Sqrt(second), root, epsilon);
+                TSimd.Store(m + j, TSimd.FlushBelow(first, smallest));
+                TSimd.Store(v + j, TSimd.FlushBelow(second, smallest));
+                TSimd.Store(p + j, TSimd.MultiplyAdd(minusRate, TSimd.Divide(first, denominator), parameter));
+            }
+
+            for (; j < d; j++)
+            {
+                var gradient = step.GradientScale * (g[j] - (along * p[j]));
+                var first = (step.Beta1 * m[j]) + ((1 - step.Beta1) * gradient);
+                var second = (step.Beta2 * v[j]) + ((1 - step.Beta2) * gradient * gradient);
+                var denominator = (MathF.Sqrt(second) * rootCorrection2) + step.Epsilon;
+                m[j] = Math.Abs(first) < SmallestMoment ? 0 : first;
+                v[j] = second < SmallestMoment ? 0 : second;
+                p[j] -= rate * first / denominator;
+            }
+        }
+    }
+}

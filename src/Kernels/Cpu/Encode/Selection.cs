@@ -1,0 +1,361 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace MonoLoss.Kernels.Cpu;
+
+/// <summary>
+/// Picking values out of arrays. Values here are never negative, so that their order is that of their bits as integers. Arrays are
+/// written, and may be read, up to <see cref="Slack"/> elements beyond what they hold.
+/// </summary>
+internal static unsafe class Selection
+{
+    /// <summary>Elements beyond the end of an array that must exist.</summary>
+    public const int Slack = 16;
+
+    /// <summary>Appends those of max(from + bias, 0) that are above a bound, with their indices; NaN is above nothing.</summary>
+    /// <param name="isa">What may be used.</param>
+    /// <param name="from">Values.</param>
+    /// <param name="bias">What to add to them, or null.</param>
+    /// <param name="count">How many values.</param>
+    /// <param name="bound">The bound, not negative.</param>
+    /// <param name="index">The first value's index.</param>
+    /// <param name="values">Where to append values.</param>
+    /// <param name="indices">Where to append indices.</param>
+    /// <returns>How many were appended.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int AppendAbove(GemmIsa isa, float* from, float* bias, int count, float bound, int index, float* values, int* indices)
+    {
+        var appended = 0;
+        var i = 0;
+        if (isa == GemmIsa.Avx512)
+        {
+            var bounds = Vector512.Create(bound);
+            for (; i + 16 <= count; i += 16)
+            {
+                var value = Vector512.Load(from + i);
+                if (bias != null)
+                {
+                    value += Vector512.Load(bias + i);
+                }
+
+                var above = Vector512.GreaterThan(value, bounds);
+                appended += Append(value, above, index + i, values + appended, indices + appended);
+            }
+        }
+        else
+        {
+            var bounds = Vector256.Create(bound);
+            for (; i + 8 <= count; i += 8)
+            {
+                var value = Vector256.Load(from + i);
+                if (bias != null)
+                {
+                    value += Vector256.Load(bias + i);
+                }
+
+                var above = Vector256.GreaterThan(value, bounds);
+                appended += Append(value, above, index + i, values + appended, indices + appended);
+            }
+        }
+
+        for (; i < count; i++)
+        {
+            var value = bias == null ? from[i] : from[i] + bias[i];
+            if (value > bound)
+            {
+                values[appended] = value;
+                indices[appended++] = index + i;
+            }
+        }
+
+        return appended;
+    }
+
+    /// <summary>The same with a bound for each value. A negative bound lets the zeros of max(from + bias, 0) through.</summary>
+    /// <param name="isa">What may be used.</param>
+    /// <param name="from">Values.</param>
+    /// <param name="bias">What to add to them, or null.</param>
+    /// <param name="count">How many values.</param>
+    /// <param name="bounds">One bound a value.</param>
+    /// <param name="index">The first value's index.</param>
+    /// <param name="values">Where to append values.</param>
+    /// <param name="indices">Where to append indices.</param>
+    /// <returns>How many were appended.</returns>
+    public static int AppendAbove(GemmIsa isa, float* from, float* bias, int count, float* bounds, int index, float* values, int* indices)
+    {
+        var appended = 0;
+        var i = 0;
+        if (isa == GemmIsa.Avx512)
+        {
+            for (; i + 16 <= count; i += 16)
+            {
+                var value = Vector512.Load(from + i);
+                if (bias != null)
+                {
+                    value += Vector512.Load(bias + i);
+                }
+
+                value = Vector512.ConditionalSelect(Vector512.LessThan(value, Vector512<float>.Zero), Vector512<float>.Zero, value);
+                var above = Vector512.GreaterThan(value, Vector512.Load(bounds + i));
+                appended += Append(value, above, index + i, values + appended, indices + appended);
+            }
+        }
+        else
+        {
+            for (; i + 8 <= count; i += 8)
+            {
+                var value = Vector256.Load(from + i);
+                if (bias != null)
+                {
+                    value += Vector256.Load(bias + i);
+                }
+
+                value = Vector256.ConditionalSelect(Vector256.LessThan(value, Vector256<float>.Zero), Vector256<float>.Zero, value);
+                var above = Vector256.GreaterThan(value, Vector256.Load(bounds + i));
+                appended += Append(value, above, index + i, values + appended, indices + appended);
+            }
+        }
+
+        for (; i < count; i++)
+        {
+            var value = bias == null ? from[i] : from[i] + bias[i];
+            value = value < 0 ? 0 : value;
+            if (value > bounds[i])
+            {
+                values[appended] = value;
+                indices[appended++] = index + i;
+            }
+        }
+
+        return appended;
+    }
+
+    /// <summary>Keeps the k largest values, in the order they are in; of equal ones the first.</summary>
+    /// <param name="isa">What may be used.</param>
+    /// <param name="values">Values.</param>
+    /// <param name="indices">Their indices, which move with them.</param>
+    /// <param name="count">How many there are, more than k.</param>
+    /// <param name="k">How many to keep, at least 1.</param>
+    /// <param name="below">In: less than every value, at least 0. Out: less than the k-th largest value.</param>
+    /// <param name="bound">A later value has to be above this to be among the k largest.</param>
+    public static void KeepLargest(GemmIsa isa, float* values, int* indices, int count, int k, ref float below, out float bound)
+    {
+        var low = BitConverter.SingleToInt32Bits(below);
+        var high = BitConverter.SingleToInt32Bits(Max(isa, values, count));
+        if (Bisect(isa, values, count, k, ref low, ref high))
+        {
+            below = BitConverter.Int32BitsToSingle(low);
+            bound = below;
+            KeepAbove(isa, values, indices, count, below);
+            return;
+        }
+
+        // `high` is the k-th largest value, and there are too many of it.
+        below = BitConverter.Int32BitsToSingle(low);
+        bound = BitConverter.Int32BitsToSingle(high);
+        var ties = k - (int)CountAbove(isa, values, count, bound);
+        var kept = 0;
+        for (var i = 0; i < count; i++)
+        {
+            if (values[i] > bound || (values[i] == bound && ties-- > 0))
+            {
+                values[kept] = values[i];
+                indices[kept++] = indices[i];
+            }
+        }
+    }
+
+    /// <summary>Keeps, in the order they are in, what may be among the k largest if a value may have to come down.</summary>
+    /// <param name="isa">What may be used.</param>
+    /// <param name="values">Values.</param>
+    /// <param name="indices">Their indices, which move with them.</param>
+    /// <param name="count">How many there are, more than k.</param>
+    /// <param name="k">The number, at least 1.</param>
+    /// <param name="slack">By how much, a part <see cref="Int16Prefilter.Rounding"/> of the value aside.</param>
+    /// <param name="bound">In: less than every value. Out: what any value has to exceed.</param>
+    /// <returns>How many are kept, at least k.</returns>
+    public static int KeepContenders(GemmIsa isa, float* values, int* indices, int count, int k, float slack, ref float bound)
+    {
+        var low = BitConverter.SingleToInt32Bits(bound);
+        var high = BitConverter.SingleToInt32Bits(Max(isa, values, count));
+        var cut = BitConverter.Int32BitsToSingle(Bisect(isa, values, count, k, ref low, ref high) ? low : high);
+        bound = MathF.Max(bound, BelowAll(cut, slack));
+        return KeepAbove(isa, values, indices, count, bound);
+    }
+
+    /// <summary>Less than what a value at least comes down to, and less than 0 never.</summary>
+    public static float BelowAll(float value, float slack) =>
+        MathF.Max(0, MathF.BitDecrement(value * (1 - Int16Prefilter.Rounding) - slack));
+
+    /// <summary>Keeps the values above a bound, in the order they are in; NaN is above nothing.</summary>
+    /// <returns>How many are kept.</returns>
+    public static int KeepAbove(GemmIsa isa, float* values, int* indices, int count, float bound)
+    {
+        var kept = 0;
+        var i = 0;
+        if (isa == GemmIsa.Avx512)
+        {
+            var bounds = Vector512.Create(bound);
+            for (; i + 16 <= count; i += 16)
+            {
+                var value = Vector512.Load(values + i);
+                var index = Vector512.Load(indices + i);
+                var above = Vector512.GreaterThan(value, bounds);
+                Avx512F.Compress(Vector512<float>.Zero, above, value).Store(values + kept);
+                Avx512F.Compress(Vector512<int>.Zero, above.AsInt32(), index).Store(indices + kept);
+                kept += BitOperations.PopCount(above.ExtractMostSignificantBits());
+            }
+        }
+
+        for (; i < count; i++)
+        {
+            if (values[i] > bound)
+            {
+                values[kept] = values[i];
+                indices[kept++] = indices[i];
+            }
+        }
+
+        return kept;
+    }
+
+    /// <summary>Counts the values above a bound.</summary>
+    public static long CountAbove(GemmIsa isa, float* values, long count, float bound)
+    {
+        var above = 0L;
+        var i = 0L;
+        if (isa == GemmIsa.Avx512)
+        {
+            var bounds = Vector512.Create(bound);
+            for (; i + 16 <= count; i += 16)
+            {
+                above += BitOperations.PopCount(Vector512.GreaterThan(Vector512.Load(values + i), bounds).ExtractMostSignificantBits());
+            }
+
+            if (i < count)
+            {
+                var mask = Vector512.GreaterThan(Vector512.Load(values + i), bounds).ExtractMostSignificantBits();
+                above += BitOperations.PopCount(mask & ((1UL << (int)(count - i)) - 1));
+            }
+
+            return above;
+        }
+
+        var sums = Vector256<int>.Zero;
+        for (; i + 8 <= count; i += 8)
+        {
+            sums -= Vector256.GreaterThan(Vector256.Load(values + i), Vector256.Create(bound)).AsInt32();
+        }
+
+        above = Vector256.Sum(sums);
+        for (; i < count; i++)
+        {
+            above += values[i] > bound ? 1 : 0;
+        }
+
+        return above;
+    }
+
+    /// <summary>The largest of values that are not negative, 0 if there is none.</summary>
+    public static float Max(GemmIsa isa, float* values, long count)
+    {
+        float max;
+        var i = 0L;
+        if (isa == GemmIsa.Avx512)
+        {
+            var maxima = Vector512<float>.Zero;
+            for (; i + 16 <= count; i += 16)
+            {
+                maxima = Avx512F.Max(maxima, Vector512.Load(values + i));
+            }
+
+            max = Largest(Vector256.MaxNumber(maxima.GetLower(), maxima.GetUpper()));
+        }
+        else
+        {
+            var maxima = Vector256<float>.Zero;
+            for (; i + 8 <= count; i += 8)
+            {
+                maxima = Vector256.MaxNumber(maxima, Vector256.Load(values + i));
+            }
+
+            max = Largest(maxima);
+        }
+
+        for (; i < count; i++)
+        {
+            max = Math.Max(max, values[i]);
+        }
+
+        return max;
+    }
+
+    private static float Largest(Vector256<float> values)
+    {
+        var largest = values[0];
+        for (var lane = 1; lane < 8; lane++)
+        {
+            largest = Math.Max(largest, values[lane]);
+        }
+
+        return largest;
+    }
+
+    // Narrows down where the k-th largest value is: more than k values are above `low` and fewer than k above `high`; or exactly k
+    // are above `low`, and true is returned.
+    private static bool Bisect(GemmIsa isa, float* values, int count, int k, ref int low, ref int high)
+    {
+        while (high - low > 1)
+        {
+            var middle = low + (high - low) / 2;
+            var above = CountAbove(isa, values, count, BitConverter.Int32BitsToSingle(middle));
+            if (above == k)
+            {
+                low = middle;
+                return true;
+            }
+
+            if (above > k)
+            {
+                low = middle;
+            }
+            else
+            {
+                high = middle;
+            }
+        }
+
+        return false;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int Append(Vector512<float> value, Vector512<float> above, int index, float* values, int* indices)
+    {
+        var mask = above.ExtractMostSignificantBits();
+        if (mask == 0)
+        {
+            return 0;
+        }
+
+        Avx512F.Compress(Vector512<float>.Zero, above, value).Store(values);
+        Avx512F.Compress(Vector512<int>.Zero, above.AsInt32(), Vector512<int>.Indices + Vector512.Create(index)).Store(indices);
+        return BitOperations.PopCount(mask);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int Append(Vector256<float> value, Vector256<float> above, int index, float* values, int* indices)
+    {
+        var mask = above.ExtractMostSignificantBits();
+        var appended = 0;
+        for (; mask != 0; mask &= mask - 1)
+        {
+            var lane = BitOperations.TrailingZeroCount(mask);
+            values[appended] = value[lane];
+            indices[appended++] = index + lane;
+        }
+
+        return appended;
+    }
+}

@@ -1,0 +1,344 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
+
+namespace MonoLoss.Kernels.Cpu;
+
+/// <summary>Dense matrix products on the processor.</summary>
+/// <remarks>
+/// Both operands are packed into panels, and pieces of the result are formed tile by tile in registers (the scheme of Goto and
+/// van de Geijn, "Anatomy of high-performance matrix multiplication", 2008). How the work is cut depends on the sizes alone and every
+/// element is one chain of multiply-adds in the order of k, so the result is the same bits on any number of threads. Memory for
+/// packing is kept from call to call. One call at a time.
+/// </remarks>
+public sealed unsafe class CpuGemm : IDisposable
+{
+    // What one thread does sooner than others can be asked.
+    private const long SmallFlops = 1_000_000;
+
+    // An operand that is not packed: it and a few rows of the others leave room in the level-2 cache.
+    private const long UnpackedFloats = 32 << 10;
+
+    // Packing transposes so many rows at once and may write all of them.
+    private const int TransposedRows = 16;
+
+    private readonly WorkerPool _pool;
+    private readonly GemmWorkspace _packedA = new();
+    private readonly GemmWorkspace _packedB = new();
+
+    /// <summary>Creates the kernel.</summary>
+    /// <param name="pool">The threads to work with.</param>
+    public CpuGemm(WorkerPool pool)
+        : this(pool, BestIsa)
+    {
+    }
+
+    internal CpuGemm(WorkerPool pool, GemmIsa isa)
+    {
+        _pool = pool;
+        Isa = isa;
+    }
+
+    /// <summary>Gets the best instructions that this processor has.</summary>
+    internal static GemmIsa BestIsa =>
+        Avx512F.IsSupported ? GemmIsa.Avx512 : Fma.IsSupported && Avx2.IsSupported ? GemmIsa.Avx2 : GemmIsa.Vector128;
+
+    /// <summary>Gets the instructions that this kernel uses.</summary>
+    internal GemmIsa Isa { get; }
+
+    /// <summary>
+    /// Gets how much of a packed operand is kept at once, in floats: larger operands are packed and multiplied part by part.
+    /// </summary>
+    internal long PackedFloats { get; init; } = 32L << 20;
+
+    /// <summary>Gets the threads that this kernel works with.</summary>
+    internal WorkerPool Pool => _pool;
+
+    /// <summary>
+    /// C = α·op(A)·op(B) + β·C, then plus a bias, then ReLU. All matrices are row-major; op(A) is m × k, op(B) is k × n and
+    /// C is m × n.
+    /// </summary>
+    /// <param name="transA">Whether op transposes A, which is then stored k × m.</param>
+    /// <param name="transB">Whether op transposes B, which is then stored n × k.</param>
+    /// <param name="m">Rows of C.</param>
+    /// <param name="n">Columns of C.</param>
+    /// <param name="k">Length of the sums; 0 leaves β·C.</param>
+    /// <param name="alpha">α.</param>
+    /// <param name="a">A.</param>
+    /// <param name="lda">Floats from row to row of A as stored.</param>
+    /// <param name="b">B.</param>
+    /// <param name="ldb">Floats from row to row of B as stored.</param>
+    /// <param name="beta">β; where it is 0, C is not read.</param>
+    /// <param name="c">C; overlaps neither A nor B.</param>
+    /// <param name="ldc">Floats from row to row of C.</param>
+    /// <param name="bias">n floats, one a column, or null.</param>
+    /// <param name="relu">Whether negative results become 0 (NaN stays NaN).</param>
+    public void Gemm(
+        bool transA,
+        bool transB,
+        int m,
+        int n,
+        int k,
+        float alpha,
+        float* a,
+        int lda,
+        float* b,
+        int ldb,
+        float beta,
+        float* c,
+        int ldc,
+        float* bias = null,
+        bool relu = false)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(m);
+        ArgumentOutOfRangeException.ThrowIfNegative(n);
+        ArgumentOutOfRangeException.ThrowIfNegative(k);
+        var operands = new GemmOperands { TransA = transA, TransB = transB, A = a, Lda = lda, B = b, Ldb = ldb };
+        if (alpha == 1 && beta == 0 && bias == null && !relu && (long)n * k <= UnpackedFloats)
+        {
+            if (Isa == GemmIsa.Avx512 && MultiplySmall<Simd512, Vector512<float>, Count4>(operands, m, n, k, c, ldc))
+            {
+                return;
+            }
+
+            if (Isa == GemmIsa.Avx2 && MultiplySmall<Simd256, Vector256<float>, Count2>(operands, m, n, k, c, ldc))
+            {
+                return;
+            }
+        }
+
+        var sink = new StoreTile { C = c, Ldc = ldc, Alpha = alpha, Beta = beta, Bias = bias, Relu = relu };
+        Multiply(operands, Plan(m, n, k), sink);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _packedA.Dispose();
+        _packedB.Dispose();
+    }
+
+    /// <summary>Cuts a product for this kernel's tiles.</summary>
+    internal GemmPlan Plan(int rows, int columns, int length, int maxGroups = int.MaxValue) => Isa switch
+    {
+        GemmIsa.Avx512 => GemmPlan.For(rows, columns, length, GemmTile512.Rows, GemmTile512.Columns, maxGroups),
+        GemmIsa.Avx2 => GemmPlan.For(rows, columns, length, GemmTile256.Rows, GemmTile256.Columns, maxGroups),
+        _ => GemmPlan.For(rows, columns, length, GemmTile128.Rows, GemmTile128.Columns, maxGroups),
+    };
+
+    /// <summary>Forms op(A)·op(B) and hands it to a sink, tile by tile.</summary>
+    internal void Multiply<TSink>(in GemmOperands operands, in GemmPlan plan, TSink sink)
+        where TSink : unmanaged, ITileSink
+    {
+        if (plan.Rows == 0 || plan.Columns == 0)
+        {
+            return;
+        }
+
+        switch (Isa)
+        {
+            case GemmIsa.Avx512:
+                Multiply<GemmTile512, TSink>(operands, plan, sink);
+                break;
+            case GemmIsa.Avx2:
+                Multiply<GemmTile256, TSink>(operands, plan, sink);
+                break;
+            default:
+                Multiply<GemmTile128, TSink>(operands, plan, sink);
+                break;
+        }
+    }
+
+    private bool MultiplySmall<TSimd, TVector, TVectors>(in GemmOperands operands, int m, int n, int k, float* c, int ldc)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+        where TVectors : struct, ICount
+    {
+        // To transpose B takes as long as about so many rows.
+        var minRows = operands.TransB ? TransposedRows : SmallProduct<TSimd, TVector, TVectors>.TileRows;
+        if (m < minRows || n < TSimd.Width)
+        {
+            return false;
+        }
+
+        var b = operands.B;
+        var ldb = operands.Ldb;
+        if (operands.TransB)
+        {
+            ldb = (n + TransposedRows - 1) / TransposedRows * TransposedRows;
+            b = _packedB.Get<float>(ldb * k);
+            Packing.Rows(Isa, operands.B, operands.Ldb, n, k, b, (int)ldb);
+        }
+
+        var rowFlops = Math.Max(1, 2L * n * k);
+        var rowsPerPiece = (int)Math.Clamp(SmallFlops / rowFlops, 1, m);
+        Run(rowFlops * m < SmallFlops, (m + rowsPerPiece - 1) / rowsPerPiece, new SmallProduct<TSimd, TVector, TVectors>
+        {
+            Rows = m,
+            Columns = n,
+            Length = k,
+            A = operands.A,
+            RowStride = operands.TransA ? 1 : operands.Lda,
+            ColumnStride = operands.TransA ? operands.Lda : 1,
+            B = b,
+            Ldb = ldb,
+            C = c,
+            Ldc = ldc,
+            RowsPerPiece = rowsPerPiece,
+        });
+        return true;
+    }
+
+    /// <summary>The same with tiles of one's own, whose plan it must be.</summary>
+    internal void Multiply<TTile, TSink>(in GemmOperands operands, in GemmPlan plan, TSink sink)
+        where TTile : struct, IGemmTile
+        where TSink : unmanaged, ITileSink
+    {
+        var length = Math.Max(1, plan.Length);
+        var blocksAtOnce = (int)Math.Clamp(PackedFloats / ((long)plan.BlockRows * length), 1, plan.Blocks);
+        var groupsAtOnce = (int)Math.Clamp(PackedFloats / ((long)plan.GroupColumns * length), 1, plan.Groups);
+        var packsB = plan.Blocks == 1;
+        var isSmall = 2L * plan.Rows * plan.Columns * length < SmallFlops;
+        var packedA = _packedA.Get<float>((long)blocksAtOnce * plan.BlockRows * length);
+        var packedB = _packedB.Get<float>((long)groupsAtOnce * (packsB ? TTile.Columns : plan.GroupColumns) * length);
+        for (var group = 0; group < plan.Groups; group += groupsAtOnce)
+        {
+            var groups = Math.Min(groupsAtOnce, plan.Groups - group);
+            for (var block = 0; block < plan.Blocks; block += blocksAtOnce)
+            {
+                var blocks = Math.Min(blocksAtOnce, plan.Blocks - block);
+                var firstRow = block * plan.BlockRows;
+                var endRow = (int)Math.Min(plan.Rows, firstRow + (long)blocks * plan.BlockRows);
+                var firstColumn = group * plan.GroupColumns;
+                var endColumn = (int)Math.Min(plan.Columns, firstColumn + (long)groups * plan.GroupColumns);
+                // A group's panels of B stay packed while the blocks of A pass by; all of A stays if it fits.
+                var rowPieces = group > 0 && blocksAtOnce == plan.Blocks
+                    ? 0
+                    : PackOperands<TTile>.PiecesFor(endRow - firstRow, TTile.Rows);
+                var columnPieces = block > 0 || packsB ? 0 : PackOperands<TTile>.PiecesFor(endColumn - firstColumn, TTile.Columns);
+                Run(isSmall, rowPieces + columnPieces, new PackOperands<TTile>
+                {
+                    Isa = Isa,
+                    Operands = operands,
+                    Length = plan.Length,
+                    FirstRow = firstRow,
+                    EndRow = endRow,
+                    FirstColumn = firstColumn,
+                    EndColumn = endColumn,
+                    RowPieces = rowPieces,
+                    PackedA = packedA,
+                    PackedB = packedB,
+                });
+                Run(isSmall, blocks * groups, new MultiplyPanels<TTile, TSink>
+                {
+                    Isa = Isa,
+                    Operands = operands,
+                    Plan = plan,
+                    FirstBlock = block,
+                    Blocks = blocks,
+                    FirstGroup = group,
+                    PackedA = packedA,
+                    PackedB = packedB,
+                    PacksB = packsB,
+                    Sink = sink,
+                });
+            }
+        }
+    }
+
+    private void Run<TWork>(bool isSmall, int pieces, TWork work)
+        where TWork : unmanaged, IParallelWork
+    {
+        if (!isSmall)
+        {
+            _pool.Run(pieces, work);
+            return;
+        }
+
+        for (var i = 0; i < pieces; i++)
+        {
+            work.Run(i);
+        }
+    }
+
+    /// <summary>C = α·tile + β·C + bias, ReLU.</summary>
+    internal readonly struct StoreTile : ITileSink
+    {
+        public required float* C { get; init; }
+
+        public required nint Ldc { get; init; }
+
+        public required float Alpha { get; init; }
+
+        public required float Beta { get; init; }
+
+        public required float* Bias { get; init; }
+
+        public required bool Relu { get; init; }
+
+        public void Begin(int block, int group, int row, int rows)
+        {
+        }
+
+        public void Expect(int row, int column, int rows, int columns)
+        {
+            if (Sse.IsSupported)
+            {
+                for (var r = 0; r < rows; r++)
+                {
+                    var to = C + (row + r) * Ldc + column;
+                    Sse.Prefetch0(to);
+                    Sse.Prefetch0(to + columns - 1);
+                }
+            }
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Tile(int block, int group, int row, int column, int rows, int columns, float* tile, int stride)
+        {
+            for (var r = 0; r < rows; r++)
+            {
+                var from = tile + r * stride;
+                var to = C + (row + r) * Ldc + column;
+                var j = 0;
+                for (; j + 8 <= columns; j += 8)
+                {
+                    var value = Vector256.Load(from + j) * Alpha;
+                    if (Beta != 0)
+                    {
+                        value += Vector256.Load(to + j) * Beta;
+                    }
+
+                    if (Bias != null)
+                    {
+                        value += Vector256.Load(Bias + column + j);
+                    }
+
+                    if (Relu)
+                    {
+                        value = Vector256.ConditionalSelect(Vector256.LessThan(value, Vector256<float>.Zero), Vector256<float>.Zero, value);
+                    }
+
+                    value.Store(to + j);
+                }
+
+                for (; j < columns; j++)
+                {
+                    var value = from[j] * Alpha;
+                    if (Beta != 0)
+                    {
+                        value += to[j] * Beta;
+                    }
+
+                    if (Bias != null)
+                    {
+                        value += Bias[column + j];
+                    }
+
+                    to[j] = Relu && value < 0 ? 0 : value;
+                }
+            }
+        }
+    }
+}

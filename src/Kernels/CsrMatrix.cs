@@ -1,0 +1,207 @@
+namespace MonoLoss.Kernels;
+
+/// <summary>
+/// A sparse float32 matrix by rows (CSR): for every sample the latents that are active, in ascending order. The gradient, where
+/// there is one, is an array beside the values, with the same nonzeros. The same nonzeros listed by column (by latent) are
+/// made on demand by <see cref="Device.BuildColumnIndex"/>. Where very many latents are active a device may keep the zeros instead, until
+/// somebody asks for the nonzeros.
+/// </summary>
+/// <remarks>
+/// An entry may hold the value 0: JumpReLU keeps latents just below their threshold, whose gradient reaches the threshold though
+/// they are off.
+/// </remarks>
+public sealed class CsrMatrix : IDisposable
+{
+    private readonly DeviceArray<int> _rowOffsets;
+    private readonly DeviceArray<int> _indices;
+    private readonly DeviceArray<float> _values;
+    private readonly DeviceArray<float> _gradient;
+    private readonly DeviceArray<int> _columnOffsets;
+    private readonly DeviceArray<int> _rowIndices;
+    private readonly DeviceArray<int> _entryOf;
+    private Tensor? _dense;
+    private bool _isDense;
+    private bool _hasColumnIndex;
+    private int _count;
+
+    internal CsrMatrix(Device device)
+    {
+        Device = device;
+        _rowOffsets = device.Allocate<int>(1);
+        _rowOffsets.Clear();
+        _indices = device.Allocate<int>(0);
+        _values = device.Allocate<float>(0);
+        _gradient = device.Allocate<float>(0);
+        _columnOffsets = device.Allocate<int>(0);
+        _rowIndices = device.Allocate<int>(0);
+        _entryOf = device.Allocate<int>(0);
+    }
+
+    /// <summary>Where the values are.</summary>
+    public Device Device { get; }
+
+    /// <summary>Rows (samples).</summary>
+    public int Rows { get; private set; }
+
+    /// <summary>Columns (latents).</summary>
+    public int Columns { get; private set; }
+
+    /// <summary>How many places are stored.</summary>
+    public int NonzeroCount
+    {
+        get
+        {
+            ListNonzeros();
+            return _count;
+        }
+    }
+
+    /// <summary>Where each row's nonzeros start: rows + 1 offsets.</summary>
+    public DeviceArray<int> RowOffsets => Listed(_rowOffsets);
+
+    /// <summary>The column of each entry, ascending within a row.</summary>
+    public DeviceArray<int> Indices => Listed(_indices);
+
+    /// <summary>The value of each entry.</summary>
+    public DeviceArray<float> Values => Listed(_values);
+
+    /// <summary>The gradient of each entry.</summary>
+    public DeviceArray<float> Gradient => Listed(_gradient);
+
+    /// <summary>Whether <see cref="ColumnOffsets"/>, <see cref="RowIndices"/> and <see cref="EntryOf"/> describe the present nonzeros.</summary>
+    public bool HasColumnIndex
+    {
+        get => _isDense || _hasColumnIndex;
+        internal set => _hasColumnIndex = value;
+    }
+
+    /// <summary>Where each column's nonzeros start in <see cref="RowIndices"/> and <see cref="EntryOf"/>: columns + 1 offsets.</summary>
+    public DeviceArray<int> ColumnOffsets => Listed(_columnOffsets);
+
+    /// <summary>Column by column, the row of each entry, ascending within a column.</summary>
+    public DeviceArray<int> RowIndices => Listed(_rowIndices);
+
+    /// <summary>Column by column, where the entry is in <see cref="Indices"/> and <see cref="Values"/>.</summary>
+    public DeviceArray<int> EntryOf => Listed(_entryOf);
+
+    /// <summary>
+    /// The whole matrix with its zeros, columns×rows, column after column, where a device found so many nonzeros taken that listing them
+    /// would cost more; else null. Whoever asks for nonzeros has them listed, and from then on this is null.
+    /// </summary>
+    internal Tensor? Dense => _isDense ? _dense : null;
+
+    /// <summary>The smallest value that the last batch-wide selection kept: where the next one begins its search.</summary>
+    internal float SmallestKept { get; set; }
+
+    /// <summary>Sets the shape and how many nonzeros there are, which makes the index by columns stale.</summary>
+    public void Resize(int rows, int columns, int count)
+    {
+        Forget();
+        _rowOffsets.Resize(rows + 1);
+        _indices.Resize(count);
+        _values.Resize(count);
+        _gradient.Resize(count);
+        (Rows, Columns, _count) = (rows, columns, count);
+    }
+
+    /// <summary>Sets the shape of a matrix that is to be written with its zeros.</summary>
+    /// <returns><see cref="Dense"/>, its contents undefined.</returns>
+    internal Tensor ResizeDense(int rows, int columns)
+    {
+        Forget();
+        _dense ??= Device.Tensor(0, 0);
+        _dense.Resize(columns, rows);
+        (Rows, Columns, _isDense) = (rows, columns, true);
+        return _dense;
+    }
+
+    /// <summary>Gives up the present nonzeros, whose arrays are about to be overwritten.</summary>
+    internal void Forget() => (_isDense, _hasColumnIndex) = (false, false);
+
+    /// <summary>Changes the number of columns, after <see cref="Indices"/> were rewritten.</summary>
+    internal void SetColumns(int columns) => (Columns, _hasColumnIndex) = (columns, false);
+
+    /// <summary>Copies a matrix from the host.</summary>
+    /// <param name="dense">Rows × columns values, row after row; those that are not zero are kept.</param>
+    /// <param name="rows">Rows.</param>
+    /// <param name="columns">Columns.</param>
+    public CsrMatrix Set(ReadOnlySpan<float> dense, int rows, int columns)
+    {
+        if (dense.Length != (long)rows * columns)
+        {
+            throw new ArgumentException($"{dense.Length} values for a matrix of {rows}×{columns}", nameof(dense));
+        }
+
+        var offsets = new int[rows + 1];
+        var indices = new List<int>();
+        var values = new List<float>();
+        for (var i = 0; i < rows; i++)
+        {
+            for (var j = 0; j < columns; j++)
+            {
+                if (dense[(i * columns) + j] != 0)
+                {
+                    indices.Add(j);
+                    values.Add(dense[(i * columns) + j]);
+                }
+            }
+
+            offsets[i + 1] = values.Count;
+        }
+
+        Resize(rows, columns, values.Count);
+        RowOffsets.CopyFrom(offsets);
+        Indices.CopyFrom(indices.ToArray());
+        Values.CopyFrom(values.ToArray());
+        return this;
+    }
+
+    /// <summary>The matrix written out on the host: rows × columns values, row after row.</summary>
+    public float[] ToDense() => ToDense(Values);
+
+    /// <summary>The gradient written out on the host: rows × columns values, 0 where there is no entry.</summary>
+    public float[] GradientToDense() => ToDense(Gradient);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _rowOffsets.Dispose();
+        _indices.Dispose();
+        _values.Dispose();
+        _gradient.Dispose();
+        _columnOffsets.Dispose();
+        _rowIndices.Dispose();
+        _entryOf.Dispose();
+        _dense?.Dispose();
+    }
+
+    private DeviceArray<T> Listed<T>(DeviceArray<T> nonzeros)
+        where T : unmanaged
+    {
+        ListNonzeros();
+        return nonzeros;
+    }
+
+    private void ListNonzeros()
+    {
+        if (_isDense)
+        {
+            Device.ListNonzeros(_dense!, this);
+        }
+    }
+
+    private float[] ToDense(DeviceArray<float> source)
+    {
+        var dense = new float[(long)Rows * Columns];
+        var (offsets, indices, values) = (RowOffsets.ToArray(), Indices.ToArray(), source.ToArray());
+        for (var i = 0; i < Rows; i++)
+        {
+            for (var entry = offsets[i]; entry < offsets[i + 1]; entry++)
+            {
+                dense[((long)i * Columns) + indices[entry]] = values[entry];
+            }
+        }
+
+        return dense;
+    }
+}

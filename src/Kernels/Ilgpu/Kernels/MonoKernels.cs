@@ -1,0 +1,131 @@
+using ILGPU;
+using MonoLoss.Kernels.Cpu;
+
+namespace MonoLoss.Kernels.Ilgpu;
+
+/// <summary>MonoScore of a batch: what the values alone decide, and sums over latents.</summary>
+internal static class MonoKernels
+{
+    /// <summary>The values in the order by column, a thread an entry.</summary>
+    [Kernel("12*N", CachedBytes = "32*N")]
+    public static void GatherValues(ArrayView<int> entryOf, ArrayView<float> values, ArrayView<float> z)
+    {
+        var j = (Grid.IdxX * Group.DimX) + Group.IdxX;
+        if (j < z.IntLength)
+        {
+            z[j] = values[entryOf[j]];
+        }
+    }
+
+    /// <summary>
+    /// The terms of every latent, a/‖x‖ at its nonzeros, and how many latents are active; a warp a latent. A score is 0 until it is
+    /// known.
+    /// </summary>
+    [Kernel("12*N + 80*M + 8*B", "14*N", CachedBytes = "32*N + 200*M")]
+    public static void FormTerms(
+        ArrayView<int> offsets,
+        ArrayView<int> rowOf,
+        ArrayView<float> z,
+        ArrayView<double> norms,
+        ArrayView<float> weights,
+        ArrayView<MonoTerms> terms,
+        ArrayView<float> scores,
+        ArrayView<int> active)
+    {
+        var m = ((Grid.IdxX * Group.DimX) + Group.IdxX) / Warp.WarpSize;
+        int first = 0, last = 0;
+        if (m < terms.IntLength)
+        {
+            first = offsets[m];
+            last = offsets[m + 1];
+        }
+
+        // Rows that store nothing have z = 0.
+        var minimum = last - first < norms.IntLength ? 0 : float.MaxValue;
+        var maximum = 0f;
+        for (var j = first + Warp.LaneIdx; j < last; j += Warp.WarpSize)
+        {
+            minimum = Math.Min(minimum, z[j]);
+            maximum = Math.Max(maximum, z[j]);
+        }
+
+        minimum = Reductions.WarpMin(minimum);
+        maximum = -Reductions.WarpMin(-maximum);
+        var perRange = 1 / ((double)maximum - minimum + MonoVisit.RangeEpsilon);
+        double u = 0, v = 0, selfTerms = 0;
+        int firstMinimum = int.MaxValue, firstMaximum = int.MaxValue;
+        for (var j = first + Warp.LaneIdx; j < last; j += Warp.WarpSize)
+        {
+            var a = ((double)z[j] - minimum) * perRange;
+            var norm = norms[rowOf[j]];
+            var weight = (float)(a / norm);
+            var self = MonoTerms.SelfWeight(a, weight, norm);
+            weights[j] = weight;
+            u += a;
+            v += a * a;
+            selfTerms += self * self;
+            firstMinimum = z[j] == minimum ? Math.Min(firstMinimum, j) : firstMinimum;
+            firstMaximum = z[j] == maximum ? Math.Min(firstMaximum, j) : firstMaximum;
+        }
+
+        u = Reductions.WarpSum(u);
+        v = Reductions.WarpSum(v);
+        selfTerms = Reductions.WarpSum(selfTerms);
+        firstMinimum = Reductions.WarpMin(firstMinimum);
+        firstMaximum = Reductions.WarpMin(firstMaximum);
+        if (m < terms.IntLength && Warp.LaneIdx == 0)
+        {
+            if (firstMinimum < last && minimum == 0 && rowOf[firstMinimum] > firstMinimum - first)
+            {
+                // A row before this one stores nothing, so it has z = 0.
+                firstMinimum = int.MaxValue;
+            }
+
+            var result = new MonoTerms
+            {
+                Minimum = minimum,
+                PerRange = perRange,
+                U = u,
+                SelfTerms = selfTerms,
+                PairWeight = ((u * u) - v) / 2,
+                FirstMinimum = firstMinimum,
+                FirstMaximum = firstMaximum,
+            };
+            terms[m] = result;
+            scores[m] = 0;
+            if (result.IsActive)
+            {
+                Atomic.Add(ref active[0], 1);
+            }
+        }
+    }
+
+    /// <summary>The sum of the scores and the number of active latents, in one group.</summary>
+    [Kernel("4*M", "M")]
+    public static void SumScores(ArrayView<float> scores, ArrayView<int> active, ArrayView<double> result)
+    {
+        var sum = 0.0;
+        for (var m = Group.IdxX; m < scores.IntLength; m += Group.DimX)
+        {
+            sum += scores[m];
+        }
+
+        sum = Reductions.GroupSum(sum);
+        if (Group.IdxX == 0)
+        {
+            result[0] = sum;
+            result[1] = active[0];
+        }
+    }
+
+    /// <summary>gradient −= factor/result[1] · scoreGradient, if any latent is active; a thread an entry.</summary>
+    [Kernel("12*N", "2*N")]
+    public static void AddScoreGradient(ArrayView<float> gradient, ArrayView<float> scoreGradient, ArrayView<double> result, double factor)
+    {
+        var i = (Grid.IdxX * Group.DimX) + Group.IdxX;
+        if (i < gradient.IntLength && result[1] > 0)
+        {
+            gradient[i] += (float)(-factor / result[1]) * scoreGradient[i];
+        }
+    }
+}

@@ -1,0 +1,185 @@
+using ILGPU;
+
+namespace MonoLoss.Kernels.Ilgpu;
+
+/// <summary>Kernels on the rows of dense matrices.</summary>
+internal static class RowKernels
+{
+    // A direction has no length below this (the official normalization's eps).
+    private const double SmallestNorm = 1e-8;
+    private const float LayerNormEpsilon = 1e-5f;
+
+    /// <summary>norms[i] = max(‖x_i‖, 1e-8) in float64, a warp a row.</summary>
+    [Kernel("4*B*D + 8*B", "2*B*D")]
+    [KernelInstance(typeof(Float1))]
+    [KernelInstance(typeof(Float4))]
+    public static void RowNorms<T>(ArrayView<T> x, int rows, int columns, ArrayView<double> norms)
+        where T : unmanaged, IFloats<T>
+    {
+        var row = Grid.GlobalIndex.X / Warp.WarpSize;
+        if (row < rows)
+        {
+            var squares = 0.0;
+            for (var j = Warp.LaneIdx; j < columns; j += Warp.WarpSize)
+            {
+                var value = x[(row * columns) + j];
+                squares = value.Dot(value, squares);
+            }
+
+            squares = Reductions.WarpSum(squares);
+            if (Warp.LaneIdx == 0)
+            {
+                var norm = Math.Sqrt(squares);
+                norms[row] = norm < SmallestNorm ? SmallestNorm : norm;
+            }
+        }
+    }
+
+    /// <summary>
+    /// normalized = (x − mean)/(deviation + 1e-5), a group a row: it is read twice, but the second time from the level-1 cache.
+    /// </summary>
+    [Kernel("4*(2*B*D + 2*B)", "9*B*D")]
+    [KernelInstance(typeof(Float1))]
+    [KernelInstance(typeof(Float4))]
+    public static void LayerNorm<T>(
+        ArrayView<T> x, int columns, int features, ArrayView<T> normalized, ArrayView<float> mean, ArrayView<float> deviation)
+        where T : unmanaged, IFloats<T>
+    {
+        var first = Grid.IdxX * columns;
+        double sum = 0, squares = 0;
+        for (var j = Group.IdxX; j < columns; j += Group.DimX)
+        {
+            var value = x[first + j];
+            sum = value.Sum(sum);
+            squares = value.Dot(value, squares);
+        }
+
+        var average = Reductions.GroupSum(sum) / features;
+        var spread = Reductions.GroupSum(squares) - (features * average * average);
+        // One feature has no spread to scale by.
+        var standard = features > 1 && spread > 0 ? Math.Sqrt(spread / (features - 1)) : 0;
+        for (var j = Group.IdxX; j < columns; j += Group.DimX)
+        {
+            var value = x[first + j];
+            normalized[first + j] = value.ShiftAndScale(average, 1 / (standard + LayerNormEpsilon));
+        }
+
+        if (Group.IdxX == 0)
+        {
+            mean[Grid.IdxX] = (float)average;
+            deviation[Grid.IdxX] = (float)standard;
+        }
+    }
+
+    /// <summary>Scales every row to length 1 in place, a group a row; the second read is from the level-1 cache.</summary>
+    [Kernel("8*M*D", "5*M*D")]
+    [KernelInstance(typeof(Float1))]
+    [KernelInstance(typeof(Float4))]
+    public static void NormalizeRows<T>(ArrayView<T> x, int columns)
+        where T : unmanaged, IFloats<T>
+    {
+        var first = Grid.IdxX * columns;
+        var squares = 0.0;
+        for (var j = Group.IdxX; j < columns; j += Group.DimX)
+        {
+            var value = x[first + j];
+            squares = value.Dot(value, squares);
+        }
+
+        squares = Reductions.GroupSum(squares);
+        if (squares > 0)
+        {
+            for (var j = Group.IdxX; j < columns; j += Group.DimX)
+            {
+                var value = x[first + j];
+                x[first + j] = value.ShiftAndScale(0, 1 / Math.Sqrt(squares));
+            }
+        }
+    }
+
+    /// <summary>result[i] = x[i]·scale[row], a thread an element.</summary>
+    [Kernel("4*(2*B*D + B)", "B*D")]
+    [KernelInstance(typeof(Float1))]
+    [KernelInstance(typeof(Float4))]
+    public static void ScaleRows<T>(ArrayView<T> x, ArrayView<float> scale, int columns, ArrayView<T> result)
+        where T : unmanaged, IFloats<T>
+    {
+        var i = Grid.GlobalIndex.X;
+        if (i < x.IntLength)
+        {
+            var value = x[i];
+            result[i] = value.Scale(scale[i / columns]);
+        }
+    }
+
+    /// <summary>result[i] = x[i]·scale[row] + shift[row], a thread an element.</summary>
+    [Kernel("4*(2*B*D + 2*B)", "2*B*D")]
+    [KernelInstance(typeof(Float1))]
+    [KernelInstance(typeof(Float4))]
+    public static void ScaleAndShiftRows<T>(
+        ArrayView<T> x, ArrayView<float> scale, ArrayView<float> shift, int columns, ArrayView<T> result)
+        where T : unmanaged, IFloats<T>
+    {
+        var i = Grid.GlobalIndex.X;
+        if (i < x.IntLength)
+        {
+            var value = x[i];
+            result[i] = value.Scale(scale[i / columns]).Add(shift[i / columns]);
+        }
+    }
+
+    /// <summary>result[i] = x[i] + α·row, a thread an element.</summary>
+    [Kernel("4*(2*B*D + D)", "2*B*D")]
+    [KernelInstance(typeof(Float1))]
+    [KernelInstance(typeof(Float4))]
+    public static void AddRow<T>(ArrayView<T> x, float alpha, ArrayView<T> row, ArrayView<T> result)
+        where T : unmanaged, IFloats<T>
+    {
+        var i = Grid.GlobalIndex.X;
+        if (i < x.IntLength)
+        {
+            var value = x[i];
+            result[i] = value.AddScaled(alpha, row[i % row.IntLength]);
+        }
+    }
+
+    /// <summary>result = α·x + β·y, a thread an element.</summary>
+    [Kernel("4*3*B*D", "3*B*D")]
+    [KernelInstance(typeof(Float1))]
+    [KernelInstance(typeof(Float4))]
+    public static void LinearCombination<T>(float alpha, ArrayView<T> x, float beta, ArrayView<T> y, ArrayView<T> result)
+        where T : unmanaged, IFloats<T>
+    {
+        var i = Grid.GlobalIndex.X;
+        if (i < x.IntLength)
+        {
+            var value = x[i];
+            result[i] = value.Scale(alpha).AddScaled(beta, y[i]);
+        }
+    }
+
+    /// <summary>result[i] = matrix[list[i]], a thread an element; the matrix may have more than 2³¹ of them.</summary>
+    [Kernel("4*(2*M*D + M)")]
+    [KernelInstance(typeof(Float1))]
+    [KernelInstance(typeof(Float4))]
+    public static void GatherRows<T>(ArrayView<T> matrix, ArrayView<int> list, int columns, ArrayView<T> result)
+        where T : unmanaged, IFloats<T>
+    {
+        var i = Grid.GlobalIndex.X;
+        if (i < result.IntLength)
+        {
+            result[i] = matrix[((long)list[i / columns] * columns) + (i % columns)];
+        }
+    }
+
+    /// <summary>result[i] = vector[list[i]], a thread an element; each is a 32-byte sector of its own.</summary>
+    [Kernel("12*M")]
+    public static void GatherElements(ArrayView<float> vector, ArrayView<int> list, ArrayView<float> result)
+    {
+        var i = Grid.GlobalIndex.X;
+        if (i < result.IntLength)
+        {
+            result[i] = vector[list[i]];
+        }
+    }
+}

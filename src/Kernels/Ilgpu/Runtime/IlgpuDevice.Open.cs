@@ -1,0 +1,197 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using ILGPU;
+using ILGPU.Algorithms;
+using ILGPU.Backends.OpenCL;
+using ILGPU.Runtime;
+using ILGPU.Runtime.CPU;
+using ILGPU.Runtime.Cuda;
+using ILGPU.Runtime.OpenCL;
+
+namespace MonoLoss.Kernels.Ilgpu;
+
+/// <content>Finding accelerators and opening one.</content>
+public sealed partial class IlgpuDevice
+{
+    private const string Cuda = "cuda";
+    private const string OpenCL = "opencl";
+    private const string Simulation = "ilgpu-cpu";
+
+    // Of the simulation: as NVIDIA's warps, and groups of GroupSize.
+    private const int WarpSize = 32;
+    private const int Multiprocessors = 1;
+
+    static IlgpuDevice()
+    {
+        // Under WSL, ILGPU looks in this folder by a resolver of its own, and an assembly has but one.
+        if (!Directory.Exists("/usr/lib/wsl/lib"))
+        {
+            NativeLibrary.SetDllImportResolver(typeof(Context).Assembly, ResolveDriver);
+        }
+    }
+
+    /// <summary>The accelerators that there are, each with what it may lack; first those to be preferred.</summary>
+    public static IReadOnlyList<DeviceInfo> List() =>
+        [.. CudaDevices().Select(Describe), .. OpenCLDevices().Select(Describe), DescribeSimulation()];
+
+    /// <summary>The name of the GPU to be preferred; null if there is none that lacks nothing.</summary>
+    public static string? BestGpu() => List().FirstOrDefault(device => device.IsGpu && device.Missing is null)?.Name;
+
+    /// <summary>What there is no accelerator of, for people: a driver, or a device that it knows.</summary>
+    /// <param name="kind">cuda or opencl.</param>
+    public static string Missing(string kind)
+    {
+        var (library, driver, device) = kind == Cuda
+            ? ("CUDA", "NVIDIA's driver (libcuda)", "NVIDIA GPU")
+            : ("OpenCL", "an OpenCL driver (libOpenCL)", "device");
+        return HasDriver(kind) ? $"the {library} driver knows no {device}" : $"{driver} was not found";
+    }
+
+    /// <summary>Opens an accelerator.</summary>
+    /// <param name="name">cuda, cuda:1, opencl, opencl:1, or ilgpu-cpu: ILGPU's simulation of a GPU, for checking kernels at small sizes.</param>
+    /// <param name="tf32">Whether products of dense matrices may round to TF32 (NVIDIA GPUs of compute capability 8.0 or more).</param>
+    /// <exception cref="DeviceException">There is none of that name, or it lacks something.</exception>
+    public static IlgpuDevice Open(string name, bool tf32 = false)
+    {
+        var colon = name.IndexOf(':');
+        var kind = colon < 0 ? name : name[..colon];
+        var index = 0;
+        if (colon >= 0 && !int.TryParse(name.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out index))
+        {
+            throw new DeviceException($"expected a number after the colon, such as {kind}:0");
+        }
+
+        return kind switch
+        {
+            Cuda => OpenCuda(index, tf32),
+            OpenCL => OpenOpenCL(index, tf32),
+            Simulation when colon < 0 => OpenSimulation(tf32: tf32),
+            _ => throw new DeviceException($"there is no device '{name}', expected cuda, opencl or {Simulation}"),
+        };
+    }
+
+    /// <summary>ILGPU's simulation of a GPU on the processor: for checking kernels, at small sizes.</summary>
+    /// <param name="memoryBytes">How much memory it has; 0 for as much as the machine.</param>
+    /// <param name="tf32">Whether products of dense matrices may round to TF32.</param>
+    public static IlgpuDevice OpenSimulation(long memoryBytes = 0, bool tf32 = false) => Create(
+        Simulation,
+        builder => builder.CPU(new CPUDevice(WarpSize, GroupSize / WarpSize, Multiprocessors)),
+        memoryBytes > 0 ? memoryBytes : HostMemory(),
+        tf32);
+
+    private static IlgpuDevice OpenCuda(int index, bool tf32)
+    {
+        var device = Find(CudaDevices(), Cuda, index);
+        var name = UsableName(Describe(device, index));
+        return Create(name, builder => builder.Cuda(candidate => candidate.DeviceId == device.DeviceId), device.MemorySize, tf32);
+    }
+
+    private static IlgpuDevice OpenOpenCL(int index, bool tf32)
+    {
+        var device = Find(OpenCLDevices(), OpenCL, index);
+        var name = UsableName(Describe(device, index));
+        return Create(name, builder => builder.OpenCL(candidate => candidate.DeviceId == device.DeviceId), device.MemorySize, tf32);
+    }
+
+    private static string UsableName(DeviceInfo info) => info.Missing is null
+        ? info.Name
+        : throw new DeviceException($"{info.Name} ({info.Description}) {info.Missing}");
+
+    private static IlgpuDevice Create(string name, Func<Context.Builder, Context.Builder> choose, long memoryBytes, bool tf32)
+    {
+        Context? context = null;
+        try
+        {
+            context = Context.Create(builder => choose(builder).EnableAlgorithms().EnableTensorCore().Optimize(OptimizationLevel.O2).Profiling());
+            var accelerator = Repair(context.Devices[0].CreateAccelerator(context));
+            return new IlgpuDevice(name, context, accelerator, memoryBytes) { UseTf32 = tf32 };
+        }
+        catch (Exception exception) when (exception is AcceleratorException or NotSupportedException or ArgumentOutOfRangeException)
+        {
+            context?.Dispose();
+            throw new DeviceException(exception.Message, exception);
+        }
+    }
+
+    private static Accelerator Repair(Accelerator accelerator)
+    {
+        if (accelerator is CudaAccelerator cuda)
+        {
+            IlgpuWorkarounds.Repair(cuda.Backend);
+        }
+        else if (accelerator is CLAccelerator opencl)
+        {
+            IlgpuWorkarounds.Repair(opencl.Backend);
+        }
+
+        return accelerator;
+    }
+
+    private static TDevice Find<TDevice>(IReadOnlyList<TDevice> devices, string kind, int index) =>
+        index < devices.Count ? devices[index]
+        : devices.Count == 0 ? throw new DeviceException($"there is no {kind} device: {Missing(kind)}")
+        : throw new DeviceException($"there is no {kind}:{index}, the last is {kind}:{devices.Count - 1}");
+
+    private static List<CudaDevice> CudaDevices() => [.. CudaDevice.GetDevices(_ => true).OfType<CudaDevice>()];
+
+    private static List<CLDevice> OpenCLDevices() => [.. CLDevice.GetDevices(_ => true).OfType<CLDevice>()];
+
+    private static DeviceInfo Describe(CudaDevice device, int index) => new(
+        $"{Cuda}:{index}",
+        $"{device.Name}, compute capability {device.Architecture?.Major}.{device.Architecture?.Minor}",
+        device.MemorySize,
+        IsGpu: true,
+        device.InstructionSet is null ? "lacks a driver whose PTX version ILGPU 1.5.3 knows" : null);
+
+    private static DeviceInfo Describe(CLDevice device, int index)
+    {
+        var needs = new (bool Has, string What)[]
+        {
+            (device.CVersion >= CLBackend.MinimumVersion, $"OpenCL C {CLBackend.MinimumVersion}"),
+            (device.Capabilities.GenericAddressSpace, "a generic address space"),
+            (device.Capabilities.Float64, "float64 (cl_khr_fp64)"),
+            // ILGPU 1.5.3 generates shuffles by Intel's extension only, and for Intel's platforms only.
+            (device.Vendor == CLDeviceVendor.Intel && device.HasExtension("cl_intel_subgroups"),
+                "shuffles within subgroups (Intel's cl_intel_subgroups)"),
+            (device.MaxNumThreadsPerGroup >= GroupSize, $"groups of {GroupSize} threads"),
+        };
+        var missing = needs.Where(need => !need.Has).Select(need => need.What).ToList();
+        return new DeviceInfo(
+            $"{OpenCL}:{index}",
+            $"{device.Name}, {device.PlatformName}",
+            device.MemorySize,
+            device.DeviceType.HasFlag(CLDeviceType.CL_DEVICE_TYPE_GPU),
+            missing.Count > 0 ? $"lacks {string.Join(", ", missing)}" : null);
+    }
+
+    private static DeviceInfo DescribeSimulation() => new(
+        Simulation, "ILGPU's simulation of a GPU, for checking kernels at small sizes", HostMemory(), IsGpu: false, Missing: null);
+
+    private static long HostMemory() => GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+
+    private static bool HasDriver(string kind) => Array.Exists(
+        DriverNames(kind), name => NativeLibrary.TryLoad(name, typeof(Context).Assembly, searchPath: null, out _));
+
+    /// <summary>The names that a driver's library may have; ILGPU asks for the first alone, which on Linux comes with developers' packages.</summary>
+    private static string[] DriverNames(string kind) =>
+        kind == Cuda ? [OperatingSystem.IsWindows() ? "nvcuda" : "cuda", "libcuda.so.1"] : ["OpenCL", "libOpenCL.so.1"];
+
+    private static nint ResolveDriver(string library, System.Reflection.Assembly assembly, DllImportSearchPath? path)
+    {
+        var names = library switch
+        {
+            "cuda" => DriverNames(Cuda),
+            "OpenCL" => DriverNames(OpenCL),
+            _ => [],
+        };
+        foreach (var name in names)
+        {
+            if (NativeLibrary.TryLoad(name, assembly, path, out var handle))
+            {
+                return handle;
+            }
+        }
+
+        return 0;
+    }
+}

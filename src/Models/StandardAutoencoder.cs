@@ -1,0 +1,44 @@
+using MonoLoss.Autodiff;
+using MonoLoss.Kernels;
+
+namespace MonoLoss.Models;
+
+/// <summary>
+/// What BatchTopK, JumpReLU and Vanilla share: W_enc and W_dec (M×D, W_dec kept near unit rows), b_enc and b_dec, and a decoder
+/// recon = z·W_dec + b_dec.
+/// </summary>
+public abstract class StandardAutoencoder : SparseAutoencoder
+{
+    private protected StandardAutoencoder(Device device, SaeConfig config)
+        : base(device, config)
+    {
+        Encoder = new Parameter("W_enc", device.Tensor(config.Latents, config.Dimension));
+        EncoderBias = new Parameter("b_enc", device.Tensor(1, config.Latents));
+        Decoder = new Parameter("W_dec", device.Tensor(config.Latents, config.Dimension), unitRows: true, project: true);
+        DecoderBias = new Parameter("b_dec", device.Tensor(1, config.Dimension));
+        Parameters = [Encoder, EncoderBias, Decoder, DecoderBias];
+    }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<Parameter> Parameters { get; }
+
+    private protected Parameter Encoder { get; }
+
+    private protected Parameter EncoderBias { get; }
+
+    private protected Parameter Decoder { get; }
+
+    private protected Parameter DecoderBias { get; }
+
+    /// <summary>W_enc uniform in ±√(6/M); W_dec the same rows, each scaled to length 1; biases 0.</summary>
+    /// <param name="random">Where from.</param>
+    public override void Initialize(Random random)
+    {
+        Initialization.Uniform(Encoder.Value, Math.Sqrt(6.0 / Encoder.Value.Rows), random);
+        Device.LinearCombination(1, Encoder.Value, 0, Encoder.Value, Decoder.Value);
+        Device.NormalizeRows(Decoder.Value);
+    }
+
+    private protected override Variable DecodeLatents(Tape tape, SparseVariable latents) =>
+        tape.Decode(latents, Decoder.Variable, DecoderBias.Variable);
+}

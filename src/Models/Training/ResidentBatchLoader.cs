@@ -1,0 +1,69 @@
+using MonoLoss.Data;
+using MonoLoss.Kernels;
+
+namespace MonoLoss.Models;
+
+/// <summary>Keeps all features on the device: for a batch only the numbers of its rows travel.</summary>
+internal sealed class ResidentBatchLoader : BatchLoader
+{
+    private const int FloatsAtOnce = 1 << 24;
+
+    private readonly InMemoryBatchSource _source;
+    private readonly Tensor _features;
+    private readonly DeviceArray<int> _rows;
+    private readonly Tensor _batch;
+
+    /// <inheritdoc cref="BatchLoader(Device, FeatureSet, BatchSource, bool)"/>
+    public ResidentBatchLoader(Device device, FeatureSet set, InMemoryBatchSource source)
+        : base(device, set, source)
+    {
+        _source = source;
+        _features = device.Tensor((int)source.Rows, source.Dimension);
+        for (var start = 0L; start < _features.Count; start += FloatsAtOnce)
+        {
+            _features.Data.CopyFrom(source.Features.Slice(start, (int)Math.Min(FloatsAtOnce, _features.Count - start)), start);
+        }
+
+        _rows = device.Allocate<int>(source.BatchSize);
+        _batch = device.Tensor(source.BatchSize, source.Dimension);
+    }
+
+    /// <inheritdoc/>
+    public override FeatureResidency Place => FeatureResidency.Device;
+
+    /// <inheritdoc/>
+    public override Tensor? Next() => _source.NextRows(out var rows) ? Gather(rows) : null;
+
+    /// <inheritdoc/>
+    public override IEnumerable<Tensor> InFileOrder()
+    {
+        var rows = new int[_source.BatchSize];
+        for (var first = 0L; first < _source.Rows; first += rows.Length)
+        {
+            var count = (int)Math.Min(rows.Length, _source.Rows - first);
+            for (var i = 0; i < count; i++)
+            {
+                rows[i] = (int)first + i;
+            }
+
+            yield return Gather(rows.AsSpan(0, count));
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        base.Dispose();
+        _features.Dispose();
+        _rows.Dispose();
+        _batch.Dispose();
+    }
+
+    private Tensor Gather(ReadOnlySpan<int> rows)
+    {
+        _rows.Resize(rows.Length);
+        _rows.CopyFrom(rows);
+        Device.GatherRows(_features, _rows, _batch);
+        return _batch;
+    }
+}
