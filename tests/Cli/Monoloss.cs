@@ -82,7 +82,7 @@ internal static class Monoloss
             Out = new AnsiConsoleOutput(output),
         });
         var error = new StringWriter { NewLine = "\n" };
-        return new Outcome(Application.Run(args, new Context(console, error, stop)), output.ToString(), error.ToString());
+        return new Outcome(Application.Run(args, new CliContext(console, error, stop)), output.ToString(), error.ToString());
     }
 
     private sealed class StoppingWriter(string start, CancellationTokenSource stop) : StringWriter

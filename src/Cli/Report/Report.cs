@@ -85,8 +85,8 @@ internal static class Report
         var model = results.Model;
         var k = model.Architecture is Architecture.BatchTopK or Architecture.TopK ? $", k {model.K}" : string.Empty;
         var mono = model.MonoCoefficient > 0 ? FormattableString.Invariant($"MonoLoss {model.MonoCoefficient}") : "no MonoLoss";
-        return $"{TrainingText.Name(model)}, {TrainingText.Format(model.Dimension)} features, {TrainingText.Format(model.Latents)} latents{k}, "
-            + $"{mono}, {TrainingText.Format(results.Steps)} steps of {TrainingText.Format(results.Training.BatchSize)} rows";
+        return $"{ProgressFormat.Name(model)}, {ProgressFormat.Format(model.Dimension)} features, {ProgressFormat.Format(model.Latents)} latents{k}, "
+            + $"{mono}, {ProgressFormat.Format(results.Steps)} steps of {ProgressFormat.Format(results.Training.BatchSize)} rows";
     }
 
     private static void AppendFigures(StringBuilder html, List<Run> runs)
@@ -110,7 +110,7 @@ internal static class Report
             }
 
             Card("latents a row (L0)", run => Fixed(Last(run).L0, 1));
-            Card("latents that never fire", run => TrainingText.Format(Last(run).DeadLatents));
+            Card("latents that never fire", run => ProgressFormat.Format(Last(run).DeadLatents));
         }
 
         Card("reconstruction loss", run => run.Results.FinalStep.ReconstructionLoss.ToString("0.##e0", CultureInfo.InvariantCulture));
@@ -136,7 +136,7 @@ internal static class Report
                 string[] cells =
                 [
                     Fixed(result.R2, 4), Fixed(result.Nmse, 4), result.Mse.ToString("0.000e0", CultureInfo.InvariantCulture),
-                    Fixed(result.L0, 2), TrainingText.Format(result.DeadLatents), Fixed(result.MonoMean, 4), Fixed(result.MonoMedian, 4),
+                    Fixed(result.L0, 2), ProgressFormat.Format(result.DeadLatents), Fixed(result.MonoMean, 4), Fixed(result.MonoMedian, 4),
                     Fixed(result.MonoP90, 4), Fixed(result.PurityBinary, 4), Fixed(result.PurityWeighted, 4),
                 ];
                 html.Append($"<tr><td>{Encode(split)}</td>")
@@ -210,7 +210,7 @@ internal static class Report
             {
                 var label = labels ? $"<td class=\"text\">{Encode(latent.Label)}</td><td>{Fixed(latent.Purity, 3)}</td>" : string.Empty;
                 html.Append($"<tr><td>{latent.Index}</td><td>{Fixed(latent.Score, 4)}</td>")
-                    .Append($"<td>{TrainingText.Format(latent.Count)}</td>{label}</tr>\n");
+                    .Append($"<td>{ProgressFormat.Format(latent.Count)}</td>{label}</tr>\n");
             }
 
             html.Append("</table></div>\n");

@@ -5,7 +5,7 @@ namespace MonoLoss.Cli;
 
 /// <summary>How fast a run is and how long it will take, from the steps of its own time: evaluations and checkpoints do not count.</summary>
 /// <param name="plan">The run.</param>
-internal sealed class TrainingPace(TrainingPlan plan)
+internal sealed class Throughput(TrainingPlan plan)
 {
     // What was measured before loses this part of its weight at every update, so that a change of pace shows.
     private const double Memory = 0.8;

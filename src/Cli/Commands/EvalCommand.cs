@@ -9,7 +9,7 @@ namespace MonoLoss.Cli;
 
 /// <summary>Evaluates a trained autoencoder on features.</summary>
 [Verb("eval", HelpText = "Evaluate a trained autoencoder on Parquet features.")]
-internal sealed class Eval : Command
+internal sealed class EvalCommand : Command
 {
     private static readonly JsonSerializerOptions Json = new()
     {
@@ -52,7 +52,7 @@ internal sealed class Eval : Command
     public string? Output { get; set; }
 
     /// <inheritdoc/>
-    public override int Run(Context context)
+    public override int Run(CliContext context)
     {
         if (BatchSize <= 0)
         {

@@ -10,7 +10,7 @@ namespace MonoLoss.Cli;
 
 /// <summary>The whole way, from Parquet features to trained autoencoders and their report, on features made for it.</summary>
 [Verb("demo", HelpText = "Train with and without MonoLoss on synthetic features, side by side, in under a minute.")]
-internal sealed class Demo : Command
+internal sealed class DemoCommand : Command
 {
     private const string Marker = "monoloss.demo";
     private const int TrainRows = 16384;
@@ -39,7 +39,7 @@ internal sealed class Demo : Command
     public bool Quiet { get; set; }
 
     /// <inheritdoc/>
-    public override int Run(Context context)
+    public override int Run(CliContext context)
     {
         if (!(double.IsFinite(MonoCoefficient) && MonoCoefficient > 0))
         {
@@ -127,7 +127,7 @@ internal sealed class Demo : Command
         }
     }
 
-    private void WriteComparison(Context context, List<(string Name, RunFolder Folder, double Seconds)> runs)
+    private void WriteComparison(CliContext context, List<(string Name, RunFolder Folder, double Seconds)> runs)
     {
         var results = runs.ConvertAll(run => (run.Name, Result: run.Folder.ReadResults().Splits["test"], run.Seconds));
         var table = new Table().AddColumn("test split");
@@ -144,7 +144,7 @@ internal sealed class Demo : Command
         Row("class purity", result => result.PurityBinary);
         Row("class purity, weighted", result => result.PurityWeighted);
         Row("L0", result => result.L0);
-        table.AddRow(["dead latents", .. results.Select(run => TrainingText.Format(run.Result.DeadLatents))]);
+        table.AddRow(["dead latents", .. results.Select(run => ProgressFormat.Format(run.Result.DeadLatents))]);
         table.AddRow(["seconds", .. results.Select(run => FormattableString.Invariant($"{run.Seconds:0.0}"))]);
         context.WriteLine();
         context.Write(table);

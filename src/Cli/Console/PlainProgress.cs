@@ -5,20 +5,20 @@ namespace MonoLoss.Cli;
 /// <summary>Progress as plain lines, for files and pipes.</summary>
 /// <param name="context">Where to.</param>
 /// <param name="logEvery">Steps between lines; 0 for none; null for ten an epoch.</param>
-internal sealed class TrainingLog(Context context, int? logEvery) : ITrainingObserver
+internal sealed class PlainProgress(CliContext context, int? logEvery) : ITrainingObserver
 {
     private const int LinesPerEpoch = 10;
 
     private TrainingPlan? _plan;
-    private TrainingPace? _pace;
+    private Throughput? _pace;
     private long _every;
 
     /// <inheritdoc/>
     public void Started(TrainingPlan plan)
     {
-        (_plan, _pace) = (plan, new TrainingPace(plan));
+        (_plan, _pace) = (plan, new Throughput(plan));
         _every = logEvery ?? (plan.StepsPerEpoch + LinesPerEpoch - 1) / LinesPerEpoch;
-        foreach (var line in TrainingText.Describe(plan))
+        foreach (var line in ProgressFormat.Describe(plan))
         {
             context.WriteLine(line);
         }
@@ -33,9 +33,9 @@ internal sealed class TrainingLog(Context context, int? logEvery) : ITrainingObs
         }
 
         _pace!.Update(metrics.Step);
-        context.WriteLine($"{TrainingText.Epoch(metrics.Epoch, _plan!.Training.Epochs)}  step {metrics.Step}  "
-            + $"{TrainingText.Figures(metrics, _plan.Model.MonoCoefficient > 0)}  "
-            + $"{TrainingText.Format(_pace.SamplesPerSecond)} samples/s  {TrainingText.Duration(_pace.SecondsLeft)} left");
+        context.WriteLine($"{ProgressFormat.Epoch(metrics.Epoch, _plan!.Training.Epochs)}  step {metrics.Step}  "
+            + $"{ProgressFormat.Figures(metrics, _plan.Model.MonoCoefficient > 0)}  "
+            + $"{ProgressFormat.Format(_pace.SamplesPerSecond)} samples/s  {ProgressFormat.Duration(_pace.SecondsLeft)} left");
     }
 
     /// <inheritdoc/>
@@ -48,7 +48,7 @@ internal sealed class TrainingLog(Context context, int? logEvery) : ITrainingObs
     {
         if (_every > 0)
         {
-            context.WriteLine($"{TrainingText.Epoch(row.Epoch, _plan!.Training.Epochs)}  {TrainingText.Figures(row)}");
+            context.WriteLine($"{ProgressFormat.Epoch(row.Epoch, _plan!.Training.Epochs)}  {ProgressFormat.Figures(row)}");
         }
 
         _pace!.Pause();

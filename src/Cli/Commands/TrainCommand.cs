@@ -7,7 +7,7 @@ namespace MonoLoss.Cli;
 
 /// <summary>Trains an autoencoder from feature files into a run folder.</summary>
 [Verb("train", HelpText = "Train a sparse autoencoder on Parquet features.")]
-internal sealed class Train : Command
+internal sealed class TrainCommand : Command
 {
     private static readonly Dictionary<string, Architecture> Models =
         Enum.GetValues<Architecture>().ToDictionary(architecture => architecture.Name());
@@ -142,7 +142,7 @@ internal sealed class Train : Command
     public bool Quiet { get; set; }
 
     /// <inheritdoc/>
-    public override int Run(Context context)
+    public override int Run(CliContext context)
     {
         var options = TrainingOptions();
         options.Validate();

@@ -6,7 +6,7 @@ namespace MonoLoss.Cli;
 /// <param name="Output">Standard output.</param>
 /// <param name="Error">Standard error.</param>
 /// <param name="Stop">Asks the command to end.</param>
-internal sealed record Context(IAnsiConsole Output, TextWriter Error, CancellationToken Stop)
+internal sealed record CliContext(IAnsiConsole Output, TextWriter Error, CancellationToken Stop)
 {
     /// <summary>Wide enough for every table: what is redirected to a file must not be wrapped at an imagined screen's edge.</summary>
     private const int RedirectedWidth = 160;

@@ -10,7 +10,7 @@ namespace MonoLoss.Cli;
 /// figures; they are drawn a few times a second.
 /// </summary>
 /// <param name="context">The terminal.</param>
-internal sealed class TrainingBar(Context context) : ITrainingObserver
+internal sealed class ConsoleProgress(CliContext context) : ITrainingObserver
 {
     private const int WidthOfAll = 120;
 
@@ -19,7 +19,7 @@ internal sealed class TrainingBar(Context context) : ITrainingObserver
     private readonly Stopwatch _sinceDrawn = Stopwatch.StartNew();
     private ProgressTask? _task;
     private TrainingPlan? _plan;
-    private TrainingPace? _pace;
+    private Throughput? _pace;
     private volatile string _figures = string.Empty;
 
     /// <summary>Whether a bar with all figures beside it does not fit.</summary>
@@ -42,8 +42,8 @@ internal sealed class TrainingBar(Context context) : ITrainingObserver
     /// <inheritdoc/>
     public void Started(TrainingPlan plan)
     {
-        (_plan, _pace) = (plan, new TrainingPace(plan));
-        foreach (var line in TrainingText.Describe(plan))
+        (_plan, _pace) = (plan, new Throughput(plan));
+        foreach (var line in ProgressFormat.Describe(plan))
         {
             context.Output.WriteLine(line);
         }
@@ -63,10 +63,10 @@ internal sealed class TrainingBar(Context context) : ITrainingObserver
 
         _sinceDrawn.Restart();
         _pace!.Update(metrics.Step);
-        var epoch = TrainingText.Epoch(metrics.Epoch, _plan.Training.Epochs);
-        var losses = TrainingText.Figures(metrics, _plan.Model.MonoCoefficient > 0);
-        var figures = $"{losses}  {TrainingText.Format(_pace.SamplesPerSecond)} samples/s";
-        _figures = $"{(Narrow ? losses : figures)}  {TrainingText.Duration(_pace.SecondsLeft)} left";
+        var epoch = ProgressFormat.Epoch(metrics.Epoch, _plan.Training.Epochs);
+        var losses = ProgressFormat.Figures(metrics, _plan.Model.MonoCoefficient > 0);
+        var figures = $"{losses}  {ProgressFormat.Format(_pace.SamplesPerSecond)} samples/s";
+        _figures = $"{(Narrow ? losses : figures)}  {ProgressFormat.Duration(_pace.SecondsLeft)} left";
         Set(epoch, inEpoch, _plan.StepsPerEpoch);
         if (last)
         {
@@ -80,7 +80,7 @@ internal sealed class TrainingBar(Context context) : ITrainingObserver
         if (_sinceDrawn.Elapsed >= RedrawEvery)
         {
             _sinceDrawn.Restart();
-            _figures = $"{TrainingText.Format(rows)} of {TrainingText.Format(total)} rows";
+            _figures = $"{ProgressFormat.Format(rows)} of {ProgressFormat.Format(total)} rows";
             Set($"evaluating {split}", rows, total);
         }
     }
@@ -88,7 +88,7 @@ internal sealed class TrainingBar(Context context) : ITrainingObserver
     /// <inheritdoc/>
     public void Evaluated(EvaluationRow row)
     {
-        context.Output.WriteLine($"{TrainingText.Epoch(row.Epoch, _plan!.Training.Epochs)}  {TrainingText.Figures(row)}");
+        context.Output.WriteLine($"{ProgressFormat.Epoch(row.Epoch, _plan!.Training.Epochs)}  {ProgressFormat.Figures(row)}");
         _pace!.Pause();
     }
 
@@ -102,7 +102,7 @@ internal sealed class TrainingBar(Context context) : ITrainingObserver
         _task.Value = value;
     }
 
-    private sealed class FiguresColumn(TrainingBar bar) : ProgressColumn
+    private sealed class FiguresColumn(ConsoleProgress bar) : ProgressColumn
     {
         protected override bool NoWrap => true;
 

@@ -10,7 +10,7 @@ namespace MonoLoss.Cli;
 
 /// <summary>MonoScore of any activations.</summary>
 [Verb("score", HelpText = "MonoScore of any activations, an autoencoder's or not, beside features.")]
-internal sealed class Score : Command
+internal sealed class ScoreCommand : Command
 {
     // Floats of one chunk: features and activations together stay in tens of megabytes.
     private const int FloatsPerChunk = 1 << 22;
@@ -49,7 +49,7 @@ internal sealed class Score : Command
     public string? Output { get; set; }
 
     /// <inheritdoc/>
-    public override int Run(Context context)
+    public override int Run(CliContext context)
     {
         if (Method is not ("linear" or "pairwise"))
         {
@@ -84,9 +84,9 @@ internal sealed class Score : Command
         }
 
         table.AddRow(
-            TrainingText.Format(features.Rows),
-            TrainingText.Format(scores.Length),
-            TrainingText.Format(scores.Count(score => score != 0)),
+            ProgressFormat.Format(features.Rows),
+            ProgressFormat.Format(scores.Length),
+            ProgressFormat.Format(scores.Count(score => score != 0)),
             ResultTable.Number(scores.Average()),
             ResultTable.Number(Evaluation.Percentile(sorted, 0.5)),
             ResultTable.Number(Evaluation.Percentile(sorted, 0.9)),

@@ -11,7 +11,7 @@ internal static class ResultTable
     private const int WidthOfRow = 100;
 
     /// <summary>Writes the final figures of a run; without an evaluation, those of its last step.</summary>
-    public static void Write(Context context, TrainingResults results)
+    public static void Write(CliContext context, TrainingResults results)
     {
         if (results.Splits.Count > 0)
         {
@@ -19,11 +19,11 @@ internal static class ResultTable
             return;
         }
 
-        context.WriteLine($"step {results.Steps}: {TrainingText.Figures(results.FinalStep, results.Model.MonoCoefficient > 0)}");
+        context.WriteLine($"step {results.Steps}: {ProgressFormat.Figures(results.FinalStep, results.Model.MonoCoefficient > 0)}");
     }
 
     /// <summary>Writes the figures of evaluations: a row for each, or a column for each where a row would not fit.</summary>
-    public static void Write(Context context, string title, IEnumerable<(string Name, EvaluationSummary Result)> evaluations)
+    public static void Write(CliContext context, string title, IEnumerable<(string Name, EvaluationSummary Result)> evaluations)
     {
         var all = evaluations.ToList();
         List<string[]> lines = [[title, "R²", "NMSE", "MSE", "L0", "dead", "MonoScore", "median", "p90", "purity", "weighted"]];
@@ -59,7 +59,7 @@ internal static class ResultTable
         Number(result.Nmse),
         result.Mse.ToString("0.000e0", CultureInfo.InvariantCulture),
         result.L0.ToString("0.00", CultureInfo.InvariantCulture),
-        TrainingText.Format(result.DeadLatents),
+        ProgressFormat.Format(result.DeadLatents),
         Number(result.MonoMean),
         Number(result.MonoMedian),
         Number(result.MonoP90),

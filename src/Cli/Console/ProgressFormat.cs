@@ -4,7 +4,7 @@ using MonoLoss.Models;
 namespace MonoLoss.Cli;
 
 /// <summary>How progress reads, on a terminal and elsewhere.</summary>
-internal static class TrainingText
+internal static class ProgressFormat
 {
     /// <summary>What a run is about to do, in a few lines.</summary>
     public static IEnumerable<string> Describe(TrainingPlan plan)

@@ -25,7 +25,7 @@ internal static class HelpPage
         $"--{(attribute.LongName.Length > 0 ? attribute.LongName : attribute.ShortName)}";
 
     /// <summary>Writes what the program does and its verbs.</summary>
-    public static void WriteOverview(Context context, IReadOnlyList<Type> verbs)
+    public static void WriteOverview(CliContext context, IReadOnlyList<Type> verbs)
     {
         context.WriteLine("monoloss trains sparse autoencoders with MonoLoss on features kept in Parquet files.");
         context.WriteLine();
@@ -42,7 +42,7 @@ internal static class HelpPage
     }
 
     /// <summary>Writes a verb's page.</summary>
-    public static void WriteVerb(Context context, Type verb)
+    public static void WriteVerb(CliContext context, Type verb)
     {
         context.WriteLine($"monoloss {Name(verb)}: {verb.GetCustomAttribute<VerbAttribute>()!.HelpText}");
         var options = Options(verb).ToList();

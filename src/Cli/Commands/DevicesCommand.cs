@@ -6,10 +6,10 @@ namespace MonoLoss.Cli;
 
 /// <summary>Lists the devices that --device may name.</summary>
 [Verb("devices", HelpText = "List the devices to compute on.")]
-internal sealed class Devices : Command
+internal sealed class DevicesCommand : Command
 {
     /// <inheritdoc/>
-    public override int Run(Context context)
+    public override int Run(CliContext context)
     {
         var table = new Table().AddColumns("device", "description", "memory", "missing");
         foreach (var device in DeviceFactory.List())

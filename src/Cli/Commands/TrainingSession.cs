@@ -9,7 +9,7 @@ internal static class TrainingSession
     /// <summary>Trains.</summary>
     /// <returns>The exit code.</returns>
     public static int Run(
-        Context context, Device device, TrainingOptions options, Func<int, SaeConfig> configure, bool quiet, int? logEvery)
+        CliContext context, Device device, TrainingOptions options, Func<int, SaeConfig> configure, bool quiet, int? logEvery)
     {
         if (logEvery < 0)
         {
@@ -38,7 +38,7 @@ internal static class TrainingSession
 
     /// <summary>Trains with progress on the console and no more.</summary>
     public static TrainingEnd Train(
-        Context context, Device device, TrainingOptions options, Func<int, SaeConfig> configure, bool quiet, int? logEvery)
+        CliContext context, Device device, TrainingOptions options, Func<int, SaeConfig> configure, bool quiet, int? logEvery)
     {
         if (quiet)
         {
@@ -47,10 +47,10 @@ internal static class TrainingSession
 
         if (!context.IsTerminal)
         {
-            return new Trainer(device, options, configure, new TrainingLog(context, logEvery)).Run(context.Stop);
+            return new Trainer(device, options, configure, new PlainProgress(context, logEvery)).Run(context.Stop);
         }
 
-        var bar = new TrainingBar(context);
+        var bar = new ConsoleProgress(context);
         return bar.Show(() => new Trainer(device, options, configure, bar).Run(context.Stop));
     }
 }
