@@ -54,8 +54,8 @@ internal sealed class BoundsCommand : GpuOptions
     {
         var small = new BoundsCommand { Rows = 64, Features = 24, Latents = 96, Active = 8 };
         var table = new Table("work", "launches", "MB", "MB through L2", "GFLOP", "at least ms");
-        using var device = IlgpuDevice.OpenSimulation();
-        var log = new LaunchLog(device, profile: false);
+        var log = new LaunchLog();
+        using var device = IlgpuDevice.OpenSimulation(new() { Observer = log });
         using var batchTopK = new GpuWork(device, Architecture.BatchTopK, small);
         using var topK = new GpuWork(device, Architecture.TopK, small);
         // The first encoding looks for its threshold from nothing.
@@ -63,9 +63,9 @@ internal sealed class BoundsCommand : GpuOptions
         topK.Step();
         (string Name, IReadOnlyList<KernelLaunch> Launches, double Times)[] works =
         [
-            ("batch_topk step with MonoLoss", log.During(batchTopK.Step), 1),
-            ("topk step with MonoLoss", log.During(topK.Step), 1),
-            ($"MonoScore of {PaperSamples} samples", log.During(batchTopK.AddToScores), (double)PaperSamples / Rows),
+            ("batch_topk step with MonoLoss", log.During(device, batchTopK.Step), 1),
+            ("topk step with MonoLoss", log.During(device, topK.Step), 1),
+            ($"MonoScore of {PaperSamples} samples", log.During(device, batchTopK.AddToScores), (double)PaperSamples / Rows),
         ];
         // The same kernel may run over a matrix and over a vector: its cost is as its threads.
         var most = works.SelectMany(work => work.Launches).GroupBy(launch => launch.Kernel)

@@ -40,9 +40,9 @@ internal sealed class GpuWork : IDisposable
         _tape.Reset();
         var loss = _model.Loss(_tape, _x, NeverDead, batchMonoLoss: true);
         _tape.Backward(loss.Total);
-        _adam.Step(TrainingWork.LearningRate, AdamEpsilon, _model.DefaultMaxGradientNorm);
-        _model.CountDead(NeverDead);
-        _ = loss.Total.Read() + loss.Reconstruction.Read() + loss.Mono!.Loss.Read() + loss.Mono.MeanScore.Read() + loss.L0.Read();
+        var norm = _adam.Step(TrainingWork.LearningRate, AdamEpsilon, _model.DefaultMaxGradientNorm);
+        var dead = _model.CountDead(NeverDead);
+        _ = norm.Read() + dead.Read() + loss.Total.Read() + loss.Reconstruction.Read() + loss.Mono!.Loss.Read() + loss.Mono.MeanScore.Read() + loss.L0.Read();
     }
 
     /// <summary>Encodes a batch and adds it to the dataset's sums.</summary>

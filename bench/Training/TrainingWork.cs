@@ -134,10 +134,10 @@ internal sealed class TrainingWork : IDisposable
         var forward = clock();
         _tape.Backward(loss.Total);
         var backward = clock();
-        _adam.Step(LearningRate, AdamEpsilon, _model.DefaultMaxGradientNorm);
+        var norm = _adam.Step(LearningRate, AdamEpsilon, _model.DefaultMaxGradientNorm);
         var optimized = clock();
-        _model.CountDead(DeadAfterBatches);
-        var sum = loss.Total.Read() + loss.Reconstruction.Read() + (loss.Auxiliary?.Read() ?? 0) + (loss.Sparsity?.Read() ?? 0)
+        var dead = _model.CountDead(DeadAfterBatches);
+        var sum = norm.Read() + dead.Read() + loss.Total.Read() + loss.Reconstruction.Read() + (loss.Auxiliary?.Read() ?? 0) + (loss.Sparsity?.Read() ?? 0)
             + (loss.Mono?.Loss.Read() ?? 0) + (loss.Mono?.MeanScore.Read() ?? 0);
         ActiveShare = loss.L0.Read() / Sizes.Latents;
         if (!double.IsFinite(sum))

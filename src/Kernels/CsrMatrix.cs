@@ -2,9 +2,8 @@ namespace MonoLoss.Kernels;
 
 /// <summary>
 /// A sparse float32 matrix by rows (CSR): for every sample the latents that are active, in ascending order. The gradient, where
-/// there is one, is an array beside the values, with the same nonzeros. The same nonzeros listed by column (by latent) are
-/// made on demand by <see cref="Device.BuildColumnIndex"/>. Where very many latents are active a device may keep the zeros instead, until
-/// somebody asks for the nonzeros.
+/// there is one, is an array beside the values, with the same nonzeros. <see cref="Device.BuildColumnIndex"/> lists the nonzeros by column
+/// (by latent) on demand. Where very many latents are active, a device may keep the zeros instead, until the nonzeros are asked for.
 /// </summary>
 /// <remarks>
 /// An entry may hold the value 0: JumpReLU keeps latents just below their threshold, whose gradient reaches the threshold though
@@ -22,7 +21,9 @@ public sealed class CsrMatrix : IDisposable
     private Tensor? _dense;
     private bool _isDense;
     private bool _hasColumnIndex;
+    private bool _countIsBound;
     private int _count;
+    private float _smallestKept;
 
     internal CsrMatrix(Device device)
     {
@@ -46,8 +47,26 @@ public sealed class CsrMatrix : IDisposable
     /// <summary>Columns (latents).</summary>
     public int Columns { get; private set; }
 
-    /// <summary>How many places are stored.</summary>
+    /// <summary>How many nonzeros are stored. Where the device has not told yet (<see cref="MaxNonzeroCount"/>), this waits for it.</summary>
     public int NonzeroCount
+    {
+        get
+        {
+            ListNonzeros();
+            if (_countIsBound)
+            {
+                Device.ReadNonzeroCount(this);
+            }
+
+            return _count;
+        }
+    }
+
+    /// <summary>
+    /// The most nonzeros that there can be, known without a wait: a device that selects does not know how many it keeps before it is done.
+    /// What the arrays hold behind the nonzeros has index and value 0.
+    /// </summary>
+    internal int MaxNonzeroCount
     {
         get
         {
@@ -60,13 +79,13 @@ public sealed class CsrMatrix : IDisposable
     public DeviceArray<int> RowOffsets => Listed(_rowOffsets);
 
     /// <summary>The column of each entry, ascending within a row.</summary>
-    public DeviceArray<int> Indices => Listed(_indices);
+    public DeviceArray<int> Indices => Counted(_indices);
 
     /// <summary>The value of each entry.</summary>
-    public DeviceArray<float> Values => Listed(_values);
+    public DeviceArray<float> Values => Counted(_values);
 
     /// <summary>The gradient of each entry.</summary>
-    public DeviceArray<float> Gradient => Listed(_gradient);
+    public DeviceArray<float> Gradient => Counted(_gradient);
 
     /// <summary>Whether <see cref="ColumnOffsets"/>, <see cref="RowIndices"/> and <see cref="EntryOf"/> describe the present nonzeros.</summary>
     public bool HasColumnIndex
@@ -79,10 +98,25 @@ public sealed class CsrMatrix : IDisposable
     public DeviceArray<int> ColumnOffsets => Listed(_columnOffsets);
 
     /// <summary>Column by column, the row of each entry, ascending within a column.</summary>
-    public DeviceArray<int> RowIndices => Listed(_rowIndices);
+    public DeviceArray<int> RowIndices => Counted(_rowIndices);
 
     /// <summary>Column by column, where the entry is in <see cref="Indices"/> and <see cref="Values"/>.</summary>
-    public DeviceArray<int> EntryOf => Listed(_entryOf);
+    public DeviceArray<int> EntryOf => Counted(_entryOf);
+
+    /// <summary><see cref="Indices"/>, <see cref="MaxNonzeroCount"/> long: no wait for the number of nonzeros.</summary>
+    internal DeviceArray<int> OpenIndices => Listed(_indices);
+
+    /// <inheritdoc cref="OpenIndices"/>
+    internal DeviceArray<float> OpenValues => Listed(_values);
+
+    /// <inheritdoc cref="OpenIndices"/>
+    internal DeviceArray<float> OpenGradient => Listed(_gradient);
+
+    /// <inheritdoc cref="OpenIndices"/>
+    internal DeviceArray<int> OpenRowIndices => Listed(_rowIndices);
+
+    /// <inheritdoc cref="OpenIndices"/>
+    internal DeviceArray<int> OpenEntryOf => Listed(_entryOf);
 
     /// <summary>
     /// The whole matrix with its zeros, columns×rows, column after column, where a device found so many nonzeros taken that listing them
@@ -90,19 +124,58 @@ public sealed class CsrMatrix : IDisposable
     /// </summary>
     internal Tensor? Dense => _isDense ? _dense : null;
 
-    /// <summary>The smallest value that the last batch-wide selection kept: where the next one begins its search.</summary>
-    internal float SmallestKept { get; set; }
+    /// <summary>The smallest value that the last selection over a whole batch kept; 0 if it kept none. Waits for the device.</summary>
+    public float SmallestKept
+    {
+        get
+        {
+            if (_countIsBound)
+            {
+                Device.ReadNonzeroCount(this);
+            }
 
-    /// <summary>Sets the shape and how many nonzeros there are, which makes the index by columns stale.</summary>
+            return _smallestKept;
+        }
+
+        internal set => _smallestKept = value;
+    }
+
+    /// <summary>Sets the shape and the number of nonzeros, which makes the index by columns stale.</summary>
     public void Resize(int rows, int columns, int count)
     {
         Forget();
+        _countIsBound = false;
         _rowOffsets.Resize(rows + 1);
         _indices.Resize(count);
         _values.Resize(count);
         _gradient.Resize(count);
         (Rows, Columns, _count) = (rows, columns, count);
     }
+
+    /// <summary>Sets the shape and the most nonzeros that there can be; how many there are, only the device knows so far.</summary>
+    internal void ResizeAtMost(int rows, int columns, int count)
+    {
+        Resize(rows, columns, count);
+        _countIsBound = count > 0;
+    }
+
+    /// <summary>Sets how many nonzeros of those that there can be there are.</summary>
+    internal void SetNonzeroCount(int count)
+    {
+        _indices.Resize(count);
+        _values.Resize(count);
+        _gradient.Resize(count);
+        if (_hasColumnIndex)
+        {
+            _rowIndices.Resize(count);
+            _entryOf.Resize(count);
+        }
+
+        (_count, _countIsBound) = (count, false);
+    }
+
+    /// <summary>Whether the arrays of nonzeros may be longer than there are nonzeros.</summary>
+    internal bool CountIsBound => _countIsBound;
 
     /// <summary>Sets the shape of a matrix that is to be written with its zeros.</summary>
     /// <returns><see cref="Dense"/>, its contents undefined.</returns>
@@ -111,7 +184,7 @@ public sealed class CsrMatrix : IDisposable
         Forget();
         _dense ??= Device.Tensor(0, 0);
         _dense.Resize(columns, rows);
-        (Rows, Columns, _isDense) = (rows, columns, true);
+        (Rows, Columns, _isDense, _countIsBound) = (rows, columns, true, false);
         return _dense;
     }
 
@@ -173,6 +246,13 @@ public sealed class CsrMatrix : IDisposable
         _rowIndices.Dispose();
         _entryOf.Dispose();
         _dense?.Dispose();
+    }
+
+    private DeviceArray<T> Counted<T>(DeviceArray<T> nonzeros)
+        where T : unmanaged
+    {
+        _ = NonzeroCount;
+        return nonzeros;
     }
 
     private DeviceArray<T> Listed<T>(DeviceArray<T> nonzeros)

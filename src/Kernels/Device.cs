@@ -10,13 +10,18 @@ namespace MonoLoss.Kernels;
 /// </remarks>
 public abstract class Device : IDisposable
 {
+    /// <summary>What clipping adds to the gradient's norm before dividing by it.</summary>
+    protected const double ClipEpsilon = 1e-6;
+
+    private readonly List<DeviceScalars.Block> _scalars = [];
+
     /// <summary>The name that <c>--device</c> takes.</summary>
     public abstract string Name { get; }
 
     /// <summary>What the device is, for people.</summary>
     public abstract string Description { get; }
 
-    /// <summary>HostSyncCount until everything asked for so far is done: for measuring. Reading a result waits by itself.</summary>
+    /// <summary>Waits until everything asked for so far is done: for measuring. Reading a result waits by itself.</summary>
     public virtual void Synchronize()
     {
     }
@@ -43,6 +48,22 @@ public abstract class Device : IDisposable
 
     /// <summary>A new sparse matrix without rows.</summary>
     public CsrMatrix CsrMatrix() => new(this);
+
+    /// <summary>Room for numbers that kernels write.</summary>
+    /// <param name="count">How many.</param>
+    public DeviceScalars Scalars(int count)
+    {
+        foreach (var block in _scalars)
+        {
+            if (block.Take(count) is { } scalars)
+            {
+                return scalars;
+            }
+        }
+
+        _scalars.Add(new DeviceScalars.Block(this));
+        return _scalars[^1].Take(count) ?? throw new ArgumentOutOfRangeException(nameof(count));
+    }
 
     // ---- Gemm: dense products --------------------------------------------------------------------------------------
 
@@ -76,8 +97,8 @@ public abstract class Device : IDisposable
     /// <param name="bias">1×M, or null.</param>
     /// <param name="k">0 … M.</param>
     /// <param name="latents">Becomes B×M.</param>
-    /// <returns>The smallest value kept, 0 if none is.</returns>
-    public abstract float EncodeBatchTopK(Tensor x, Tensor weights, Tensor? bias, int k, CsrMatrix latents);
+    /// <remarks>The smallest value kept becomes <see cref="CsrMatrix.SmallestKept"/>.</remarks>
+    public abstract void EncodeBatchTopK(Tensor x, Tensor weights, Tensor? bias, int k, CsrMatrix latents);
 
     /// <summary>Every value of ReLU(x·weightsᵀ + bias) that is above its latent's bound.</summary>
     /// <param name="x">B×D.</param>
@@ -128,6 +149,9 @@ public abstract class Device : IDisposable
     /// <summary>The gradient += <paramref name="amount"/> wherever the value is positive.</summary>
     public abstract void AddToGradientWherePositive(CsrMatrix s, float amount);
 
+    /// <summary>Sets the number of nonzeros of a matrix (<see cref="CsrMatrix.SetNonzeroCount"/>) that this device has left open.</summary>
+    internal virtual void ReadNonzeroCount(CsrMatrix s) => throw new NotSupportedException($"{Name} leaves no number of nonzeros open");
+
     /// <summary>Replaces the columns of s, indices into <paramref name="list"/>, by the list's ascending entries; s gets <paramref name="columns"/> columns.</summary>
     public abstract void RemapColumns(CsrMatrix s, DeviceArray<int> list, int columns);
 
@@ -174,6 +198,12 @@ public abstract class Device : IDisposable
 
     /// <summary>Copies the elements of a 1×M vector that a list names.</summary>
     public abstract void GatherElements(Tensor vector, DeviceArray<int> list, Tensor result);
+
+    /// <summary>Copies rows to those of a matrix that a list names: the reverse of <see cref="GatherRows"/>.</summary>
+    /// <param name="rows">(Length of list)×D.</param>
+    /// <param name="list">Row numbers, all different.</param>
+    /// <param name="matrix">M×D.</param>
+    public abstract void ScatterRows(Tensor rows, DeviceArray<int> list, Tensor matrix);
 
     // ---- Losses ----------------------------------------------------------------------------------------------------
 
@@ -292,6 +322,26 @@ public abstract class Device : IDisposable
     /// <returns>How many there are, the length of <paramref name="list"/>.</returns>
     public abstract int FindDead(DeviceArray<int> counters, int least, DeviceArray<int> list);
 
+    /// <summary>
+    /// <see cref="UpdateStepsSinceFired"/> and <see cref="FindDead(DeviceArray{int}, int, DeviceArray{int})"/> with one wait for the device:
+    /// right after an encoding, what the host has to know of that comes in the same copy.
+    /// </summary>
+    /// <param name="s">B×M; its columns get indexed.</param>
+    /// <param name="counters">M batches since each latent fired; updated.</param>
+    /// <param name="fired">What a latent's counter is after a batch it fired in.</param>
+    /// <param name="least">The counter from which on a latent is listed.</param>
+    /// <param name="list">Becomes the latents, ascending.</param>
+    /// <returns>How many latents are listed.</returns>
+    public virtual int FindDead(CsrMatrix s, DeviceArray<int> counters, int fired, int least, DeviceArray<int> list)
+    {
+        BuildColumnIndex(s);
+        UpdateStepsSinceFired(s, counters, fired);
+        return FindDead(counters, least, list);
+    }
+
+    /// <summary>result[0] = how many counters are at least <paramref name="least"/>.</summary>
+    public abstract void CountDead(DeviceArray<int> counters, int least, DeviceArray<double> result);
+
     // ---- Optimizer -------------------------------------------------------------------------------------------------
 
     /// <summary>result[0] += Σ x², in float64.</summary>
@@ -299,6 +349,14 @@ public abstract class Device : IDisposable
 
     /// <summary>result[0] += Σ values.</summary>
     public abstract void AddSum(DeviceArray<double> values, DeviceArray<double> result);
+
+    /// <summary>
+    /// Clipping by the global norm, as torch.nn.utils.clip_grad_norm_ does: factor[0] = min(1, maxNorm/(√squares[0] + 1e-6)).
+    /// </summary>
+    /// <param name="squares">The sum of squares of the whole gradient.</param>
+    /// <param name="maxNorm">The longest that a gradient may be; infinity for no clipping.</param>
+    /// <param name="factor">One number, for <see cref="Adam"/>.</param>
+    public abstract void ClipFactor(DeviceArray<double> squares, double maxNorm, DeviceArray<float> factor);
 
     /// <summary>Scales every row to length 1; a row of zeros stays.</summary>
     public abstract void NormalizeRows(Tensor x);
@@ -313,7 +371,14 @@ public abstract class Device : IDisposable
     /// <param name="firstMoment">The same shape.</param>
     /// <param name="secondMoment">The same shape.</param>
     /// <param name="step">The settings of this step.</param>
-    public abstract void Adam(Tensor parameter, Tensor gradient, Tensor firstMoment, Tensor secondMoment, in AdamStep step);
+    /// <param name="gradientScale">One number that the gradient is multiplied by (<see cref="ClipFactor"/>); null for 1.</param>
+    public abstract void Adam(
+        Tensor parameter,
+        Tensor gradient,
+        Tensor firstMoment,
+        Tensor secondMoment,
+        in AdamStep step,
+        DeviceArray<float>? gradientScale = null);
 
     /// <inheritdoc/>
     public abstract void Dispose();

@@ -33,15 +33,24 @@ public sealed class BatchTopK : StandardAutoencoder
     public override StepLoss Loss(Tape tape, Tensor x, int deadAfter, bool batchMonoLoss)
     {
         var encoding = Encode(tape, x);
-        var reconstruction = Reconstruct(tape, encoding);
         var latents = encoding.Latents;
-        UpdateStepsSinceFired(latents.Value, fired: 0);
+        DeviceArray<int>? dead = null;
+        if (Config.AuxCoefficient == 0)
+        {
+            UpdateStepsSinceFired(latents.Value, fired: 0);
+        }
+        else
+        {
+            dead = FindDead(latents.Value, fired: 0, deadAfter);
+        }
+
+        var reconstruction = Reconstruct(tape, encoding);
         InferenceThreshold = InferenceThreshold is { } threshold
             ? threshold + (ThresholdRate * (latents.SmallestKept - threshold))
             : latents.SmallestKept;
 
         var error = tape.MeanSquaredError(reconstruction, x);
-        var auxiliary = AuxiliaryLoss(tape, x, encoding.Input, reconstruction, deadAfter);
+        var auxiliary = AuxiliaryLoss(tape, x, encoding.Input, reconstruction, dead);
         var mono = MonoLossInputs(tape, encoding, batchMonoLoss);
         var total = tape.WeightedSum((error, 1), (auxiliary, Config.AuxCoefficient), (mono?.Loss, Config.MonoCoefficient));
         return new StepLoss(total, error, auxiliary, null, mono, tape.MeanActive(latents));
@@ -51,9 +60,9 @@ public sealed class BatchTopK : StandardAutoencoder
         tape.Encode(
             input, Encoder.Variable, null, DecoderBias.Variable, new Selection(SelectionKind.BatchTopK, Config.K));
 
-    private Scalar? AuxiliaryLoss(Tape tape, Tensor x, Tensor input, Variable reconstruction, int deadAfter)
+    private Scalar? AuxiliaryLoss(Tape tape, Tensor x, Tensor input, Variable reconstruction, DeviceArray<int>? dead)
     {
-        if (Config.AuxCoefficient == 0 || Silent(deadAfter) is not { } dead)
+        if (dead is null)
         {
             return null;
         }

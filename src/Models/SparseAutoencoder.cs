@@ -29,7 +29,9 @@ public abstract class SparseAutoencoder : IDisposable
     private readonly Tensor _normalized;
     private readonly Tensor _mean;
     private readonly Tensor _deviation;
-    private readonly DeviceArray<int> _silent;
+    private readonly DeviceArray<int> _dead;
+    private readonly DeviceScalars _deadCount;
+    private readonly Scalar _deadCountToRead;
 
     private protected SparseAutoencoder(Device device, SaeConfig config)
     {
@@ -38,7 +40,9 @@ public abstract class SparseAutoencoder : IDisposable
         _normalized = device.Tensor(0, 0);
         _mean = device.Tensor(0, 0);
         _deviation = device.Tensor(0, 0);
-        _silent = device.Allocate<int>(0);
+        _dead = device.Allocate<int>(0);
+        _deadCount = device.Scalars(1);
+        _deadCountToRead = new Scalar(() => _deadCount.Read(0));
         StepsSinceFired = device.Allocate<int>(config.Latents);
     }
 
@@ -104,8 +108,13 @@ public abstract class SparseAutoencoder : IDisposable
     /// <param name="batchMonoLoss">Whether MonoLoss of the batch is part of the loss.</param>
     public abstract StepLoss Loss(Tape tape, Tensor x, int deadAfter, bool batchMonoLoss);
 
-    /// <summary>How many latents have been silent for more than <paramref name="deadAfter"/> batches.</summary>
-    public int CountDead(int deadAfter) => Device.FindDead(StepsSinceFired, checked(deadAfter + 1), _silent);
+    /// <summary>Counts the latents that have not fired for more than <paramref name="deadAfter"/> steps, without waiting for the device.</summary>
+    /// <returns>The number, until the next call.</returns>
+    public Scalar CountDead(int deadAfter)
+    {
+        Device.CountDead(StepsSinceFired, checked(deadAfter + 1), _deadCount.ToWrite());
+        return _deadCountToRead;
+    }
 
     /// <inheritdoc/>
     public virtual void Dispose()
@@ -119,7 +128,8 @@ public abstract class SparseAutoencoder : IDisposable
         _mean.Dispose();
         _deviation.Dispose();
         StepsSinceFired.Dispose();
-        _silent.Dispose();
+        _dead.Dispose();
+        _deadCount.Dispose();
     }
 
     /// <summary>Whether MonoScore compares the layer-normalized rows.</summary>
@@ -148,7 +158,17 @@ public abstract class SparseAutoencoder : IDisposable
         Device.UpdateStepsSinceFired(latents, StepsSinceFired, fired);
     }
 
-    /// <summary>The latents silent for at least so many batches; null if there is none.</summary>
-    private protected DeviceArray<int>? Silent(int least) =>
-        Device.FindDead(StepsSinceFired, least, _silent) > 0 ? _silent : null;
+    /// <summary>
+    /// Notes which latents fired in a batch, and lists those that have not fired for at least <paramref name="least"/> steps. Called right
+    /// after the encoding, it waits for the device once for both.
+    /// </summary>
+    /// <param name="latents">z.</param>
+    /// <param name="fired">What the counter of a latent that fired becomes.</param>
+    /// <param name="least">The counter from which on a latent is dead.</param>
+    /// <returns>The dead latents, ascending; null if there are none.</returns>
+    private protected DeviceArray<int>? FindDead(CsrMatrix latents, int fired, int least) =>
+        Device.FindDead(latents, StepsSinceFired, fired, least, _dead) > 0 ? _dead : null;
+
+    /// <summary>The latents that have not fired for at least <paramref name="least"/> steps; null if there are none.</summary>
+    private protected DeviceArray<int>? FindDead(int least) => Device.FindDead(StepsSinceFired, least, _dead) > 0 ? _dead : null;
 }

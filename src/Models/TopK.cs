@@ -14,6 +14,9 @@ public sealed class TopK : SparseAutoencoder
     // Restarted latents begin at a tenth of the data's length.
     private const double RestartLength = 0.1;
 
+    // 64 MiB: the device has room for that, but not for a second decoder.
+    private const int RestartedFloatsAtOnce = 1 << 24;
+
     private readonly Parameter _encoder;
     private readonly Parameter _latentBias;
     private readonly Parameter? _ownDecoder;
@@ -66,10 +69,19 @@ public sealed class TopK : SparseAutoencoder
     public override StepLoss Loss(Tape tape, Tensor x, int deadAfter, bool batchMonoLoss)
     {
         var encoding = Encode(tape, x);
+        DeviceArray<int>? dead = null;
+        if (Config.AuxCoefficient == 0)
+        {
+            UpdateStepsSinceFired(encoding.Latents.Value, fired: 1);
+        }
+        else
+        {
+            dead = FindDead(encoding.Latents.Value, fired: 1, checked(deadAfter + 1));
+        }
+
         var reconstruction = Reconstruct(tape, encoding);
-        UpdateStepsSinceFired(encoding.Latents.Value, fired: 1);
         var error = tape.NormalizedMeanSquaredError(reconstruction, x);
-        var auxiliary = Config.AuxCoefficient > 0 ? AuxiliaryLoss(tape, x, encoding.Input, reconstruction, deadAfter) : null;
+        var auxiliary = Config.AuxCoefficient > 0 ? AuxiliaryLoss(tape, x, encoding.Input, reconstruction, dead) : null;
         var mono = MonoLossInputs(tape, encoding, batchMonoLoss);
         var total = tape.WeightedSum((error, 1), (auxiliary, Config.AuxCoefficient), (mono?.Loss, Config.MonoCoefficient));
         return new StepLoss(total, error, auxiliary, null, mono, tape.MeanActive(encoding.Latents));
@@ -86,7 +98,7 @@ public sealed class TopK : SparseAutoencoder
     /// <returns>How many were restarted.</returns>
     public int RestartDead(int deadAfter, ReadOnlySpan<float> pool, Random random)
     {
-        if (Silent(checked(deadAfter + 1)) is not { } dead)
+        if (FindDead(checked(deadAfter + 1)) is not { } dead)
         {
             return 0;
         }
@@ -100,29 +112,32 @@ public sealed class TopK : SparseAutoencoder
             random.Shuffle(order);
         }
 
-        var row = new float[d];
         var latents = dead.ToArray();
-        for (var i = 0; i < latents.Length; i++)
+        var biases = _latentBias.Value.ToArray();
+        var steps = StepsSinceFired.ToArray();
+        using var restarted = Device.Tensor(0, 0);
+        var rowsAtOnce = Math.Max(1, RestartedFloatsAtOnce / d);
+        for (var first = 0; first < latents.Length; first += rowsAtOnce)
         {
-            var source = pool.Slice((withReplacement ? random.Next(poolRows) : order[i]) * d, d);
-            var norm = 0.0;
-            foreach (var value in source)
+            var rows = new float[Math.Min(rowsAtOnce, latents.Length - first) * d];
+            for (var i = 0; i < rows.Length / d; i++)
             {
-                norm += (double)value * value;
+                Restart(pool.Slice((withReplacement ? random.Next(poolRows) : order[first + i]) * d, d), rows.AsSpan(i * d, d));
+                (biases[latents[first + i]], steps[latents[first + i]]) = (0, 0);
             }
 
-            var scale = RestartLength / Math.Max(Math.Sqrt(norm), 1e-8);
-            for (var j = 0; j < d; j++)
+            restarted.Resize(rows.Length / d, d);
+            restarted.Set(rows);
+            using var list = dead.Slice(first, rows.Length / d);
+            Device.ScatterRows(restarted, list, _encoder.Value);
+            if (_ownDecoder is not null)
             {
-                row[j] = (float)(source[j] * scale);
+                Device.ScatterRows(restarted, list, _ownDecoder.Value);
             }
-
-            _encoder.Value.Data.CopyFrom(row, (long)latents[i] * d);
-            _ownDecoder?.Value.Data.CopyFrom(row, (long)latents[i] * d);
-            _latentBias.Value.Data.CopyFrom([0f], latents[i]);
-            StepsSinceFired.CopyFrom([0], latents[i]);
         }
 
+        _latentBias.Value.Set(biases);
+        StepsSinceFired.CopyFrom(steps);
         return latents.Length;
     }
 
@@ -140,10 +155,25 @@ public sealed class TopK : SparseAutoencoder
     private protected override Variable DecodeLatents(Tape tape, SparseVariable latents) =>
         tape.Decode(latents, Decoder.Variable, _preBias.Variable);
 
-    private Scalar AuxiliaryLoss(Tape tape, Tensor x, Tensor input, Variable reconstruction, int deadAfter)
+    private static void Restart(ReadOnlySpan<float> source, Span<float> row)
+    {
+        var norm = 0.0;
+        foreach (var value in source)
+        {
+            norm += (double)value * value;
+        }
+
+        var scale = RestartLength / Math.Max(Math.Sqrt(norm), 1e-8);
+        for (var j = 0; j < row.Length; j++)
+        {
+            row[j] = (float)(source[j] * scale);
+        }
+    }
+
+    private Scalar AuxiliaryLoss(Tape tape, Tensor x, Tensor input, Variable reconstruction, DeviceArray<int>? dead)
     {
         SparseVariable latents;
-        if (Silent(checked(deadAfter + 1)) is { } dead)
+        if (dead is not null)
         {
             var selection = new Selection(SelectionKind.TopK, (int)Math.Min(Config.AuxK ?? Config.K, dead.Length));
             latents = tape.Encode(input, _encoder.Variable, _latentBias.Variable, _preBias.Variable, selection, dead);

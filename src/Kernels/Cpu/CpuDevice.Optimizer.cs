@@ -29,6 +29,10 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <inheritdoc/>
+    public override void ClipFactor(DeviceArray<double> squares, double maxNorm, DeviceArray<float> factor) =>
+        Pointer(factor)[0] = (float)Math.Min(1, maxNorm / (Math.Sqrt(Pointer(squares)[0]) + ClipEpsilon));
+
+    /// <inheritdoc/>
     public override void NormalizeRows(Tensor x)
     {
         var rows = RowsPerPiece(x.Columns);
@@ -36,7 +40,13 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <inheritdoc/>
-    public override void Adam(Tensor parameter, Tensor gradient, Tensor firstMoment, Tensor secondMoment, in AdamStep step)
+    public override void Adam(
+        Tensor parameter,
+        Tensor gradient,
+        Tensor firstMoment,
+        Tensor secondMoment,
+        in AdamStep step,
+        DeviceArray<float>? gradientScale = null)
     {
         RequireSameShape(parameter, gradient);
         RequireSameShape(parameter, firstMoment);
@@ -45,7 +55,15 @@ public sealed unsafe partial class CpuDevice
         _pool.Run(
             Pieces(parameter.Rows, rows),
             new AdamWork(
-                Pointer(parameter), Pointer(gradient), Pointer(firstMoment), Pointer(secondMoment), parameter.Rows, parameter.Columns, rows, step));
+                Pointer(parameter),
+                Pointer(gradient),
+                Pointer(firstMoment),
+                Pointer(secondMoment),
+                parameter.Rows,
+                parameter.Columns,
+                rows,
+                step,
+                gradientScale is { } scale ? Pointer(scale)[0] : 1));
     }
 
     private readonly struct SumSquaresWork(float* x, long n, double* partials) : IParallelWork
@@ -78,7 +96,8 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct AdamWork(float* p, float* g, float* m, float* v, int rows, int d, int rowsPerPiece, AdamStep step) : IParallelWork
+    private readonly struct AdamWork(
+        float* p, float* g, float* m, float* v, int rows, int d, int rowsPerPiece, AdamStep step, float gradientScale) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -115,7 +134,7 @@ public sealed unsafe partial class CpuDevice
             var correction1 = 1 - Math.Pow(step.Beta1, step.Step);
             var rootCorrection2 = (float)(1 / Math.Sqrt(1 - Math.Pow(step.Beta2, step.Step)));
             var rate = (float)(step.LearningRate / correction1);
-            TVector scale = TSimd.Broadcast(step.GradientScale), minusAlong = TSimd.Broadcast(-along);
+            TVector scale = TSimd.Broadcast(gradientScale), minusAlong = TSimd.Broadcast(-along);
             TVector beta1 = TSimd.Broadcast(step.Beta1), rest1 = TSimd.Broadcast(1 - step.Beta1);
             TVector beta2 = TSimd.Broadcast(step.Beta2), rest2 = TSimd.Broadcast(1 - step.Beta2);
             TVector root = TSimd.Broadcast(rootCorrection2), epsilon = TSimd.Broadcast(step.Epsilon), minusRate = TSimd.Broadcast(-rate);
@@ -135,7 +154,7 @@ public sealed unsafe partial class CpuDevice
 
             for (; j < d; j++)
             {
-                var gradient = step.GradientScale * (g[j] - (along * p[j]));
+                var gradient = gradientScale * (g[j] - (along * p[j]));
                 var first = (step.Beta1 * m[j]) + ((1 - step.Beta1) * gradient);
                 var second = (step.Beta2 * v[j]) + ((1 - step.Beta2) * gradient * gradient);
                 var denominator = (MathF.Sqrt(second) * rootCorrection2) + step.Epsilon;

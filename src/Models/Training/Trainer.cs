@@ -411,12 +411,6 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
             _tape.Reset();
             var loss = _model.Loss(_tape, x, _options.DeadAfterBatches, batchMonoLoss: _dataset is null);
             _tape.Backward(loss.Total);
-            var total = loss.Total.Read();
-            if (!double.IsFinite(total))
-            {
-                throw new ConfigurationException($"the loss became {total} at step {step}: try a lower --lr; the last checkpoint is kept");
-            }
-
             if (_dataset is not null && step % _options.MonoPeriod == 0)
             {
                 _dataset.AddGradient(_feed.InFileOrder(), _model.Config.MonoCoefficient);
@@ -431,6 +425,13 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
                     _options.DeadAfterBatches, _restartPool, new Random(StepSeed(_options.Seed, step)));
             }
 
+            // The first number that is read waits for the device, and brings the others along.
+            var total = loss.Total.Read();
+            if (!double.IsFinite(total))
+            {
+                throw new ConfigurationException($"the loss became {total} at step {step}: try a lower --lr; the last checkpoint is kept");
+            }
+
             var metrics = new StepMetrics(
                 step,
                 epoch,
@@ -441,8 +442,8 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
                 loss.Mono?.Loss.Read() ?? 0,
                 loss.Mono?.MeanScore.Read() ?? 0,
                 loss.L0.Read(),
-                dead,
-                norm,
+                (int)dead.Read(),
+                norm.Read(),
                 _options.BatchSize / clock.Elapsed.TotalSeconds);
             _trainer._metrics.Add(metrics);
             _trainer.Observer?.Stepped(metrics);

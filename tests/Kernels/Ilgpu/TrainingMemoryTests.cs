@@ -59,7 +59,7 @@ public sealed class TrainingMemoryTests
     [Fact]
     public void WhatIsSuggestedFits()
     {
-        using var device = IlgpuDevice.OpenSimulation(1L << 30);
+        using var device = IlgpuDevice.OpenSimulation(new() { MemoryBytes = 1L << 30 });
         var config = new SaeConfig { Architecture = Architecture.BatchTopK, Dimension = 768, Latents = 65536 };
         var message = Assert.Throws<ConfigurationException>(() => TrainingMemory.Check(device, config, 8192)).Message;
         var match = Regex.Match(message, "^ilgpu-cpu has 1 GiB, 1 GiB free; batch_topk with 65536 latents and batch 8192 needs .* GiB: (.*) would fit$");
@@ -80,7 +80,7 @@ public sealed class TrainingMemoryTests
     [InlineData(1L << 40)]
     public void NoArrayIsLongerThanKernelsCanNumber(long bytes)
     {
-        using var device = IlgpuDevice.OpenSimulation(bytes);
+        using var device = IlgpuDevice.OpenSimulation(new() { MemoryBytes = bytes });
         var config = new SaeConfig { Architecture = Architecture.BatchTopK, Dimension = 4096, Latents = 1 << 20 };
         var message = Assert.Throws<ConfigurationException>(() => TrainingMemory.Check(device, config, 128)).Message;
         var latents = int.Parse(Regex.Match(message, @": --latents (\d+) would fit$").Groups[1].Value);

@@ -172,6 +172,20 @@ internal static class RowKernels
         }
     }
 
+    /// <summary>matrix[list[i]] = rows[i], one thread per element; the matrix may have more than 2³¹ of them.</summary>
+    [Kernel("4*(2*M*D + M)")]
+    [KernelInstance(typeof(Float1))]
+    [KernelInstance(typeof(Float4))]
+    public static void ScatterRows<T>(ArrayView<T> rows, ArrayView<int> list, int columns, ArrayView<T> matrix)
+        where T : unmanaged, IFloats<T>
+    {
+        var i = Grid.GlobalIndex.X;
+        if (i < rows.IntLength)
+        {
+            matrix[((long)list[i / columns] * columns) + (i % columns)] = rows[i];
+        }
+    }
+
     /// <summary>result[i] = vector[list[i]], a thread an element; each is a 32-byte sector of its own.</summary>
     [Kernel("12*M")]
     public static void GatherElements(ArrayView<float> vector, ArrayView<int> list, ArrayView<float> result)

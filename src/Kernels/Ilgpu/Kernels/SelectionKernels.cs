@@ -29,8 +29,14 @@ internal static class SelectionKernels
     /// <summary>How many were kept.</summary>
     public const int Kept = 3;
 
-    /// <summary>DeviceScalars in the state.</summary>
-    public const int StateLength = 4;
+    /// <summary>How many nonzeros a matrix has whose number the host does not know yet.</summary>
+    public const int Nonzeros = 4;
+
+    /// <summary>How many latents are dead.</summary>
+    public const int Dead = 5;
+
+    /// <summary>Numbers in the state.</summary>
+    public const int StateLength = 6;
 
     // Threads that have a row together.
     private const int Team = 32;
