@@ -35,8 +35,6 @@ internal sealed class UploadingBatchLoader : BatchLoader
 
         var batch = _slots[_uploading].Batch;
         _uploading ^= 1;
-        // The other slot's batch is free once the kernels of the last step are through; its metrics were read, so they are.
-        Device.Synchronize();
         Begin();
         return batch;
     }
@@ -54,6 +52,8 @@ internal sealed class UploadingBatchLoader : BatchLoader
 
     private void Begin()
     {
+        // Uploads are not ordered among kernels: those that use the slot's batch, or clear its memory, must be through.
+        Device.Synchronize();
         var slot = _slots[_uploading];
         _upload = Task.Run(() =>
         {
