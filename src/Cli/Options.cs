@@ -85,8 +85,9 @@ internal static class Options
 
         if (exception is OutOfMemoryException or DeviceMemoryException)
         {
-            string[] sizes = [nameof(TrainCommand.MemoryBytes), nameof(TrainingOptions.BatchSize), nameof(SaeConfig.Latents)];
-            var flags = options.Where(option => sizes.Contains(option.Property.Name)).Select(option => option.Flag).ToList();
+            string[] sizes = [nameof(TrainingOptions.BatchSize), nameof(SaeConfig.Latents), nameof(TrainingOptions.MemoryBytes)];
+            var flags = sizes[..(exception is OutOfMemoryException ? 3 : 2)]
+                .Select(size => options.FirstOrDefault(option => option.Property.Name == size)?.Flag).OfType<string>().ToList();
             message += flags.Count > 0 ? $"; try a smaller {string.Join(" or ", flags)}" : string.Empty;
         }
 
