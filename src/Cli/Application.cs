@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Reflection;
 using CommandLine;
 using MonoLoss.Data;
 using MonoLoss.Kernels;
@@ -96,7 +97,9 @@ internal static class Application
                 HelpPage.WriteOverview(context, Commands);
                 return ExitCode.Success;
             case VersionRequestedError:
-                context.WriteLine($"monoloss {typeof(Application).Assembly.GetName().Version!.ToString(3)}");
+                // Without the commit, which the build adds after a plus sign.
+                var version = typeof(Application).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
+                context.WriteLine($"monoloss {version.Split('+')[0]}");
                 return ExitCode.Success;
             case BadVerbSelectedError unknown:
                 throw UnknownCommand(unknown.Token);

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using MonoLoss.Cli;
 using MonoLoss.Data.Parquet;
 using MonoLoss.Models;
@@ -147,5 +148,6 @@ internal static class RunFiles
 public sealed class UnixFactAttribute : FactAttribute
 {
     /// <summary>Looks at the system.</summary>
-    public UnixFactAttribute() => Skip = OperatingSystem.IsWindows() ? "no signals on Windows" : null;
+    public UnixFactAttribute([CallerFilePath] string? file = null, [CallerLineNumber] int line = -1)
+        : base(file, line) => Skip = OperatingSystem.IsWindows() ? "Windows has no signals" : null;
 }

@@ -144,7 +144,7 @@ internal sealed class DemoCommand : DeviceCommand
         context.WriteLine();
         context.Write(table);
         context.WriteLine();
-        context.WriteLine("With MonoLoss a latent fires for inputs that look alike: MonoScore and purity rise while R² stays the same.");
+        context.WriteLine("With MonoLoss a latent fires for inputs that look alike: MonoScore and purity rise while R² hardly changes.");
         context.WriteLine();
         var latents = Path.Combine(InFolder("monoloss"), "latents.parquet");
         context.WriteLine($"  {InFolder("report.html").PadRight(latents.Length)}    both runs: curves, score histogram, most monosemantic latents");

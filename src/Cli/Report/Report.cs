@@ -92,7 +92,7 @@ internal static class Report
                 Card("class purity", run => Fixed(Last(run).PurityBinary, 3));
             }
 
-            Card("active latents per row (L0)", run => Fixed(Last(run).L0, 1));
+            Card("active per row (L0)", run => Fixed(Last(run).L0, 1));
             Card("dead latents", run => ProgressFormat.Format(Last(run).DeadLatents));
         }
 

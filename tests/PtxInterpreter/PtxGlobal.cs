@@ -1,4 +1,4 @@
-namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
+namespace PtxInterpreter;
 
 /// <summary>
 /// The memory that a launch was given, word by word with the groups that used it: what one group writes no other may read, nor write

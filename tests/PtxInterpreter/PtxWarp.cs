@@ -1,7 +1,7 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
 
-namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
+namespace PtxInterpreter;
 
 /// <summary>What a kernel may not do, with the line of its PTX and the lane that did it.</summary>
 public sealed class PtxFault(string message) : Exception(message);

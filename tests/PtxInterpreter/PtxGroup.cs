@@ -1,10 +1,15 @@
-namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
+namespace PtxInterpreter;
 
-/// <summary>Groups and their threads in three dimensions, and bytes of dynamic shared memory.</summary>
-internal readonly record struct PtxGrid((int X, int Y, int Z) Groups, (int X, int Y, int Z) Threads, int DynamicShared = 0)
+/// <summary>The size of a launch.</summary>
+/// <param name="Groups">Groups of threads (CUDA's blocks) in three dimensions.</param>
+/// <param name="Threads">Threads of a group in three dimensions.</param>
+/// <param name="DynamicShared">Bytes of dynamic shared memory of a group.</param>
+public readonly record struct PtxGrid((int X, int Y, int Z) Groups, (int X, int Y, int Z) Threads, int DynamicShared = 0)
 {
+    /// <summary>All groups.</summary>
     public int GroupCount => Groups.X * Groups.Y * Groups.Z;
 
+    /// <summary>Threads of a group.</summary>
     public int ThreadCount => Threads.X * Threads.Y * Threads.Z;
 }
 

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 
-namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
+namespace PtxInterpreter;
 
 /// <summary>A type of PTX, such as <c>.s32</c>; a predicate has 1 bit.</summary>
 internal readonly record struct PtxType(char Kind, int Bits)
@@ -28,8 +28,10 @@ internal sealed record PtxStatement(
     public bool IsOf(string opcode) => Opcode.Split('.')[0] == opcode;
 }
 
-/// <summary>Where something declared lies.</summary>
-internal readonly record struct PtxPlace(int Offset, int Size);
+/// <summary>Where a parameter or a shared array lies in its memory.</summary>
+/// <param name="Offset">Its first byte.</param>
+/// <param name="Size">Bytes.</param>
+public readonly record struct PtxPlace(int Offset, int Size);
 
 /// <summary>The entry of a PTX module: what it declares, and its statements.</summary>
 internal sealed partial class PtxText

@@ -1,6 +1,6 @@
 using System.Numerics;
 
-namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
+namespace PtxInterpreter;
 
 /// <summary>Operations of the lanes of a warp on their registers.</summary>
 internal static unsafe class PtxLanes

@@ -1,4 +1,4 @@
-namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
+namespace PtxInterpreter;
 
 /// <summary>
 /// Where the lanes of a warp meet again after a branch: at its immediate post-dominator, the first instruction that all ways to the end

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
+namespace PtxInterpreter;
 
 /// <summary>
 /// A group's shared memory, word by word with the warps that used it: what one warp writes no other may read or write before the next

@@ -1,7 +1,7 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 
-namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
+namespace PtxInterpreter;
 
 /// <summary>What a memory space knows of an access.</summary>
 internal unsafe interface IPtxSpace

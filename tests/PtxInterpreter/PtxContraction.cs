@@ -1,4 +1,4 @@
-namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
+namespace PtxInterpreter;
 
 /// <summary>
 /// Makes one rounding of a product and a sum, as NVIDIA's assembler may where neither says how it rounds (PTX ISA, "Floating-Point

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
+namespace PtxInterpreter;
 
 /// <summary>Does an instruction for the lanes of a warp that are in <paramref name="mask"/>.</summary>
 internal delegate void PtxOperation(PtxWarp warp, PtxInstruction instruction, uint mask);
@@ -46,30 +46,44 @@ internal sealed class PtxInstruction(PtxStatement statement)
 /// A kernel's PTX, ready to run. A warp's registers, constants and special registers are one block of memory: 32 lanes of 4 or 8 bytes
 /// each, predicates as masks.
 /// </summary>
-internal sealed class PtxProgram
+public sealed class PtxProgram
 {
-    public const int Lanes = 32;
+    internal const int Lanes = 32;
 
     private readonly Dictionary<string, (int Offset, PtxType Type)> _registers = [];
     private readonly Dictionary<(string, PtxType), int> _constants = [];
 
     private PtxProgram(PtxText text) => Text = text;
 
-    public PtxText Text { get; }
+    /// <summary>The kernel's name.</summary>
+    public string Name => Text.Name;
 
-    public PtxInstruction[] Instructions { get; private set; } = [];
+    /// <summary>Bytes of all parameters.</summary>
+    public int ParameterSize => Text.ParameterSize;
+
+    /// <summary>The parameters in the order of their declaration.</summary>
+    public IReadOnlyList<PtxPlace> Parameters => [.. Text.Parameters.Values];
+
+    /// <summary>Threads of the largest group that the kernel is compiled for (<c>.maxntid</c>); 0 if it does not say.</summary>
+    public int MaxThreads => Text.MaxThreads;
+
+    internal PtxText Text { get; }
+
+    internal PtxInstruction[] Instructions { get; private set; } = [];
 
     /// <summary>Bytes of a warp's registers.</summary>
-    public int RegisterSize { get; private set; }
+    internal int RegisterSize { get; private set; }
 
     /// <summary>What every lane finds at an offset.</summary>
-    public List<(int Offset, PtxType Type, long Bits)> Constants { get; } = [];
+    internal List<(int Offset, PtxType Type, long Bits)> Constants { get; } = [];
 
     /// <summary>The special registers that the kernel reads.</summary>
-    public Dictionary<string, int> Specials { get; } = [];
+    internal Dictionary<string, int> Specials { get; } = [];
 
-    /// <param name="ptx">A module with one entry.</param>
-    /// <param name="contract">Whether products and sums are rounded once.</param>
+    /// <summary>Reads and decodes a kernel.</summary>
+    /// <param name="ptx">The text of a PTX module with one entry.</param>
+    /// <param name="contract">Whether a product that only one sum reads becomes a fused multiply-add, as NVIDIA's assembler may make it.</param>
+    /// <exception cref="NotSupportedException">An instruction that the interpreter does not know, or operands of the wrong types.</exception>
     public static PtxProgram Parse(string ptx, bool contract)
     {
         var program = new PtxProgram(PtxText.Parse(ptx));
@@ -83,7 +97,7 @@ internal sealed class PtxProgram
     }
 
     /// <summary>The offset of a register or a constant that an instruction of a type reads or writes.</summary>
-    public int Operand(string name, PtxType type)
+    internal int Operand(string name, PtxType type)
     {
         if (_registers.TryGetValue(name, out var register))
         {

@@ -1,9 +1,9 @@
 using System.Globalization;
 using System.Numerics;
 using System.Text.RegularExpressions;
-using static MonoLoss.Tests.Kernels.Ilgpu.Ptx.PtxOperations;
+using static PtxInterpreter.PtxOperations;
 
-namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
+namespace PtxInterpreter;
 
 /// <summary>Finds the operation and the operands of every instruction that does not branch.</summary>
 internal static partial class PtxDecoder

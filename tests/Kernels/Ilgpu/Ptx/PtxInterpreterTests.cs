@@ -1,7 +1,9 @@
+using PtxInterpreter;
+
 namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
 
 /// <summary>What the interpreter of PTX does with programs of a few lines.</summary>
-public sealed unsafe class PtxExecutorTests
+public sealed unsafe class PtxInterpreterTests
 {
     private static readonly uint[] DeviceScalars = [.. Enumerable.Range(0, 32).Select(i => (uint)((i * 7) + 3))];
 
@@ -309,7 +311,7 @@ public sealed unsafe class PtxExecutorTests
             var aligned = (uint*)(((long)start + 31) / 32 * 32);
             data.CopyTo(new Span<uint>(aligned, data.Length));
             byte[] parameters = [.. BitConverter.GetBytes((long)aligned), .. BitConverter.GetBytes((long)data.Length)];
-            PtxExecutor.Run(program, new((groups, 1, 1), (threads, 1, 1)), parameters, [((long)aligned, data.Length * sizeof(uint))]);
+            PtxLaunch.Run(program, new((groups, 1, 1), (threads, 1, 1)), parameters, [new((long)aligned, data.Length * sizeof(uint))]);
             new Span<uint>(aligned, data.Length).CopyTo(result);
         }
 

@@ -1,6 +1,6 @@
 using System.Numerics;
 
-namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
+namespace PtxInterpreter;
 
 internal interface IUnary<TA, TD>
 {

@@ -1,6 +1,6 @@
 using System.Numerics;
 
-namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
+namespace PtxInterpreter;
 
 /// <summary>Counts what groups do, one group after another.</summary>
 internal sealed unsafe class PtxTally
