@@ -4,115 +4,98 @@ using System.Runtime.Intrinsics.X86;
 namespace MonoLoss.Kernels.Cpu;
 
 /// <summary>
-/// MonoScore of one latent over a batch and its gradient (METHOD of arXiv 2602.12403, in closed form): a = (z − min)/(max − min + ε),
-/// u = Σa, v = Σa², w = Σ a·p, den = (u² − v)/2, score = (‖w‖² − v)/2/(den + δ).
+/// The CPU's passes over one latent of a batch: the sums that <see cref="MonoScore"/> needs, and its gradient at every entry. A latent
+/// comes as its nonzeros (rows ascending) or dense, with its zeros written out.
 /// </summary>
-internal readonly unsafe struct MonoVisit
+internal unsafe struct BatchMonoScore
 {
-    // Names and values of the official code.
-    public const double RangeEpsilon = 1e-8;
-    public const double SmallestPairWeight = 1e-8;
-    public const double BatchAddend = 1e-8;
-
-    private readonly float _minimum;
     private readonly float _maximum;
-    private readonly double _perRange;
-    private readonly double _u;
-    private readonly double _selfTerms;
-    private readonly double _pairWeight;
+    private MonoScore _terms;
 
-    /// <summary>Forms what needs only z.</summary>
+    /// <summary>Forms the terms of a latent given by its nonzeros.</summary>
     /// <param name="z">The latent's nonzeros, rows ascending; not negative.</param>
     /// <param name="rowOf">Their rows.</param>
-    /// <param name="n">How many.</param>
+    /// <param name="n">How many there are.</param>
     /// <param name="rows">B.</param>
-    /// <param name="norms">The rows' lengths.</param>
+    /// <param name="norms">max(‖x‖, 1e-8) of every row.</param>
     /// <param name="weights">Becomes a/‖x‖ for every entry; null if only <see cref="IsActive"/> is wanted.</param>
-    public MonoVisit(float* z, int* rowOf, int n, int rows, double* norms, float* weights)
+    public BatchMonoScore(float* z, int* rowOf, int n, int rows, double* norms, float* weights)
     {
-        _minimum = n < rows ? 0 : float.MaxValue;
+        var minimum = n < rows ? 0 : float.MaxValue;
         _maximum = 0;
         for (var j = 0; j < n; j++)
         {
-            _minimum = Math.Min(_minimum, z[j]);
+            minimum = Math.Min(minimum, z[j]);
             _maximum = Math.Max(_maximum, z[j]);
         }
 
-        _perRange = 1 / ((double)_maximum - _minimum + RangeEpsilon);
-        var v = 0.0;
+        var perRange = MonoScore.ReciprocalRange(minimum, _maximum);
+        double u = 0, v = 0, selfTerms = 0;
         for (var j = 0; j < n; j++)
         {
-            var a = ((double)z[j] - _minimum) * _perRange;
-            _u += a;
+            var a = MonoScore.Scaled(z[j], minimum, perRange);
+            u += a;
             v += a * a;
             if (weights is not null)
             {
                 weights[j] = (float)(a / norms[rowOf[j]]);
-                var self = SelfWeight(a, weights[j], norms[rowOf[j]]);
-                _selfTerms += self * self;
+                var self = MonoScore.SelfTerm(a, weights[j], norms[rowOf[j]]);
+                selfTerms += self * self;
             }
         }
 
-        _pairWeight = ((_u * _u) - v) / 2;
+        _terms = new MonoScore(minimum, perRange, u, v, selfTerms, MonoScore.BatchDelta);
     }
 
-    /// <summary>The same of a latent whose zeros are written out.</summary>
+    /// <summary>Forms the terms of a dense latent, except for <see cref="MonoScore.SelfTerms"/> (<see cref="WriteScaled"/>).</summary>
     /// <param name="z">B values, not negative.</param>
     /// <param name="rows">B.</param>
-    public MonoVisit(float* z, int rows)
+    public BatchMonoScore(float* z, int rows)
     {
-        (_minimum, _maximum) = VectorMath.Extremes(z, rows);
-        _perRange = 1 / ((double)_maximum - _minimum + RangeEpsilon);
-        double v = 0;
-        if (_minimum == 0)
+        (var minimum, _maximum) = VectorMath.Extremes(z, rows);
+        var perRange = MonoScore.ReciprocalRange(minimum, _maximum);
+        double sum = 0, squares = 0;
+        if (minimum == 0)
         {
-            _u = VectorMath.Sum(z, rows);
-            v = VectorMath.SumSquares(z, rows);
+            sum = VectorMath.Sum(z, rows);
+            squares = VectorMath.SumSquares(z, rows);
         }
         else
         {
             for (var i = 0; i < rows; i++)
             {
-                var above = (double)z[i] - _minimum;
-                _u += above;
-                v += above * above;
+                var above = (double)z[i] - minimum;
+                sum += above;
+                squares += above * above;
             }
         }
 
-        _u *= _perRange;
-        _pairWeight = ((_u * _u) - (v * _perRange * _perRange)) / 2;
+        _terms = new MonoScore(minimum, perRange, sum * perRange, squares * perRange * perRange, 0, MonoScore.BatchDelta);
     }
 
     /// <summary>Whether pairs of rows carry any weight.</summary>
-    public bool IsActive => _pairWeight > SmallestPairWeight;
+    public readonly bool IsActive => _terms.IsActive;
 
     /// <summary>The score of an active latent.</summary>
-    /// <param name="w">Σ weight·x.</param>
-    /// <param name="d">D.</param>
-    public double Score(float* w, int d) => Score(w, d, _selfTerms);
-
-    /// <summary>The score of an active latent whose zeros are written out.</summary>
     /// <param name="w">Σ a·p.</param>
     /// <param name="d">D.</param>
-    /// <param name="selfTerms">What <see cref="WriteScaled"/> returned.</param>
-    public double Score(float* w, int d, double selfTerms) =>
-        (VectorMath.SumSquares(w, d) - selfTerms) / 2 / (_pairWeight + BatchAddend);
+    public readonly double Score(float* w, int d) => _terms.Score(VectorMath.SumSquares(w, d));
 
-    /// <summary>Adds factor·∂score/∂z to the gradient of every entry.</summary>
+    /// <summary>Adds factor·∂score/∂z to the gradient at every nonzero.</summary>
     /// <param name="score">The score.</param>
-    /// <param name="factor">A factor.</param>
-    /// <param name="z">As before.</param>
-    /// <param name="rowOf">As before.</param>
-    /// <param name="n">As before.</param>
-    /// <param name="rows">As before.</param>
-    /// <param name="norms">As before.</param>
-    /// <param name="weights">As before.</param>
-    /// <param name="w">Σ weight·x.</param>
-    /// <param name="dots">w·x of every entry.</param>
-    /// <param name="directions">Σ of all rows' directions.</param>
+    /// <param name="factor">The derivative of the loss with respect to the score.</param>
+    /// <param name="z">The nonzeros that the terms were formed from.</param>
+    /// <param name="rowOf">Their rows.</param>
+    /// <param name="n">How many there are.</param>
+    /// <param name="rows">B.</param>
+    /// <param name="norms">max(‖x‖, 1e-8) of every row.</param>
+    /// <param name="weights">a/‖x‖ of every nonzero.</param>
+    /// <param name="w">Σ weight·x, D values.</param>
+    /// <param name="dots">w·x of every nonzero.</param>
+    /// <param name="unitRowSum">P = Σ p over all rows, D values.</param>
     /// <param name="d">D.</param>
-    /// <param name="gradient">Is added to.</param>
-    public void AddGradient(
+    /// <param name="gradient">The gradient to add to, n values.</param>
+    public readonly void AddGradient(
         double score,
         double factor,
         float* z,
@@ -123,22 +106,23 @@ internal readonly unsafe struct MonoVisit
         float* weights,
         float* w,
         float* dots,
-        double* directions,
+        double* unitRowSum,
         int d,
         float* gradient)
     {
-        var scale = Scale(factor);
-        var maximumGradient = MaximumGradient(score, scale);
+        var terms = _terms;
+        var scale = terms.GradientScale(factor);
+        var atMaximum = terms.GradientAtMaximum(score, scale);
         for (var j = 0; j < n; j++)
         {
-            var a = ((double)z[j] - _minimum) * _perRange;
+            var a = terms.Scaled(z[j]);
             var norm = norms[rowOf[j]];
-            var g = ((dots[j] / norm) - SelfWeight(a, weights[j], norm) - (score * (_u - a))) * scale;
+            var g = terms.Gradient(a, dots[j] / norm, MonoScore.SelfTerm(a, weights[j], norm), score, scale);
             if (z[j] == _maximum)
             {
                 // Only the first row that attains the maximum.
-                g += maximumGradient;
-                maximumGradient = 0;
+                g += atMaximum;
+                atMaximum = 0;
             }
 
             gradient[j] += (float)g;
@@ -147,38 +131,40 @@ internal readonly unsafe struct MonoVisit
         var lowest = FirstMinimum(z, rowOf, n);
         if (lowest >= 0)
         {
-            gradient[lowest] += (float)MinimumGradient(score, scale, rows, Along(w, directions, d));
+            gradient[lowest] += (float)terms.GradientAtMinimum(score, scale, Dot(w, unitRowSum, d), rows);
         }
     }
 
-    /// <summary>a of every row, of a latent whose zeros are written out.</summary>
-    /// <param name="z">As before.</param>
+    /// <summary>Writes a of every row of a dense latent and completes <see cref="MonoScore.SelfTerms"/>.</summary>
+    /// <param name="z">The values that the terms were formed from.</param>
     /// <param name="selfWeights">‖p‖² of every row, with p rounded as it is multiplied.</param>
     /// <param name="rows">B.</param>
-    /// <param name="a">Becomes a.</param>
-    /// <returns>Σ a²·‖p‖², the part of ‖w‖² that is each row paired with itself.</returns>
-    public double WriteScaled(float* z, double* selfWeights, int rows, float* a)
+    /// <param name="a">Becomes a, B values.</param>
+    public void WriteScaled(float* z, double* selfWeights, int rows, float* a)
     {
-        VectorMath.ShiftAndScale(z, _minimum, _perRange, a, rows);
-        return VectorMath.WeightedSumSquares(selfWeights, a, rows);
+        VectorMath.ShiftAndScale(z, _terms.Minimum, _terms.PerRange, a, rows);
+        _terms.SelfTerms = VectorMath.WeightedSumSquares(selfWeights, a, rows);
     }
 
-    /// <summary>factor·∂score/∂z of every row, of a latent whose zeros are written out; where z is 0 it is of no use.</summary>
+    /// <summary>Writes factor·∂score/∂z of every row of a dense latent. Where z is 0 the result is not used.</summary>
     /// <param name="score">The score.</param>
-    /// <param name="factor">A factor.</param>
-    /// <param name="z">As before.</param>
-    /// <param name="selfWeights">As before.</param>
-    /// <param name="rows">As before.</param>
-    /// <param name="along">w · Σ of all rows' directions.</param>
-    /// <param name="gradient">Holds w·p of every row.</param>
-    public void WriteGradient(double score, double factor, float* z, double* selfWeights, int rows, double along, float* gradient)
+    /// <param name="factor">The derivative of the loss with respect to the score.</param>
+    /// <param name="z">The values that the terms were formed from.</param>
+    /// <param name="selfWeights">‖p‖² of every row, with p rounded as it is multiplied.</param>
+    /// <param name="rows">B.</param>
+    /// <param name="wDotSum">w·P.</param>
+    /// <param name="gradient">Holds w·p of every row and becomes the gradient, B values.</param>
+    public readonly void WriteGradient(
+        double score, double factor, float* z, double* selfWeights, int rows, double wDotSum, float* gradient)
     {
-        var scale = Scale(factor);
+        var terms = _terms;
+        var scale = terms.GradientScale(factor);
         var i = 0;
+        // The vectorized form of MonoScore.Gradient with self = a‖p‖², a rounded to float32 as in w.
         if (Avx512F.IsSupported)
         {
-            Vector512<double> minimum = Vector512.Create((double)_minimum), perRange = Vector512.Create(_perRange);
-            Vector512<double> scores = Vector512.Create(score), scales = Vector512.Create(scale), u = Vector512.Create(_u);
+            Vector512<double> minimum = Vector512.Create((double)terms.Minimum), perRange = Vector512.Create(terms.PerRange);
+            Vector512<double> scores = Vector512.Create(score), scales = Vector512.Create(scale), u = Vector512.Create(terms.U);
             for (; i + 8 <= rows; i += 8)
             {
                 var a = Avx512F.Multiply(Avx512F.Subtract(VectorMath.Widen512(z + i), minimum), perRange);
@@ -191,8 +177,8 @@ internal readonly unsafe struct MonoVisit
         }
         else
         {
-            Vector256<double> minimum = Vector256.Create((double)_minimum), perRange = Vector256.Create(_perRange);
-            Vector256<double> scores = Vector256.Create(score), scales = Vector256.Create(scale), u = Vector256.Create(_u);
+            Vector256<double> minimum = Vector256.Create((double)terms.Minimum), perRange = Vector256.Create(terms.PerRange);
+            Vector256<double> scores = Vector256.Create(score), scales = Vector256.Create(scale), u = Vector256.Create(terms.U);
             for (; i + 8 <= rows; i += 8)
             {
                 var (low, high) = Vector256.Widen(Vector256.Load(z + i));
@@ -207,57 +193,45 @@ internal readonly unsafe struct MonoVisit
 
         for (; i < rows; i++)
         {
-            var a = (z[i] - (double)_minimum) * _perRange;
-            gradient[i] = (float)((gradient[i] - ((float)a * selfWeights[i]) - (score * (_u - a))) * scale);
+            var a = terms.Scaled(z[i]);
+            gradient[i] = (float)terms.Gradient(a, gradient[i], (float)a * selfWeights[i], score, scale);
         }
 
         var values = new ReadOnlySpan<float>(z, rows);
-        gradient[values.IndexOf(_maximum)] += (float)MaximumGradient(score, scale);
-        if (_minimum > 0)
+        gradient[values.IndexOf(_maximum)] += (float)terms.GradientAtMaximum(score, scale);
+        if (terms.Minimum > 0)
         {
-            gradient[values.IndexOf(_minimum)] += (float)MinimumGradient(score, scale, rows, along);
+            gradient[values.IndexOf(terms.Minimum)] += (float)terms.GradientAtMinimum(score, scale, wDotSum, rows);
         }
     }
 
-    /// <summary>w · Σ of all rows' directions.</summary>
-    public static double Along(float* w, double* directions, int d)
+    /// <summary>w·P in float64.</summary>
+    /// <param name="w">w, D values.</param>
+    /// <param name="unitRowSum">P, D values.</param>
+    /// <param name="d">D.</param>
+    public static double Dot(float* w, double* unitRowSum, int d)
     {
-        var along = 0.0;
+        var dot = 0.0;
         for (var j = 0; j < d; j++)
         {
-            along += w[j] * directions[j];
+            dot += w[j] * unitRowSum[j];
         }
 
-        return along;
+        return dot;
     }
 
-    private double Scale(double factor) => factor * _perRange / (_pairWeight + BatchAddend);
-
-    /// <summary>What the first row that attains the maximum gets besides.</summary>
-    private static double MaximumGradient(double score, double scale) => -2 * score * BatchAddend * scale;
-
-    /// <summary>What the first row that attains the minimum gets besides.</summary>
-    private double MinimumGradient(double score, double scale, int rows, double along) =>
-        (-((along - _u) - (score * (rows - 1) * _u)) * scale) + (2 * score * BatchAddend * scale);
-
-    /// <summary>
-    /// ‖w‖² holds each row paired with itself: what is taken off is what rounding has put in. A row of zeros has no direction, and the
-    /// formula takes its a² off all the same.
-    /// </summary>
-    private static double SelfWeight(double a, float weight, double norm) => norm > CpuDevice.SmallestNorm ? weight * norm : a;
-
-    /// <summary>The entry of the first row that attains the minimum, or −1 if that row stores none.</summary>
-    private int FirstMinimum(float* z, int* rowOf, int n)
+    /// <summary>The nonzero of the first row that attains the minimum, or −1 if that row stores none.</summary>
+    private readonly int FirstMinimum(float* z, int* rowOf, int n)
     {
         for (var j = 0; j < n; j++)
         {
-            if (_minimum == 0 && rowOf[j] > j)
+            if (_terms.Minimum == 0 && rowOf[j] > j)
             {
                 // A row before this one stores nothing, so it has z = 0.
                 return -1;
             }
 
-            if (z[j] == _minimum)
+            if (z[j] == _terms.Minimum)
             {
                 return j;
             }
