@@ -61,7 +61,7 @@ internal static class Application
 
         if (args is ["--version"] or ["version"])
         {
-            context.WriteLine($"monoloss {typeof(Application).Assembly.GetName().Version!.ToString(3)}");
+            context.WriteLine($"monoloss {BuildInfo.Version}");
             return ExitCode.Success;
         }
 
