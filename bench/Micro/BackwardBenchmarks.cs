@@ -38,7 +38,7 @@ public class BackwardBenchmarks : KernelBenchmark
     {
         X = X,
         Norms = Norms,
-        Directions = Directions,
+        UnitRowSum = UnitRowSum,
         Factor = 3e-4,
         Scores = _scores,
         Result = _scoreSums,

@@ -50,7 +50,7 @@ public abstract class KernelBenchmark
     protected DeviceArray<double> Norms { get; private set; } = null!;
 
     /// <summary>The sum of their directions.</summary>
-    protected DeviceArray<double> Directions { get; private set; } = null!;
+    protected DeviceArray<double> UnitRowSum { get; private set; } = null!;
 
     /// <summary>B×D, another.</summary>
     protected Tensor Y { get; private set; } = null!;
@@ -91,8 +91,8 @@ public abstract class KernelBenchmark
         RowVector = Random(1, B);
         Norms = Device.Allocate<double>(B);
         Device.RowNorms(X, Norms);
-        Directions = Device.Allocate<double>(D);
-        Device.SumUnitRows(X, Norms, Directions);
+        UnitRowSum = Device.Allocate<double>(D);
+        Device.SumUnitRows(X, Norms, UnitRowSum);
         Latents = Device.CsrMatrix();
         Device.EncodeTopK(X, Weights, null, K, Latents);
         Device.BuildColumnIndex(Latents);

@@ -39,7 +39,7 @@ public class MonoScoreBenchmarks : KernelBenchmark
 
     [Benchmark]
     [Work(Flops = 2 * Products, Bytes = Batch + (2 * Nonzeros))]
-    public void MonoScores() => Device.MonoScores(Latents, X, Norms, Directions, _scores, _scoreGradient, _scoreSums);
+    public void MonoScores() => Device.MonoScores(Latents, X, Norms, UnitRowSum, _scores, _scoreGradient, _scoreSums);
 
     [Benchmark]
     [Work(Flops = 2.0 * Active, Bytes = 3 * Word * Active)]

@@ -13,11 +13,11 @@ internal static class Application
     private const string TraceVariable = "MONOLOSS_TRACE";
 
     // The order of the overview.
-    private static readonly Type[] Verbs = [typeof(Train), typeof(Eval), typeof(Score), typeof(Demo), typeof(Devices)];
+    private static readonly Type[] Verbs = [typeof(TrainCommand), typeof(EvalCommand), typeof(ScoreCommand), typeof(DemoCommand), typeof(DevicesCommand)];
 
     /// <summary>Runs a command line.</summary>
     /// <returns>The exit code.</returns>
-    public static int Run(string[] args, Context context)
+    public static int Run(string[] args, CliContext context)
     {
         try
         {
@@ -40,7 +40,7 @@ internal static class Application
                 context.Error.WriteLine(exception);
             }
 
-            return expected ? ExitCode.BadInput : ExitCode.Bug;
+            return expected ? ExitCode.BadInput : ExitCode.InternalError;
         }
     }
 
@@ -51,7 +51,7 @@ internal static class Application
         ? "not enough memory: try a smaller --memory, --batch-size or --latents"
         : exception.Message.ReplaceLineEndings(" ");
 
-    private static int RunCommand(string[] args, Context context)
+    private static int RunCommand(string[] args, CliContext context)
     {
         if (args.Length == 0 || args is ["help"] or ["--help"] or ["-h"])
         {
@@ -99,7 +99,7 @@ internal static class Application
             throw new UsageException($"{HelpPage.Name(verb)}: {Describe(error, verb, args)}");
         }
 
-        if (command!.Stray.FirstOrDefault() is { } stray)
+        if (command!.UnexpectedArguments.FirstOrDefault() is { } stray)
         {
             throw new UsageException($"{HelpPage.Name(verb)}: '{stray}' belongs to no option; see monoloss {HelpPage.Name(verb)} --help");
         }

@@ -9,7 +9,7 @@ internal static class ExitCode
     public const int Success = 0;
 
     /// <summary>A fault of the program.</summary>
-    public const int Bug = 1;
+    public const int InternalError = 1;
 
     /// <summary>Input, files or options are not what they should be.</summary>
     public const int BadInput = 2;
@@ -23,11 +23,11 @@ internal abstract class Command
 {
     /// <summary>What stands on the command line without an option before it; no verb takes any.</summary>
     [Value(0, Hidden = true)]
-    public IEnumerable<string> Stray { get; set; } = [];
+    public IEnumerable<string> UnexpectedArguments { get; set; } = [];
 
     /// <summary>Does it.</summary>
     /// <returns>The process's exit code.</returns>
-    public abstract int Run(Context context);
+    public abstract int Run(CliContext context);
 }
 
 /// <summary>Begins a section of a verb's help page at an option.</summary>

@@ -21,7 +21,7 @@ public abstract class Device : IDisposable
     {
     }
 
-    // ---- memory -------------------------------------------------------------------------------------------------------
+    // ---- Memory ----------------------------------------------------------------------------------------------------
 
     /// <summary>Takes memory for <paramref name="length"/> elements, all zero.</summary>
     public abstract DeviceArray<T> Allocate<T>(long length)
@@ -44,7 +44,7 @@ public abstract class Device : IDisposable
     /// <summary>A new sparse matrix without rows.</summary>
     public CsrMatrix CsrMatrix() => new(this);
 
-    // ---- dense products -----------------------------------------------------------------------------------------------
+    // ---- Gemm: dense products --------------------------------------------------------------------------------------
 
     /// <summary>C = α·op(A)·op(B) + β·C, then + bias (one value a column) and ReLU where asked. With β = 0 C need not hold numbers.</summary>
     public abstract void Gemm(
@@ -57,7 +57,7 @@ public abstract class Device : IDisposable
     /// <param name="y">1×D.</param>
     public abstract void AddVectorMatrixProduct(float alpha, Tensor weights, Tensor matrix, Tensor y);
 
-    // ---- encode: Gemm fused with selection ----------------------------------------------------------------------------
+    // ---- Encode: Gemm fused with selection -------------------------------------------------------------------------
 
     /// <summary>Per row the <paramref name="k"/> largest of x·weightsᵀ + bias, as far as they are positive; ties go to the lowest latent.</summary>
     /// <param name="x">B×D.</param>
@@ -87,7 +87,7 @@ public abstract class Device : IDisposable
     /// <param name="latents">Becomes B×M.</param>
     public abstract void EncodeThreshold(Tensor x, Tensor weights, Tensor? bias, Tensor? bounds, CsrMatrix latents);
 
-    // ---- sparse products ----------------------------------------------------------------------------------------------
+    // ---- Sparse products -------------------------------------------------------------------------------------------
 
     /// <summary>Lists the nonzeros of a sparse matrix by column; nothing is done if they are listed already.</summary>
     public abstract void BuildColumnIndex(CsrMatrix s);
@@ -131,7 +131,7 @@ public abstract class Device : IDisposable
     /// <summary>Replaces the columns of s, indices into <paramref name="list"/>, by the list's ascending entries; s gets <paramref name="columns"/> columns.</summary>
     public abstract void RemapColumns(CsrMatrix s, DeviceArray<int> list, int columns);
 
-    // ---- rows ---------------------------------------------------------------------------------------------------------
+    // ---- Rows ------------------------------------------------------------------------------------------------------
 
     /// <summary>norms[i] = max(‖x_i‖, 1e-8) in float64.</summary>
     public abstract void RowNorms(Tensor x, DeviceArray<double> norms);
@@ -175,13 +175,18 @@ public abstract class Device : IDisposable
     /// <summary>Copies the elements of a 1×M vector that a list names.</summary>
     public abstract void GatherElements(Tensor vector, DeviceArray<int> list, Tensor result);
 
-    // ---- losses -------------------------------------------------------------------------------------------------------
+    // ---- Losses ----------------------------------------------------------------------------------------------------
 
     /// <summary>result[0] = Σ_i w_i · Σ_d (r[i, d] − t[i, d])², where w_i = weight, divided by Σ_d t[i, d]² if <paramref name="relative"/> (a row of zeros counts 0).</summary>
     public abstract void SquaredError(Tensor r, Tensor t, double weight, bool relative, DeviceArray<double> result);
 
     /// <summary>Adds factor · the gradient of <see cref="SquaredError"/> with respect to r to <paramref name="gradient"/>.</summary>
     public abstract void SquaredErrorGradient(Tensor r, Tensor t, double weight, bool relative, double factor, Tensor gradient);
+
+    /// <summary>Per feature: sums[d] += Σ x, sums[D + d] += Σ x², sums[2D + d] += Σ (x − r)², in float64.</summary>
+    public abstract void AccumulateColumnErrors(Tensor x, Tensor r, DeviceArray<double> sums);
+
+    // ---- JumpReLU --------------------------------------------------------------------------------------------------
 
     /// <summary>
     /// JumpReLU in place: s holds pre-activations ReLU(x·weightsᵀ + bias); they are copied to <paramref name="pre"/> and those
@@ -217,7 +222,7 @@ public abstract class Device : IDisposable
     /// <summary>The bounds to encode with for <see cref="JumpReLU"/>: just below exp(logThreshold) − h/2.</summary>
     public abstract void JumpReLUBounds(Tensor logThreshold, float bandwidth, Tensor bounds);
 
-    // ---- MonoScore ----------------------------------------------------------------------------------------------------
+    // ---- MonoScore -------------------------------------------------------------------------------------------------
 
     /// <summary>
     /// MonoScore of every latent over the batch, with its gradient in the same visit (MonoLoss paper; δ = 1e-8). z must not be
@@ -244,13 +249,6 @@ public abstract class Device : IDisposable
     /// <param name="norms">The rows' lengths.</param>
     public abstract int CountMonoActive(CsrMatrix s, DeviceArray<double> norms);
 
-    /// <summary>
-    /// All that reaches the latents of a batch and all that goes on from them, in one visit to each latent. The same as
-    /// <see cref="SDDMM"/>, <see cref="SpMMTransposed"/>, <see cref="MonoScores"/>, <see cref="AddMonoGradient"/>,
-    /// <see cref="JumpReLUGradient"/> and <see cref="SumGradientColumns"/> one after another.
-    /// </summary>
-    public abstract void FusedLatentBackward(in FusedBackwardArgs work);
-
     /// <summary>The gradient of s −= factor/result[1] · scoreGradient: MonoLoss's, if result[1] latents are active.</summary>
     public abstract void AddMonoGradient(CsrMatrix s, DeviceArray<float> scoreGradient, DeviceArray<double> result, double factor);
 
@@ -273,10 +271,16 @@ public abstract class Device : IDisposable
     public abstract void AddDatasetMonoGradient(
         CsrMatrix s, Tensor x, DeviceArray<double> norms, MonoScoreSums sums, DeviceArray<double> scores, double factor);
 
-    /// <summary>Per feature: sums[d] += Σ x, sums[D + d] += Σ x², sums[2D + d] += Σ (x − r)², in float64.</summary>
-    public abstract void AccumulateColumnErrors(Tensor x, Tensor r, DeviceArray<double> sums);
+    // ---- Fused backward pass ---------------------------------------------------------------------------------------
 
-    // ---- dead latents -------------------------------------------------------------------------------------------------
+    /// <summary>
+    /// All that reaches the latents of a batch and all that goes on from them, in one visit to each latent. The same as
+    /// <see cref="SDDMM"/>, <see cref="SpMMTransposed"/>, <see cref="MonoScores"/>, <see cref="AddMonoGradient"/>,
+    /// <see cref="JumpReLUGradient"/> and <see cref="SumGradientColumns"/> one after another.
+    /// </summary>
+    public abstract void FusedLatentBackward(in FusedBackwardArgs work);
+
+    // ---- Dead latents ----------------------------------------------------------------------------------------------
 
     /// <summary>Adds one to the counter of every latent, then sets it to <paramref name="fired"/> where the latent has a positive value in s.</summary>
     /// <param name="s">B×M, its columns indexed.</param>
@@ -288,7 +292,7 @@ public abstract class Device : IDisposable
     /// <returns>How many there are, the length of <paramref name="list"/>.</returns>
     public abstract int FindDead(DeviceArray<int> counters, int least, DeviceArray<int> list);
 
-    // ---- optimizer ----------------------------------------------------------------------------------------------------
+    // ---- Optimizer -------------------------------------------------------------------------------------------------
 
     /// <summary>result[0] += Σ x², in float64.</summary>
     public abstract void AddSumSquares(Tensor x, DeviceArray<double> result);
@@ -313,111 +317,4 @@ public abstract class Device : IDisposable
 
     /// <inheritdoc/>
     public abstract void Dispose();
-}
-
-/// <summary>What one step of Adam does to one parameter.</summary>
-/// <param name="Step">The step's number, from 1.</param>
-/// <param name="LearningRate">α.</param>
-/// <param name="Beta1">Decay of the first moment.</param>
-/// <param name="Beta2">Decay of the second moment.</param>
-/// <param name="Epsilon">Added to the root of the second moment.</param>
-/// <param name="GradientScale">What the gradient is multiplied by first (clipping).</param>
-/// <param name="UnitRows">Whether the parameter's rows are scaled to length 1 first.</param>
-/// <param name="Project">Whether the gradient's part along the (scaled) row is removed.</param>
-public readonly record struct AdamStep(
-    long Step, float LearningRate, float Beta1, float Beta2, float Epsilon, float GradientScale, bool UnitRows, bool Project);
-
-/// <summary>
-/// What MonoScore of a dataset needs to know of each latent: a = (z − min)/(max − min + ε) is affine in z, so sums of z do.
-/// </summary>
-public sealed class MonoScoreSums : IDisposable
-{
-    /// <summary>Sums over no rows yet.</summary>
-    /// <param name="device">Where to keep them.</param>
-    /// <param name="latents">M.</param>
-    /// <param name="dimension">D.</param>
-    public MonoScoreSums(Device device, int latents, int dimension)
-    {
-        (Latents, Dimension) = (latents, dimension);
-        Sum = device.Allocate<double>(latents);
-        SumSquares = device.Allocate<double>(latents);
-        Minimum = device.Allocate<float>(latents);
-        Maximum = device.Allocate<float>(latents);
-        Nonzeros = device.Allocate<long>(latents);
-        Fired = device.Allocate<long>(latents);
-        MinimumTies = device.Allocate<long>(latents);
-        MaximumTies = device.Allocate<long>(latents);
-        Directions = device.Allocate<double>((long)latents * dimension);
-        UnitRowSum = device.Allocate<double>(dimension);
-    }
-
-    /// <summary>M.</summary>
-    public int Latents { get; }
-
-    /// <summary>D.</summary>
-    public int Dimension { get; }
-
-    /// <summary>Rows so far.</summary>
-    public long Rows { get; internal set; }
-
-    /// <summary>Σ z.</summary>
-    public DeviceArray<double> Sum { get; }
-
-    /// <summary>Σ z².</summary>
-    public DeviceArray<double> SumSquares { get; }
-
-    /// <summary>The smallest stored z (not stored ones are 0 and count through <see cref="Nonzeros"/>).</summary>
-    public DeviceArray<float> Minimum { get; }
-
-    /// <summary>The largest stored z.</summary>
-    public DeviceArray<float> Maximum { get; }
-
-    /// <summary>How many z are stored.</summary>
-    public DeviceArray<long> Nonzeros { get; }
-
-    /// <summary>How many z are positive.</summary>
-    public DeviceArray<long> Fired { get; }
-
-    /// <summary>How many stored z equal <see cref="Minimum"/>.</summary>
-    public DeviceArray<long> MinimumTies { get; }
-
-    /// <summary>How many stored z equal <see cref="Maximum"/>.</summary>
-    public DeviceArray<long> MaximumTies { get; }
-
-    /// <summary>Σ z·p, M×D.</summary>
-    public DeviceArray<double> Directions { get; }
-
-    /// <summary>Σ p over all rows, D.</summary>
-    public DeviceArray<double> UnitRowSum { get; }
-
-    /// <summary>Forgets all rows.</summary>
-    public void Clear()
-    {
-        Rows = 0;
-        Sum.Clear();
-        SumSquares.Clear();
-        Minimum.Clear();
-        Maximum.Clear();
-        Nonzeros.Clear();
-        Fired.Clear();
-        MinimumTies.Clear();
-        MaximumTies.Clear();
-        Directions.Clear();
-        UnitRowSum.Clear();
-    }
-
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        Sum.Dispose();
-        SumSquares.Dispose();
-        Minimum.Dispose();
-        Maximum.Dispose();
-        Nonzeros.Dispose();
-        Fired.Dispose();
-        MinimumTies.Dispose();
-        MaximumTies.Dispose();
-        Directions.Dispose();
-        UnitRowSum.Dispose();
-    }
 }

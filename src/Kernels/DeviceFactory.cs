@@ -3,14 +3,7 @@ using MonoLoss.Kernels.Ilgpu;
 
 namespace MonoLoss.Kernels;
 
-/// <summary>A device that --device may name, or would if something were there.</summary>
-/// <param name="Name">Its name.</param>
-/// <param name="Description">What it is.</param>
-/// <param name="MemoryBytes">Its memory; 0 where it is not known.</param>
-/// <param name="Missing">What is missing for it; null for nothing.</param>
-public readonly record struct DeviceInfo(string Name, string Description, long MemoryBytes, string? Missing);
-
-/// <summary>The devices that --device may name. All that command lines know of ILGPU, which is a feature of the build, is here.</summary>
+/// <summary>The devices that --device may name.</summary>
 public static class DeviceFactory
 {
     /// <summary>What --device takes, for help pages.</summary>
@@ -60,7 +53,7 @@ public static class DeviceFactory
     public static IEnumerable<DeviceInfo> List()
     {
         using var cpu = new CpuDevice();
-        return [new DeviceInfo(Cpu, cpu.Description, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, null), .. ListAccelerators()];
+        return [new DeviceInfo(Cpu, cpu.Description, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, IsGpu: false, Missing: null), .. ListAccelerators()];
     }
 
     private static string Best() => IlgpuDevice.BestGpu() ?? Cpu;
@@ -75,13 +68,12 @@ public static class DeviceFactory
             var devices = found.Where(device => device.Name.Split(':')[0] == kind).ToList();
             foreach (var device in devices)
             {
-                yield return new DeviceInfo(
-                    device.Name, device.Description, device.MemoryBytes, device.Lacks is null ? null : $"lacks {device.Lacks}");
+                yield return device;
             }
 
             if (devices.Count == 0)
             {
-                yield return new DeviceInfo(kind, string.Empty, 0, IlgpuDevice.Missing(kind));
+                yield return new DeviceInfo(kind, string.Empty, 0, IsGpu: false, IlgpuDevice.Missing(kind));
             }
         }
     }

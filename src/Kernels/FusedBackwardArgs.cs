@@ -72,7 +72,7 @@ public struct MonoLossInputs
     public DeviceArray<double>? Norms;
 
     /// <summary>The sum of their directions, D.</summary>
-    public DeviceArray<double>? Directions;
+    public DeviceArray<double>? UnitRowSum;
 
     /// <summary>∂loss/∂MonoLoss.</summary>
     public double Factor;

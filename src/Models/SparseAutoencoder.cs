@@ -6,8 +6,8 @@ namespace MonoLoss.Models;
 /// <summary>A batch after the encoder.</summary>
 /// <param name="Latents">z, B×M.</param>
 /// <param name="Input">What the encoder saw: x̂ with input layer norm, else x; B×D.</param>
-/// <param name="Directions">The rows whose directions MonoScore compares; B×D.</param>
-public readonly record struct Encoding(SparseVariable Latents, Tensor Input, Tensor Directions);
+/// <param name="ComparedRows">The rows whose directions MonoScore compares; B×D.</param>
+public readonly record struct Encoding(SparseVariable Latents, Tensor Input, Tensor ComparedRows);
 
 /// <summary>The loss of a batch, its parts, and what else a step reports.</summary>
 /// <remarks>Read the numbers after going back: that is when they are formed at no extra cost.</remarks>
@@ -137,7 +137,7 @@ public abstract class SparseAutoencoder : IDisposable
 
     /// <summary>MonoLoss of the batch if it counts, else null.</summary>
     private protected MonoLossResult? MonoLossInputs(Tape tape, in Encoding encoding, bool batchMonoLoss) =>
-        batchMonoLoss && Config.MonoCoefficient > 0 ? tape.MonoLoss(encoding.Latents, encoding.Directions) : null;
+        batchMonoLoss && Config.MonoCoefficient > 0 ? tape.MonoLoss(encoding.Latents, encoding.ComparedRows) : null;
 
     /// <summary>Notes which latents fired in a batch.</summary>
     /// <param name="latents">z.</param>

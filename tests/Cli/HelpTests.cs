@@ -35,7 +35,7 @@ public sealed class HelpTests
     {
         var model = new SaeConfig { Architecture = Architecture.BatchTopK, Dimension = 1 };
         var training = new TrainingOptions { Train = [], Output = string.Empty };
-        var defaults = HelpPage.Options(typeof(Train)).ToDictionary(option => option.Property.Name, option => option.Attribute.Default);
+        var defaults = HelpPage.Options(typeof(TrainCommand)).ToDictionary(option => option.Property.Name, option => option.Attribute.Default);
         foreach (var (record, property) in typeof(SaeConfig).GetProperties().Select(property => ((object)model, property))
             .Concat(typeof(TrainingOptions).GetProperties().Select(property => ((object)training, property))))
         {
@@ -46,7 +46,7 @@ public sealed class HelpTests
         }
 
         Assert.Equal(8192, defaults["Latents"]);
-        Assert.Equal("batch_topk", typeof(Train).GetProperty("Model")!.GetCustomAttribute<OptionAttribute>()!.Default);
+        Assert.Equal("batch_topk", typeof(TrainCommand).GetProperty("Model")!.GetCustomAttribute<OptionAttribute>()!.Default);
     }
 
     [Fact]

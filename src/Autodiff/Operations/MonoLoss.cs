@@ -62,7 +62,7 @@ public sealed partial class Tape
                 {
                     X = _x,
                     Norms = _norms,
-                    Directions = _directions,
+                    UnitRowSum = _directions,
                     Factor = _result.Loss.Gradient,
                     Scores = _scores,
                     Result = _sumAndActive.ToWrite(),

@@ -249,7 +249,7 @@ public sealed unsafe partial class CpuDevice
         private readonly int _d = work.Input.Columns;
         private readonly LatentWeights _weights = weights;
         private readonly float* _scores = PointerOrNull(work.Mono.Scores);
-        private readonly double* _directions = work.Mono.Directions is null ? null : Pointer(work.Mono.Directions);
+        private readonly double* _directions = work.Mono.UnitRowSum is null ? null : Pointer(work.Mono.UnitRowSum);
 
         public readonly void Run(DensePhase phase, int m)
         {

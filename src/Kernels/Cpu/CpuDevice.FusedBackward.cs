@@ -150,7 +150,7 @@ public sealed unsafe partial class CpuDevice
             _addToEncoderGradient = work.AddToEncoderGradient || _encoderGradient == _decoderGradient;
             _positiveAmount = work.PositiveAmount;
             _monoScores = PointerOrNull(work.Mono.Scores);
-            _monoDirections = work.Mono.Directions is null ? null : Pointer(work.Mono.Directions);
+            _monoDirections = work.Mono.UnitRowSum is null ? null : Pointer(work.Mono.UnitRowSum);
             _monoFactor = active > 0 ? -work.Mono.Factor / active : 0;
             _pre = work.JumpReLU.Pre is null ? null : Pointer(work.JumpReLU.Pre);
             _logThreshold = PointerOrNull(work.JumpReLU.LogThreshold);

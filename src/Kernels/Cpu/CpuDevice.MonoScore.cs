@@ -172,7 +172,7 @@ public sealed unsafe partial class CpuDevice
         public readonly long* Fired = Pointer(sums.Fired);
         public readonly long* MinimumTies = Pointer(sums.MinimumTies);
         public readonly long* MaximumTies = Pointer(sums.MaximumTies);
-        public readonly double* Directions = Pointer(sums.Directions);
+        public readonly double* WeightedUnitRows = Pointer(sums.WeightedUnitRows);
         public readonly double* UnitRowSum = Pointer(sums.UnitRowSum);
         public readonly long Rows = sums.Rows;
         public readonly int Latents = sums.Latents;
@@ -280,7 +280,7 @@ public sealed unsafe partial class CpuDevice
                 double sum = 0, squares = 0;
                 float minimum = sums.Minimum[m], maximum = sums.Maximum[m];
                 long minimumTies = sums.MinimumTies[m], maximumTies = sums.MaximumTies[m], fired = 0;
-                var directions = sums.Directions + ((long)m * d);
+                var directions = sums.WeightedUnitRows + ((long)m * d);
                 var end = latents.Offsets[m + 1];
                 for (var j = latents.Offsets[m]; j < end; j++)
                 {
@@ -332,7 +332,7 @@ public sealed unsafe partial class CpuDevice
                     var squares = 0.0;
                     for (var j = 0; j < sums.Dimension; j++)
                     {
-                        var w = (sums.Directions[((long)m * sums.Dimension) + j] - (terms.Minimum * sums.UnitRowSum[j])) / terms.Range;
+                        var w = (sums.WeightedUnitRows[((long)m * sums.Dimension) + j] - (terms.Minimum * sums.UnitRowSum[j])) / terms.Range;
                         squares += w * w;
                     }
 
@@ -362,7 +362,7 @@ public sealed unsafe partial class CpuDevice
                 var along = 0.0;
                 for (var j = 0; j < d; j++)
                 {
-                    var wj = (sums.Directions[((long)m * d) + j] - (terms.Minimum * sums.UnitRowSum[j])) / terms.Range;
+                    var wj = (sums.WeightedUnitRows[((long)m * d) + j] - (terms.Minimum * sums.UnitRowSum[j])) / terms.Range;
                     along += wj * sums.UnitRowSum[j];
                     w[j] = (float)wj;
                 }

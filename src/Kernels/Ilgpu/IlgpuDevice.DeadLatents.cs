@@ -10,7 +10,7 @@ public sealed partial class IlgpuDevice
     {
         Require(s.HasColumnIndex && counters.Length == s.Columns, "columns indexed, and one counter a latent");
         Launch(
-            TrainingKernels.UpdateStepsSinceFired,
+            DeadLatentKernels.UpdateStepsSinceFired,
             Elements(s.Columns),
             View(s.ColumnOffsets),
             View(s.EntryOf),
@@ -26,9 +26,9 @@ public sealed partial class IlgpuDevice
         var groups = Elements(counters.Length);
         var counts = Scratch<int>("silent counts", groups.GridDim.X).View;
         var total = Scratch<int>("silent total", 1);
-        Launch(TrainingKernels.UpdateStepsSinceFired, groups, View(counters), least, counts);
+        Launch(DeadLatentKernels.CountDead, groups, View(counters), least, counts);
         Launch(
-            TrainingKernels.FindDead, groups, View(counters), least, counts, View(list), total.View);
+            DeadLatentKernels.FindDead, groups, View(counters), least, counts, View(list), total.View);
         Span<int> count = stackalloc int[1];
         total.CopyTo(count);
         list.Resize(count[0]);

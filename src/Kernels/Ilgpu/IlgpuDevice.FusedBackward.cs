@@ -95,7 +95,7 @@ public sealed partial class IlgpuDevice
 
         if (work.Mono.X is { } x)
         {
-            AddMono(ref visit, s, x, work.Mono.Norms!, work.Mono.Directions!, work.Mono.Scores!);
+            AddMono(ref visit, s, x, work.Mono.Norms!, work.Mono.UnitRowSum!, work.Mono.Scores!);
             visit.Nonzeros.MonoFactor = work.Mono.Factor;
             visit.Nonzeros.Active = Scratch<int>("active latents", 1).View;
         }

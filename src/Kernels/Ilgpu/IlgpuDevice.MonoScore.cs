@@ -56,11 +56,11 @@ public sealed partial class IlgpuDevice
             DatasetMonoKernels.AddValues, Warps(s.Columns), View(s.ColumnOffsets), View(s.EntryOf), View(s.Values), Sums<double>(sums));
         if (IsVectorizable(x.Columns))
         {
-            AddDirections<Float4, Double4>(s, x, norms, sums);
+            AddWeightedUnitRows<Float4, Double4>(s, x, norms, sums);
         }
         else
         {
-            AddDirections<Float1, Double1>(s, x, norms, sums);
+            AddWeightedUnitRows<Float1, Double1>(s, x, norms, sums);
         }
 
         sums.Rows += s.Rows;
@@ -109,7 +109,7 @@ public sealed partial class IlgpuDevice
             Fired = View(sums.Fired),
             MinimumTies = View(sums.MinimumTies),
             MaximumTies = View(sums.MaximumTies),
-            Directions = View(sums.Directions).Cast<TSums>(),
+            WeightedUnitRows = View(sums.WeightedUnitRows).Cast<TSums>(),
             UnitRowSum = View(sums.UnitRowSum).Cast<TSums>(),
             Rows = sums.Rows,
         };
@@ -147,14 +147,14 @@ public sealed partial class IlgpuDevice
     private void SumScores(Tensor scores, DeviceArray<double> result) => Launch(
         MonoKernels.SumScores, new KernelConfig(1, GroupSize), View(scores), Scratch<int>("active latents", 1).View, View(result));
 
-    private void AddDirections<T, TSums>(CsrMatrix s, Tensor x, DeviceArray<double> norms, MonoScoreSums sums)
+    private void AddWeightedUnitRows<T, TSums>(CsrMatrix s, Tensor x, DeviceArray<double> norms, MonoScoreSums sums)
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>
     {
         var columns = InUnits<T>(x.Columns);
         var pieces = (columns + DatasetMonoKernels.ColumnsPerGroup - 1) / DatasetMonoKernels.ColumnsPerGroup;
         Launch(
-            DatasetMonoKernels.AddDirections<T, TSums>,
+            DatasetMonoKernels.AddWeightedUnitRows<T, TSums>,
             new KernelConfig(new Index3D(s.Columns, pieces, 1), new Index3D(GroupSize, 1, 1)),
             View(s.ColumnOffsets),
             View(s.RowIndices),
@@ -163,7 +163,7 @@ public sealed partial class IlgpuDevice
             RowsOrNone<T>(x),
             View(norms),
             columns,
-            View(sums.Directions).Cast<TSums>());
+            View(sums.WeightedUnitRows).Cast<TSums>());
     }
 
     private void FinishMonoScore<T, TSums>(MonoScoreSums sums, DeviceArray<double> scores)

@@ -61,7 +61,7 @@ public sealed partial class IlgpuDevice
         else if (IsVectorizable(parameter.Count))
         {
             Launch(
-                TrainingKernels.Adam<Float4>,
+                OptimizerKernels.Adam<Float4>,
                 Elements(parameter.Count / 4),
                 Vectors(parameter),
                 Vectors(gradient),
@@ -72,7 +72,7 @@ public sealed partial class IlgpuDevice
         else
         {
             Launch(
-                TrainingKernels.Adam<Float1>,
+                OptimizerKernels.Adam<Float1>,
                 Elements(parameter.Count),
                 Singles(parameter),
                 Singles(gradient),
@@ -89,7 +89,7 @@ public sealed partial class IlgpuDevice
         if (IsVectorizable(parameter.Columns))
         {
             Launch(
-                TrainingKernels.AdamByRows<Float4>,
+                OptimizerKernels.AdamByRows<Float4>,
                 RowGroups(parameter.Rows, parameter.Columns / 4),
                 Vectors(parameter),
                 Vectors(gradient),
@@ -103,7 +103,7 @@ public sealed partial class IlgpuDevice
         else
         {
             Launch(
-                TrainingKernels.AdamByRows<Float1>,
+                OptimizerKernels.AdamByRows<Float1>,
                 RowGroups(parameter.Rows, parameter.Columns),
                 Singles(parameter),
                 Singles(gradient),

@@ -172,8 +172,8 @@ public sealed partial class IlgpuDevice
 
     private static bool IsNearlyDense(CsrMatrix s)
     {
-        var nonzeros = (long)s.Rows * s.Columns;
-        return s.NonzeroCount > DenseShare * nonzeros && nonzeros <= int.MaxValue;
+        var cells = (long)s.Rows * s.Columns;
+        return s.NonzeroCount > DenseShare * cells && cells <= int.MaxValue;
     }
 
     /// <summary>Groups that share the places among them, eight or more a thread.</summary>

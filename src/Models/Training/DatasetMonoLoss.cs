@@ -37,7 +37,7 @@ public sealed class DatasetMonoLoss : IDisposable
     /// <summary>Adds a batch to the pass.</summary>
     /// <param name="latents">The batch, encoded.</param>
     /// <param name="x">
-    /// Its rows. A dataset's score compares these for every model, a batch's (<see cref="Encoding.Directions"/>) the
+    /// Its rows. A dataset's score compares these for every model, a batch's (<see cref="Encoding.ComparedRows"/>) the
     /// layer-normalized ones for three of the four: so it is in the official code.
     /// </param>
     public void Add(CsrMatrix latents, Tensor x)

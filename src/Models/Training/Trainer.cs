@@ -428,7 +428,7 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
             if (_model is TopK topK && _options.DeadCheckInterval > 0 && step > 1 && (step - 1) % _options.DeadCheckInterval == 0)
             {
                 topK.RestartDead(
-                    _options.DeadAfterBatches, _restartPool, new Random(HashCode(_options.Seed, step)));
+                    _options.DeadAfterBatches, _restartPool, new Random(StepSeed(_options.Seed, step)));
             }
 
             var metrics = new StepMetrics(
@@ -449,6 +449,6 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
         }
 
         /// <summary>A seed of its own for every step (System.HashCode differs from process to process).</summary>
-        private static int HashCode(int seed, long step) => unchecked((int)((seed * 31) + (step * RestartSeedStride)));
+        private static int StepSeed(int seed, long step) => unchecked((int)((seed * 31) + (step * RestartSeedStride)));
     }
 }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Reflection;
+using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
 using MonoLoss.Kernels.Ilgpu;
 
@@ -83,16 +84,17 @@ public sealed partial class OpenCLTests
     private static partial Regex LocalBarrier();
 }
 
-/// <summary>A theory that needs clang, and is skipped where that is not there.</summary>
+/// <summary>A theory that is skipped where clang is not installed.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 public sealed class ClangTheoryAttribute : TheoryAttribute
 {
     private static readonly string[] Names = ["clang", "clang-19", "clang-18", "clang-17", "clang-16", "clang-15", "clang-14"];
 
     /// <summary>Looks for the compiler.</summary>
-    public ClangTheoryAttribute() => Skip = Clang is null ? "clang is not there" : null;
+    public ClangTheoryAttribute([CallerFilePath] string? file = null, [CallerLineNumber] int line = -1)
+        : base(file, line) => Skip = Clang is null ? "clang is not installed" : null;
 
-    /// <summary>The compiler's file, or null where it is not there.</summary>
+    /// <summary>The compiler's path; null if it is not installed.</summary>
     public static string? Clang { get; } = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
         .SelectMany(folder => Names, Path.Combine)
         .FirstOrDefault(File.Exists);

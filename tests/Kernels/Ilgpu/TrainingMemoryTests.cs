@@ -9,6 +9,7 @@ namespace MonoLoss.Tests.Kernels.Ilgpu;
 
 /// <summary>The estimate of a run's memory against what the device's pool is asked for.</summary>
 [Collection(IlgpuTests.Name)]
+[Trait("Speed", "Slow")]
 public sealed class TrainingMemoryTests
 {
     private const double Tolerance = 0.15;

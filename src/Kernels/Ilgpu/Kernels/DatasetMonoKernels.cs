@@ -85,7 +85,7 @@ internal static class DatasetMonoKernels
     [Kernel("16*M*D + 4*B*D + 12*N", "2*N*D + 5*M*D", CachedBytes = "4*N*D + 64*N + 8*M*D")]
     [KernelInstance(typeof(Float1), typeof(Double1))]
     [KernelInstance(typeof(Float4), typeof(Double4))]
-    public static void AddDirections<T, TSums>(
+    public static void AddWeightedUnitRows<T, TSums>(
         ArrayView<int> offsets,
         ArrayView<int> rowOf,
         ArrayView<int> entryOf,
@@ -154,7 +154,7 @@ internal static class DatasetMonoKernels
             terms = DatasetTerms.Of(sums, m);
             for (var column = Warp.LaneIdx; column < columns; column += Warp.WarpSize)
             {
-                var w = sums.Directions[(m * columns) + column]
+                var w = sums.WeightedUnitRows[(m * columns) + column]
                     .SubtractScaledAndDivide(terms.Minimum, sums.UnitRowSum[column], terms.Range);
                 squares = w.Dot(w, squares);
             }
@@ -223,7 +223,7 @@ internal static class DatasetMonoKernels
         for (var column = Group.IdxX; column < columns; column += Group.DimX)
         {
             var all = sums.UnitRowSum[column];
-            var value = sums.Directions[(m * columns) + column].SubtractScaledAndDivide(terms.Minimum, all, terms.Range);
+            var value = sums.WeightedUnitRows[(m * columns) + column].SubtractScaledAndDivide(terms.Minimum, all, terms.Range);
             along = value.Dot(all, along);
             w[column] = value.Round();
         }

@@ -16,7 +16,7 @@ internal struct DatasetSums<TSums>
     public ArrayView<long> Fired;
     public ArrayView<long> MinimumTies;
     public ArrayView<long> MaximumTies;
-    public ArrayView<TSums> Directions;
+    public ArrayView<TSums> WeightedUnitRows;
     public ArrayView<TSums> UnitRowSum;
     public long Rows;
 }

@@ -31,11 +31,11 @@ public sealed partial class IlgpuDevice
     }
 
     /// <summary>The accelerators that there are, each with what it may lack; first those to be preferred.</summary>
-    public static IReadOnlyList<AcceleratorInfo> List() =>
+    public static IReadOnlyList<DeviceInfo> List() =>
         [.. CudaDevices().Select(Describe), .. OpenCLDevices().Select(Describe), DescribeSimulation()];
 
     /// <summary>The name of the GPU to be preferred; null if there is none that lacks nothing.</summary>
-    public static string? BestGpu() => List().FirstOrDefault(device => device.IsGpu && device.Lacks is null)?.Name;
+    public static string? BestGpu() => List().FirstOrDefault(device => device.IsGpu && device.Missing is null)?.Name;
 
     /// <summary>What there is no accelerator of, for people: a driver, or a device that it knows.</summary>
     /// <param name="kind">cuda or opencl.</param>
@@ -93,9 +93,9 @@ public sealed partial class IlgpuDevice
         return Create(name, builder => builder.OpenCL(candidate => candidate.DeviceId == device.DeviceId), device.MemorySize, tf32);
     }
 
-    private static string UsableName(AcceleratorInfo info) => info.Lacks is null
+    private static string UsableName(DeviceInfo info) => info.Missing is null
         ? info.Name
-        : throw new DeviceException($"{info.Name} ({info.Description}) lacks {info.Lacks}");
+        : throw new DeviceException($"{info.Name} ({info.Description}) {info.Missing}");
 
     private static IlgpuDevice Create(string name, Func<Context.Builder, Context.Builder> choose, long memoryBytes, bool tf32)
     {
@@ -136,14 +136,14 @@ public sealed partial class IlgpuDevice
 
     private static List<CLDevice> OpenCLDevices() => [.. CLDevice.GetDevices(_ => true).OfType<CLDevice>()];
 
-    private static AcceleratorInfo Describe(CudaDevice device, int index) => new(
+    private static DeviceInfo Describe(CudaDevice device, int index) => new(
         $"{Cuda}:{index}",
         $"{device.Name}, compute capability {device.Architecture?.Major}.{device.Architecture?.Minor}",
         device.MemorySize,
         IsGpu: true,
-        device.InstructionSet is null ? "a driver that ILGPU knows the PTX version of" : null);
+        device.InstructionSet is null ? "lacks a driver whose PTX version ILGPU 1.5.3 knows" : null);
 
-    private static AcceleratorInfo Describe(CLDevice device, int index)
+    private static DeviceInfo Describe(CLDevice device, int index)
     {
         var needs = new (bool Has, string What)[]
         {
@@ -156,16 +156,16 @@ public sealed partial class IlgpuDevice
             (device.MaxNumThreadsPerGroup >= GroupSize, $"groups of {GroupSize} threads"),
         };
         var missing = needs.Where(need => !need.Has).Select(need => need.What).ToList();
-        return new AcceleratorInfo(
+        return new DeviceInfo(
             $"{OpenCL}:{index}",
             $"{device.Name}, {device.PlatformName}",
             device.MemorySize,
             device.DeviceType.HasFlag(CLDeviceType.CL_DEVICE_TYPE_GPU),
-            missing.Count > 0 ? string.Join(", ", missing) : null);
+            missing.Count > 0 ? $"lacks {string.Join(", ", missing)}" : null);
     }
 
-    private static AcceleratorInfo DescribeSimulation() => new(
-        Simulation, "ILGPU's simulation of a GPU, for checking kernels at small sizes", HostMemory(), IsGpu: false, Lacks: null);
+    private static DeviceInfo DescribeSimulation() => new(
+        Simulation, "ILGPU's simulation of a GPU, for checking kernels at small sizes", HostMemory(), IsGpu: false, Missing: null);
 
     private static long HostMemory() => GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
 

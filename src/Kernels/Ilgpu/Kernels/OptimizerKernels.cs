@@ -1,0 +1,91 @@
+using ILGPU;
+
+namespace MonoLoss.Kernels.Ilgpu;
+
+/// <summary>What Adam multiplies with and adds in one step.</summary>
+/// <param name="Beta1">Decay of the first moment.</param>
+/// <param name="OneMinusBeta1">1 − β₁.</param>
+/// <param name="Beta2">Decay of the second moment.</param>
+/// <param name="OneMinusBeta2">1 − β₂.</param>
+/// <param name="GradientScale">Factor of the gradient.</param>
+/// <param name="StepSize">α/(1 − β₁ᵗ).</param>
+/// <param name="InvSqrtBiasCorrection2">1/√(1 − β₂ᵗ).</param>
+/// <param name="Epsilon">Added to the root of the second moment.</param>
+internal readonly record struct AdamFactors(
+    float Beta1, float OneMinusBeta1, float Beta2, float OneMinusBeta2, float GradientScale, float StepSize, float InvSqrtBiasCorrection2, float Epsilon);
+
+/// <summary>The optimizer.</summary>
+internal static class OptimizerKernels
+{
+    // Moments of latents that stay dead decay for ever; below this they are 0, as on the cpu device.
+    private const float SmallestMoment = 1.1754944e-38f;
+
+    /// <summary>Adam, a thread an element.</summary>
+    [Kernel("4*7*M*D", "16*M*D")]
+    [KernelInstance(typeof(Float1))]
+    [KernelInstance(typeof(Float4))]
+    public static void Adam<T>(
+        ArrayView<T> parameter, ArrayView<T> gradient, ArrayView<T> firstMoment, ArrayView<T> secondMoment, AdamFactors factors)
+        where T : unmanaged, IFloats<T>
+    {
+        var i = Grid.GlobalIndex.X;
+        if (i < parameter.IntLength)
+        {
+            Update(i, parameter[i], gradient[i], parameter, firstMoment, secondMoment, factors);
+        }
+    }
+
+    /// <summary>
+    /// Adam on rows scaled to length 1, where asked with the gradient's part along the row removed; a group a row. Parameter and gradient
+    /// are read twice, but the second time from the level-1 cache.
+    /// </summary>
+    [Kernel("4*7*M*D", "24*M*D")]
+    [KernelInstance(typeof(Float1))]
+    [KernelInstance(typeof(Float4))]
+    public static void AdamByRows<T>(
+        ArrayView<T> parameter,
+        ArrayView<T> gradient,
+        ArrayView<T> firstMoment,
+        ArrayView<T> secondMoment,
+        int columns,
+        int unitRows,
+        int project,
+        AdamFactors factors)
+        where T : unmanaged, IFloats<T>
+    {
+        var first = Grid.IdxX * columns;
+        double squares = 0, dot = 0;
+        for (var i = first + Group.IdxX; i < first + columns; i += Group.DimX)
+        {
+            var value = parameter[i];
+            squares = value.Dot(value, squares);
+            dot = value.Dot(gradient[i], dot);
+        }
+
+        squares = Reductions.GroupSum(squares);
+        dot = Reductions.GroupSum(dot);
+        var scale = unitRows != 0 && squares > 0 ? 1 / Math.Sqrt(squares) : 1;
+        // The projected gradient is g − along·p.
+        var along = project != 0 ? (float)(dot * scale) : 0;
+        for (var i = first + Group.IdxX; i < first + columns; i += Group.DimX)
+        {
+            var (value, change) = (parameter[i], gradient[i]);
+            var unit = value.ShiftAndScale(0, scale);
+            Update(i, unit, change.AddScaled(-along, unit), parameter, firstMoment, secondMoment, factors);
+        }
+    }
+
+    private static void Update<T>(
+        int i, T value, T gradient, ArrayView<T> parameter, ArrayView<T> firstMoment, ArrayView<T> secondMoment, AdamFactors factors)
+        where T : unmanaged, IFloats<T>
+    {
+        gradient = gradient.Scale(factors.GradientScale);
+        var (first, second) = (firstMoment[i], secondMoment[i]);
+        first = first.Scale(factors.Beta1).AddScaled(factors.OneMinusBeta1, gradient);
+        second = second.Scale(factors.Beta2).AddScaled(factors.OneMinusBeta2, gradient.Multiply(gradient));
+        var denominator = second.Sqrt().Scale(factors.InvSqrtBiasCorrection2).Add(factors.Epsilon);
+        firstMoment[i] = first.FlushBelow(SmallestMoment);
+        secondMoment[i] = second.FlushBelow(SmallestMoment);
+        parameter[i] = value.AddScaled(-factors.StepSize, first.Divide(denominator));
+    }
+}
