@@ -163,7 +163,7 @@ public sealed class TopK : SparseAutoencoder
             norm += (double)value * value;
         }
 
-        var scale = RestartLength / Math.Max(Math.Sqrt(norm), 1e-8);
+        var scale = RestartLength / Math.Max(Math.Sqrt(norm), MonoScore.SmallestNorm);
         for (var j = 0; j < row.Length; j++)
         {
             row[j] = (float)(source[j] * scale);

@@ -153,19 +153,19 @@ public sealed partial class IlgpuDevice
 
     /// <summary>Adds MonoLoss to a visit, each latent with the whole of its gradient.</summary>
     private void AddMono<T, TSums>(
-        ref LatentTask<T, TSums> visit, CsrMatrix s, Tensor x, DeviceArray<double> norms, DeviceArray<double> directions, Tensor scores)
+        ref LatentTask<T, TSums> visit, CsrMatrix s, Tensor x, DeviceArray<double> norms, DeviceArray<double> unitRowSum, Tensor scores)
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>
     {
-        Require(s.Rows == x.Rows && norms.Length == x.Rows && directions.Length == x.Columns, "shapes do not fit");
+        Require(s.Rows == x.Rows && norms.Length == x.Rows && unitRowSum.Length == x.Columns, "shapes do not fit");
         visit.MonoRows = RowsOrNone<T>(x);
         visit.Nonzeros.Norms = View(norms);
-        visit.Directions = View(directions).Cast<TSums>();
+        visit.UnitRowSum = View(unitRowSum).Cast<TSums>();
         visit.Nonzeros.Weights = Scratch.MonoWeights.WithLength(s.MaxNonzeroCount).View;
         visit.Nonzeros.Dots = Scratch.MonoDots.WithLength(s.MaxNonzeroCount).View;
         scores.Resize(1, s.Columns);
         visit.Scores = View(scores);
-        visit.Nonzeros.Terms = FormTerms(s, visit.Nonzeros.Z, visit.Nonzeros.Norms, visit.Nonzeros.Weights, visit.Scores);
+        visit.Nonzeros.Mono = FormTerms(s, visit.Nonzeros.Z, visit.Nonzeros.Norms, visit.Nonzeros.Weights, visit.Scores);
         visit.Nonzeros.MonoFactor = 1;
     }
 
@@ -180,7 +180,7 @@ public sealed partial class IlgpuDevice
             var slots = LatentSlice.Slots(s.MaxNonzeroCount, visit.PartLength);
             var d = visit.Columns * Interop.SizeOf<T>() / sizeof(float);
             visit.PartRows = Scratch.PartRows.WithLength(slots * d).View.Cast<T>();
-            visit.PartDirections = Scratch.PartDirections.WithLength(slots * d).View.Cast<T>();
+            visit.PartWeightedRows = Scratch.PartWeightedRows.WithLength(slots * d).View.Cast<T>();
             visit.Nonzeros.Sums = Scratch.EntrySums.WithLength(slots).View;
             var groups = new KernelConfig((int)slots, ThreadsAlong(visit.Columns));
             Launch(LatentKernels.SumParts<T, TSums>, groups, visit);
@@ -223,7 +223,7 @@ public sealed partial class IlgpuDevice
 
         if (work.Mono.X is { } x)
         {
-            var directions = Scratch.DenseDirections;
+            var directions = Scratch.DenseWeightedRows;
             directions.Resize(s.Columns, x.Columns);
             WriteOut(visit.Nonzeros.Weights);
             Gemm(false, false, 1, dense, x, 0, directions);

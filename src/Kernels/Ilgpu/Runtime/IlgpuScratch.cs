@@ -98,7 +98,7 @@ internal sealed class IlgpuScratch(IlgpuDevice device)
     public IlgpuArray<float> MonoScores { get; } = new(device, 0);
 
     /// <summary>MonoScore's terms of every latent.</summary>
-    public IlgpuArray<MonoTerms> MonoTerms { get; } = new(device, 0);
+    public IlgpuArray<LatentMonoScore> MonoTerms { get; } = new(device, 0);
 
     /// <summary>How many latents are active in the sense of MonoLoss.</summary>
     public IlgpuArray<int> MonoActiveCount { get; } = new(device, 0);
@@ -107,7 +107,7 @@ internal sealed class IlgpuScratch(IlgpuDevice device)
     public IlgpuArray<float> PartRows { get; } = new(device, 0);
 
     /// <summary>Long latents: w of their parts.</summary>
-    public IlgpuArray<float> PartDirections { get; } = new(device, 0);
+    public IlgpuArray<float> PartWeightedRows { get; } = new(device, 0);
 
     /// <summary>Sums over the nonzeros of each part or latent.</summary>
     public IlgpuArray<Double2> EntrySums { get; } = new(device, 0);
@@ -119,5 +119,5 @@ internal sealed class IlgpuScratch(IlgpuDevice device)
     public Tensor Dense { get; } = device.Tensor(0, 0);
 
     /// <summary>w of every latent, where products are dense.</summary>
-    public Tensor DenseDirections { get; } = device.Tensor(0, 0);
+    public Tensor DenseWeightedRows { get; } = device.Tensor(0, 0);
 }
