@@ -55,7 +55,8 @@ internal sealed class GpuCommand : GpuOptions
         var table = new Table("kernel", "launches", "µs", "at least µs", "share of the step");
         foreach (var kernel in launches[0].GroupBy(launch => launch.Kernel).OrderByDescending(group => group.Sum(launch => launch.Seconds)))
         {
-            var seconds = Timing.Median(launches.Select(round => round.Where(launch => launch.Kernel == kernel.Key).Sum(launch => launch.Seconds)));
+            var seconds = Timing.Median(launches.Select(
+                round => round.Where(launch => launch.Kernel == kernel.Key).Sum(launch => launch.Seconds)));
             table.Add(
                 KernelAttribute.NameOf(kernel.Key),
                 $"{kernel.Count()}",

@@ -42,7 +42,8 @@ internal sealed class GpuWork : IDisposable
         _tape.Backward(loss.Total);
         var norm = _adam.Step(TrainingWork.LearningRate, AdamEpsilon, _model.DefaultMaxGradientNorm);
         var dead = _model.CountDead(NeverDead);
-        _ = norm.Read() + dead.Read() + loss.Total.Read() + loss.Reconstruction.Read() + loss.Mono!.Loss.Read() + loss.Mono.MeanScore.Read() + loss.L0.Read();
+        _ = norm.Read() + dead.Read() + loss.Total.Read() + loss.Reconstruction.Read() + loss.Mono!.Loss.Read()
+            + loss.Mono.MeanScore.Read() + loss.L0.Read();
     }
 
     /// <summary>Encodes a batch and adds it to the dataset's sums.</summary>

@@ -47,7 +47,7 @@ public sealed class CsrMatrix : IDisposable
     /// <summary>Columns (latents).</summary>
     public int Columns { get; private set; }
 
-    /// <summary>How many nonzeros are stored. Where the device has not told yet (<see cref="MaxNonzeroCount"/>), this waits for it.</summary>
+    /// <summary>How many nonzeros are stored. Waits for the device where it has just selected them.</summary>
     public int NonzeroCount
     {
         get
@@ -87,7 +87,9 @@ public sealed class CsrMatrix : IDisposable
     /// <summary>The gradient of each entry.</summary>
     public DeviceArray<float> Gradient => Counted(_gradient);
 
-    /// <summary>Whether <see cref="ColumnOffsets"/>, <see cref="RowIndices"/> and <see cref="EntryOf"/> describe the present nonzeros.</summary>
+    /// <summary>
+    /// Whether <see cref="ColumnOffsets"/>, <see cref="RowIndices"/> and <see cref="EntryOf"/> describe the present nonzeros.
+    /// </summary>
     public bool HasColumnIndex
     {
         get => _isDense || _hasColumnIndex;

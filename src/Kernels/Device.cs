@@ -35,6 +35,14 @@ public abstract class Device : IDisposable
     /// <summary>The device's own memory; null where it is the host's.</summary>
     public virtual DeviceMemory? Memory => null;
 
+    /// <summary>
+    /// How much of <see cref="Memory"/> a training step's kernels take beside the arrays that they are given, roughly; 0 where the device
+    /// computes in the host's memory.
+    /// </summary>
+    /// <param name="shape">The sizes of the step.</param>
+    /// <returns>Bytes.</returns>
+    public virtual long ScratchBytes(in WorkloadShape shape) => 0;
+
     /// <summary>The most values that an array may have.</summary>
     public virtual long MaxLength => long.MaxValue;
 

@@ -8,8 +8,8 @@ namespace MonoLoss.Kernels.Ilgpu;
 /// kept is listed as far as the arrays of the result have room, which they have after the first batch; if not, all is done again.
 /// </content>
 /// <remarks>
-/// How many latents a selection of the largest keeps is at most k per row, so the host goes on with that (<see cref="CsrMatrix.MaxNonzeroCount"/>)
-/// and waits later, for this and for other numbers at the same time.
+/// A selection of the largest keeps at most k latents per row. The host goes on with that number (<see cref="CsrMatrix.MaxNonzeroCount"/>)
+/// and waits for the exact one later, together with other numbers.
 /// </remarks>
 public sealed partial class IlgpuDevice
 {
@@ -115,7 +115,8 @@ public sealed partial class IlgpuDevice
         {
             latents.OpenIndices.Resize(room);
             latents.OpenValues.Resize(room);
-            ListAbove(x, weights, bias, new AboveBound(ViewOrEmpty(bounds), 0), latents.RowOffsets, latents.OpenIndices, latents.OpenValues);
+            var rule = new AboveBound(ViewOrEmpty(bounds), 0);
+            ListAbove(x, weights, bias, rule, latents.RowOffsets, latents.OpenIndices, latents.OpenValues);
             var found = Read(latents.RowOffsets, x.Rows);
             if (found <= room)
             {
@@ -239,6 +240,18 @@ public sealed partial class IlgpuDevice
         }
     }
 
+    /// <summary>Memory for pre-activations, the candidates of a selection, and nonzeros whose number is not known beforehand.</summary>
+    private long EncodeScratchBytes(in WorkloadShape shape)
+    {
+        var cells = shape.Rows * shape.Latents;
+        var preActivations = Math.Min(shape.Rows, RowsAtOnce((int)shape.Latents)) * shape.Latents;
+        // Index and value of each.
+        var candidates = shape.SelectsFromBatch ? 2 * Math.Min(2 * Math.Max(shape.Nonzeros, 1), cells) : 0;
+        var room = shape.Rows * Math.Min(InitialLatentsPerRow, shape.Latents);
+        var unused = shape.SelectsByBound ? 2 * Math.Max(0, room - shape.Nonzeros) : 0;
+        return sizeof(float) * (preActivations + candidates + unused);
+    }
+
     /// <summary>How many rows are encoded at once, at most.</summary>
     private int RowsAtOnce(int columns) =>
         (int)Math.Min(Math.Min(Math.Max(ChunkLength / columns, MinRows), int.MaxValue / columns), Options.MaxEncodedRows);
@@ -294,7 +307,7 @@ public sealed partial class IlgpuDevice
         return false;
     }
 
-    /// <summary>Lists the largest of all candidates as the rows of the result, and leaves its state in <see cref="IlgpuScratch.Selection"/>.</summary>
+    /// <summary>Lists the largest of all candidates as the rows of the result; the state is left in <see cref="IlgpuScratch.Selection"/>.</summary>
     private void SelectFromCandidates(in BatchSelection selection, int wanted)
     {
         var (latents, rows) = (selection.Latents, selection.X.Rows);

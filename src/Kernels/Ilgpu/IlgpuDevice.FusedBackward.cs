@@ -56,10 +56,33 @@ public sealed partial class IlgpuDevice
     private static ArrayView<T> ViewOrNone<T>(DeviceArray<T>? array)
         where T : unmanaged => array is null ? default : View(array);
 
-    private static int PartLength(CsrMatrix s) => (int)Math.Max(MinPartLength, 4L * s.MaxNonzeroCount / Math.Max(1, s.Columns));
+    private static int PartLength(CsrMatrix s) => PartLength(s.MaxNonzeroCount, s.Columns);
+
+    private static int PartLength(long nonzeros, long columns) => (int)Math.Max(MinPartLength, 4 * nonzeros / Math.Max(1, columns));
 
     /// <summary>Whether a latent can have more nonzeros than one group visits alone.</summary>
     private static bool MayHaveLong(CsrMatrix s) => Math.Min(s.Rows, s.MaxNonzeroCount) > PartLength(s);
+
+    /// <summary>Memory for values by column, MonoScore's terms, and the parts of long latents or dense matrices.</summary>
+    private static long BackwardScratchBytes(in WorkloadShape shape)
+    {
+        var nonzeros = Math.Max(shape.Nonzeros, shape.AuxiliaryNonzeros);
+        // z, its gradient and that of what was decoded; MonoScore's weights and dots.
+        var values = (3 * nonzeros) + (shape.HasMonoLoss ? 2 * shape.Nonzeros : 0);
+        var terms = shape.HasMonoLoss ? Interop.SizeOf<LatentMonoScore>() * shape.Latents : 0;
+        long floats;
+        if (IsNearlyDense(nonzeros, shape.Rows * shape.Latents))
+        {
+            floats = (shape.Rows * shape.Latents) + (shape.HasMonoLoss ? shape.Latents * shape.Features : 0);
+        }
+        else
+        {
+            var length = PartLength(nonzeros, shape.Latents);
+            floats = Math.Min(shape.Rows, nonzeros) > length ? 2 * LatentSlice.Slots(nonzeros, length) * shape.Features : 0;
+        }
+
+        return (sizeof(float) * (values + floats)) + terms;
+    }
 
     private void FusedLatentBackward<T, TSums>(in FusedBackwardArgs work)
         where T : unmanaged, IFloats<T>
@@ -202,14 +225,15 @@ public sealed partial class IlgpuDevice
         var dense = Scratch.Dense;
         dense.Resize(s.Columns, s.Rows);
         var nonzeros = Elements(s.NonzeroCount);
+        var (rowIndices, entryOf, indices) = (View(s.OpenRowIndices), View(s.OpenEntryOf), View(s.OpenIndices));
         void WriteOut(ArrayView<float> values)
         {
             dense.Clear();
-            Launch(LatentKernels.WriteOut, nonzeros, View(s.OpenRowIndices), View(s.OpenEntryOf), View(s.OpenIndices), values, s.Rows, View(dense));
+            Launch(LatentKernels.WriteOut, nonzeros, rowIndices, entryOf, indices, values, s.Rows, View(dense));
         }
 
-        void ReadAt(ArrayView<float> values) => Launch(
-            LatentKernels.ReadAt, nonzeros, View(s.OpenRowIndices), View(s.OpenEntryOf), View(s.OpenIndices), View(dense), s.Rows, values);
+        void ReadAt(ArrayView<float> values) =>
+            Launch(LatentKernels.ReadAt, nonzeros, rowIndices, entryOf, indices, View(dense), s.Rows, values);
 
         visit.Nonzeros.Sums = Scratch.EntrySums.WithLength(s.Columns).View;
         var groups = new KernelConfig(s.Columns, ThreadsAlong(visit.Columns));

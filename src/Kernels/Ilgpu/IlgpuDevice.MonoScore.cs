@@ -54,7 +54,12 @@ public sealed partial class IlgpuDevice
         Require(s.Columns == sums.Latents && x.Columns == sums.Dimension && s.Rows == x.Rows, "shapes do not fit");
         SumUnitRows(x, norms, sums.UnitRowSum);
         Launch(
-            DatasetMonoKernels.AddValues, Warps(s.Columns), View(s.ColumnOffsets), View(s.OpenEntryOf), View(s.OpenValues), Sums<double>(sums));
+            DatasetMonoKernels.AddValues,
+            Warps(s.Columns),
+            View(s.ColumnOffsets),
+            View(s.OpenEntryOf),
+            View(s.OpenValues),
+            Sums<double>(sums));
         if (IsVectorizable(x.Columns))
         {
             AddWeightedUnitRows<Float4, Double4>(s, x, norms, sums);

@@ -105,7 +105,8 @@ public sealed partial class IlgpuDevice
         }
 
         var weights = Scratch.ColumnValues.WithLength(count).View;
-        Launch(SparseKernels.GatherEntries, Elements(count), View(useGradient ? s.OpenGradient : s.OpenValues), View(s.OpenEntryOf), weights);
+        var values = View(useGradient ? s.OpenGradient : s.OpenValues);
+        Launch(SparseKernels.GatherEntries, Elements(count), values, View(s.OpenEntryOf), weights);
         if (IsVectorizable(x.Columns))
         {
             SpMMTransposed<Float4>(s, weights, x, result);
@@ -143,7 +144,13 @@ public sealed partial class IlgpuDevice
         if (s.MaxNonzeroCount > 0)
         {
             Launch(
-                SparseKernels.SumColumns, Warps(s.Columns), View(s.ColumnOffsets), View(s.OpenEntryOf), View(s.OpenGradient), s.Columns, View(sums));
+                SparseKernels.SumColumns,
+                Warps(s.Columns),
+                View(s.ColumnOffsets),
+                View(s.OpenEntryOf),
+                View(s.OpenGradient),
+                s.Columns,
+                View(sums));
         }
     }
 
@@ -176,15 +183,21 @@ public sealed partial class IlgpuDevice
         s.SetColumns(columns);
     }
 
+    /// <summary>Whether a matrix has so many nonzeros that its products are dense. Waits for the number only if it can be that large.</summary>
     private static bool IsNearlyDense(CsrMatrix s)
     {
         var cells = (long)s.Rows * s.Columns;
-        // Waits for the number of nonzeros only where it may be large enough.
-        return cells <= int.MaxValue && s.MaxNonzeroCount > DenseShare * cells && s.NonzeroCount > DenseShare * cells;
+        return IsNearlyDense(s.MaxNonzeroCount, cells) && IsNearlyDense(s.NonzeroCount, cells);
     }
+
+    private static bool IsNearlyDense(long nonzeros, long cells) => cells <= int.MaxValue && nonzeros > DenseShare * cells;
 
     /// <summary>Groups that share the nonzeros among them, eight or more per thread.</summary>
     private static int GroupsOf(int nonzeros) => Math.Clamp(nonzeros / NonzerosPerGroup, 1, MaxParts);
+
+    /// <summary>Memory for the bits and counts of the column index.</summary>
+    private static long IndexScratchBytes(in WorkloadShape shape) =>
+        2 * sizeof(int) * shape.Latents * DivideUp(shape.Rows, ColumnIndexKernels.Block);
 
     /// <summary>
     /// Replaces counts by offsets, in place: counts[i] = Σ_{j&lt;i} counts[j]. With one element more than there are counts, whatever it
@@ -227,7 +240,14 @@ public sealed partial class IlgpuDevice
         dense.Resize(s.Rows, s.Columns);
         dense.Clear();
         Launch(
-            SparseKernels.WriteOut, Warps(s.Rows), View(s.RowOffsets), View(s.OpenIndices), View(s.OpenValues), s.Rows, s.Columns, View(dense));
+            SparseKernels.WriteOut,
+            Warps(s.Rows),
+            View(s.RowOffsets),
+            View(s.OpenIndices),
+            View(s.OpenValues),
+            s.Rows,
+            s.Columns,
+            View(dense));
         Gemm(false, false, 1, dense, matrix, 0, result, bias);
     }
 

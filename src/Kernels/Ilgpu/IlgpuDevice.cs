@@ -50,6 +50,10 @@ public sealed partial class IlgpuDevice : Device
     /// <inheritdoc/>
     public override DeviceMemory? Memory => Pool.Memory;
 
+    /// <inheritdoc/>
+    public override long ScratchBytes(in WorkloadShape shape) =>
+        EncodeScratchBytes(shape) + IndexScratchBytes(shape) + BackwardScratchBytes(shape);
+
     /// <summary>Kernels index elements by 32-bit integers.</summary>
     public override long MaxLength => int.MaxValue;
 

@@ -93,7 +93,7 @@ public sealed class FeedTests : IDisposable
     public void TrainingEndsInTheSameBits()
     {
         const int Steps = 2;
-        const int MaxHostSyncs = 6;
+        const int MaxHostSyncs = 2;
         var device = _ilgpu.Device;
         var options = new BatchOptions { BatchSize = Batch, MemoryBytes = 1 << 20 };
         using var host = new HostBatchLoader(device, _set, BatchSource.Create(_set, options));
@@ -102,7 +102,7 @@ public sealed class FeedTests : IDisposable
         var expected = Train(host, out _);
         Assert.Equal(expected, Train(uploading, out _));
         Assert.Equal(expected, Train(resident, out var waits));
-        // The numbers of a batch's rows, of latents kept, of silent ones and of dead ones, the gradient's norm, and the losses.
+        // The selection's outcome with the dead latents, and the numbers of the step.
         Assert.InRange(waits, 1, MaxHostSyncs);
 
         List<float> Train(BatchLoader feed, out long waits)
@@ -124,7 +124,7 @@ public sealed class FeedTests : IDisposable
                 var loss = model.Loss(tape, x, deadAfter: 100, batchMonoLoss: true);
                 tape.Backward(loss.Total);
                 adam.Step(1e-3f, 1e-8f, 1);
-                model.CountDead(100);
+                _ = model.CountDead(100).Read();
                 losses.AddRange(
                     [(float)loss.Total.Read(), (float)loss.Reconstruction.Read(), (float)loss.Mono!.MeanScore.Read(), (float)loss.L0.Read()]);
                 waits = device.HostSyncCount - waits;

@@ -8,8 +8,8 @@ namespace MonoLoss.Kernels.Ilgpu;
 internal static class DeadLatentKernels
 {
     /// <summary>
-    /// after[m] is <paramref name="fired"/> where latent m has a positive value, else before[m] + 1; one thread per latent, which mostly needs
-    /// to see one nonzero: a 32-byte sector each of the column index and of the values.
+    /// after[m] is <paramref name="fired"/> where latent m has a positive value, else before[m] + 1; one thread per latent, which mostly
+    /// needs to see one nonzero: a 32-byte sector each of the column index and of the values.
     /// </summary>
     [Kernel("16*M", CachedBytes = "32*M")]
     public static void UpdateStepsSinceFired(

@@ -174,7 +174,7 @@ internal static class LatentKernels
     public static void WriteOut(
         ArrayView<int> rowOf, ArrayView<int> entryOf, ArrayView<int> indices, ArrayView<float> values, int rows, ArrayView<float> matrix)
     {
-        var j = (Grid.IdxX * Group.DimX) + Group.IdxX;
+        var j = Grid.GlobalIndex.X;
         if (j < values.IntLength)
         {
             matrix[(indices[entryOf[j]] * rows) + rowOf[j]] = values[j];
@@ -186,7 +186,7 @@ internal static class LatentKernels
     public static void ReadAt(
         ArrayView<int> rowOf, ArrayView<int> entryOf, ArrayView<int> indices, ArrayView<float> matrix, int rows, ArrayView<float> values)
     {
-        var j = (Grid.IdxX * Group.DimX) + Group.IdxX;
+        var j = Grid.GlobalIndex.X;
         if (j < values.IntLength)
         {
             values[j] = matrix[(indices[entryOf[j]] * rows) + rowOf[j]];

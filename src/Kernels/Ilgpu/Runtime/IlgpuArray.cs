@@ -102,7 +102,8 @@ internal sealed class IlgpuArray<T> : DeviceArray<T>
 
         if (capacity > _device.MaxLength)
         {
-            throw new DeviceException($"{_device.Name}: an array of {capacity} values is longer than {_device.MaxLength}, the most that kernels can index");
+            throw new DeviceException(
+                $"{_device.Name}: an array of {capacity} values is longer than {_device.MaxLength}, the most that kernels can index");
         }
 
         Dispose();

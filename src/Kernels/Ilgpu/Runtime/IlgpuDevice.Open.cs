@@ -58,7 +58,8 @@ public sealed partial class IlgpuDevice
         if (kind == Cuda)
         {
             var error = CudaAPI.CurrentAPI.GetDeviceCount(out _);
-            return error == CudaError.CUDA_SUCCESS ? "the CUDA driver finds no NVIDIA GPU" : $"the CUDA driver finds no NVIDIA GPU ({error})";
+            var reason = error == CudaError.CUDA_SUCCESS ? string.Empty : $" ({error})";
+            return $"the CUDA driver finds no NVIDIA GPU{reason}";
         }
 
         var failures = OpenCLPlatforms.List().Failures;
@@ -66,7 +67,9 @@ public sealed partial class IlgpuDevice
     }
 
     /// <summary>Opens an accelerator.</summary>
-    /// <param name="name">cuda, cuda:1, opencl, opencl:1, or ilgpu-cpu: ILGPU's simulation of a GPU, for checking kernels at small sizes.</param>
+    /// <param name="name">
+    /// cuda, cuda:1, opencl, opencl:1, or ilgpu-cpu: ILGPU's simulation of a GPU, for checking kernels at small sizes.
+    /// </param>
     /// <param name="tf32">Whether products of dense matrices may round to TF32 (NVIDIA GPUs of compute capability 8.0 or more).</param>
     /// <exception cref="DeviceException">There is none of that name, or it lacks something.</exception>
     public static IlgpuDevice Open(string name, bool tf32 = false) => Open(name, new IlgpuDeviceOptions { UseTf32 = tf32 });
@@ -207,7 +210,9 @@ public sealed partial class IlgpuDevice
         return library != 0;
     }
 
-    /// <summary>The names that a driver's library may have; ILGPU asks for the first alone, which on Linux comes with developers' packages.</summary>
+    /// <summary>
+    /// The names that a driver's library may have. ILGPU asks only for the first, which on Linux comes with the packages for developers.
+    /// </summary>
     private static string[] DriverNames(string kind) =>
         kind == Cuda ? [OperatingSystem.IsWindows() ? "nvcuda" : "cuda", "libcuda.so.1"] : ["OpenCL", "libOpenCL.so.1"];
 

@@ -26,11 +26,12 @@ namespace MonoLoss.Kernels.Ilgpu;
 /// branch does when the threads of a warp disagree.
 /// </para>
 /// <para>
-/// OpenCL C, barriers (<see cref="FixOpenCL"/>): barriers order global memory but not local memory, which is what all of our barriers are for.
+/// OpenCL C, barriers (<see cref="FixOpenCL"/>): barriers order global memory but not local memory, which is what all of our barriers
+/// are for.
 /// </para>
 /// <para>
-/// OpenCL C, dynamic local memory (<see cref="FixOpenCL"/>): the address and the length of a group's dynamic local memory are kept in variables
-/// of the program, which groups that run at the same time overwrite for each other.
+/// OpenCL C, dynamic local memory (<see cref="FixOpenCL"/>): the address and the length of a group's dynamic local memory are kept in
+/// variables of the program, which groups that run at the same time overwrite for each other.
 /// </para>
 /// <para>
 /// OpenCL C, empty cast (<see cref="FixOpenCL"/>): that length is divided by a number with <c>()</c> before it, which does not compile.

@@ -1,3 +1,4 @@
+using MonoLoss.Bench;
 using MonoLoss.Autodiff;
 using MonoLoss.Kernels;
 using MonoLoss.Kernels.Ilgpu;

@@ -1,0 +1,117 @@
+using System.Reflection;
+using MonoLoss.Autodiff;
+using MonoLoss.Data;
+using MonoLoss.Kernels.Ilgpu;
+using MonoLoss.Models;
+using MonoLoss.Tests.Cli;
+using MonoLoss.Tests.Data;
+
+namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
+
+/// <summary>How often a training step on features in device memory waits for the device, and how many kernels it launches.</summary>
+public sealed class StepWaitTests : IDisposable
+{
+    private const int Rows = 96, Batch = 32, Features = 12, Latents = 160, Active = 4;
+
+    // The selection's outcome with the dead latents, and the numbers of the step.
+    private const int MaxWaits = 2;
+
+    private const int NeverDead = 1000;
+
+    private readonly LaunchCounter _launches = new();
+    private readonly IlgpuDevice _device;
+    private readonly TempFolder _folder = new();
+
+    public StepWaitTests() => _device = IlgpuDevice.OpenSimulation(new() { Executor = new PtxExecutor(), Observer = _launches });
+
+    public void Dispose()
+    {
+        _device.Dispose();
+        _folder.Dispose();
+    }
+
+    /// <summary>The numbers of launches are those of today: a change that adds some shows here.</summary>
+    /// <param name="architecture">The model.</param>
+    /// <param name="launches">Launches of a step without dead latents.</param>
+    /// <param name="launchesWithDead">Launches of a step in which some latents are dead.</param>
+    [Theory]
+    [InlineData(Architecture.BatchTopK, 0, 0)]
+    [InlineData(Architecture.TopK, 0, 0)]
+    [InlineData(Architecture.JumpReLU, 0, 0)]
+    [InlineData(Architecture.Vanilla, 0, 0)]
+    public void Step_waits_twice_at_most(Architecture architecture, int launches, int launchesWithDead)
+    {
+        var set = FeatureSet.Open([RunFiles.Write(_folder["x.parquet"], RunFiles.Features(Rows, Features), Features)], new FeatureSetOptions());
+        using var loader = new ResidentBatchLoader(_device, set, new InMemoryBatchSource(set, new BatchOptions { BatchSize = Batch }));
+        using var model = Create(architecture);
+        using var tape = new Tape(_device);
+        using var adam = new Adam(_device, model.Parameters);
+        loader.StartEpoch(0);
+
+        // The first step looks for a threshold from nothing, and takes memory.
+        Step(NeverDead);
+        var (usualWaits, usualLaunches) = Step(NeverDead);
+        var (waits, launchesOfLast) = Step(deadAfter: 1);
+        Assert.InRange(usualWaits, 1, MaxWaits);
+        Assert.InRange(waits, 1, MaxWaits);
+        Assert.NotEqual(0, model.CountDead(1).Read());
+        Assert.Equal((launches, launchesWithDead), (usualLaunches, launchesOfLast));
+
+        (long Waits, int Launches) Step(int deadAfter)
+        {
+            var before = (_device.HostSyncCount, _launches.Count);
+            var x = loader.Next()!;
+            tape.Reset();
+            var loss = model.Loss(tape, x, deadAfter, batchMonoLoss: true);
+            tape.Backward(loss.Total);
+            var norm = adam.Step(1e-3f, 1e-8f, 1);
+            var dead = model.CountDead(deadAfter);
+            double[] numbers =
+            [
+                loss.Total.Read(), loss.Reconstruction.Read(), loss.Auxiliary?.Read() ?? 0, loss.Sparsity?.Read() ?? 0,
+                loss.Mono!.Loss.Read(), loss.Mono.MeanScore.Read(), loss.L0.Read(), dead.Read(), norm.Read(),
+            ];
+            Assert.All(numbers, number => Assert.True(double.IsFinite(number)));
+            return (_device.HostSyncCount - before.HostSyncCount, _launches.Count - before.Count);
+        }
+    }
+
+    [Fact]
+    public void RestartDead_copies_a_few_times_however_many_are_dead()
+    {
+        using var model = (TopK)Create(Architecture.TopK);
+        model.StepsSinceFired.CopyFrom([.. Enumerable.Repeat(100, Latents)]);
+        var before = _device.HostSyncCount;
+        Assert.Equal(Latents, model.RestartDead(10, RunFiles.Features(Rows, Features), new Random(5)));
+
+        // The number of dead latents, their list, the biases and the counters.
+        Assert.Equal(4, _device.HostSyncCount - before);
+    }
+
+    private SparseAutoencoder Create(Architecture architecture)
+    {
+        var model = SparseAutoencoder.Create(_device, new SaeConfig
+        {
+            Architecture = architecture,
+            Dimension = Features,
+            Latents = Latents,
+            K = Active,
+            Normalize = architecture is Architecture.TopK or Architecture.JumpReLU,
+            MonoCoefficient = 0.1,
+            Bandwidth = 0.3,
+        });
+        model.Initialize(new Random(1));
+        return model;
+    }
+
+    private sealed class LaunchCounter : ILaunchObserver
+    {
+        public int Count { get; private set; }
+
+        public void Launching(MethodInfo kernel, long threads) => Count++;
+
+        public void Launched()
+        {
+        }
+    }
+}
