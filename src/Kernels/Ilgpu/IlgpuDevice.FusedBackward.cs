@@ -90,8 +90,6 @@ public sealed partial class IlgpuDevice
     {
         var s = work.Latents;
         var isTied = work.DecoderGradient == work.EncoderGradient;
-        // Asked for first: it may shorten the arrays of nonzeros.
-        var isNearlyDense = IsNearlyDense(s);
         var columnSums = Scratch.ColumnSums;
         columnSums.Resize(1, s.Columns);
         var visit = Visit<T, TSums>(s, work.Input.Columns, s.OpenGradient);
@@ -131,7 +129,7 @@ public sealed partial class IlgpuDevice
             visit.Nonzeros.L0Factor = work.JumpReLU.L0Factor;
         }
 
-        if (isNearlyDense)
+        if (IsNearlyDense(s.MaxNonzeroCount, (long)s.Rows * s.Columns))
         {
             BackwardDense(work, visit, isTied);
         }
@@ -224,16 +222,16 @@ public sealed partial class IlgpuDevice
         var s = work.Latents;
         var dense = Scratch.Dense;
         dense.Resize(s.Columns, s.Rows);
-        var nonzeros = Elements(s.NonzeroCount);
+        var (nonzeros, offsets) = (Elements(s.MaxNonzeroCount), View(s.ColumnOffsets));
         var (rowIndices, entryOf, indices) = (View(s.OpenRowIndices), View(s.OpenEntryOf), View(s.OpenIndices));
         void WriteOut(ArrayView<float> values)
         {
             dense.Clear();
-            Launch(LatentKernels.WriteOut, nonzeros, rowIndices, entryOf, indices, values, s.Rows, View(dense));
+            Launch(LatentKernels.WriteOut, nonzeros, offsets, rowIndices, entryOf, indices, values, s.Rows, View(dense));
         }
 
         void ReadAt(ArrayView<float> values) =>
-            Launch(LatentKernels.ReadAt, nonzeros, rowIndices, entryOf, indices, View(dense), s.Rows, values);
+            Launch(LatentKernels.ReadAt, nonzeros, offsets, rowIndices, entryOf, indices, View(dense), s.Rows, values);
 
         visit.Nonzeros.Sums = Scratch.EntrySums.WithLength(s.Columns).View;
         var groups = new KernelConfig(s.Columns, ThreadsAlong(visit.Columns));

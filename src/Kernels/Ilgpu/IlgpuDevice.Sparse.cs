@@ -76,7 +76,7 @@ public sealed partial class IlgpuDevice
         Require(s.Columns == matrix.Rows, $"{s.Columns} columns times {matrix.Rows} rows");
         Require(bias is null || bias.Count == matrix.Columns, $"a bias of {bias?.Count} values for {matrix.Columns} columns");
         result.Resize(s.Rows, matrix.Columns);
-        if (IsNearlyDense(s))
+        if (IsNearlyDense(s.MaxNonzeroCount, (long)s.Rows * s.Columns))
         {
             MultiplyDense(s, matrix, bias, result);
         }
@@ -183,13 +183,7 @@ public sealed partial class IlgpuDevice
         s.SetColumns(columns);
     }
 
-    /// <summary>Whether a matrix has so many nonzeros that its products are dense. Waits for the number only if it can be that large.</summary>
-    private static bool IsNearlyDense(CsrMatrix s)
-    {
-        var cells = (long)s.Rows * s.Columns;
-        return IsNearlyDense(s.MaxNonzeroCount, cells) && IsNearlyDense(s.NonzeroCount, cells);
-    }
-
+    /// <summary>Whether a matrix of <paramref name="cells"/> elements has so many nonzeros that its products are dense.</summary>
     private static bool IsNearlyDense(long nonzeros, long cells) => cells <= int.MaxValue && nonzeros > DenseShare * cells;
 
     /// <summary>Groups that share the nonzeros among them, eight or more per thread.</summary>
