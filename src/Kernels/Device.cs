@@ -36,20 +36,19 @@ public abstract class Device : IDisposable
     public virtual DeviceMemory? Memory => null;
 
     /// <summary>
-    /// How much of <see cref="Memory"/> a training step's kernels take beside the arrays that they are given, roughly; 0 where the device
-    /// computes in the host's memory.
+    /// About how much of <see cref="Memory"/> the kernels of training and evaluation take beside the values in the arrays that they are
+    /// given; 0 where the device computes in the host's memory.
     /// </summary>
-    /// <param name="shape">The sizes of the step.</param>
+    /// <param name="shape">The sizes of a training step.</param>
     /// <returns>Bytes.</returns>
     public virtual long ScratchBytes(in WorkloadShape shape) => 0;
 
     /// <summary>The most values that an array may have.</summary>
     public virtual long MaxLength => long.MaxValue;
 
-    /// <summary>Takes memory of the host that the device can copy from beside its kernels.</summary>
-    /// <param name="length">How many values it holds.</param>
-    /// <exception cref="NotSupportedException">The device has no memory of its own.</exception>
-    public virtual UploadBuffer CreateUploadBuffer(int length) => throw new NotSupportedException($"{Name} computes in the host's memory");
+    /// <summary>Allocates host memory that the device can copy from while its kernels run.</summary>
+    /// <param name="length">Number of values.</param>
+    public virtual UploadBuffer CreateUploadBuffer(int length) => new HostUploadBuffer(length);
 
     /// <summary>A new matrix of zeros.</summary>
     public Tensor Tensor(int rows, int columns) => new(this, rows, columns);

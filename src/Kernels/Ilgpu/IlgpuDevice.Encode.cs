@@ -248,7 +248,8 @@ public sealed partial class IlgpuDevice
         // Index and value of each.
         var candidates = shape.SelectsFromBatch ? 2 * Math.Min(2 * Math.Max(shape.Nonzeros, 1), cells) : 0;
         var room = shape.Rows * Math.Min(InitialLatentsPerRow, shape.Latents);
-        var unused = shape.SelectsByBound ? 2 * Math.Max(0, room - shape.Nonzeros) : 0;
+        // The same of what a batch has room for but does not store, in training and in evaluation.
+        var unused = shape.SelectsByBound ? 2 * 2 * Math.Max(0, room - shape.Nonzeros) : 0;
         return sizeof(float) * (preActivations + candidates + unused);
     }
 

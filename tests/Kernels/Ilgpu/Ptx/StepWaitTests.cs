@@ -1,5 +1,4 @@
 using System.Reflection;
-using MonoLoss.Autodiff;
 using MonoLoss.Data;
 using MonoLoss.Kernels.Ilgpu;
 using MonoLoss.Models;
@@ -15,8 +14,6 @@ public sealed class StepWaitTests : IDisposable
 
     // The selection's outcome with the dead latents, and the numbers of the step.
     private const int MaxWaits = 2;
-
-    private const int NeverDead = 1000;
 
     private readonly LaunchCounter _launches = new();
     private readonly IlgpuDevice _device;
@@ -46,36 +43,30 @@ public sealed class StepWaitTests : IDisposable
         var set = FeatureSet.Open([RunFiles.Write(_folder["x.parquet"], RunFiles.Features(Rows, Features), Features)], new FeatureSetOptions());
         using var loader = new ResidentBatchLoader(_device, set, new InMemoryBatchSource(set, new BatchOptions { BatchSize = Batch }));
         using var model = Create(architecture, auxK);
-        using var tape = new Tape(_device);
-        using var adam = new Adam(_device, model.Parameters);
         loader.StartEpoch(0);
 
         // The first step looks for a threshold from nothing, and takes memory.
-        Step(NeverDead);
-        var (usualWaits, usualLaunches) = Step(NeverDead);
-        var (waits, launchesOfLast) = Step(deadAfter: 1);
-        Assert.InRange(usualWaits, 1, MaxWaits);
-        Assert.InRange(waits, 1, MaxWaits);
+        var usual = Step(deadAfter: 1000, steps: 2);
+        var withDead = Step(deadAfter: 1, steps: 1);
+        Assert.InRange(usual.Waits, 1, MaxWaits);
+        Assert.InRange(withDead.Waits, 1, MaxWaits);
         // Half of Vanilla's latents fire at every row.
-        Assert.Equal(architecture != Architecture.Vanilla, model.CountDead(1).Read() > 0);
-        Assert.Equal((launches, launchesWithDead), (usualLaunches, launchesOfLast));
+        Assert.Equal(architecture != Architecture.Vanilla, withDead.DeadLatents > 0);
+        Assert.Equal((launches, launchesWithDead), (usual.Launches, withDead.Launches));
 
-        (long Waits, int Launches) Step(int deadAfter)
+        // The last of some steps.
+        (long Waits, int Launches, int DeadLatents) Step(int deadAfter, int steps)
         {
-            var before = (_device.HostSyncCount, _launches.Count);
-            var x = loader.Next()!;
-            tape.Reset();
-            var loss = model.Loss(tape, x, deadAfter, batchMonoLoss: true);
-            tape.Backward(loss.Total);
-            var norm = adam.Step(1e-3f, 1e-8f, 1);
-            var dead = model.CountDead(deadAfter);
-            double[] numbers =
-            [
-                loss.Total.Read(), loss.Reconstruction.Read(), loss.Auxiliary?.Read() ?? 0, loss.Sparsity?.Read() ?? 0,
-                loss.Mono!.Loss.Read(), loss.Mono.MeanScore.Read(), loss.L0.Read(), dead.Read(), norm.Read(),
-            ];
-            Assert.All(numbers, number => Assert.True(double.IsFinite(number)));
-            return (_device.HostSyncCount - before.HostSyncCount, _launches.Count - before.Count);
+            using var training = new TrainingStep(model, new StepOptions { BatchSize = Batch, DeadAfter = deadAfter * Batch });
+            (long Waits, int Launches, int DeadLatents) last = default;
+            for (var step = 0; step < steps; step++)
+            {
+                var (waits, count) = (_device.HostSyncCount, _launches.Count);
+                var metrics = training.Run(loader.Next()!);
+                last = (_device.HostSyncCount - waits, _launches.Count - count, metrics.DeadLatents);
+            }
+
+            return last;
         }
     }
 
