@@ -275,29 +275,15 @@ internal static class Report
 
         private static List<Latent> ReadLatents(string path)
         {
-            using var file = ParquetFile.Open(path);
-            var latents = new List<Latent>();
-            var text = file.FindColumn("dominant_label")!.IsString;
-            for (var group = 0; group < file.RowGroups.Count; group++)
-            {
-                var index = file.ReadColumn<int>("latent", group);
-                var score = file.ReadColumn<double>("mono_score", group);
-                var count = file.ReadColumn<long>("activation_count", group);
-                var purity = file.ReadColumn<double>("purity_binary", group);
-                var labels = text
-                    ? Texts(file.ReadColumn<string>("dominant_label", group))
-                    : Texts(file.ReadColumn<long>("dominant_label", group));
-                for (var i = 0; i < index.Values.Length; i++)
-                {
-                    latents.Add(new Latent(
-                        index.Values[i], score.Values[i], count.Values[i], labels[i], purity.IsNull(i) ? null : purity.Values[i]));
-                }
-            }
-
-            return latents;
+            var table = ParquetTable.Read(path);
+            var index = table.Read<int>("latent");
+            var score = table.Read<double>("mono_score");
+            var count = table.Read<long>("activation_count");
+            var purity = table.ReadNullable<double>("purity_binary");
+            var labels = table.IsText("dominant_label")
+                ? table.ReadTexts("dominant_label")
+                : table.ReadNullable<long>("dominant_label").Select(label => label is { } id ? FormattableString.Invariant($"{id}") : null);
+            return [.. index.Zip(labels).Select((row, i) => new Latent(row.First, score[i], count[i], row.Second ?? "–", purity[i]))];
         }
-
-        private static string[] Texts<T>(ParquetValues<T> values) =>
-            [.. values.Values.Select((value, i) => values.IsNull(i) ? "–" : FormattableString.Invariant($"{value}"))];
     }
 }

@@ -3,8 +3,8 @@ using System.Runtime.ExceptionServices;
 namespace MonoLoss.Data;
 
 /// <summary>
-/// Draws the next batch from another source on a thread of its own while the caller uses the last. The batches are the same.
-/// What goes wrong on the thread is thrown by the next call.
+/// Draws the next batch from another source on a background thread while the caller uses the last one. The batches are the same. An
+/// exception of the thread is thrown by the next call.
 /// </summary>
 public sealed class PrefetchingBatchSource : BatchSource
 {
@@ -13,10 +13,10 @@ public sealed class PrefetchingBatchSource : BatchSource
         /// <summary>No epoch has started.</summary>
         Idle,
 
-        /// <summary>The thread has an epoch to start and a batch to draw.</summary>
+        /// <summary>The thread is to start an epoch and draw a batch.</summary>
         Start,
 
-        /// <summary>The thread has a batch to draw.</summary>
+        /// <summary>The thread is to draw a batch.</summary>
         Draw,
 
         /// <summary>A batch is drawn.</summary>
@@ -36,7 +36,6 @@ public sealed class PrefetchingBatchSource : BatchSource
     private readonly object _gate = new();
     private readonly Thread _thread;
     private readonly NativeBuffer _features;
-    private readonly int[] _labels;
     private State _state = State.Idle;
     private int _epoch;
     private long _skip;
@@ -44,13 +43,12 @@ public sealed class PrefetchingBatchSource : BatchSource
     private bool _disposed;
 
     /// <summary>Starts the thread.</summary>
-    /// <param name="inner">The source; it belongs to this one from now on and is disposed with it.</param>
+    /// <param name="inner">The source, which is owned by this one and disposed with it.</param>
     public PrefetchingBatchSource(BatchSource inner)
-        : base(inner.Dimension, inner.Rows, inner.BatchSize, inner.HasLabels)
+        : base(inner.Dimension, inner.Rows, inner.BatchSize)
     {
         _inner = inner;
         _features = new NativeBuffer((long)BatchSize * Dimension);
-        _labels = HasLabels ? new int[BatchSize] : [];
         _thread = new Thread(Run) { IsBackground = true, Name = "prefetch" };
         _thread.Start();
     }
@@ -72,9 +70,9 @@ public sealed class PrefetchingBatchSource : BatchSource
     }
 
     /// <inheritdoc/>
-    public override bool Next(Span<float> features, Span<int> labels = default)
+    public override bool Next(Span<float> features)
     {
-        CheckRoom(features, labels);
+        CheckRoom(features);
         lock (_gate)
         {
             WaitWhileBusy();
@@ -89,11 +87,6 @@ public sealed class PrefetchingBatchSource : BatchSource
             }
 
             _features.Slice(0, features.Length).CopyTo(features);
-            if (!labels.IsEmpty)
-            {
-                _labels.CopyTo(labels);
-            }
-
             Set(State.Draw);
             return true;
         }
@@ -175,7 +168,7 @@ public sealed class PrefetchingBatchSource : BatchSource
                 _inner.StartEpoch(_epoch, _skip);
             }
 
-            return _inner.Next(_features.Slice(0, BatchSize * Dimension), _labels) ? State.Ready : State.End;
+            return _inner.Next(_features.Slice(0, BatchSize * Dimension)) ? State.Ready : State.End;
         }
         catch (Exception exception)
         {
