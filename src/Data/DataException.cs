@@ -1,14 +1,14 @@
 namespace MonoLoss.Data;
 
 /// <summary>
-/// A file, or what is in it, is not what it should be. The message is one line that names the file (and the column and row where
-/// there is one), what was found and what was expected: it is meant to be shown to the user as it is.
+/// A file or its content is not as expected. The message is one line for the user: it names the file (and column and row, if any), what was
+/// found and what was expected.
 /// </summary>
 public sealed class DataException : Exception
 {
-    /// <summary>Makes the exception; control characters, which a damaged file may have put into a name, become '?'.</summary>
-    /// <param name="message">The line.</param>
-    /// <param name="inner">What caused it.</param>
+    /// <summary>Creates the exception. Control characters, which a damaged file may have in a name, become '?'.</summary>
+    /// <param name="message">The message.</param>
+    /// <param name="inner">The cause; may be null.</param>
     public DataException(string message, Exception? inner = null)
         : base(OneLine(message), inner)
     {
@@ -24,8 +24,8 @@ public sealed class DataException : Exception
         });
 }
 
-/// <summary>Bytes that cannot be decoded. Whoever knows the file and the column turns it into a <see cref="DataException"/>.</summary>
+/// <summary>Bytes that cannot be decoded. Code that knows the file and the column turns it into a <see cref="DataException"/>.</summary>
 internal class CorruptException(string message) : Exception(message);
 
-/// <summary>Bytes that end before what they hold does.</summary>
+/// <summary>Bytes that end too early.</summary>
 internal sealed class EndOfDataException(string what) : CorruptException($"{what} ends early");
