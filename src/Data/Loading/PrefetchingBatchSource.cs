@@ -75,18 +75,31 @@ public sealed class PrefetchingBatchSource : BatchSource
         CheckRoom(features);
         lock (_gate)
         {
-            WaitWhileBusy();
-            if (_state == State.Failed)
-            {
-                _failure!.Throw();
-            }
-
-            if (_state != State.Ready)
+            if (!WaitForBatch())
             {
                 return false;
             }
 
             _features.Slice(0, features.Length).CopyTo(features);
+            Set(State.Draw);
+            return true;
+        }
+    }
+
+    /// <summary>Draws the next batch without copying it.</summary>
+    /// <param name="read">Called with batch size × dimension floats, which are valid until it returns.</param>
+    /// <returns>False, and nothing is called, at the end of the epoch.</returns>
+    /// <exception cref="DataException">The data cannot be read.</exception>
+    public bool Next(BatchReader read)
+    {
+        lock (_gate)
+        {
+            if (!WaitForBatch())
+            {
+                return false;
+            }
+
+            read(_features.Slice(0, BatchSize * Dimension));
             Set(State.Draw);
             return true;
         }
@@ -114,6 +127,17 @@ public sealed class PrefetchingBatchSource : BatchSource
         _thread.Join();
         _inner.Dispose();
         _features.Dispose();
+    }
+
+    private bool WaitForBatch()
+    {
+        WaitWhileBusy();
+        if (_state == State.Failed)
+        {
+            _failure!.Throw();
+        }
+
+        return _state == State.Ready;
     }
 
     private void WaitWhileBusy()
@@ -177,3 +201,7 @@ public sealed class PrefetchingBatchSource : BatchSource
         }
     }
 }
+
+/// <summary>Reads a batch.</summary>
+/// <param name="features">Batch size × dimension floats.</param>
+public delegate void BatchReader(ReadOnlySpan<float> features);

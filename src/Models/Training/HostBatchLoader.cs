@@ -3,22 +3,22 @@ using MonoLoss.Kernels;
 
 namespace MonoLoss.Models;
 
-/// <summary>Copies batches from the host, which draws the next one meanwhile.</summary>
+/// <summary>Copies batches from host memory while a thread draws the next one.</summary>
 internal sealed class HostBatchLoader : BatchLoader
 {
-    private readonly float[] _rows;
     private readonly Tensor _batch;
+    private readonly BatchReader _copy;
 
     /// <inheritdoc cref="BatchLoader(Device, FeatureSet, BatchSource, bool)"/>
     public HostBatchLoader(Device device, FeatureSet set, BatchSource source)
         : base(device, set, source, prefetch: true)
     {
-        _rows = new float[checked(source.BatchSize * source.Dimension)];
         _batch = device.Tensor(source.BatchSize, source.Dimension);
+        _copy = rows => _batch.Set(rows);
     }
 
     /// <inheritdoc/>
-    public override Tensor? Next() => Source.Next(_rows) ? _batch.Set(_rows) : null;
+    public override Tensor? Next() => ((PrefetchingBatchSource)Source).Next(_copy) ? _batch : null;
 
     /// <inheritdoc/>
     public override void Dispose()
