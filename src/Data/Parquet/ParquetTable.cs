@@ -6,12 +6,12 @@ namespace MonoLoss.Data.Parquet;
 /// <summary>A Parquet file that <see cref="ParquetWriter"/> wrote, read back by Parquet.Net: whole columns of flat tables.</summary>
 public sealed class ParquetTable
 {
-    private readonly string _path;
+    private readonly ParquetFile _file;
     private readonly ParquetReader _reader;
 
-    private ParquetTable(string path, ParquetReader reader)
+    private ParquetTable(ParquetFile file, ParquetReader reader)
     {
-        (_path, _reader) = (path, reader);
+        (_file, _reader) = (file, reader);
         Metadata = reader.CustomMetadata;
     }
 
@@ -36,17 +36,18 @@ public sealed class ParquetTable
     internal static ParquetTable Read(FileBytes bytes)
     {
         // The library would not return from some damaged footers: see ParquetFile, which checks them.
-        using var file = ParquetFile.Open(bytes);
-        var (path, content) = (bytes.Path, new byte[bytes.Length]);
-        return Guard(path, () =>
+        using var onDisk = ParquetFile.Open(bytes);
+        return Guard(bytes.Path, () =>
         {
+            var content = new byte[bytes.Length];
             bytes.Read(content, 0);
+            var file = ParquetFile.Open(FileBytes.InMemory(bytes.Path, content));
             if (file.Rows > RowLimit(content))
             {
                 throw new CorruptException($"{file.Rows} rows are more than its {content.Length} bytes can hold");
             }
 
-            return new ParquetTable(path, ParquetReader.CreateAsync(new BoundedStream(content)).GetAwaiter().GetResult());
+            return new ParquetTable(file, ParquetReader.CreateAsync(new BoundedStream(content)).GetAwaiter().GetResult());
         });
     }
 
@@ -72,8 +73,9 @@ public sealed class ParquetTable
     private T[] Read<T>(string name, Func<ParquetRowGroupReader, DataField, Memory<T>, ValueTask> read)
     {
         var field = Field(name);
-        return Guard($"{_path}: column '{name}'", () =>
+        return Guard($"{_file.Path}: column '{name}'", () =>
         {
+            CheckPages(name);
             var values = new T[Rows];
             var row = 0;
             foreach (var group in _reader.RowGroups)
@@ -86,11 +88,25 @@ public sealed class ParquetTable
         });
     }
 
+    // The library takes memory on the word of a page's header: see ParquetFile.
+    private void CheckPages(string name)
+    {
+        var column = _file.FindColumn(name) ?? throw new CorruptException("it is not in the footer");
+        using var pages = new PageReader();
+        for (var group = 0; group < _file.RowGroups.Count; group++)
+        {
+            _file.OpenPages(pages, column, group);
+            while (pages.Next(null))
+            {
+            }
+        }
+    }
+
     private DataField Field(string name) =>
         Fields().FirstOrDefault(field => field.Name == name)
-        ?? throw new DataException($"{_path}: there is no column '{name}'");
+        ?? throw new DataException($"{_file.Path}: there is no column '{name}'");
 
-    private DataField[] Fields() => Guard(_path, () => _reader.Schema.GetDataFields());
+    private DataField[] Fields() => Guard(_file.Path, () => _reader.Schema.GetDataFields());
 
     // A column of integers, which each of our files has, cannot be compressed further than this by Snappy.
     private static long RowLimit(byte[] content) => 8L * content.Length;

@@ -1,5 +1,4 @@
 using System.IO.Compression;
-using System.Reflection;
 using Parquet;
 using Parquet.Schema;
 
@@ -26,9 +25,6 @@ public static class ParquetWriter
 {
     /// <summary>The key of the version of this assembly in a file's metadata.</summary>
     public const string VersionKey = "monoloss.version";
-
-    private static readonly string Version =
-        typeof(ParquetWriter).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
 
     /// <summary>Writes a file.</summary>
     /// <param name="path">The file.</param>
@@ -67,7 +63,7 @@ public static class ParquetWriter
             CompressionLevel = CompressionLevel.Optimal,
         };
         await using var writer = await global::Parquet.ParquetWriter.CreateAsync(schema, stream, settings).ConfigureAwait(false);
-        writer.CustomMetadata = new Dictionary<string, string>(options.Metadata) { [VersionKey] = Version };
+        writer.CustomMetadata = new Dictionary<string, string>(options.Metadata) { [VersionKey] = BuildInfo.Version };
         for (var start = 0; start < columns[0].Rows; start += options.RowGroupRows)
         {
             using var group = writer.CreateRowGroup();
