@@ -26,7 +26,7 @@ internal sealed class TrainingMemory(SaeConfig config, int batchSize, double? ac
     private const int InitialLatentsPerRow = 64;
     private const double DenseShare = 1.0 / 8;
     private const int PartLength = 128;
-    private const int TermBytes = 64;
+    private const int TermBytes = 72;
 
     // What sizes are suggested in multiples of.
     private const int BatchStep = 128;

@@ -12,6 +12,10 @@ public sealed class IlgpuFixture : IDisposable
     public IlgpuDevice Device { get; } = IlgpuDevice.Open(
         Environment.GetEnvironmentVariable("MONOLOSS_TEST_DEVICE") ?? IlgpuDevice.BestGpu() ?? "ilgpu-cpu");
 
+    /// <summary>Skips a test whose sizes ILGPU's simulation would take hours for.</summary>
+    public void SkipOnSimulation() => Assert.SkipWhen(
+        Device.Name == "ilgpu-cpu", "needs a real device, named by MONOLOSS_TEST_DEVICE: ILGPU's simulation would take hours");
+
     public void Dispose() => Device.Dispose();
 }
 
