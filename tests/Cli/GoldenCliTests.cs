@@ -4,7 +4,9 @@ using MonoLoss.Tests.Data;
 
 namespace MonoLoss.Tests.Cli;
 
-/// <summary>Official runs through the command line alone: batches as Parquet, initial weights as a folder, metrics and weights back.</summary>
+/// <summary>
+/// Replays official runs through the command line alone: batches as Parquet, initial weights as a folder, metrics and weights back.
+/// </summary>
 public sealed class GoldenCliTests
 {
     [Theory]
@@ -18,7 +20,7 @@ public sealed class GoldenCliTests
     [InlineData("jumprelu_norm_mono")]
     [InlineData("vanilla")]
     [InlineData("vanilla_mono")]
-    public void WholeRun(string name)
+    public void Train_gives_the_losses_and_weights_of_the_official_run(string name)
     {
         using var folder = new TempFolder();
         var golden = Golden.Open(name);

@@ -73,7 +73,7 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
     private readonly List<EvaluationRow> _evaluations = [];
     private bool _begun;
 
-    /// <summary>The results, once <see cref="Run(CancellationToken)"/> has returned <see cref="TrainingEnd.Completed"/>; null before.</summary>
+    /// <summary>The results of the run once it is completed; null before.</summary>
     public CompletedRun? Completed { get; private set; }
 
     /// <summary>Runs to the end, or until asked to stop.</summary>
@@ -91,7 +91,8 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
         if (_folder.HasRun && !options.Resume && !options.SkipExisting)
         {
             throw new ConfigurationException(
-                $"{options.Output} already contains a run: use Resume to continue it, SkipExisting to skip completed runs, or a different Output",
+                $"{options.Output} already contains a run: use Resume to continue it, SkipExisting to skip completed runs, "
+                    + "or a different Output",
                 nameof(TrainingOptions.Resume),
                 nameof(TrainingOptions.SkipExisting),
                 nameof(TrainingOptions.Output));
