@@ -59,7 +59,8 @@ internal static class Application
         }
 
         return [.. args.SelectMany(arg => arg == "-h" ? ["--help"]
-            : arg.StartsWith("--", StringComparison.Ordinal) && arg.IndexOf('=') is > 0 and var equals ? [arg[..equals], arg[(equals + 1)..]]
+            : arg.StartsWith("--", StringComparison.Ordinal) && arg.IndexOf('=') is > 0 and var equals
+                ? [arg[..equals], arg[(equals + 1)..]]
             : new[] { arg })];
     }
 

@@ -54,7 +54,8 @@ public static class DeviceFactory
     public static IEnumerable<DeviceInfo> List()
     {
         using var cpu = new CpuDevice();
-        return [new DeviceInfo(Cpu, cpu.Description, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, IsGpu: false, Missing: null), .. ListAccelerators()];
+        var memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        return [new DeviceInfo(Cpu, cpu.Description, memory, IsGpu: false, Missing: null), .. ListAccelerators()];
     }
 
     private static string Best() => IlgpuDevice.BestGpu() ?? Cpu;

@@ -88,7 +88,9 @@ public sealed record SaeConfig
         if (Untied && Architecture != Architecture.TopK)
         {
             throw new ConfigurationException(
-                $"Untied requires Architecture {Architecture.TopK.Name()}, but it is {Architecture.Name()}", nameof(Untied), nameof(Architecture));
+                $"Untied requires Architecture {Architecture.TopK.Name()}, but it is {Architecture.Name()}",
+                nameof(Untied),
+                nameof(Architecture));
         }
 
         if (Architecture == Architecture.JumpReLU)

@@ -72,7 +72,8 @@ public sealed class BadInputTests : IDisposable
         Write("two.parquet", ParquetData.FloatLists("clip", values, 4), ParquetData.FloatLists("vit", values, 4));
         Refused([_folder["two.parquet"]], "two.parquet", "clip", "vit", "--features-column");
         var features = RunFiles.Write(_folder);
-        Monoloss.Run("score", "--features", features, "--activations", _folder["two.parquet"]).Refused("two.parquet", "--activations-column");
+        Monoloss.Run("score", "--features", features, "--activations", _folder["two.parquet"])
+            .Refused("two.parquet", "--activations-column");
     }
 
     [Fact]
@@ -170,7 +171,8 @@ public sealed class BadInputTests : IDisposable
     [InlineData("--trane x", "--trane", "did you mean --train")]
     [InlineData("--quiet yes", "'yes'")]
     [InlineData("--label-column nothing", "features.parquet", "'nothing'")]
-    public void Train_rejects_invalid_options(string options, params string[] words) => Refused([RunFiles.Write(_folder), .. options.Split(' ')], words);
+    public void Train_rejects_invalid_options(string options, params string[] words) =>
+        Refused([RunFiles.Write(_folder), .. options.Split(' ')], words);
 
     [Theory]
     [InlineData("trian", "'trian'", "did you mean train", "demo")]

@@ -42,7 +42,8 @@ public sealed class DeviceTests : IDisposable
         var activations = RunFiles.Write(_folder["z.parquet"], RunFiles.Features(40, 5, seed: 2), 5);
         double[] Scores(string device)
         {
-            Monoloss.Run("score", "--features", features, "--activations", activations, "--device", device, "--out", _folder[device]).Succeeded();
+            Monoloss.Run("score", "--features", features, "--activations", activations, "--device", device, "--out", _folder[device])
+                .Succeeded();
             using var file = ParquetFile.Open(_folder[device]);
             return file.ReadColumn<double>("mono_score", 0).Values;
         }

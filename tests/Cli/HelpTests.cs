@@ -51,8 +51,8 @@ public sealed class HelpTests
     {
         string[] read =
         [
-            "Train", "Validation", "Test", "DatasetConfigPath", "MemoryBytes", "NoShuffle", "Architecture", "LogEvery", "Quiet", "DeviceName",
-            "Tf32", "Threads",
+            "Train", "Validation", "Test", "DatasetConfigPath", "MemoryBytes", "NoShuffle", "Architecture", "LogEvery", "Quiet",
+            "DeviceName", "Tf32", "Threads",
         ];
         var settings = new TrainCommand().DefaultSettings;
         Assert.Equal(

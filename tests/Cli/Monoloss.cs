@@ -138,7 +138,8 @@ internal static class RunFiles
             .Concat(evaluations ? ["evals.parquet"] : []))
         {
             Assert.True(
-                File.ReadAllBytes(Path.Combine(expected, file)).AsSpan().SequenceEqual(File.ReadAllBytes(Path.Combine(actual, file))), file);
+                File.ReadAllBytes(Path.Combine(expected, file)).AsSpan().SequenceEqual(File.ReadAllBytes(Path.Combine(actual, file))),
+                file);
         }
     }
 }

@@ -54,7 +54,8 @@ public sealed class ResumeTests
         var data = RunFiles.Write(folder);
         foreach (var threads in new[] { "1", "2", "5" })
         {
-            Monoloss.Run([.. Train(model, data, folder[threads], streamed: threads == "5"), "--threads", threads, "--no-shuffle"]).Succeeded();
+            Monoloss.Run([.. Train(model, data, folder[threads], streamed: threads == "5"), "--threads", threads, "--no-shuffle"])
+                .Succeeded();
         }
 
         Assert.All(new[] { "2", "5" }, threads => Assert.True(
@@ -121,7 +122,8 @@ public sealed class ResumeTests
     private static string[] Train(string model, string data, string output, bool streamed, int epochs = 3) =>
     [
         "train", "--train", data, "--val", data, "--out", output, "--model", model, "--latents", "40", "--k", "4", "--batch-size", "64",
-        "--lr", "1e-2", "--mono-coef", "0.01", "--dead-after", "192", "--dead-check-interval", "4", "--bandwidth", "0.1", "--epochs", $"{epochs}",
+        "--lr", "1e-2", "--mono-coef", "0.01", "--dead-after", "192", "--dead-check-interval", "4", "--bandwidth", "0.1",
+        "--epochs", $"{epochs}",
         "--log-every", "1",
         .. streamed ? new[] { "--memory", "8K" } : [],
     ];

@@ -145,7 +145,8 @@ public sealed partial class RunTests : IDisposable
 
     private Outcome Train(params string[] args) => Monoloss.Run(
     [
-        "train", "--out", _folder["run"], "--latents", "40", "--k", "4", "--batch-size", "64", "--lr", "1e-2", "--epochs", "2", "--threads", "2",
+        "train", "--out", _folder["run"], "--latents", "40", "--k", "4", "--batch-size", "64", "--lr", "1e-2", "--epochs", "2",
+        "--threads", "2",
         .. args,
     ]).Succeeded();
 }

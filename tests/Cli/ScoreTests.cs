@@ -77,7 +77,8 @@ public sealed class ScoreTests : IDisposable
         }
 
         var scores = Score("linear", features, Dimension, activations, Latents);
-        AssertNear(PairwiseMonoScore.Compute(features, Dimension, activations, Latents, TestContext.Current.CancellationToken), scores, 1e-5);
+        var pairwise = PairwiseMonoScore.Compute(features, Dimension, activations, Latents, TestContext.Current.CancellationToken);
+        AssertNear(pairwise, scores, 1e-5);
         Assert.NotEqual(0, scores[0]);
 
         ParquetWriter.Write(_folder["columns.parquet"], [.. Enumerable.Range(0, 3).Select(latent => ParquetData.Create(

@@ -69,7 +69,8 @@ internal static class Report
         var k = model.Architecture is Architecture.BatchTopK or Architecture.TopK ? $", k {model.K}" : string.Empty;
         var mono = model.MonoCoefficient > 0 ? FormattableString.Invariant($"MonoLoss {model.MonoCoefficient}") : "no MonoLoss";
         return $"{ProgressFormat.Name(model)}, {ProgressFormat.Format(model.Dimension)} features, "
-            + $"{ProgressFormat.Format(model.Latents)} latents{k}, {mono}, {ProgressFormat.Format(results.Steps)} steps of {ProgressFormat.Format(results.Training.BatchSize)} rows";
+            + $"{ProgressFormat.Format(model.Latents)} latents{k}, {mono}, "
+            + $"{ProgressFormat.Format(results.Steps)} steps of {ProgressFormat.Format(results.Training.BatchSize)} rows";
     }
 
     private static void AppendFigures(StringBuilder html, List<Run> runs)

@@ -64,8 +64,8 @@ internal static class SvgChart
             svg.Append($"<polyline points=\"{path}\" class=\"line line{line.Color}\"><title>{title}</title></polyline>");
             if (points.Count <= MaxMarkers)
             {
-                svg.AppendJoin(
-                    string.Empty, points.Select(point => $"<circle r=\"3\" cx=\"{point.X}\" cy=\"{point.Y}\" class=\"fill{line.Color}\"/>"));
+                svg.AppendJoin('\n', points.Select(point =>
+                    $"<circle r=\"3\" cx=\"{point.X}\" cy=\"{point.Y}\" class=\"fill{line.Color}\"/>"));
             }
         }
 
@@ -121,8 +121,8 @@ internal static class SvgChart
                 {
                     var top = Y(y, counts[s][b]);
                     svg.Append($"<rect x=\"{N(Left + (b * slot) + (slot * 0.07) + (s * bar))}\" y=\"{N(top)}\" width=\"{N(bar)}\" "
-                        + $"height=\"{N(Height - Bottom - top)}\" class=\"fill{sets[s].Color}\"><title>{WebUtility.HtmlEncode(sets[s].Name)}: "
-                        + $"{counts[s][b]}</title></rect>");
+                        + $"height=\"{N(Height - Bottom - top)}\" class=\"fill{sets[s].Color}\">"
+                        + $"<title>{WebUtility.HtmlEncode(sets[s].Name)}: {counts[s][b]}</title></rect>");
                 }
             }
         }

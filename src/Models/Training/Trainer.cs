@@ -329,7 +329,8 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
             }
 
             MetricsFiles.WriteEvaluations(_folder.Evaluations, _evaluations);
-            MetricsFiles.WriteLatents(_folder.Latents, last!.Value.Result.Latents, last.Value.Set.Classes, last.Value.Set.LabelsAreIntegers);
+            var (latents, labeled) = (last!.Value.Result.Latents, last.Value.Set);
+            MetricsFiles.WriteLatents(_folder.Latents, latents, labeled.Classes, labeled.LabelsAreIntegers);
         }
 
         _folder.WriteConfig(model.Config, options);
