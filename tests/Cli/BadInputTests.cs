@@ -14,10 +14,10 @@ public sealed class BadInputTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void NoSuchFile() => Refused([_folder["absent.parquet"]], "absent.parquet", "no such file");
+    public void Missing_file_is_refused() => Refused([_folder["absent.parquet"]], "absent.parquet", "no such file");
 
     [Fact]
-    public void FolderWithoutParquet()
+    public void Folder_without_Parquet_files_is_refused()
     {
         Directory.CreateDirectory(_folder["empty"]);
         File.WriteAllText(Path.Combine(_folder["empty"], "notes.txt"), "no features");
@@ -31,7 +31,7 @@ public sealed class BadInputTests : IDisposable
     [InlineData(100)]
     [InlineData(5000)]
     [InlineData(-1)]
-    public void TruncatedFile(int length)
+    public void Truncated_file_is_refused(int length)
     {
         var bytes = File.ReadAllBytes(RunFiles.Write(_folder));
         File.WriteAllBytes(_folder["features.parquet"], bytes[..(length < 0 ? bytes.Length + length : length)]);
@@ -41,7 +41,7 @@ public sealed class BadInputTests : IDisposable
     [Theory]
     [InlineData("")]
     [InlineData("8K")]
-    public void CorruptFile(string memory)
+    public void Corrupt_file_is_refused(string memory)
     {
         var bytes = File.ReadAllBytes(RunFiles.Write(_folder));
         Array.Fill(bytes, (byte)0xff, 20_000, 400);
@@ -50,14 +50,14 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
-    public void NotParquet()
+    public void File_that_is_not_Parquet_is_refused()
     {
         File.WriteAllText(_folder["features.parquet"], "f0,f1\n1,2\n" + new string('x', 100));
         Refused([_folder["features.parquet"]], "features.parquet");
     }
 
     [Fact]
-    public void NoFeatureColumn()
+    public void File_without_a_feature_column_is_refused()
     {
         Write("plain.parquet", ParquetData.Create("f0", new float[100]), ParquetData.Create("f1", new float[100]));
         Refused([_folder["plain.parquet"]], "plain.parquet", "f0", "--features-column");
@@ -66,7 +66,7 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
-    public void SeveralFeatureColumns()
+    public void Several_feature_columns_are_refused()
     {
         var values = RunFiles.Features(100, 4);
         Write("two.parquet", ParquetData.FloatLists("clip", values, 4), ParquetData.FloatLists("vit", values, 4));
@@ -74,7 +74,7 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
-    public void RaggedLists()
+    public void Lists_of_different_lengths_are_refused()
     {
         int[] offsets = [0, .. Enumerable.Range(1, 100).Select(row => (row * 4) - (row > 57 ? 1 : 0))];
         Write("ragged.parquet", ParquetData.FloatLists("features", RunFiles.Features(100, 4).AsMemory(0, 399), offsets));
@@ -82,7 +82,7 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
-    public void Nulls()
+    public void Nulls_are_refused()
     {
         var values = Enumerable.Range(0, 100).Select(row => row == 31 ? (float?)null : row).ToArray();
         Write("nulls.parquet", ParquetData.Create("f0", new float[100]), ParquetData.Create("f1", values));
@@ -94,7 +94,7 @@ public sealed class BadInputTests : IDisposable
     [InlineData(float.PositiveInfinity, "infinite", "")]
     [InlineData(float.NegativeInfinity, "infinite", "8K")]
     [InlineData(float.NaN, "NaN", "8K")]
-    public void NotFinite(float value, string name, string memory)
+    public void Values_that_are_not_finite_are_refused(float value, string name, string memory)
     {
         var values = RunFiles.Features(640, 16);
         values[(333 * 16) + 5] = value;
@@ -105,7 +105,7 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
-    public void DimensionsDiffer()
+    public void Files_of_different_dimensions_are_refused()
     {
         var first = RunFiles.Write(_folder);
         var second = RunFiles.Write(_folder["second.parquet"], RunFiles.Features(100, 12), 12);
@@ -114,7 +114,7 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
-    public void DimensionDiffersFromTheCheckpoint()
+    public void Features_of_another_dimension_than_the_checkpoint_are_refused()
     {
         var first = RunFiles.Write(_folder);
         var second = RunFiles.Write(_folder["second.parquet"], RunFiles.Features(100, 12), 12);
@@ -131,14 +131,14 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
-    public void NoRows()
+    public void File_without_rows_is_refused()
     {
         Write("none.parquet", ParquetData.FloatLists("features", Array.Empty<float>(), 4));
         Refused([_folder["none.parquet"]], "none.parquet", "no rows");
     }
 
     [Fact]
-    public void FewerRowsThanABatch() => Refused([RunFiles.Write(_folder), "--batch-size", "641"], "640 rows", "641");
+    public void Fewer_rows_than_a_batch_are_refused() => Refused([RunFiles.Write(_folder), "--batch-size", "641"], "640 rows", "641");
 
     [Theory]
     [InlineData("--k 41", "--k 41", "--latents 40")]
@@ -166,7 +166,7 @@ public sealed class BadInputTests : IDisposable
     [InlineData("--trane x", "--trane", "did you mean --train")]
     [InlineData("--quiet yes", "'yes'")]
     [InlineData("--label-column nothing", "features.parquet", "'nothing'")]
-    public void Options(string options, params string[] words) => Refused([RunFiles.Write(_folder), .. options.Split(' ')], words);
+    public void Invalid_options_are_refused(string options, params string[] words) => Refused([RunFiles.Write(_folder), .. options.Split(' ')], words);
 
     [Theory]
     [InlineData("trian", "'trian'", "did you mean train", "demo")]
@@ -184,10 +184,10 @@ public sealed class BadInputTests : IDisposable
     [InlineData("score --features x --activations y --method fast", "'fast'", "pairwise")]
     [InlineData("demo --mono-coef 0", "--mono-coef")]
     [InlineData("train --dataset-config absent.json", "absent.json", "no such file")]
-    public void CommandLines(string line, params string[] words) => Monoloss.Run(line.Split(' ')).Refused(words);
+    public void Invalid_command_lines_are_refused(string line, params string[] words) => Monoloss.Run(line.Split(' ')).Refused(words);
 
     [Fact]
-    public void OutputHoldsAnotherRun()
+    public void Output_folder_with_another_run_is_refused()
     {
         var data = RunFiles.Write(_folder);
         Monoloss.Run(Train("run", data)).Succeeded();
@@ -199,7 +199,7 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
-    public void OutputIsAFile()
+    public void Output_folder_that_is_a_file_is_refused()
     {
         File.WriteAllText(_folder["taken"], "text");
         Monoloss.Run(Train("taken", RunFiles.Write(_folder))).Refused("taken");
@@ -209,7 +209,7 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
-    public void DamagedCheckpoint()
+    public void Damaged_checkpoint_is_refused()
     {
         var data = RunFiles.Write(_folder);
         Monoloss.Run(Train("run", data)).Succeeded();
@@ -221,11 +221,11 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
-    public void LossThatIsNotFinite() =>
+    public void Training_stops_at_a_loss_that_is_not_finite() =>
         Refused([RunFiles.Write(_folder), "--lr", "1e30", "--epochs", "5", "--batch-size", "64"], "loss", "step", "--lr");
 
     [Fact]
-    public void ScoreOfRowsThatDoNotMatch()
+    public void Score_refuses_files_with_different_numbers_of_rows()
     {
         var features = RunFiles.Write(_folder);
         var activations = RunFiles.Write(_folder["activations.parquet"], RunFiles.Features(639, 4), 4);
@@ -233,7 +233,7 @@ public sealed class BadInputTests : IDisposable
     }
 
     [UnixFact]
-    public void FullDisk()
+    public void Full_disk_leaves_nothing_half_written()
     {
         var data = RunFiles.Write(_folder);
         string[] args = Train("run", data, "--latents", "400", "--epochs", "2");

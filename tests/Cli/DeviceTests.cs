@@ -11,7 +11,7 @@ public sealed class DeviceTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void DevicesNamesAllAndWhatIsMissing()
+    public void Devices_lists_every_kind_and_what_is_missing()
     {
         var output = Monoloss.Run("devices").Succeeded().Output;
         foreach (var name in new[] { "cpu", "cuda", "opencl", "ilgpu-cpu" })
@@ -32,11 +32,11 @@ public sealed class DeviceTests : IDisposable
     [InlineData("--device cuda:x", "number", "cuda:0")]
     [InlineData("--device cuda:-1", "number")]
     [InlineData("--device ilgpu-cpu:0", "'ilgpu-cpu:0'")]
-    public void NoSuchDevice(string options, params string[] words) =>
+    public void Unusable_device_is_refused(string options, params string[] words) =>
         Monoloss.Run(["train", "--train", RunFiles.Write(_folder), "--out", _folder["run"], .. options.Split(' ')]).Refused(words);
 
     [Fact]
-    public void TheSimulationScoresAsTheProcessorDoes()
+    public void Scores_on_the_simulation_are_those_of_the_cpu()
     {
         var features = RunFiles.Write(_folder["x.parquet"], RunFiles.Features(40, 6), 6);
         var activations = RunFiles.Write(_folder["z.parquet"], RunFiles.Features(40, 5, seed: 2), 5);

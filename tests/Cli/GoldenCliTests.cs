@@ -18,7 +18,7 @@ public sealed class GoldenCliTests
     [InlineData("jumprelu_norm_mono")]
     [InlineData("vanilla")]
     [InlineData("vanilla_mono")]
-    public void WholeRun(string name)
+    public void Whole_run_has_the_losses_and_weights_of_the_golden(string name)
     {
         using var folder = new TempFolder();
         var golden = Golden.Open(name);

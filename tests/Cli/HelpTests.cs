@@ -49,7 +49,7 @@ public sealed class HelpTests
     }
 
     [Fact]
-    public void Version() => Assert.Matches(@"^monoloss \d+\.\d+\.\d+\s*$", Monoloss.Run("--version").Succeeded().Output);
+    public void Version_option_prints_the_version() => Assert.Matches(@"^monoloss \d+\.\d+\.\d+\s*$", Monoloss.Run("--version").Succeeded().Output);
 
     [Theory]
     [InlineData("1", 1)]
@@ -58,7 +58,7 @@ public sealed class HelpTests
     [InlineData("1.5k", 1536)]
     [InlineData("2GiB", 2L << 30)]
     [InlineData("3MB", 3L << 20)]
-    public void Sizes(string text, long bytes) => Assert.Equal(bytes, ByteSize.Parse("--memory", text));
+    public void Byte_sizes_are_parsed(string text, long bytes) => Assert.Equal(bytes, ByteSize.Parse("--memory", text));
 
     [Theory]
     [InlineData("")]
@@ -67,5 +67,5 @@ public sealed class HelpTests
     [InlineData("0")]
     [InlineData("1e3")]
     [InlineData("9999999999T")]
-    public void NoSizes(string text) => Assert.Throws<UsageException>(() => ByteSize.Parse("--memory", text));
+    public void Invalid_byte_sizes_are_refused(string text) => Assert.Throws<UsageException>(() => ByteSize.Parse("--memory", text));
 }

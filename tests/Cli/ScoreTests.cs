@@ -12,7 +12,7 @@ public sealed class ScoreTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void OfficialScores()
+    public void Scores_are_those_of_the_official_implementation()
     {
         var golden = Golden.Open("monoscore");
         var (d, m) = (golden.Shape("embeddings")[1], golden.Shape("activations")[1]);
@@ -27,7 +27,7 @@ public sealed class ScoreTests : IDisposable
     [InlineData(2, 3, 8)]
     [InlineData(57, 7, 8)]
     [InlineData(300, 33, 200)]
-    public void LinearIsPairwise(int rows, int d, int m)
+    public void Linear_scores_equal_pairwise_scores(int rows, int d, int m)
     {
         var random = new Random(rows);
         var features = RunFiles.Features(rows, d);

@@ -27,7 +27,7 @@ public sealed partial class PtxTests
 
     [Theory]
     [MemberData(nameof(Kernels))]
-    public void CompilesWithoutLocalMemory(string type, string kernel, int major)
+    public void Kernel_compiles_without_local_memory(string type, string kernel, int major)
     {
         var method = CompiledKernels.Methods.Single(method => method.DeclaringType!.Name == type && CompiledKernels.Name(method) == kernel);
         var ptx = CompiledKernels.Compile(method, major);

@@ -6,6 +6,7 @@ namespace MonoLoss.Tests.Kernels.Ilgpu;
 
 /// <summary>Training runs by the command line on real features, on a real device and on the CPU device.</summary>
 [Collection(IlgpuTests.Name)]
+[Trait("Device", "Ilgpu")]
 [Trait("Speed", "Slow")]
 [Trait("Simulation", "Hours")]
 public sealed class TrainingTests : IDisposable
@@ -30,7 +31,6 @@ public sealed class TrainingTests : IDisposable
     {
         var expected = Train("cpu");
         var actual = Train(_device);
-        Assert.Equal(["test"], expected.Keys);
         Near(expected["test"].R2, actual["test"].R2);
         Near(expected["test"].MonoMean, actual["test"].MonoMean);
         Near(expected["test"].L0, actual["test"].L0);
