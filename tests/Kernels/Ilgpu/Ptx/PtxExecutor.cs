@@ -3,6 +3,7 @@ using System.Reflection;
 using System.Runtime.InteropServices;
 using ILGPU;
 using ILGPU.Runtime;
+using ILGPU.Runtime.Cuda;
 using MonoLoss.Kernels.Ilgpu;
 using PtxInterpreter;
 
@@ -24,7 +25,8 @@ internal sealed class PtxExecutor(bool contract = true) : IKernelExecutor
     public void Run(MethodInfo kernel, KernelConfig config, params object[] arguments)
     {
         var program = Programs.GetOrAdd(
-            (kernel, Repair, contract), key => PtxProgram.Parse(CompiledKernels.Compile(key.Kernel, 8, key.Repair), key.Contract));
+            (kernel, Repair, contract),
+            key => PtxProgram.Parse(OfflineCompiler.CompilePtx(key.Kernel, CudaArchitecture.SM_80, key.Repair), key.Contract));
         var laidOut = new PtxArguments(program);
         foreach (var argument in arguments)
         {
