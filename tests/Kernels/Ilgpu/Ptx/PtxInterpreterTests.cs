@@ -1,8 +1,9 @@
+using System.Runtime.InteropServices;
 using PtxInterpreter;
 
 namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
 
-/// <summary>What the interpreter of PTX does with programs of a few lines.</summary>
+/// <summary>The PTX interpreter on programs of a few lines.</summary>
 public sealed unsafe class PtxInterpreterTests
 {
     private static readonly uint[] DeviceScalars = [.. Enumerable.Range(0, 32).Select(i => (uint)((i * 7) + 3))];
@@ -255,6 +256,79 @@ public sealed unsafe class PtxInterpreterTests
 
     [Fact]
     public void Group_larger_than_declared_is_refused() => Assert.Throws<PtxFault>(() => Run("ret;", DeviceScalars, 1, 96));
+
+    /// <summary>The example of docs/ptx-interpreter.md, with the text that NVIDIA's own compiler writes.</summary>
+    [Fact]
+    public void Kernel_written_by_nvcc_runs()
+    {
+        var program = PtxProgram.Parse(
+            """
+            .version 8.0
+            .target sm_80
+            .address_size 64
+
+            	// .globl	saxpy
+
+            .visible .entry saxpy(
+            	.param .u64 saxpy_param_0,
+            	.param .u64 saxpy_param_1,
+            	.param .f32 saxpy_param_2,
+            	.param .u32 saxpy_param_3
+            )
+            {
+            	.reg .pred 	%p<2>;
+            	.reg .f32 	%f<5>;
+            	.reg .b32 	%r<6>;
+            	.reg .b64 	%rd<8>;
+
+
+            	ld.param.u64 	%rd1, [saxpy_param_0];
+            	ld.param.u64 	%rd2, [saxpy_param_1];
+            	ld.param.f32 	%f1, [saxpy_param_2];
+            	ld.param.u32 	%r2, [saxpy_param_3];
+            	mov.u32 	%r3, %ctaid.x;
+            	mov.u32 	%r4, %ntid.x;
+            	mov.u32 	%r5, %tid.x;
+            	mad.lo.s32 	%r1, %r3, %r4, %r5;
+            	setp.ge.s32 	%p1, %r1, %r2;
+            	@%p1 bra 	$L__BB0_2;
+
+            	cvta.to.global.u64 	%rd3, %rd1;
+            	mul.wide.s32 	%rd4, %r1, 4;
+            	add.s64 	%rd5, %rd3, %rd4;
+            	ld.global.f32 	%f2, [%rd5];
+            	cvta.to.global.u64 	%rd6, %rd2;
+            	add.s64 	%rd7, %rd6, %rd4;
+            	ld.global.f32 	%f3, [%rd7];
+            	fma.rn.f32 	%f4, %f2, %f1, %f3;
+            	st.global.f32 	[%rd7], %f4;
+
+            $L__BB0_2:
+            	ret;
+
+            }
+            """,
+            contract: true);
+        var x = GC.AllocateArray<float>(1000, pinned: true);
+        var y = GC.AllocateArray<float>(1000, pinned: true);
+        for (var i = 0; i < x.Length; i++)
+        {
+            (x[i], y[i]) = (i, 1000 - i);
+        }
+
+        PtxArguments Arguments(int length) => new PtxArguments(program)
+            .AddPointer(Marshal.UnsafeAddrOfPinnedArrayElement(x, 0), sizeof(float) * x.Length)
+            .AddPointer(Marshal.UnsafeAddrOfPinnedArrayElement(y, 0), sizeof(float) * y.Length)
+            .Add(2f)
+            .Add(length);
+        var grid = new PtxGrid((8, 1, 1), (128, 1, 1));
+        var cost = PtxLaunch.Measure(program, grid, Arguments(x.Length));
+        Assert.Equal(Enumerable.Range(0, 1000).Select(i => 1000f + i), y);
+        Assert.Equal(new PtxCost(BytesRead: 8000, BytesWritten: 4000, SectorBytes: 12000, Flops: 2000), cost);
+        Assert.Contains("line 34", Assert.Throws<PtxFault>(() => PtxLaunch.Run(program, grid, Arguments(1001))).Message, StringComparison.Ordinal);
+        Assert.Throws<ArgumentException>(() => Arguments(0).Add(1));
+        Assert.Throws<ArgumentException>(() => new PtxArguments(program).Add(1));
+    }
 
     /// <summary>%r1 becomes the lane, %rd2 the address of the thread's element, %r2 the element.</summary>
     private const string Mine = """
