@@ -6,7 +6,7 @@ namespace MonoLoss.Bench;
 internal abstract class GpuOptions : ICommand
 {
     /// <summary>B.</summary>
-    [Option("rows", Default = Sizes.Rows, HelpText = "Rows of a batch, B.")]
+    [Option("rows", Default = Sizes.Rows, HelpText = "Rows per batch, B.")]
     public int Rows { get; set; }
 
     /// <summary>D.</summary>
@@ -18,7 +18,7 @@ internal abstract class GpuOptions : ICommand
     public int Latents { get; set; }
 
     /// <summary>k.</summary>
-    [Option('k', "active", Default = Sizes.K, HelpText = "Active latents a row, k.")]
+    [Option('k', "active", Default = Sizes.K, HelpText = "Active latents per row, k.")]
     public int Active { get; set; }
 
     /// <summary>Bandwidth of the GPU's memory.</summary>
@@ -36,6 +36,9 @@ internal abstract class GpuOptions : ICommand
     /// <summary>Peak of the tensor cores.</summary>
     [Option("tensor-flops", Default = 494.7, HelpText = "Peak of TF32 on tensor cores, TFLOP/s.")]
     public double TensorFlops { get; set; }
+
+    /// <summary>The sizes, checked.</summary>
+    public WorkSizes WorkSizes => new WorkSizes(Rows, Features, Latents, Active).Validate();
 
     /// <inheritdoc/>
     public abstract void Run();

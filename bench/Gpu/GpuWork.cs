@@ -17,7 +17,7 @@ internal sealed class GpuWork : IDisposable
     private readonly Tensor _x;
 
     /// <summary>Draws a batch and weights.</summary>
-    public GpuWork(Device device, Architecture architecture, GpuOptions sizes)
+    public GpuWork(Device device, Architecture architecture, WorkSizes sizes)
     {
         _model = SparseAutoencoder.Create(device, new SaeConfig
         {
@@ -25,7 +25,7 @@ internal sealed class GpuWork : IDisposable
             Dimension = sizes.Features,
             Latents = sizes.Latents,
             K = sizes.Active,
-            MonoCoefficient = TrainingCase.All.First(training => training.Config(mono: true).Architecture == architecture).Mono,
+            MonoCoefficient = TrainingCase.All.First(training => training.Config(sizes, mono: true).Architecture == architecture).Mono,
         });
         _model.Initialize(new Random(42));
         _tape = new Tape(device);

@@ -16,9 +16,6 @@ internal readonly record struct StepPhases(double Copy, double Forward, double B
 /// <summary>A model, data and an optimizer: the trainer's step without its files.</summary>
 internal sealed class TrainingWork : IDisposable
 {
-    /// <summary>Rows of data; batches take turns.</summary>
-    public const int Samples = 8192;
-
     /// <summary>
     /// So small that the weights stay where they are: every step costs what the first did, however many are measured. The work
     /// done does not depend on it.
@@ -26,9 +23,10 @@ internal sealed class TrainingWork : IDisposable
     public const float LearningRate = 1e-9f;
 
     private const float AdamEpsilon = 6.25e-10f;
-    private const int DeadAfterBatches = 10_000_000 / Sizes.Rows;
 
     private readonly Device _device;
+    private readonly WorkSizes _sizes;
+    private readonly int _deadAfterBatches;
     private readonly SparseAutoencoder _model;
     private readonly Tape _tape;
     private readonly Adam _adam;
@@ -44,26 +42,28 @@ internal sealed class TrainingWork : IDisposable
     /// <summary>Draws data and weights.</summary>
     /// <param name="device">Where to train.</param>
     /// <param name="training">What.</param>
+    /// <param name="sizes">The sizes.</param>
     /// <param name="mono">With MonoLoss or without.</param>
-    public TrainingWork(Device device, TrainingCase training, bool mono)
+    public TrainingWork(Device device, TrainingCase training, WorkSizes sizes, bool mono)
     {
-        _device = device;
-        _model = SparseAutoencoder.Create(device, training.Config(mono));
+        (_device, _sizes) = (device, sizes);
+        _deadAfterBatches = Math.Max(1, 10_000_000 / sizes.Rows);
+        _model = SparseAutoencoder.Create(device, training.Config(sizes, mono));
         _model.Initialize(new Random(42));
-        if (training.EncoderBias != 0)
+        if (training.EncoderBias(sizes) is var start && start != 0)
         {
             var bias = _model.Parameters.Single(parameter => parameter.Name == "b_enc").Value;
-            bias.Set(Enumerable.Repeat(training.EncoderBias, Sizes.Latents).ToArray());
+            bias.Set(Enumerable.Repeat(start, sizes.Latents).ToArray());
         }
 
         _tape = new Tape(device);
         _adam = new Adam(device, _model.Parameters);
-        _data = SyntheticData.UnitRows(Samples, Sizes.Features, seed: 1);
-        _x = device.Tensor(Sizes.Rows, Sizes.Features);
+        _data = SyntheticData.UnitRows(sizes.Samples, sizes.Features, seed: 1);
+        _x = device.Tensor(sizes.Rows, sizes.Features);
         if (device.Memory is not null)
         {
-            _resident = device.Tensor(Samples, Sizes.Features).Set(_data);
-            _rows = device.Allocate<int>(Sizes.Rows);
+            _resident = device.Tensor(sizes.Samples, sizes.Features).Set(_data);
+            _rows = device.Allocate<int>(sizes.Rows);
         }
 
         ParameterCount = _model.Parameters.Sum(parameter => parameter.Value.Count);
@@ -100,7 +100,7 @@ internal sealed class TrainingWork : IDisposable
     {
         _dataset ??= new DatasetMonoLoss(_model);
         _dataset.Begin();
-        for (var row = 0; row < Samples; row += Sizes.Rows)
+        for (var row = 0; row < _sizes.Samples; row += _sizes.Rows)
         {
             NextBatch();
             _tape.Reset();
@@ -130,16 +130,16 @@ internal sealed class TrainingWork : IDisposable
         NextBatch();
         var copied = clock();
         _tape.Reset();
-        var loss = _model.Loss(_tape, _x, DeadAfterBatches, batchMonoLoss: true);
+        var loss = _model.Loss(_tape, _x, _deadAfterBatches, batchMonoLoss: true);
         var forward = clock();
         _tape.Backward(loss.Total);
         var backward = clock();
         _adam.Step(LearningRate, AdamEpsilon, _model.DefaultMaxGradientNorm);
         var optimized = clock();
-        _model.CountDead(DeadAfterBatches);
+        _model.CountDead(_deadAfterBatches);
         var sum = loss.Total.Read() + loss.Reconstruction.Read() + (loss.Auxiliary?.Read() ?? 0) + (loss.Sparsity?.Read() ?? 0)
             + (loss.Mono?.Loss.Read() ?? 0) + (loss.Mono?.MeanScore.Read() ?? 0);
-        ActiveShare = loss.L0.Read() / Sizes.Latents;
+        ActiveShare = loss.L0.Read() / _sizes.Latents;
         if (!double.IsFinite(sum))
         {
             throw new BenchException("the loss is not finite: what is measured is not a training step");
@@ -156,15 +156,14 @@ internal sealed class TrainingWork : IDisposable
 
     private void NextBatch()
     {
-        const int Batches = Samples / Sizes.Rows;
-        var first = _step++ % Batches * Sizes.Rows;
+        var first = _step++ % (_sizes.Samples / _sizes.Rows) * _sizes.Rows;
         if (_resident is null)
         {
-            _x.Set(_data.AsSpan(first * Sizes.Features, Sizes.Rows * Sizes.Features));
+            _x.Set(_data.AsSpan(first * _sizes.Features, _sizes.Rows * _sizes.Features));
             return;
         }
 
-        _rows!.CopyFrom([.. Enumerable.Range(first, Sizes.Rows)]);
+        _rows!.CopyFrom([.. Enumerable.Range(first, _sizes.Rows)]);
         _device.GatherRows(_resident, _rows, _x);
     }
 }
