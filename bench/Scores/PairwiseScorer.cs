@@ -107,7 +107,7 @@ internal sealed class PairwiseScorer : IDisposable
         _cosines.Resize(n, n);
         _device.Gemm(false, true, 1, _rows, _rows, 0, _cosines);
         _cosines.Data.CopyTo(_cosinesOnHost.AsSpan(0, n * n));
-        var range = active.Max(entry => entry.Value) + 1e-8;
+        var range = active.Max(entry => entry.Value) + MonoScore.RangeEpsilon;
         var (numerator, denominator) = (0.0, 0.0);
         for (var i = 0; i < n; i++)
         {
@@ -123,6 +123,6 @@ internal sealed class PairwiseScorer : IDisposable
             denominator += active[i].Value / range * plain;
         }
 
-        return denominator > 1e-8 ? numerator / denominator : 0;
+        return denominator > MonoScore.SmallestPairWeight ? numerator / (denominator + MonoScore.DatasetDelta) : 0;
     }
 }

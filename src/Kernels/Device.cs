@@ -10,7 +10,7 @@ namespace MonoLoss.Kernels;
 /// </remarks>
 public abstract class Device : IDisposable
 {
-    /// <summary>The name that <c>--device</c> takes.</summary>
+    /// <summary>The name that <see cref="DeviceFactory.Open"/> takes.</summary>
     public abstract string Name { get; }
 
     /// <summary>What the device is, for people.</summary>
@@ -231,7 +231,7 @@ public abstract class Device : IDisposable
     /// <param name="s">z, B×M, its columns indexed.</param>
     /// <param name="x">B×D; its rows' directions are what is compared.</param>
     /// <param name="norms">The rows' lengths.</param>
-    /// <param name="directions">Σ of the rows' directions (<see cref="SumUnitRows"/>).</param>
+    /// <param name="unitRowSum">P = Σ x/‖x‖ over the rows (<see cref="SumUnitRows"/>), D.</param>
     /// <param name="scores">Becomes 1×M, 0 for a latent that is not active.</param>
     /// <param name="gradient">Becomes, for every entry, ∂score/∂z.</param>
     /// <param name="result">Sum of the scores and number of active latents.</param>
@@ -239,7 +239,7 @@ public abstract class Device : IDisposable
         CsrMatrix s,
         Tensor x,
         DeviceArray<double> norms,
-        DeviceArray<double> directions,
+        DeviceArray<double> unitRowSum,
         Tensor scores,
         DeviceArray<float> gradient,
         DeviceArray<double> result);

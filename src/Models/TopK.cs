@@ -111,7 +111,7 @@ public sealed class TopK : SparseAutoencoder
                 norm += (double)value * value;
             }
 
-            var scale = RestartLength / Math.Max(Math.Sqrt(norm), 1e-8);
+            var scale = RestartLength / Math.Max(Math.Sqrt(norm), MonoScore.SmallestNorm);
             for (var j = 0; j < d; j++)
             {
                 row[j] = (float)(source[j] * scale);

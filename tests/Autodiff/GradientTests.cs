@@ -1,6 +1,7 @@
 using MonoLoss.Autodiff;
 using MonoLoss.Kernels;
 using MonoLoss.Kernels.Cpu;
+using MonoLoss.Tests.Kernels;
 using Selection = MonoLoss.Autodiff.Selection;
 
 namespace MonoLoss.Tests.Autodiff;
@@ -139,30 +140,7 @@ public sealed class GradientTests : IDisposable
     private static double Decode(IParameters p, double[] z, int i) =>
         p.DecoderBias[i % D] + Sum(M, m => z[((i / D) * M) + m] * p.Decoder[(m * D) + (i % D)]);
 
-    private static double MonoLossOf(IParameters p, double[] z)
-    {
-        var scores = new List<double>();
-        for (var m = 0; m < M; m++)
-        {
-            var column = Enumerable.Range(0, B).Select(i => z[(i * M) + m]).ToArray();
-            var range = column.Max() - column.Min() + 1e-8;
-            var a = column.Select(value => (value - column.Min()) / range).ToArray();
-            var pairs = Enumerable.Range(0, B).SelectMany(i => Enumerable.Range(i + 1, B - i - 1).Select(j => (i, j))).ToArray();
-            var denominator = pairs.Sum(pair => a[pair.i] * a[pair.j]);
-            if (denominator > 1e-8)
-            {
-                scores.Add(pairs.Sum(pair => a[pair.i] * a[pair.j] * Cosine(p.X, pair.i, pair.j)) / (denominator + 1e-8));
-            }
-        }
-
-        return scores.Count > 0 ? 1 - scores.Average() : 1;
-    }
-
-    private static double Cosine(double[] x, int i, int j)
-    {
-        double Dot(int a, int b) => Sum(D, k => x[(a * D) + k] * x[(b * D) + k]);
-        return Dot(i, j) / Math.Sqrt(Dot(i, i) * Dot(j, j));
-    }
+    private static double MonoLossOf(IParameters p, double[] z) => NaiveMono.Loss(z, p.X, B, D, M);
 
     private static double Square(double value) => value * value;
 

@@ -4,12 +4,12 @@ using MonoLoss.Data.Parquet;
 namespace MonoLoss.Cli;
 
 /// <summary>
-/// Features with known concepts, as an image encoder might give them: a sample shows one thing (its label), which has a direction of
-/// its own and shares one with the things of its family; a few attributes, which any thing may have; and noise.
+/// Synthetic features with known concepts, similar to those of an image encoder. A sample is the sum of the direction of one thing (its
+/// label), the direction of that thing's family, the directions of a few attributes that any thing may have, and noise.
 /// </summary>
 internal sealed class SyntheticConcepts
 {
-    /// <summary>Floats in a row.</summary>
+    /// <summary>The number of features in a row.</summary>
     public const int Dimension = 96;
 
     private const int Attributes = 40;
@@ -34,7 +34,7 @@ internal sealed class SyntheticConcepts
     private readonly double[][] _things;
     private readonly double[][] _attributes;
 
-    /// <summary>Draws the directions.</summary>
+    /// <summary>Draws the directions of families, things and attributes.</summary>
     public SyntheticConcepts(ulong seed)
     {
         var random = new Gaussian(seed, stream: 0);
@@ -43,7 +43,7 @@ internal sealed class SyntheticConcepts
         _attributes = random.Directions(Attributes, Dimension);
     }
 
-    /// <summary>The label of every thing.</summary>
+    /// <summary>The labels of all things.</summary>
     public static IReadOnlyList<string> Labels { get; } = [.. Families.SelectMany(family => family.Things)];
 
     /// <summary>Writes samples to a Parquet file: features (list of float) and label (text).</summary>

@@ -216,12 +216,11 @@ public sealed unsafe partial class CpuDevice
     /// <summary>What is known of a latent from one phase to the next.</summary>
     private struct DenseLatent
     {
-        public MonoVisit Mono;
-        public double SelfTerms;
+        public BatchMonoScore Mono;
         public double Score;
 
-        /// <summary>w·Σ p.</summary>
-        public double AlongDirections;
+        /// <summary>w·P, P = Σ p over all rows.</summary>
+        public double WDotSum;
     }
 
     private struct DenseVisit(
@@ -249,7 +248,7 @@ public sealed unsafe partial class CpuDevice
         private readonly int _d = work.Input.Columns;
         private readonly LatentWeights _weights = weights;
         private readonly float* _scores = PointerOrNull(work.Mono.Scores);
-        private readonly double* _directions = work.Mono.UnitRowSum is null ? null : Pointer(work.Mono.UnitRowSum);
+        private readonly double* _unitRowSum = work.Mono.UnitRowSum is null ? null : Pointer(work.Mono.UnitRowSum);
 
         public readonly void Run(DensePhase phase, int m)
         {
@@ -258,19 +257,19 @@ public sealed unsafe partial class CpuDevice
             switch (phase)
             {
                 case DensePhase.Scale:
-                    latent.Mono = new MonoVisit(z, Rows);
+                    latent.Mono = new BatchMonoScore(z, Rows);
                     break;
                 case DensePhase.WriteScaled:
-                    latent.SelfTerms = latent.Mono.WriteScaled(z, SelfWeights, Rows, row);
+                    latent.Mono.WriteScaled(z, SelfWeights, Rows, row);
                     break;
                 case DensePhase.Score:
                     var w = MonoSums + ((long)(m - First) * _d);
-                    latent.Score = latent.Mono.IsActive ? latent.Mono.Score(w, _d, latent.SelfTerms) : 0;
-                    latent.AlongDirections = MonoVisit.Along(w, _directions, _d);
+                    latent.Score = latent.Mono.IsActive ? latent.Mono.Score(w, _d) : 0;
+                    latent.WDotSum = BatchMonoScore.Dot(w, _unitRowSum, _d);
                     _scores[m] = (float)latent.Score;
                     break;
                 case DensePhase.WriteMonoGradient when latent.Mono.IsActive:
-                    latent.Mono.WriteGradient(latent.Score, MonoFactor, z, SelfWeights, Rows, latent.AlongDirections, row);
+                    latent.Mono.WriteGradient(latent.Score, MonoFactor, z, SelfWeights, Rows, latent.WDotSum, row);
                     break;
                 case DensePhase.WriteMonoGradient:
                     new Span<float>(row, Rows).Clear();
@@ -306,7 +305,7 @@ public sealed unsafe partial class CpuDevice
                 var p = unit + ((long)i * d);
                 VectorMath.ShiftAndScale(x + ((long)i * d), 0, 1 / norms[i], p, d);
                 // A row of zeros has no direction, and the formula takes its a² off all the same.
-                selfWeights[i] = norms[i] > SmallestNorm ? VectorMath.SumSquares(p, d) : 1;
+                selfWeights[i] = norms[i] > MonoScore.SmallestNorm ? VectorMath.SumSquares(p, d) : 1;
             }
         }
     }

@@ -122,7 +122,7 @@ public sealed unsafe partial class CpuDevice
         private readonly bool _addToEncoderGradient;
         private readonly float _positiveAmount;
         private readonly float* _monoScores;
-        private readonly double* _monoDirections;
+        private readonly double* _unitRowSum;
         private readonly double _monoFactor;
         private readonly float* _pre;
         private readonly float* _logThreshold;
@@ -150,7 +150,7 @@ public sealed unsafe partial class CpuDevice
             _addToEncoderGradient = work.AddToEncoderGradient || _encoderGradient == _decoderGradient;
             _positiveAmount = work.PositiveAmount;
             _monoScores = PointerOrNull(work.Mono.Scores);
-            _monoDirections = work.Mono.UnitRowSum is null ? null : Pointer(work.Mono.UnitRowSum);
+            _unitRowSum = work.Mono.UnitRowSum is null ? null : Pointer(work.Mono.UnitRowSum);
             _monoFactor = active > 0 ? -work.Mono.Factor / active : 0;
             _pre = work.JumpReLU.Pre is null ? null : Pointer(work.JumpReLU.Pre);
             _logThreshold = PointerOrNull(work.JumpReLU.LogThreshold);
@@ -188,7 +188,7 @@ public sealed unsafe partial class CpuDevice
         {
             var block = RowsPerBlock(_d);
             var scores = 0.0;
-            var room = stackalloc MonoVisit[LatentsPerPiece];
+            var room = stackalloc BatchMonoScore[LatentsPerPiece];
             // As if it began with the first latent of all.
             var visits = room - first;
             for (var m = first; m < last; m++)
@@ -223,7 +223,7 @@ public sealed unsafe partial class CpuDevice
                 for (var m = first; m < last; m++)
                 {
                     var start = _latents.Offsets[m];
-                    visits[m] = new MonoVisit(
+                    visits[m] = new BatchMonoScore(
                         _scratch.Z + start,
                         _latents.RowIndices + start,
                         _latents.Offsets[m + 1] - start,
@@ -287,7 +287,7 @@ public sealed unsafe partial class CpuDevice
         /// <param name="m">The latent.</param>
         /// <param name="visits">MonoLoss's visits to the latents, where the products with rows are there already; else null.</param>
         /// <returns>The latent's MonoScore.</returns>
-        private double FormLatentGradient(int piece, int m, MonoVisit* visits)
+        private double FormLatentGradient(int piece, int m, BatchMonoScore* visits)
         {
             var together = visits is not null;
             var (first, n) = together ? (_latents.Offsets[m], _latents.Offsets[m + 1] - _latents.Offsets[m]) : _latents.Gather(m, _scratch.Z);
@@ -309,10 +309,10 @@ public sealed unsafe partial class CpuDevice
                 g[j] += (_addToLatentGradient ? _gradient[entryOf[j]] : 0) + (z[j] > 0 ? _positiveAmount : 0);
             }
 
-            var score = _monoScores is null ? 0 : VisitMono(piece, m, first, n, visits);
+            var score = _monoScores is null ? 0 : AddMonoLossGradient(piece, m, first, n, visits);
             if (_pre is not null)
             {
-                VisitJumpReLU(m, z, g, entryOf, n);
+                AddJumpReLUGradient(m, z, g, entryOf, n);
             }
 
             for (var j = 0; j < n; j++)
@@ -340,12 +340,12 @@ public sealed unsafe partial class CpuDevice
             _weights.Finish(m, sum);
         }
 
-        private double VisitMono(int piece, int m, int first, int n, MonoVisit* visits)
+        private double AddMonoLossGradient(int piece, int m, int first, int n, BatchMonoScore* visits)
         {
             float* z = _scratch.Z + first, weights = _scratch.Weights + first, dots = _scratch.Dots + first;
             var rowOf = _latents.RowIndices + first;
             var together = visits is not null;
-            var visit = together ? visits[m] : new MonoVisit(z, rowOf, n, _mono.Rows, _mono.Norms, weights);
+            var visit = together ? visits[m] : new BatchMonoScore(z, rowOf, n, _mono.Rows, _mono.Norms, weights);
             _monoScores[m] = 0;
             if (!visit.IsActive)
             {
@@ -362,11 +362,11 @@ public sealed unsafe partial class CpuDevice
             var score = visit.Score(w, _d);
             _monoScores[m] = (float)score;
             visit.AddGradient(
-                score, _monoFactor, z, rowOf, n, _mono.Rows, _mono.Norms, weights, w, dots, _monoDirections, _d, _scratch.Gradient + first);
+                score, _monoFactor, z, rowOf, n, _mono.Rows, _mono.Norms, weights, w, dots, _unitRowSum, _d, _scratch.Gradient + first);
             return score;
         }
 
-        private void VisitJumpReLU(int m, float* z, float* g, int* entryOf, int n)
+        private void AddJumpReLUGradient(int m, float* z, float* g, int* entryOf, int n)
         {
             var band = new ThresholdBand(MathF.Exp(_logThreshold[m]), _bandwidth);
             for (var j = 0; j < n; j++)

@@ -2,21 +2,18 @@ namespace MonoLoss.Kernels.Cpu;
 
 public sealed unsafe partial class CpuDevice
 {
-    // The official code's (arXiv 2602.12403); a batch's is larger.
-    internal const double DatasetAddend = 1e-12;
-
     /// <inheritdoc/>
     public override void MonoScores(
         CsrMatrix s,
         Tensor x,
         DeviceArray<double> norms,
-        DeviceArray<double> directions,
+        DeviceArray<double> unitRowSum,
         Tensor scores,
         DeviceArray<float> gradient,
         DeviceArray<double> result)
     {
         RequireColumnIndex(s);
-        Require(s.Rows == x.Rows && norms.Length == x.Rows && directions.Length == x.Columns, "shapes do not fit");
+        Require(s.Rows == x.Rows && norms.Length == x.Rows && unitRowSum.Length == x.Columns, "shapes do not fit");
         scores.Resize(1, s.Columns);
         gradient.Resize(s.NonzeroCount);
         var pieces = Pieces(s.Columns, LatentsPerPiece);
@@ -26,7 +23,7 @@ public sealed unsafe partial class CpuDevice
             new MonoScoresWork(
                 new Latents(s, x, norms),
                 Visit(pieces, x.Columns, s.NonzeroCount),
-                Pointer(directions),
+                Pointer(unitRowSum),
                 Pointer(scores),
                 Pointer(gradient),
                 partials));
@@ -177,39 +174,22 @@ public sealed unsafe partial class CpuDevice
         public readonly long Rows = sums.Rows;
         public readonly int Latents = sums.Latents;
         public readonly int Dimension = sums.Dimension;
-    }
 
-    /// <summary>The terms of one latent's dataset score: METHOD "MonoScore and MonoLoss", u, v and num/den.</summary>
-    private readonly ref struct DatasetTerms
-    {
-        public readonly double Minimum;
-        public readonly double Maximum;
-        public readonly double Range;
-        public readonly double U;
-        public readonly double PairWeight;
-
-        public DatasetTerms(in Sums sums, int m)
+        public LatentSums Of(int m) => new()
         {
-            double minimum = sums.Minimum[m], maximum = sums.Maximum[m];
-            if (sums.Nonzeros[m] < sums.Rows)
-            {
-                // Rows that store nothing have z = 0.
-                minimum = sums.Nonzeros[m] == 0 ? 0 : Math.Min(minimum, 0);
-                maximum = sums.Nonzeros[m] == 0 ? 0 : Math.Max(maximum, 0);
-            }
-
-            (Minimum, Maximum) = (minimum, maximum);
-            Range = maximum - minimum + MonoVisit.RangeEpsilon;
-            U = (sums.Sum[m] - (sums.Rows * minimum)) / Range;
-            V = (sums.SumSquares[m] - (2 * minimum * sums.Sum[m]) + (sums.Rows * minimum * minimum)) / (Range * Range);
-            PairWeight = maximum > minimum ? ((U * U) - V) / 2 : 0;
-        }
-
-        public readonly double V { get; }
+            Sum = Sum[m],
+            SumSquares = SumSquares[m],
+            StoredMinimum = Minimum[m],
+            StoredMaximum = Maximum[m],
+            MinimumTies = MinimumTies[m],
+            MaximumTies = MaximumTies[m],
+            Nonzeros = Nonzeros[m],
+            Rows = Rows,
+        };
     }
 
     private readonly struct MonoScoresWork(
-        Latents latents, VisitScratch scratch, double* directions, float* scores, float* gradient, double* partials) : IParallelWork
+        Latents latents, VisitScratch scratch, double* unitRowSum, float* scores, float* gradient, double* partials) : IParallelWork
     {
         public void Run(int piece)
         {
@@ -221,14 +201,14 @@ public sealed unsafe partial class CpuDevice
                 var (first, n) = latents.Gather(m, scratch.Z);
                 float* z = scratch.Z + first, weights = scratch.Weights + first, dots = scratch.Dots + first, g = scratch.Gradient + first;
                 var rowOf = latents.RowIndices + first;
-                var visit = new MonoVisit(z, rowOf, n, latents.Rows, latents.Norms, weights);
+                var visit = new BatchMonoScore(z, rowOf, n, latents.Rows, latents.Norms, weights);
                 new Span<float>(g, n).Clear();
                 scores[m] = 0;
                 if (visit.IsActive)
                 {
                     LatentMath.WeightedSumThenDots(weights, rowOf, n, latents.X, w, dots, d);
                     var score = visit.Score(w, d);
-                    visit.AddGradient(score, 1, z, rowOf, n, latents.Rows, latents.Norms, weights, w, dots, directions, d, g);
+                    visit.AddGradient(score, 1, z, rowOf, n, latents.Rows, latents.Norms, weights, w, dots, unitRowSum, d, g);
                     scores[m] = (float)score;
                     sum += score;
                     active++;
@@ -253,7 +233,7 @@ public sealed unsafe partial class CpuDevice
             for (var m = latents.First(piece); m < latents.Last(piece); m++)
             {
                 var (first, n) = latents.Gather(m, scratch.Z);
-                var visit = new MonoVisit(scratch.Z + first, latents.RowIndices + first, n, latents.Rows, latents.Norms, null);
+                var visit = new BatchMonoScore(scratch.Z + first, latents.RowIndices + first, n, latents.Rows, latents.Norms, null);
                 active += visit.IsActive ? 1 : 0;
             }
 
@@ -325,18 +305,18 @@ public sealed unsafe partial class CpuDevice
             var last = Math.Min(sums.Latents, (piece + 1) * LatentsPerPiece);
             for (var m = piece * LatentsPerPiece; m < last; m++)
             {
-                var terms = new DatasetTerms(sums, m);
+                var terms = sums.Of(m).Terms();
                 scores[m] = 0;
-                if (terms.PairWeight > MonoVisit.SmallestPairWeight)
+                if (terms.IsActive)
                 {
                     var squares = 0.0;
                     for (var j = 0; j < sums.Dimension; j++)
                     {
-                        var w = (sums.WeightedUnitRows[((long)m * sums.Dimension) + j] - (terms.Minimum * sums.UnitRowSum[j])) / terms.Range;
+                        var w = (sums.WeightedUnitRows[((long)m * sums.Dimension) + j] - (terms.Minimum * sums.UnitRowSum[j])) * terms.PerRange;
                         squares += w * w;
                     }
 
-                    scores[m] = (squares - terms.V) / 2 / (terms.PairWeight + DatasetAddend);
+                    scores[m] = terms.Score(squares);
                 }
             }
         }
@@ -358,31 +338,30 @@ public sealed unsafe partial class CpuDevice
                     continue;
                 }
 
-                var terms = new DatasetTerms(sums, m);
-                var along = 0.0;
+                var latent = sums.Of(m);
+                var terms = latent.Terms();
+                var wDotSum = 0.0;
                 for (var j = 0; j < d; j++)
                 {
-                    var wj = (sums.WeightedUnitRows[((long)m * d) + j] - (terms.Minimum * sums.UnitRowSum[j])) / terms.Range;
-                    along += wj * sums.UnitRowSum[j];
+                    var wj = (sums.WeightedUnitRows[((long)m * d) + j] - (terms.Minimum * sums.UnitRowSum[j])) * terms.PerRange;
+                    wDotSum += wj * sums.UnitRowSum[j];
                     w[j] = (float)wj;
                 }
 
                 VectorMath.DotRows(w, latents.RowIndices + first, last - first, latents.X, dots + first, d);
-                var scale = factor / (terms.Range * (terms.PairWeight + DatasetAddend));
                 var score = scores[m];
-                var implicitZeros = sums.Rows - sums.Nonzeros[m];
-                var minimumRows = (terms.Minimum == sums.Minimum[m] ? sums.MinimumTies[m] : 0) + (terms.Minimum == 0 ? implicitZeros : 0);
-                var maximumRows = (terms.Maximum == sums.Maximum[m] ? sums.MaximumTies[m] : 0) + (terms.Maximum == 0 ? implicitZeros : 0);
-                var maximumGradient = -2 * score * DatasetAddend * scale / maximumRows;
-                var minimumGradient = ((-((along - terms.U) - (score * (sums.Rows - 1) * terms.U)) * scale)
-                    + (2 * score * DatasetAddend * scale)) / minimumRows;
+                var scale = terms.GradientScale(factor);
+                float minimum = terms.Minimum, maximum = latent.Maximum;
+                // All rows that attain an extreme share its gradient.
+                var atMaximum = terms.GradientAtMaximum(score, scale) / latent.RowsAtMaximum;
+                var atMinimum = terms.GradientAtMinimum(score, scale, wDotSum, latent.Rows) / latent.RowsAtMinimum;
                 for (var j = first; j < last; j++)
                 {
                     var z = latents.Values[latents.EntryOf[j]];
-                    var a = (z - terms.Minimum) / terms.Range;
-                    var g = ((dots[j] / latents.Norms[latents.RowIndices[j]]) - a - (score * (terms.U - a))) * scale;
-                    g += z == terms.Maximum ? maximumGradient : 0;
-                    g += z == terms.Minimum ? minimumGradient : 0;
+                    var a = terms.Scaled(z);
+                    var g = terms.Gradient(a, dots[j] / latents.Norms[latents.RowIndices[j]], a, score, scale);
+                    g += z == maximum ? atMaximum : 0;
+                    g += z == minimum ? atMinimum : 0;
                     gradient[latents.EntryOf[j]] += (float)g;
                 }
             }

@@ -2,8 +2,6 @@ namespace MonoLoss.Kernels.Cpu;
 
 public sealed unsafe partial class CpuDevice
 {
-    // A direction has no length below this (the official normalization's eps).
-    internal const double SmallestNorm = 1e-8;
     private const float LayerNormEpsilon = 1e-5f;
     private const int ColumnsPerPiece = 64;
 
@@ -101,7 +99,7 @@ public sealed unsafe partial class CpuDevice
             var last = Math.Min(rows, (piece + 1) * rowsPerPiece);
             for (var i = piece * rowsPerPiece; i < last; i++)
             {
-                norms[i] = Math.Max(Math.Sqrt(VectorMath.SumSquares(x + ((long)i * d), d)), SmallestNorm);
+                norms[i] = Math.Max(Math.Sqrt(VectorMath.SumSquares(x + ((long)i * d), d)), MonoScore.SmallestNorm);
             }
         }
     }

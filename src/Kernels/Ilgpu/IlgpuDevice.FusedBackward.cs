@@ -154,19 +154,19 @@ public sealed partial class IlgpuDevice
 
     /// <summary>Adds MonoLoss to a visit, each latent with the whole of its gradient.</summary>
     private void AddMono<T, TSums>(
-        ref LatentTask<T, TSums> visit, CsrMatrix s, Tensor x, DeviceArray<double> norms, DeviceArray<double> directions, Tensor scores)
+        ref LatentTask<T, TSums> visit, CsrMatrix s, Tensor x, DeviceArray<double> norms, DeviceArray<double> unitRowSum, Tensor scores)
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>
     {
-        Require(s.Rows == x.Rows && norms.Length == x.Rows && directions.Length == x.Columns, "shapes do not fit");
+        Require(s.Rows == x.Rows && norms.Length == x.Rows && unitRowSum.Length == x.Columns, "shapes do not fit");
         visit.MonoRows = RowsOrNone<T>(x);
         visit.Nonzeros.Norms = View(norms);
-        visit.Directions = View(directions).Cast<TSums>();
+        visit.UnitRowSum = View(unitRowSum).Cast<TSums>();
         visit.Nonzeros.Weights = Scratch<float>("weights by column", s.NonzeroCount).View;
         visit.Nonzeros.Dots = Scratch<float>("w·x by column", s.NonzeroCount).View;
         scores.Resize(1, s.Columns);
         visit.Scores = View(scores);
-        visit.Nonzeros.Terms = FormTerms(s, visit.Nonzeros.Z, visit.Nonzeros.Norms, visit.Nonzeros.Weights, visit.Scores);
+        visit.Nonzeros.Mono = FormTerms(s, visit.Nonzeros.Z, visit.Nonzeros.Norms, visit.Nonzeros.Weights, visit.Scores);
         visit.Nonzeros.MonoFactor = 1;
     }
 
@@ -181,7 +181,7 @@ public sealed partial class IlgpuDevice
             var slots = LatentSlice.Slots(s.NonzeroCount, visit.PartLength);
             var d = visit.Columns * Interop.SizeOf<T>() / sizeof(float);
             visit.PartRows = Scratch<float>("rows of parts", slots * d).View.Cast<T>();
-            visit.PartDirections = Scratch<float>("directions of parts", slots * d).View.Cast<T>();
+            visit.PartWeightedRows = Scratch<float>("w of parts", slots * d).View.Cast<T>();
             visit.Nonzeros.Sums = Scratch<Double2>("sums over nonzeros", slots).View;
             var groups = new KernelConfig((int)slots, ThreadsAlong(visit.Columns));
             Launch(LatentKernels.SumParts<T, TSums>, groups, visit);

@@ -11,7 +11,7 @@ public sealed partial class IlgpuDevice
         CsrMatrix s,
         Tensor x,
         DeviceArray<double> norms,
-        DeviceArray<double> directions,
+        DeviceArray<double> unitRowSum,
         Tensor scores,
         DeviceArray<float> gradient,
         DeviceArray<double> result)
@@ -20,11 +20,11 @@ public sealed partial class IlgpuDevice
         gradient.Resize(s.NonzeroCount);
         if (IsVectorizable(x.Columns))
         {
-            MonoScores<Float4, Double4>(s, x, norms, directions, scores, gradient);
+            MonoScores<Float4, Double4>(s, x, norms, unitRowSum, scores, gradient);
         }
         else
         {
-            MonoScores<Float1, Double1>(s, x, norms, directions, scores, gradient);
+            MonoScores<Float1, Double1>(s, x, norms, unitRowSum, scores, gradient);
         }
 
         SumScores(scores, result);
@@ -115,12 +115,12 @@ public sealed partial class IlgpuDevice
         };
 
     private void MonoScores<T, TSums>(
-        CsrMatrix s, Tensor x, DeviceArray<double> norms, DeviceArray<double> directions, Tensor scores, DeviceArray<float> gradient)
+        CsrMatrix s, Tensor x, DeviceArray<double> norms, DeviceArray<double> unitRowSum, Tensor scores, DeviceArray<float> gradient)
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>
     {
         var visit = Visit<T, TSums>(s, x.Columns, gradient);
-        AddMono(ref visit, s, x, norms, directions, scores);
+        AddMono(ref visit, s, x, norms, unitRowSum, scores);
         VisitLatents(s, visit);
     }
 
@@ -133,12 +133,12 @@ public sealed partial class IlgpuDevice
     }
 
     /// <summary>The terms of every latent, with its weights, and how many latents are active.</summary>
-    private ArrayView<MonoTerms> FormTerms(
+    private ArrayView<LatentMonoScore> FormTerms(
         CsrMatrix s, ArrayView<float> z, ArrayView<double> norms, ArrayView<float> weights, ArrayView<float> scores)
     {
         var active = Scratch<int>("active latents", 1);
         active.Clear();
-        var terms = Scratch<MonoTerms>("MonoScore's terms", s.Columns).View;
+        var terms = Scratch<LatentMonoScore>("MonoScore's terms", s.Columns).View;
         Launch(
             MonoKernels.FormTerms, Warps(s.Columns), View(s.ColumnOffsets), View(s.RowIndices), z, norms, weights, terms, scores, active.View);
         return terms;

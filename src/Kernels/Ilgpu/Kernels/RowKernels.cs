@@ -5,8 +5,6 @@ namespace MonoLoss.Kernels.Ilgpu;
 /// <summary>Kernels on the rows of dense matrices.</summary>
 internal static class RowKernels
 {
-    // A direction has no length below this (the official normalization's eps).
-    private const double SmallestNorm = 1e-8;
     private const float LayerNormEpsilon = 1e-5f;
 
     /// <summary>norms[i] = max(‖x_i‖, 1e-8) in float64, a warp a row.</summary>
@@ -30,7 +28,7 @@ internal static class RowKernels
             if (Warp.LaneIdx == 0)
             {
                 var norm = Math.Sqrt(squares);
-                norms[row] = norm < SmallestNorm ? SmallestNorm : norm;
+                norms[row] = norm < MonoScore.SmallestNorm ? MonoScore.SmallestNorm : norm;
             }
         }
     }

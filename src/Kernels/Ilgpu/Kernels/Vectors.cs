@@ -82,8 +82,8 @@ internal interface IColumnSums<TSelf, TFloats>
     /// <summary>Sum of this·x over the elements, added to <paramref name="sum"/>.</summary>
     double Dot(TSelf x, double sum);
 
-    /// <summary>(this − α·x)/divisor.</summary>
-    TSelf SubtractScaledAndDivide(double alpha, TSelf x, double divisor);
+    /// <summary>(this − α·x)·factor.</summary>
+    TSelf SubtractScaledAndMultiply(double alpha, TSelf x, double factor);
 
     /// <summary>The elements, rounded.</summary>
     TFloats Round();
@@ -239,7 +239,7 @@ internal readonly struct Double1(double x) : IColumnSums<Double1, Float1>
 
     public double Dot(Double1 x, double sum) => sum + (X * x.X);
 
-    public Double1 SubtractScaledAndDivide(double alpha, Double1 x, double divisor) => new((X - (alpha * x.X)) / divisor);
+    public Double1 SubtractScaledAndMultiply(double alpha, Double1 x, double factor) => new((X - (alpha * x.X)) * factor);
 
     public Float1 Round() => new((float)X);
 
@@ -266,8 +266,8 @@ internal readonly struct Double4(double x, double y, double z, double w) : IColu
 
     public double Dot(Double4 x, double sum) => sum + (X * x.X) + (Y * x.Y) + (Z * x.Z) + (W * x.W);
 
-    public Double4 SubtractScaledAndDivide(double alpha, Double4 x, double divisor) => new(
-        (X - (alpha * x.X)) / divisor, (Y - (alpha * x.Y)) / divisor, (Z - (alpha * x.Z)) / divisor, (W - (alpha * x.W)) / divisor);
+    public Double4 SubtractScaledAndMultiply(double alpha, Double4 x, double factor) => new(
+        (X - (alpha * x.X)) * factor, (Y - (alpha * x.Y)) * factor, (Z - (alpha * x.Z)) * factor, (W - (alpha * x.W)) * factor);
 
     public Float4 Round() => new((float)X, (float)Y, (float)Z, (float)W);
 

@@ -3,6 +3,7 @@ using System.Reflection;
 using System.Runtime.InteropServices;
 using ILGPU;
 using ILGPU.Runtime;
+using ILGPU.Runtime.Cuda;
 using MonoLoss.Kernels.Ilgpu;
 using PtxInterpreter;
 
@@ -22,7 +23,7 @@ internal sealed class PtxExecutor(bool contract = true) : IKernelExecutor
 
     public void Run(MethodInfo kernel, KernelConfig config, params object[] arguments)
     {
-        var program = _programs.GetOrAdd(kernel, method => PtxProgram.Parse(CompiledKernels.Compile(method, 8, Repair), contract));
+        var program = _programs.GetOrAdd(kernel, method => PtxProgram.Parse(OfflineCompiler.CompilePtx(method, CudaArchitecture.SM_80, Repair), contract));
         var buffers = new List<PtxBuffer>();
         var parameters = new byte[program.Text.ParameterSize];
         foreach (var (entry, argument) in program.Text.Parameters.Values.Zip(arguments))

@@ -3,15 +3,15 @@ using ILGPU;
 namespace MonoLoss.Kernels.Ilgpu;
 
 /// <summary>
-/// The loops of a group's visit to one latent, over the rows it fires on. Threads lie along the columns, so that a row is read in one
-/// contiguous piece and every thread keeps to its own columns from loop to loop.
+/// A group's loops over the rows that one latent fires on. Threads lie along the columns, so that reads of a row are contiguous and every
+/// thread keeps its columns from loop to loop.
 /// </summary>
 internal static class LatentReductions
 {
-    /// <summary>How many parts of dot products a group keeps at once.</summary>
+    /// <summary>How many partial dot products a group keeps at once.</summary>
     public const int Partials = 2048;
 
-    // Rows in flight at once.
+    // Rows in flight at once: enough loads to hide their latency.
     private const int Together = 4;
 
     /// <summary>start + Σ_j weights[j]·rows[rowOf[j]], one column of it.</summary>
@@ -39,33 +39,33 @@ internal static class LatentReductions
     }
 
     /// <summary>
-    /// dots[j] = vector·rows[rowOf[j]] for nonzeros first … last − 1. All threads of the group must call it; those that come back see
-    /// the dots.
+    /// dots[j] = vector·rows[rowOf[j]] for nonzeros first … last − 1. All threads of the group must call it; when it returns, every
+    /// thread sees all dots.
     /// </summary>
     /// <param name="vector">One row.</param>
-    /// <param name="rowOf">The row of each entry.</param>
-    /// <param name="first">The first entry.</param>
-    /// <param name="last">The end of the nonzeros.</param>
+    /// <param name="rowOf">The row of each nonzero.</param>
+    /// <param name="first">The first nonzero.</param>
+    /// <param name="last">One past the last nonzero.</param>
     /// <param name="rows">Rows×columns.</param>
-    /// <param name="dots">A value an entry.</param>
-    /// <param name="partials">Shared memory, <see cref="Partials"/> long.</param>
+    /// <param name="dots">One value per nonzero.</param>
+    /// <param name="partials">Shared memory, <see cref="Partials"/> floats.</param>
     public static void Dots<T>(
         ArrayView<T> vector, ArrayView<int> rowOf, int first, int last, ArrayView<T> rows, ArrayView<float> dots, ArrayView<float> partials)
         where T : unmanaged, IFloats<T> => Run(vector, rowOf, first, last, rows, dots, partials, dots, rows, hasSums: false, add: false);
 
     /// <summary>
-    /// <see cref="Dots"/>, and sums = (add ? sums : 0) + Σ_j weights[j]·rows[rowOf[j]] in the same reading of the rows.
+    /// <see cref="Dots"/>, and sums = (add ? sums : 0) + Σ_j weights[j]·rows[rowOf[j]], reading the rows once.
     /// </summary>
     /// <param name="vector">One row.</param>
-    /// <param name="rowOf">The row of each entry.</param>
-    /// <param name="first">The first entry.</param>
-    /// <param name="last">The end of the nonzeros.</param>
+    /// <param name="rowOf">The row of each nonzero.</param>
+    /// <param name="first">The first nonzero.</param>
+    /// <param name="last">One past the last nonzero.</param>
     /// <param name="rows">Rows×columns.</param>
-    /// <param name="dots">A value an entry.</param>
-    /// <param name="partials">Shared memory, <see cref="Partials"/> long.</param>
-    /// <param name="weights">A value an entry.</param>
+    /// <param name="dots">One value per nonzero.</param>
+    /// <param name="partials">Shared memory, <see cref="Partials"/> floats.</param>
+    /// <param name="weights">One value per nonzero.</param>
     /// <param name="sums">One row.</param>
-    /// <param name="add">Whether to add to what is there.</param>
+    /// <param name="add">Whether to add to the present sums.</param>
     public static void DotsAndWeightedSum<T>(
         ArrayView<T> vector,
         ArrayView<int> rowOf,
@@ -97,7 +97,7 @@ internal static class LatentReductions
         var warps = Group.DimX / Warp.WarpSize;
         var block = Partials / warps;
         var lanes = Warp.WarpSize / Together;
-        // Which of the dot products that are formed together this lane ends up with.
+        // Which of the four dot products formed together this lane ends up with.
         var mine = Warp.LaneIdx / lanes;
         var own = partials.SubView(Group.IdxX / Warp.WarpSize * block, block);
         if (first == last && hasSums && !add)
@@ -130,7 +130,7 @@ internal static class LatentReductions
                     float d0 = 0, d1 = 0, d2 = 0, d3 = 0;
                     if (isInside)
                     {
-                        // Beyond the end the last row once more, which then does not count.
+                        // Beyond the end, the last row is read again; its results are not used.
                         int j1 = Math.Min(j + 1, end - 1), j2 = Math.Min(j + 2, end - 1), j3 = Math.Min(j + 3, end - 1);
                         var r0 = rows[(rowOf[j] * columns) + column];
                         var r1 = rows[(rowOf[j1] * columns) + column];

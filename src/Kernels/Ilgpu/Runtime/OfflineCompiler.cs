@@ -7,34 +7,36 @@ using ILGPU.Backends.OpenCL;
 using ILGPU.Backends.PTX;
 using ILGPU.Runtime.Cuda;
 using ILGPU.Runtime.OpenCL;
-using MonoLoss.Kernels.Ilgpu;
 
-namespace MonoLoss.Tests.Kernels.Ilgpu;
+namespace MonoLoss.Kernels.Ilgpu;
 
-/// <summary>Every kernel, and its PTX, without a GPU.</summary>
-internal static class CompiledKernels
+/// <summary>Compiles kernels for GPUs that are not present: the text is the same as the driver of such a GPU would be given.</summary>
+internal static class OfflineCompiler
 {
-    /// <summary>Every kernel, with the types it is launched with.</summary>
-    public static IEnumerable<MethodInfo> Methods { get; } =
+    // From here on a newer version of PTX is needed than the others are compiled to.
+    private static readonly CudaArchitecture Blackwell = CudaArchitecture.SM_100;
+
+    /// <summary>Every kernel, generic ones once for each list of types they are launched with.</summary>
+    public static IReadOnlyList<MethodInfo> Kernels { get; } =
     [
         .. KernelAttribute.Kernels.SelectMany(Instances),
     ];
 
-    /// <summary>The method's name and the types it is launched with.</summary>
-    public static string Name(MethodInfo method) => Name(method.Name, method.GetGenericArguments());
+    /// <summary>A kernel's name with its type arguments, such as <c>Gemm&lt;Float4, AlongTerms, AlongTerms, Tile64&gt;</c>.</summary>
+    public static string Name(MethodInfo kernel) => Name(kernel.Name, kernel.GetGenericArguments());
 
-    /// <summary>What NVIDIA's driver would be given for a GPU of a compute capability.</summary>
-    /// <param name="kernel">A method with a <see cref="KernelAttribute"/>.</param>
-    /// <param name="major">8 or 9.</param>
-    /// <param name="repair">Whether what ILGPU does wrong is undone, as it is on a GPU.</param>
-    public static string Compile(MethodInfo kernel, int major, bool repair = true)
+    /// <summary>A kernel's PTX.</summary>
+    /// <param name="kernel">One of <see cref="Kernels"/>.</param>
+    /// <param name="architecture">The GPU's compute capability.</param>
+    /// <param name="repair">Whether <see cref="IlgpuWorkarounds"/> are applied, as they are on a GPU.</param>
+    public static string CompilePtx(MethodInfo kernel, CudaArchitecture architecture, bool repair = true)
     {
-        return Compile<PTXCompiledKernel>(
-            kernel, context => new PTXBackend(context, new CudaArchitecture(major, 0), CudaInstructionSet.ISA_80, nvvmAPI: null!), repair).PTXAssembly;
+        var version = architecture < Blackwell ? CudaInstructionSet.ISA_80 : CudaInstructionSet.ISA_87;
+        return Compile<PTXCompiledKernel>(kernel, context => new PTXBackend(context, architecture, version, nvvmAPI: null!), repair).PTXAssembly;
     }
 
-    /// <summary>What an Intel GPU's driver would be given: ILGPU generates shuffles for Intel alone.</summary>
-    /// <param name="kernel">A method with a <see cref="KernelAttribute"/>.</param>
+    /// <summary>A kernel's OpenCL C for an Intel GPU: ILGPU generates shuffles for Intel's platforms only.</summary>
+    /// <param name="kernel">One of <see cref="Kernels"/>.</param>
     public static string CompileOpenCL(MethodInfo kernel)
     {
         var capabilities = new CLCapabilityContext(true, true, true, true, true);

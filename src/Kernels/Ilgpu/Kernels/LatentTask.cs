@@ -3,8 +3,8 @@ using ILGPU;
 namespace MonoLoss.Kernels.Ilgpu;
 
 /// <summary>
-/// The nonzeros of a batch's latents and what their gradient is formed of. "By column" are arrays in the order of
-/// <see cref="CsrMatrix.EntryOf"/>. A view without elements is something that is not there, or not wanted.
+/// The nonzeros of a batch's latents and the terms of their gradient. Arrays "by column" are in the order of
+/// <see cref="CsrMatrix.EntryOf"/>. An empty view means that the term is absent, or the result not wanted.
 /// </summary>
 internal struct LatentEntries
 {
@@ -19,23 +19,23 @@ internal struct LatentEntries
     /// <summary>z by column.</summary>
     public ArrayView<float> Z;
 
-    /// <summary>∂z of every entry.</summary>
+    /// <summary>∂z of every nonzero, by row.</summary>
     public ArrayView<float> Gradient;
 
     /// <summary>∂z by column.</summary>
     public ArrayView<float> ColumnGradient;
 
-    /// <summary>Not 0 where <see cref="Gradient"/> already holds a part.</summary>
+    /// <summary>Not 0 if <see cref="Gradient"/> already holds a part of ∂z.</summary>
     public int AddToGradient;
 
-    /// <summary>What every positive z adds.</summary>
+    /// <summary>Added to ∂z wherever z is positive (L1).</summary>
     public float PositiveAmount;
 
     /// <summary>G·W_dec by column.</summary>
     public ArrayView<float> Decoded;
 
-    /// <summary>MonoScore's terms of every latent.</summary>
-    public ArrayView<MonoTerms> Terms;
+    /// <summary>MonoScore of every latent.</summary>
+    public ArrayView<LatentMonoScore> Mono;
 
     /// <summary>a/‖x‖ by column.</summary>
     public ArrayView<float> Weights;
@@ -43,19 +43,19 @@ internal struct LatentEntries
     /// <summary>w·x by column.</summary>
     public ArrayView<float> Dots;
 
-    /// <summary>‖x‖ of every row.</summary>
+    /// <summary>max(‖x‖, 1e-8) of every row.</summary>
     public ArrayView<double> Norms;
 
-    /// <summary>∂loss/∂MonoLoss, or of each score where nothing is <see cref="Active"/>.</summary>
+    /// <summary>∂loss/∂MonoLoss; if <see cref="Active"/> is empty, the derivative with respect to each score.</summary>
     public double MonoFactor;
 
-    /// <summary>How many latents share MonoLoss's gradient.</summary>
+    /// <summary>The number of active latents, over which MonoLoss is a mean.</summary>
     public ArrayView<int> Active;
 
-    /// <summary>The pre-activation of every entry.</summary>
+    /// <summary>JumpReLU's pre-activation of every nonzero, by row.</summary>
     public ArrayView<float> Pre;
 
-    /// <summary>JumpReLU's log θ of every latent.</summary>
+    /// <summary>JumpReLU's log θ of every latent, M.</summary>
     public ArrayView<float> LogThreshold;
 
     /// <summary>JumpReLU's h.</summary>
@@ -64,12 +64,12 @@ internal struct LatentEntries
     /// <summary>∂loss/∂L0.</summary>
     public double L0Factor;
 
-    /// <summary>What <see cref="LatentKernels"/> sums over the nonzeros of every part, or of every latent.</summary>
+    /// <summary>Σ ∂z and the threshold's sum, for every part or for every latent.</summary>
     public ArrayView<Double2> Sums;
 }
 
-/// <summary>What visiting the latents of a batch takes and gives: <see cref="FusedBackwardArgs"/> as a GPU sees it.</summary>
-/// <typeparam name="T">A float, or four.</typeparam>
+/// <summary>The arguments of <see cref="LatentKernels"/>: <see cref="FusedBackwardArgs"/> as views.</summary>
+/// <typeparam name="T">The unit of rows: one float, or four.</typeparam>
 /// <typeparam name="TSums">As many float64.</typeparam>
 internal struct LatentTask<T, TSums>
     where T : unmanaged, IFloats<T>
@@ -80,7 +80,7 @@ internal struct LatentTask<T, TSums>
     /// <summary>D, in units of T.</summary>
     public int Columns;
 
-    /// <summary>The most nonzeros that one group visits alone, and where longer latents are cut (<see cref="LatentSlice"/>).</summary>
+    /// <summary>The most nonzeros that one group handles alone; longer latents are cut into parts of this length (<see cref="LatentSlice"/>).</summary>
     public int PartLength;
 
     public ArrayView<T> DecodedGradient;
@@ -89,9 +89,11 @@ internal struct LatentTask<T, TSums>
     public int AddToDecoderGradient;
     public ArrayView<double> DecoderSquares;
 
-    /// <summary>The rows whose directions MonoScore compares, and the sum of those.</summary>
+    /// <summary>x, the rows whose directions MonoScore compares.</summary>
     public ArrayView<T> MonoRows;
-    public ArrayView<TSums> Directions;
+
+    /// <summary>P = Σ x/‖x‖ over the batch.</summary>
+    public ArrayView<TSums> UnitRowSum;
     public ArrayView<float> Scores;
 
     public ArrayView<T> Input;
@@ -102,12 +104,12 @@ internal struct LatentTask<T, TSums>
     public ArrayView<float> BiasGradient;
     public ArrayView<float> ThresholdGradient;
 
-    /// <summary>Σ ∂z of every latent.</summary>
+    /// <summary>Σ ∂z of every latent, M.</summary>
     public ArrayView<float> ColumnSums;
 
-    /// <summary>A row a slot of a part: zᵀ·G and later ∂zᵀ·x.</summary>
+    /// <summary>One row per slot of a part: zᵀ·G, later ∂zᵀ·x.</summary>
     public ArrayView<T> PartRows;
 
-    /// <summary>A row a slot of a part: w.</summary>
-    public ArrayView<T> PartDirections;
+    /// <summary>One row per slot of a part: w.</summary>
+    public ArrayView<T> PartWeightedRows;
 }
