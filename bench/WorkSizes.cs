@@ -12,7 +12,7 @@ internal sealed record WorkSizes(int Rows, int Features, int Latents, int Active
     /// <summary>The paper's, which every other figure is given at.</summary>
     public static WorkSizes Paper { get; } = new(Sizes.Rows, Sizes.Features, Sizes.Latents, Sizes.K);
 
-    /// <summary>Rows of data; batches take turns.</summary>
+    /// <summary>Rows of data of a <see cref="TrainingCase"/>; batches take turns.</summary>
     public int Samples => 4 * Rows;
 
     /// <summary>Multiplications and additions of the encoder's product.</summary>

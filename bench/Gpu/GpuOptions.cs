@@ -1,4 +1,6 @@
 using CommandLine;
+using MonoLoss.Kernels;
+using MonoLoss.Models;
 
 namespace MonoLoss.Bench;
 
@@ -37,9 +39,23 @@ internal abstract class GpuOptions : ICommand
     [Option("tensor-flops", Default = 494.7, HelpText = "Peak of TF32 on tensor cores, TFLOP/s.")]
     public double TensorFlops { get; set; }
 
-    /// <summary>The sizes, checked.</summary>
-    public WorkSizes WorkSizes => new WorkSizes(Rows, Features, Latents, Active).Validate();
-
     /// <inheritdoc/>
     public abstract void Run();
+
+    /// <summary>One batch of these sizes to train a model on with MonoLoss.</summary>
+    /// <param name="device">The device to train on.</param>
+    /// <param name="architecture">The model's architecture.</param>
+    protected TrainingWork Work(Device device, Architecture architecture)
+    {
+        var sizes = new WorkSizes(Rows, Features, Latents, Active).Validate();
+        var config = new SaeConfig
+        {
+            Architecture = architecture,
+            Dimension = sizes.Features,
+            Latents = sizes.Latents,
+            K = sizes.Active,
+            MonoCoefficient = TrainingCase.All.First(training => training.Architecture == architecture).Mono,
+        };
+        return new TrainingWork(device, config, sizes.Rows, sizes.Rows);
+    }
 }
