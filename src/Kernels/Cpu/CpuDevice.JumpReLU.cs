@@ -12,9 +12,9 @@ public sealed unsafe partial class CpuDevice
         Require(logThreshold.Count == s.Columns && bias.Count == s.Columns, "one threshold and bias a latent");
         Require(x.Rows == s.Rows && weights.Rows == s.Columns && x.Columns == weights.Columns, "shapes do not fit");
         pre.Resize(s.NonzeroCount);
-        var rows = RowsPerPiece(x.Columns);
+        var rows = RowsPerTask(x.Columns);
         _pool.Run(
-            Pieces(s.Rows, rows),
+            TaskCount(s.Rows, rows),
             new JumpReLUWork(
                 Pointer(s.RowOffsets),
                 Pointer(s.Indices),
@@ -37,7 +37,7 @@ public sealed unsafe partial class CpuDevice
         RequireColumnIndex(s);
         Require(pre.Length == s.NonzeroCount && logThreshold.Count == s.Columns && gradient.Count == s.Columns, "shapes do not fit");
         _pool.Run(
-            Pieces(s.Columns, LatentsPerPiece),
+            TaskCount(s.Columns, LatentsPerTask),
             new JumpReLUGradientWork(
                 Pointer(s.ColumnOffsets),
                 Pointer(s.EntryOf),
@@ -72,7 +72,7 @@ public sealed unsafe partial class CpuDevice
         int* indices,
         float* values,
         int rows,
-        int rowsPerPiece,
+        int rowsPerTask,
         float* x,
         float* weights,
         float* bias,
@@ -81,10 +81,10 @@ public sealed unsafe partial class CpuDevice
         float bandwidth,
         float* pre) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var last = Math.Min(rows, (piece + 1) * rowsPerPiece);
-            for (var i = piece * rowsPerPiece; i < last; i++)
+            var last = Math.Min(rows, (task + 1) * rowsPerTask);
+            for (var i = task * rowsPerTask; i < last; i++)
             {
                 for (var entry = offsets[i]; entry < offsets[i + 1]; entry++)
                 {
@@ -146,10 +146,10 @@ public sealed unsafe partial class CpuDevice
         double l0Factor,
         float* thresholdGradient) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var last = Math.Min(latents, (piece + 1) * LatentsPerPiece);
-            for (var m = piece * LatentsPerPiece; m < last; m++)
+            var last = Math.Min(latents, (task + 1) * LatentsPerTask);
+            for (var m = task * LatentsPerTask; m < last; m++)
             {
                 var band = new ThresholdBand(MathF.Exp(logThreshold[m]), bandwidth);
                 for (var j = offsets[m]; j < offsets[m + 1]; j++)

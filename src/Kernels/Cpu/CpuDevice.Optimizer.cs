@@ -10,9 +10,9 @@ public sealed unsafe partial class CpuDevice
     /// <inheritdoc/>
     public override void AddSumSquares(Tensor x, DeviceArray<double> result)
     {
-        var pieces = Pieces(x.Count, ElementsPerPiece);
-        _pool.Run(pieces, new SumSquaresWork(Pointer(x), x.Count, Partials(pieces)));
-        Pointer(result)[0] += SumPartials(pieces);
+        var tasks = TaskCount(x.Count, ElementsPerTask);
+        _pool.Run(tasks, new SumSquaresWork(Pointer(x), x.Count, Partials(tasks)));
+        Pointer(result)[0] += SumPartials(tasks);
     }
 
     /// <inheritdoc/>
@@ -31,8 +31,8 @@ public sealed unsafe partial class CpuDevice
     /// <inheritdoc/>
     public override void NormalizeRows(Tensor x)
     {
-        var rows = RowsPerPiece(x.Columns);
-        _pool.Run(Pieces(x.Rows, rows), new NormalizeRowsWork(Pointer(x), x.Rows, x.Columns, rows));
+        var rows = RowsPerTask(x.Columns);
+        _pool.Run(TaskCount(x.Rows, rows), new NormalizeRowsWork(Pointer(x), x.Rows, x.Columns, rows));
     }
 
     /// <inheritdoc/>
@@ -41,28 +41,28 @@ public sealed unsafe partial class CpuDevice
         RequireSameShape(parameter, gradient);
         RequireSameShape(parameter, firstMoment);
         RequireSameShape(parameter, secondMoment);
-        var rows = RowsPerPiece(parameter.Columns);
+        var rows = RowsPerTask(parameter.Columns);
         _pool.Run(
-            Pieces(parameter.Rows, rows),
+            TaskCount(parameter.Rows, rows),
             new AdamWork(
                 Pointer(parameter), Pointer(gradient), Pointer(firstMoment), Pointer(secondMoment), parameter.Rows, parameter.Columns, rows, step));
     }
 
     private readonly struct SumSquaresWork(float* x, long n, double* partials) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var first = (long)piece * ElementsPerPiece;
-            partials[piece] = VectorMath.SumSquares(x + first, Math.Min(n - first, ElementsPerPiece));
+            var first = (long)task * ElementsPerTask;
+            partials[task] = VectorMath.SumSquares(x + first, Math.Min(n - first, ElementsPerTask));
         }
     }
 
-    private readonly struct NormalizeRowsWork(float* x, int rows, int d, int rowsPerPiece) : IParallelWork
+    private readonly struct NormalizeRowsWork(float* x, int rows, int d, int rowsPerTask) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var last = Math.Min(rows, (piece + 1) * rowsPerPiece);
-            for (var i = piece * rowsPerPiece; i < last; i++)
+            var last = Math.Min(rows, (task + 1) * rowsPerTask);
+            for (var i = task * rowsPerTask; i < last; i++)
             {
                 ScaleToUnit(x + ((long)i * d), d);
             }
@@ -78,12 +78,12 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct AdamWork(float* p, float* g, float* m, float* v, int rows, int d, int rowsPerPiece, AdamStep step) : IParallelWork
+    private readonly struct AdamWork(float* p, float* g, float* m, float* v, int rows, int d, int rowsPerTask, AdamStep step) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var last = Math.Min(rows, (piece + 1) * rowsPerPiece);
-            for (var i = piece * rowsPerPiece; i < last; i++)
+            var last = Math.Min(rows, (task + 1) * rowsPerTask);
+            for (var i = task * rowsPerTask; i < last; i++)
             {
                 var start = (long)i * d;
                 if (step.UnitRows)

@@ -7,14 +7,14 @@ namespace MonoLoss.Kernels.Cpu;
 
 /// <summary>The processor: SIMD kernels on all its cores.</summary>
 /// <remarks>
-/// Work is cut into pieces by the size of the problem and each piece sums in a fixed order, so results do not depend on how many
+/// Work is cut into tasks by the size of the problem and each task sums in a fixed order, so results do not depend on how many
 /// threads there are.
 /// </remarks>
 public sealed unsafe partial class CpuDevice : Device
 {
-    // Pieces of rows and of latents: small enough to keep 64 cores busy at the usual sizes, large enough to hide a dispatch.
-    private const int ElementsPerPiece = 8192;
-    private const int LatentsPerPiece = 32;
+    // Tasks of rows and of latents: small enough to keep 64 cores busy at the usual sizes, large enough to hide a dispatch.
+    private const int ElementsPerTask = 8192;
+    private const int LatentsPerTask = 32;
 
     private readonly WorkerPool _pool;
     private readonly CpuArray<double> _partials = new(0);
@@ -78,9 +78,9 @@ public sealed unsafe partial class CpuDevice : Device
     private static T* Pointer<T>(DeviceArray<T> array)
         where T : unmanaged => ((CpuArray<T>)array).Pointer;
 
-    private static int RowsPerPiece(int columns) => Math.Max(1, ElementsPerPiece / Math.Max(1, columns));
+    private static int RowsPerTask(int columns) => Math.Max(1, ElementsPerTask / Math.Max(1, columns));
 
-    private static int Pieces(long count, int perPiece) => (int)((count + perPiece - 1) / perPiece);
+    private static int TaskCount(long count, int perTask) => (int)((count + perTask - 1) / perTask);
 
     private static void Require(bool condition, string message)
     {
@@ -103,7 +103,7 @@ public sealed unsafe partial class CpuDevice : Device
 
     private static void RequireColumnIndex(CsrMatrix s) => Require(s.HasColumnIndex, "the columns of the sparse matrix are not indexed");
 
-    /// <summary>Memory for one float64 a piece, for sums whose order must not depend on who finished first.</summary>
+    /// <summary>Memory for one float64 a task, for sums whose order must not depend on who finished first.</summary>
     private double* Partials(long count)
     {
         _partials.Resize(count);

@@ -3,7 +3,7 @@ namespace MonoLoss.Kernels.Cpu;
 /// <summary>Keeps the nonzeros whose upper bound is above a bound: one for all, or one a column.</summary>
 internal readonly unsafe struct CandidatesAbove : ITileSink
 {
-    // Where an entry is in its piece: bits of the column, below those of the row.
+    // Where an entry is in its task: bits of the column, below those of the row.
     private const int ColumnBits = 16;
 
     public required GemmIsa Isa { get; init; }
@@ -16,23 +16,23 @@ internal readonly unsafe struct CandidatesAbove : ITileSink
     /// <summary>One bound a column, or null.</summary>
     public required float* Bounds { get; init; }
 
-    public required GemmPlan Plan { get; init; }
+    public required CpuGemmPlan Plan { get; init; }
 
-    /// <summary>[blocks][groups], upper bounds and where in the piece they are.</summary>
-    public required PieceEntries* Pieces { get; init; }
+    /// <summary>[blocks][groups], upper bounds and where in the task they are.</summary>
+    public required TaskEntries* Tasks { get; init; }
 
-    /// <summary>The most nonzeros that a piece is wanted to have.</summary>
+    /// <summary>The most nonzeros that a task is wanted to have.</summary>
     public required long Limit { get; init; }
 
     /// <summary>Becomes true where there are more, and nothing of it can be used.</summary>
     public required bool* Overflow { get; init; }
 
     /// <summary>Row and column of an entry.</summary>
-    public (int Row, int Column) EntryOf(int piece, int index) => (
-        (piece / Plan.Groups * Plan.BlockRows) + (index >> ColumnBits),
-        (piece % Plan.Groups * Plan.GroupColumns) + (index & ((1 << ColumnBits) - 1)));
+    public (int Row, int Column) EntryOf(int task, int index) => (
+        (task / Plan.Groups * Plan.BlockRows) + (index >> ColumnBits),
+        (task % Plan.Groups * Plan.GroupColumns) + (index & ((1 << ColumnBits) - 1)));
 
-    public void Begin(int block, int group, int row, int rows) => Pieces[(nint)block * Plan.Groups + group].Count = 0;
+    public void Begin(int block, int group, int row, int rows) => Tasks[(nint)block * Plan.Groups + group].Count = 0;
 
     public void Expect(int row, int column, int rows, int columns)
     {
@@ -40,18 +40,18 @@ internal readonly unsafe struct CandidatesAbove : ITileSink
 
     public void Tile(int block, int group, int row, int column, int rows, int columns, float* tile, int stride)
     {
-        var piece = Pieces + (nint)block * Plan.Groups + group;
-        var count = piece->Count;
-        piece->Reserve(count + rows * stride + Selection.Slack);
+        var task = Tasks + (nint)block * Plan.Groups + group;
+        var count = task->Count;
+        task->Reserve(count + rows * stride + ValueSelection.Slack);
         var bias = Bias == null ? null : Bias + column;
         var index = ((row - (block * Plan.BlockRows)) << ColumnBits) + column - (group * Plan.GroupColumns);
         for (var r = 0; r < rows; r++, index += 1 << ColumnBits)
         {
-            var values = piece->Values + count;
-            var indices = piece->Indices + count;
+            var values = task->Values + count;
+            var indices = task->Indices + count;
             count += Bounds == null
-                ? Selection.AppendAbove(Isa, tile + r * stride, bias, columns, Bound, index, values, indices)
-                : Selection.AppendAbove(Isa, tile + r * stride, bias, columns, Bounds + column, index, values, indices);
+                ? ValueSelection.AppendAbove(Isa, tile + r * stride, bias, columns, Bound, index, values, indices)
+                : ValueSelection.AppendAbove(Isa, tile + r * stride, bias, columns, Bounds + column, index, values, indices);
         }
 
         if (count > Limit)
@@ -60,7 +60,7 @@ internal readonly unsafe struct CandidatesAbove : ITileSink
             count = 0;
         }
 
-        piece->Count = count;
+        task->Count = count;
     }
 }
 
@@ -79,7 +79,7 @@ internal readonly unsafe struct GatherCandidates : IParallelWork
 
     public void Run(int index)
     {
-        var entries = Candidates.Pieces[index];
+        var entries = Candidates.Tasks[index];
         var group = index % Candidates.Plan.Groups;
         for (var i = 0L; i < entries.Count; i++)
         {
@@ -104,7 +104,7 @@ internal readonly unsafe struct CandidateRows
     /// <summary>What stands for a value that is not kept: less than any that is.</summary>
     public const float Dropped = -1;
 
-    private const int RowsPerPiece = 16;
+    private const int RowsPerTask = 16;
 
     public required int Rows { get; init; }
 
@@ -117,15 +117,15 @@ internal readonly unsafe struct CandidateRows
     /// <summary>Gets the value of each entry, or <see cref="Dropped"/>.</summary>
     public required float* Values { get; init; }
 
-    public int Pieces => (Rows + RowsPerPiece - 1) / RowsPerPiece;
+    public int Tasks => (Rows + RowsPerTask - 1) / RowsPerTask;
 
-    public (int First, int End) RowsOf(int piece) => (piece * RowsPerPiece, Math.Min(Rows, (piece + 1) * RowsPerPiece));
+    public (int First, int End) RowsOf(int task) => (task * RowsPerTask, Math.Min(Rows, (task + 1) * RowsPerTask));
 
-    /// <summary>The values of a piece's rows, as those of a piece of a product are held.</summary>
-    public PieceEntries Entries(int piece)
+    /// <summary>The values of a task's rows, as those of a task of a product are held.</summary>
+    public TaskEntries Entries(int task)
     {
-        var (first, end) = RowsOf(piece);
-        return new PieceEntries { Values = Values + Offsets[first], Indices = Indices + Offsets[first], Count = Offsets[end] - Offsets[first] };
+        var (first, end) = RowsOf(task);
+        return new TaskEntries { Values = Values + Offsets[first], Indices = Indices + Offsets[first], Count = Offsets[end] - Offsets[first] };
     }
 }
 

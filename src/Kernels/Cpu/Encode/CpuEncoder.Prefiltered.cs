@@ -1,9 +1,9 @@
 namespace MonoLoss.Kernels.Cpu;
 
 /// <content>Encoding where <see cref="Int16Prefilter"/> finds the candidates: the same bits in less time.</content>
-public sealed unsafe partial class CpuEncoder
+internal sealed unsafe partial class CpuEncoder
 {
-    // A larger share of a piece of the product than this is not worth its values, beyond a number that always is.
+    // A larger share of a task of the product than this is not worth its values, beyond a number that always is.
     private const double MaxCandidates = 0.25;
     private const int FewCandidates = 4096;
 
@@ -13,7 +13,7 @@ public sealed unsafe partial class CpuEncoder
     // After a filter that let too much through, so many calls do without.
     private const int CallsWithoutFilter = 16;
 
-    private readonly GemmWorkspace _candidatePieces = new();
+    private readonly CpuArray<TaskEntries> _candidateEntries = new(0);
     private readonly SparseBuffer _candidates = new();
     private int _callsWithoutFilter;
 
@@ -73,26 +73,26 @@ public sealed unsafe partial class CpuEncoder
                 return GiveUpFilter();
             }
 
-            var pieces = found.Plan.Blocks * found.Plan.Groups;
-            var bounded = CountAbove(found.Pieces, pieces, bound);
+            var tasks = found.Plan.Blocks * found.Plan.Groups;
+            var bounded = CountAbove(found.Tasks, tasks, bound);
             if (bounded < wanted && bound > 0)
             {
                 continue;
             }
 
             // So many upper bounds are not below the cut, so that as many values are not below what it comes down to.
-            var contenders = bounded > wanted ? Selection.BelowAll(Cut(found.Pieces, pieces, bound, wanted), _filter.LargestSlack) : 0;
+            var contenders = bounded > wanted ? ValueSelection.BelowAll(Cut(found.Tasks, tasks, bound, wanted), _filter.LargestSlack) : 0;
             var candidates = Refine(input, found, MathF.Max(contenders, bound));
-            var values = Pieces(candidates);
-            var count = CountAbove(values, candidates.Pieces, bound);
+            var values = EntriesOfTasks(candidates);
+            var count = CountAbove(values, candidates.Tasks, bound);
             if (count < wanted && bound > 0)
             {
                 continue;
             }
 
-            var cut = count > wanted ? Cut(values, candidates.Pieces, bound, wanted) : BelowAll;
+            var cut = count > wanted ? Cut(values, candidates.Tasks, bound, wanted) : BelowAll;
             Assemble(candidates, cut, wanted, result);
-            threshold = result.Count == 0 ? 0 : SmallestKept(values, candidates.Pieces, cut, result.Count);
+            threshold = result.Count == 0 ? 0 : SmallestKept(values, candidates.Tasks, cut, result.Count);
             return true;
         }
     }
@@ -119,7 +119,7 @@ public sealed unsafe partial class CpuEncoder
             Bound = bound,
             Bounds = bounds,
             Plan = plan,
-            Pieces = Pieces(plan.Blocks * plan.Groups),
+            Tasks = _entriesOfTasks.Ensure(plan.Blocks * plan.Groups),
             Limit = FewCandidates + (long)(MaxCandidates * plan.BlockRows * plan.GroupColumns),
             Overflow = &overflow,
         };
@@ -131,10 +131,10 @@ public sealed unsafe partial class CpuEncoder
     private CandidateRows Refine(in Input input, in CandidatesAbove found, float cut)
     {
         var (rows, groups) = (found.Plan.Rows, found.Plan.Groups);
-        var pieces = found.Plan.Blocks * groups;
-        var cells = _counts.Get<int>((long)rows * groups);
+        var tasks = found.Plan.Blocks * groups;
+        var cells = _counts.Ensure((long)rows * groups);
         new Span<int>(cells, rows * groups).Clear();
-        _gemm.Pool.Run(pieces, new GatherCandidates { Candidates = found, Cut = cut, Cells = cells, Columns = null });
+        _gemm.Pool.Run(tasks, new GatherCandidates { Candidates = found, Cut = cut, Cells = cells, Columns = null });
         _candidates.EnsureRows(rows);
         var total = 0L;
         for (var row = 0; row < rows; row++)
@@ -149,7 +149,7 @@ public sealed unsafe partial class CpuEncoder
         }
 
         _candidates.EnsureCapacity(total);
-        _gemm.Pool.Run(pieces, new GatherCandidates { Candidates = found, Cut = cut, Cells = cells, Columns = _candidates.Indices });
+        _gemm.Pool.Run(tasks, new GatherCandidates { Candidates = found, Cut = cut, Cells = cells, Columns = _candidates.Indices });
         var candidates = new CandidateRows
         {
             Rows = rows,
@@ -158,7 +158,7 @@ public sealed unsafe partial class CpuEncoder
             Values = _candidates.Values,
         };
         _gemm.Pool.Run(
-            candidates.Pieces,
+            candidates.Tasks,
             new RefineRows { Candidates = candidates, Exact = input.Exact, Bound = found.Bound, Bounds = found.Bounds });
         return candidates;
     }
@@ -166,12 +166,12 @@ public sealed unsafe partial class CpuEncoder
     private void Assemble(in CandidateRows candidates, float cut, long wanted, SparseBuffer result)
     {
         var rows = candidates.Rows;
-        var above = _counts.Get<int>(2L * rows);
+        var above = _counts.Ensure(2L * rows);
         var equal = above + rows;
-        _gemm.Pool.Run(candidates.Pieces, new CountRows { Candidates = candidates, Cut = cut, Above = above, Equal = equal });
-        var total = PieceAssembly.Place(rows, 1, wanted, above, equal, result.RowOffsets);
+        _gemm.Pool.Run(candidates.Tasks, new CountRows { Candidates = candidates, Cut = cut, Above = above, Equal = equal });
+        var total = SparseAssembly.Place(rows, 1, wanted, above, equal, result.RowOffsets);
         result.EnsureCapacity(total);
-        _gemm.Pool.Run(candidates.Pieces, new CopyRows
+        _gemm.Pool.Run(candidates.Tasks, new CopyRows
         {
             Candidates = candidates,
             Cut = cut,
@@ -182,15 +182,14 @@ public sealed unsafe partial class CpuEncoder
         });
     }
 
-    private PieceEntries* Pieces(in CandidateRows candidates)
+    private TaskEntries* EntriesOfTasks(in CandidateRows candidates)
     {
-        var pieces = _candidatePieces.Get<PieceEntries>(candidates.Pieces);
-        for (var i = 0; i < candidates.Pieces; i++)
+        var tasks = _candidateEntries.Ensure(candidates.Tasks);
+        for (var i = 0; i < candidates.Tasks; i++)
         {
-            pieces[i] = candidates.Entries(i);
+            tasks[i] = candidates.Entries(i);
         }
 
-        return pieces;
+        return tasks;
     }
-
 }

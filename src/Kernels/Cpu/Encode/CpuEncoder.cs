@@ -7,11 +7,11 @@ namespace MonoLoss.Kernels.Cpu;
 /// </summary>
 /// <remarks>
 /// The product's tiles are looked at while they are in registers' reach, so the rows × latents matrix of pre-activations does not
-/// exist. Values are the very bits that <see cref="CpuGemm.Gemm"/> gives. Selection is exact and takes the lower row, then the lower
+/// exist. Values are the very bits that <see cref="CpuGemm.Gemm"/> gives. ValueSelection is exact and takes the lower row, then the lower
 /// latent, among equals; zeros, negative values and NaN are never selected. Results do not depend on the number of threads. Memory is
 /// kept from call to call. One call at a time.
 /// </remarks>
-public sealed unsafe partial class CpuEncoder : IDisposable
+internal sealed unsafe partial class CpuEncoder : IDisposable
 {
     // What the candidates of a top-k may take in all, unless a single cell per row takes more.
     private const long CandidateBytes = 64L << 20;
@@ -25,20 +25,16 @@ public sealed unsafe partial class CpuEncoder : IDisposable
 
     private readonly CpuGemm _gemm;
     private readonly Int16Prefilter _filter;
-    private readonly GemmWorkspace _counts = new();
-    private readonly GemmWorkspace _bounds = new();
-    private readonly GemmWorkspace _values = new();
-    private readonly GemmWorkspace _indices = new();
-    private readonly GemmWorkspace _runs = new();
-    private PieceEntries* _pieces;
-    private int _pieceCount;
+    private readonly CpuArray<int> _counts = new(0);
+    private readonly CpuArray<float> _bounds = new(0);
+    private readonly CpuArray<float> _values = new(0);
+    private readonly CpuArray<int> _indices = new(0);
+    private readonly CpuArray<byte> _runs = new(0);
+    private readonly TaskEntriesArray _entriesOfTasks = new();
 
     /// <summary>Creates the kernel.</summary>
     /// <param name="gemm">The product to build on; not to be used elsewhere at the same time.</param>
     public CpuEncoder(CpuGemm gemm) => (_gemm, _filter) = (gemm, new Int16Prefilter(gemm));
-
-    /// <summary>Frees the memory.</summary>
-    ~CpuEncoder() => FreePieces();
 
     /// <summary>Gets whether the float32 product is formed only where <see cref="Int16Prefilter"/> finds candidates.</summary>
     internal PrefilterPolicy Filter { get; init; }
@@ -156,16 +152,15 @@ public sealed unsafe partial class CpuEncoder : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        FreePieces();
+        _entriesOfTasks.Dispose();
         _filter.Dispose();
         _counts.Dispose();
         _bounds.Dispose();
         _values.Dispose();
         _indices.Dispose();
         _runs.Dispose();
-        _candidatePieces.Dispose();
+        _candidateEntries.Dispose();
         _candidates.Dispose();
-        GC.SuppressFinalize(this);
     }
 
     /// <summary>What is encoded by what.</summary>
@@ -187,7 +182,7 @@ public sealed unsafe partial class CpuEncoder : IDisposable
 
         public required float* Bias { get; init; }
 
-        public GemmOperands Operands => new() { TransA = false, TransB = true, A = A, Lda = Lda, B = W, Ldb = Ldw };
+        public CpuGemmOperands Operands => new() { TransA = false, TransB = true, A = A, Lda = Lda, B = W, Ldb = Ldw };
 
         public ExactRescorer Exact => new() { A = A, Lda = Lda, W = W, Ldw = Ldw, Bias = Bias, Features = Features };
     }
@@ -199,11 +194,11 @@ public sealed unsafe partial class CpuEncoder : IDisposable
         _ => GemmTile128.Columns,
     };
 
-    private GemmPlan Plan(in Input input, bool filtered, int maxGroups = int.MaxValue) => filtered
+    private CpuGemmPlan Plan(in Input input, bool filtered, int maxGroups = int.MaxValue) => filtered
         ? Int16Prefilter.Plan(input.Rows, input.Latents, input.Features, maxGroups)
         : _gemm.Plan(input.Rows, input.Latents, input.Features, maxGroups);
 
-    private void Multiply<TSink>(in Input input, in GemmPlan plan, bool filtered, TSink sink)
+    private void Multiply<TSink>(in Input input, in CpuGemmPlan plan, bool filtered, TSink sink)
         where TSink : unmanaged, ITileSink
     {
         if (filtered)
@@ -235,7 +230,7 @@ public sealed unsafe partial class CpuEncoder : IDisposable
         var plan = Plan(input, filtered, maxGroups);
         var capacity = TopKCandidates.CapacityFor(k, plan.GroupColumns, tileColumns);
         var cells = (long)rows * plan.Groups;
-        var rowBounds = _bounds.Get<float>(cells + rows);
+        var rowBounds = _bounds.Ensure(cells + rows);
         NativeMemory.Clear(rowBounds, (nuint)rows * sizeof(float));
         var overflow = false;
         var candidates = new TopKCandidates
@@ -245,13 +240,13 @@ public sealed unsafe partial class CpuEncoder : IDisposable
             K = k,
             Groups = plan.Groups,
             Capacity = capacity,
-            Counts = _counts.Get<int>(cells),
+            Counts = _counts.Ensure(cells),
             RowBounds = rowBounds,
             Bounds = rowBounds + rows,
             Slack = filtered ? _filter.Slack : null,
             Overflow = &overflow,
-            Values = _values.Get<float>(cells * capacity),
-            Indices = _indices.Get<int>(cells * capacity),
+            Values = _values.Ensure(cells * capacity),
+            Indices = _indices.Ensure(cells * capacity),
         };
         Multiply(input, plan, filtered, candidates);
         if (overflow)
@@ -260,7 +255,7 @@ public sealed unsafe partial class CpuEncoder : IDisposable
         }
 
         _gemm.Pool.Run(
-            MergeCandidates.PiecesFor(rows),
+            MergeCandidates.TasksFor(rows),
             new MergeCandidates { Candidates = candidates, Rows = rows, Exact = input.Exact, RowCounts = result.RowOffsets });
         var total = 0L;
         for (var row = 1; row <= rows; row++)
@@ -270,7 +265,7 @@ public sealed unsafe partial class CpuEncoder : IDisposable
         }
 
         result.EnsureCapacity(total);
-        _gemm.Pool.Run(CopyCandidates.PiecesFor(rows), new CopyCandidates
+        _gemm.Pool.Run(CopyCandidates.TasksFor(rows), new CopyCandidates
         {
             Candidates = candidates,
             Rows = rows,
@@ -285,7 +280,7 @@ public sealed unsafe partial class CpuEncoder : IDisposable
     {
         var wanted = (long)input.Rows * Math.Min(k, input.Latents);
         var plan = Plan(input, filtered: false);
-        var pieces = plan.Blocks * plan.Groups;
+        var tasks = plan.Blocks * plan.Groups;
         float bound;
         EntriesAbove entries;
         long found;
@@ -295,13 +290,13 @@ public sealed unsafe partial class CpuEncoder : IDisposable
             bound = Guess(input, wanted, hint, ref attempt);
             entries = Entries(plan, input.Bias, bound, bounds: null);
             _gemm.Multiply(input.Operands, plan, entries);
-            found = CountAbove(entries.Pieces, pieces, bound);
+            found = CountAbove(entries.Tasks, tasks, bound);
         }
         while (found < wanted && bound > 0);
 
-        var cut = found > wanted ? Cut(entries.Pieces, pieces, bound, wanted) : -1;
+        var cut = found > wanted ? Cut(entries.Tasks, tasks, bound, wanted) : -1;
         Assemble(entries, plan, cut, wanted, result);
-        return result.Count == 0 ? 0 : SmallestKept(entries.Pieces, pieces, cut, result.Count);
+        return result.Count == 0 ? 0 : SmallestKept(entries.Tasks, tasks, cut, result.Count);
     }
 
     private void FindAbove(in Input input, float* keepAbove, SparseBuffer result)
@@ -312,7 +307,7 @@ public sealed unsafe partial class CpuEncoder : IDisposable
         Assemble(entries, plan, -1, long.MaxValue, result);
     }
 
-    private EntriesAbove Entries(in GemmPlan plan, float* bias, float bound, float* bounds)
+    private EntriesAbove Entries(in CpuGemmPlan plan, float* bias, float bound, float* bounds)
     {
         var tileColumns = TileColumns(filtered: false);
         var panels = ((long)plan.Columns + tileColumns - 1) / tileColumns;
@@ -324,8 +319,8 @@ public sealed unsafe partial class CpuEncoder : IDisposable
             Bounds = bounds,
             Rows = plan.Rows,
             Groups = plan.Groups,
-            Pieces = Pieces(plan.Blocks * plan.Groups),
-            Runs = _runs.Get<byte>(panels * plan.Rows),
+            Tasks = _entriesOfTasks.Ensure(plan.Blocks * plan.Groups),
+            Runs = _runs.Ensure(panels * plan.Rows),
         };
     }
 
@@ -353,11 +348,11 @@ public sealed unsafe partial class CpuEncoder : IDisposable
         var columnStep = Math.Max(1, input.Latents / SampleColumns);
         var rows = (input.Rows + rowStep - 1) / rowStep;
         var columns = (input.Latents + columnStep - 1) / columnStep;
-        values = _values.Get<float>((long)rows * columns + Selection.Slack + columns);
+        values = _values.Ensure((long)rows * columns + ValueSelection.Slack + columns);
         float* bias = null;
         if (input.Bias != null)
         {
-            bias = values + (long)rows * columns + Selection.Slack;
+            bias = values + (long)rows * columns + ValueSelection.Slack;
             for (var j = 0; j < columns; j++)
             {
                 bias[j] = input.Bias[(nint)j * columnStep];
@@ -394,7 +389,7 @@ public sealed unsafe partial class CpuEncoder : IDisposable
         while (high - low > 1 << 15)
         {
             var middle = low + (high - low) / 2;
-            if (Selection.CountAbove(_gemm.Isa, values, count, BitConverter.Int32BitsToSingle(middle)) > tail)
+            if (ValueSelection.CountAbove(_gemm.Isa, values, count, BitConverter.Int32BitsToSingle(middle)) > tail)
             {
                 low = middle;
             }
@@ -408,15 +403,15 @@ public sealed unsafe partial class CpuEncoder : IDisposable
     }
 
     // The value such that fewer than `wanted` are above it and at least `wanted` are not below it; or any that exactly `wanted` are above.
-    private float Cut(PieceEntries* values, int pieces, float bound, long wanted)
+    private float Cut(TaskEntries* values, int tasks, float bound, long wanted)
     {
         var low = BitConverter.SingleToInt32Bits(bound);
-        var high = MinMax(values, pieces, bound).Max;
+        var high = MinMax(values, tasks, bound).Max;
         while (high - low > 1)
         {
             var middle = low + (high - low) / 2;
             var cut = BitConverter.Int32BitsToSingle(middle);
-            var above = CountAbove(values, pieces, cut);
+            var above = CountAbove(values, tasks, cut);
             if (above == wanted)
             {
                 return cut;
@@ -435,30 +430,30 @@ public sealed unsafe partial class CpuEncoder : IDisposable
         return BitConverter.Int32BitsToSingle(high);
     }
 
-    private long CountAbove(PieceEntries* values, int pieces, float bound)
+    private long CountAbove(TaskEntries* values, int tasks, float bound)
     {
         long total = 0;
-        _gemm.Pool.Run(pieces, new CountPieces { Isa = _gemm.Isa, Pieces = values, Bound = bound, Total = &total });
+        _gemm.Pool.Run(tasks, new CountAboveInTasks { Isa = _gemm.Isa, Tasks = values, Bound = bound, Total = &total });
         return total;
     }
 
-    private (int Min, int Max) MinMax(PieceEntries* values, int pieces, float bound)
+    private (int Min, int Max) MinMax(TaskEntries* values, int tasks, float bound)
     {
         var minMax = stackalloc int[2] { 0x7F800000, 0 };
-        _gemm.Pool.Run(pieces, new RangeOfPieces { Isa = _gemm.Isa, Pieces = values, Bound = bound, MinMax = minMax });
+        _gemm.Pool.Run(tasks, new RangeOfTasks { Isa = _gemm.Isa, Tasks = values, Bound = bound, MinMax = minMax });
         return (minMax[0], minMax[1]);
     }
 
-    private float SmallestKept(PieceEntries* values, int pieces, float cut, int kept) =>
-        cut >= 0 && CountAbove(values, pieces, cut) < kept
+    private float SmallestKept(TaskEntries* values, int tasks, float cut, int kept) =>
+        cut >= 0 && CountAbove(values, tasks, cut) < kept
             ? cut
-            : BitConverter.Int32BitsToSingle(MinMax(values, pieces, cut).Min);
+            : BitConverter.Int32BitsToSingle(MinMax(values, tasks, cut).Min);
 
-    private void Assemble(in EntriesAbove entries, in GemmPlan plan, float cut, long wanted, SparseBuffer result)
+    private void Assemble(in EntriesAbove entries, in CpuGemmPlan plan, float cut, long wanted, SparseBuffer result)
     {
         var cells = (long)plan.Rows * plan.Groups;
-        var counts = _counts.Get<int>(2 * cells);
-        var assembly = new PieceAssembly
+        var counts = _counts.Ensure(2 * cells);
+        var assembly = new SparseAssembly
         {
             Entries = entries,
             Plan = plan,
@@ -467,33 +462,9 @@ public sealed unsafe partial class CpuEncoder : IDisposable
             Above = counts,
             Equal = counts + cells,
         };
-        _gemm.Pool.Run(assembly.Pieces, new CountEntries { Assembly = assembly });
-        var total = PieceAssembly.Place(plan.Rows, plan.Groups, wanted, assembly.Above, assembly.Equal, result.RowOffsets);
+        _gemm.Pool.Run(assembly.Tasks, new CountEntries { Assembly = assembly });
+        var total = SparseAssembly.Place(plan.Rows, plan.Groups, wanted, assembly.Above, assembly.Equal, result.RowOffsets);
         result.EnsureCapacity(total);
-        _gemm.Pool.Run(assembly.Pieces, new CopyEntries { Assembly = assembly, Indices = result.Indices, Values = result.Values });
-    }
-
-    private PieceEntries* Pieces(int count)
-    {
-        if (count > _pieceCount)
-        {
-            _pieces = (PieceEntries*)NativeMemory.Realloc(_pieces, (nuint)count * (nuint)sizeof(PieceEntries));
-            new Span<PieceEntries>(_pieces + _pieceCount, count - _pieceCount).Clear();
-            _pieceCount = count;
-        }
-
-        return _pieces;
-    }
-
-    private void FreePieces()
-    {
-        for (var i = 0; i < _pieceCount; i++)
-        {
-            _pieces[i].Free();
-        }
-
-        NativeMemory.Free(_pieces);
-        _pieces = null;
-        _pieceCount = 0;
+        _gemm.Pool.Run(assembly.Tasks, new CopyEntries { Assembly = assembly, Indices = result.Indices, Values = result.Values });
     }
 }

@@ -52,8 +52,8 @@ internal sealed unsafe class Int16Prefilter : IDisposable
         X86Base.IsSupported && X86Base.CpuId(0, 0) is (_, 0x68747541, 0x444D4163, 0x69746E65);
 
     private readonly CpuGemm _gemm;
-    private readonly GemmWorkspace _values = new();
-    private readonly GemmWorkspace _properties = new();
+    private readonly CpuArray<short> _values = new(0);
+    private readonly CpuArray<float> _properties = new(0);
     private QuantizedRows _a;
     private QuantizedRows _w;
     // [rows] what underflows at most.
@@ -84,16 +84,16 @@ internal sealed unsafe class Int16Prefilter : IDisposable
         && (IsAmd || CpuGemm.BestIsa == GemmIsa.Avx2);
 
     /// <summary>Cuts the product.</summary>
-    public static GemmPlan Plan(int rows, int latents, int features, int maxGroups = int.MaxValue) =>
-        GemmPlan.For(rows, latents, QuantizedRows.StrideFor(features) / 2, IntegerTile.Rows, IntegerTile.Columns, maxGroups);
+    public static CpuGemmPlan Plan(int rows, int latents, int features, int maxGroups = int.MaxValue) =>
+        CpuGemmPlan.For(rows, latents, QuantizedRows.StrideFor(features) / 2, IntegerTile.Rows, IntegerTile.Columns, maxGroups);
 
     /// <summary>Quantizes both operands.</summary>
     /// <returns>Whether bounds can be given: not with NaN or infinity in an operand, or numbers so large that products overflow.</returns>
     public bool Prepare(int rows, int latents, int features, float* a, nint lda, float* w, nint ldw)
     {
         var stride = QuantizedRows.StrideFor(features);
-        var values = _values.Get<short>((long)(rows + latents) * stride);
-        var properties = _properties.Get<float>((4L * (rows + latents)) + (2L * rows) + IntegerTile.Columns);
+        var values = _values.Ensure((long)(rows + latents) * stride);
+        var properties = _properties.Ensure((4L * (rows + latents)) + (2L * rows) + IntegerTile.Columns);
         _a = Rows(values, properties, rows, stride);
         _w = Rows(values + (nint)rows * stride, properties + 4L * rows, latents, stride);
         Slack = properties + 4L * (rows + latents);
@@ -110,7 +110,7 @@ internal sealed unsafe class Int16Prefilter : IDisposable
             RightRows = latents,
             Features = features,
         };
-        _gemm.Pool.Run(work.Pieces, work);
+        _gemm.Pool.Run(work.Tasks, work);
         float reach = 0, error = 0;
         for (var latent = 0; latent < latents; latent++)
         {
@@ -133,10 +133,10 @@ internal sealed unsafe class Int16Prefilter : IDisposable
     }
 
     /// <summary>Hands an upper bound for every entry of the product to a sink, tile by tile.</summary>
-    public void Multiply<TSink>(in GemmPlan plan, TSink sink)
+    public void Multiply<TSink>(in CpuGemmPlan plan, TSink sink)
         where TSink : unmanaged, ITileSink
     {
-        var operands = new GemmOperands
+        var operands = new CpuGemmOperands
         {
             TransA = false,
             TransB = true,

@@ -132,7 +132,7 @@ internal unsafe struct QuantizedRows
 /// <summary>Quantizes the rows of two matrices.</summary>
 internal readonly unsafe struct QuantizeWork : IParallelWork
 {
-    private const int RowsPerPiece = 32;
+    private const int RowsPerTask = 32;
 
     public required QuantizedRows Left { get; init; }
 
@@ -152,11 +152,11 @@ internal readonly unsafe struct QuantizeWork : IParallelWork
 
     public required int Features { get; init; }
 
-    public int Pieces => PiecesFor(LeftRows) + PiecesFor(RightRows);
+    public int Tasks => TasksFor(LeftRows) + TasksFor(RightRows);
 
     public void Run(int index)
     {
-        var left = PiecesFor(LeftRows);
+        var left = TasksFor(LeftRows);
         if (index < left)
         {
             Quantize(Left, LeftSource, LeftStride, LeftRows, index);
@@ -167,12 +167,12 @@ internal readonly unsafe struct QuantizeWork : IParallelWork
         }
     }
 
-    private static int PiecesFor(int rows) => (rows + RowsPerPiece - 1) / RowsPerPiece;
+    private static int TasksFor(int rows) => (rows + RowsPerTask - 1) / RowsPerTask;
 
-    private void Quantize(in QuantizedRows rows, float* source, nint stride, int count, int piece)
+    private void Quantize(in QuantizedRows rows, float* source, nint stride, int count, int task)
     {
-        var end = Math.Min(count, (piece + 1) * RowsPerPiece);
-        for (var row = piece * RowsPerPiece; row < end; row++)
+        var end = Math.Min(count, (task + 1) * RowsPerTask);
+        for (var row = task * RowsPerTask; row < end; row++)
         {
             rows.Quantize(row, source + row * stride, Features);
         }

@@ -5,7 +5,7 @@ namespace MonoLoss.Kernels.Cpu;
 /// <see cref="RowOffsets"/>[r] … <see cref="RowOffsets"/>[r + 1] − 1, their columns ascending. It writes into memory of its own, or
 /// straight into a <see cref="CsrMatrix"/>.
 /// </summary>
-public sealed unsafe class SparseBuffer : IDisposable
+internal sealed unsafe class SparseBuffer : IDisposable
 {
     private readonly CpuArray<int> _ownOffsets = new(1);
     private readonly CpuArray<int> _ownIndices = new(0);

@@ -50,7 +50,7 @@ internal readonly unsafe struct TopKCandidates : ITileSink
     public static int CapacityFor(int k, int groupColumns, int tileColumns)
     {
         var room = Math.Min(k + Math.Max(96L, k / 2), (long)groupColumns + tileColumns) + tileColumns;
-        return (int)((room + Selection.Slack + 15) / 16 * 16);
+        return (int)((room + ValueSelection.Slack + 15) / 16 * 16);
     }
 
     public void Expect(int row, int column, int rows, int columns)
@@ -77,7 +77,7 @@ internal readonly unsafe struct TopKCandidates : ITileSink
             var count = Counts[cell];
             var values = Values + cell * Capacity;
             var indices = Indices + cell * Capacity;
-            var added = Selection.AppendAbove(
+            var added = ValueSelection.AppendAbove(
                 Isa, tile + r * stride, bias, columns, Bounds[cell], column, values + count, indices + count);
             if (added == 0)
             {
@@ -85,7 +85,7 @@ internal readonly unsafe struct TopKCandidates : ITileSink
             }
 
             count += added;
-            if (count > Capacity - stride - Selection.Slack && count > K)
+            if (count > Capacity - stride - ValueSelection.Slack && count > K)
             {
                 count = Slack == null
                     ? KeepLargest(row + r, cell, values, indices, count)
@@ -100,7 +100,7 @@ internal readonly unsafe struct TopKCandidates : ITileSink
     {
         // Candidates may equal the bound that they were cut down to last time.
         var below = Math.Max(0, MathF.BitDecrement(Bounds[cell]));
-        Selection.KeepLargest(Isa, values, indices, count, K, ref below, out Bounds[cell]);
+        ValueSelection.KeepLargest(Isa, values, indices, count, K, ref below, out Bounds[cell]);
         if (below > RowBounds[row])
         {
             RowBounds[row] = below;
@@ -111,13 +111,13 @@ internal readonly unsafe struct TopKCandidates : ITileSink
 
     private int KeepContenders(int row, nint cell, float* values, int* indices, int count, int stride)
     {
-        count = Selection.KeepContenders(Isa, values, indices, count, K, Slack[row], ref Bounds[cell]);
+        count = ValueSelection.KeepContenders(Isa, values, indices, count, K, Slack[row], ref Bounds[cell]);
         if (Bounds[cell] > RowBounds[row])
         {
             RowBounds[row] = Bounds[cell];
         }
 
-        if (count > Capacity - stride - Selection.Slack)
+        if (count > Capacity - stride - ValueSelection.Slack)
         {
             *Overflow = true;
             return 0;
@@ -130,7 +130,7 @@ internal readonly unsafe struct TopKCandidates : ITileSink
 /// <summary>Brings the candidates of a row together, keeps the k largest and counts them.</summary>
 internal readonly unsafe struct MergeCandidates : IParallelWork
 {
-    private const int RowsPerPiece = 16;
+    private const int RowsPerTask = 16;
 
     public required TopKCandidates Candidates { get; init; }
 
@@ -142,12 +142,12 @@ internal readonly unsafe struct MergeCandidates : IParallelWork
     /// <summary>[rows + 1]; the count of row r goes to element r + 1.</summary>
     public required int* RowCounts { get; init; }
 
-    public static int PiecesFor(int rows) => (rows + RowsPerPiece - 1) / RowsPerPiece;
+    public static int TasksFor(int rows) => (rows + RowsPerTask - 1) / RowsPerTask;
 
     public void Run(int index)
     {
-        var end = Math.Min(Rows, (index + 1) * RowsPerPiece);
-        for (var row = index * RowsPerPiece; row < end; row++)
+        var end = Math.Min(Rows, (index + 1) * RowsPerTask);
+        for (var row = index * RowsPerTask; row < end; row++)
         {
             var cell = (nint)row * Candidates.Groups;
             var values = Candidates.Values + cell * Candidates.Capacity;
@@ -170,7 +170,7 @@ internal readonly unsafe struct MergeCandidates : IParallelWork
             if (count > Candidates.K)
             {
                 var below = 0f;
-                Selection.KeepLargest(Candidates.Isa, values, indices, count, Candidates.K, ref below, out _);
+                ValueSelection.KeepLargest(Candidates.Isa, values, indices, count, Candidates.K, ref below, out _);
                 count = Candidates.K;
             }
 
@@ -183,18 +183,18 @@ internal readonly unsafe struct MergeCandidates : IParallelWork
         if (count > Candidates.K)
         {
             var bound = 0f;
-            count = Selection.KeepContenders(Candidates.Isa, values, indices, count, Candidates.K, Candidates.Slack[row], ref bound);
+            count = ValueSelection.KeepContenders(Candidates.Isa, values, indices, count, Candidates.K, Candidates.Slack[row], ref bound);
         }
 
         Exact.OfRow(row, indices, count, values);
-        return Selection.KeepAbove(Candidates.Isa, values, indices, count, 0);
+        return ValueSelection.KeepAbove(Candidates.Isa, values, indices, count, 0);
     }
 }
 
 /// <summary>Copies what was kept of each row to its entry in the result.</summary>
 internal readonly unsafe struct CopyCandidates : IParallelWork
 {
-    private const int RowsPerPiece = 64;
+    private const int RowsPerTask = 64;
 
     public required TopKCandidates Candidates { get; init; }
 
@@ -206,12 +206,12 @@ internal readonly unsafe struct CopyCandidates : IParallelWork
 
     public required float* Values { get; init; }
 
-    public static int PiecesFor(int rows) => (rows + RowsPerPiece - 1) / RowsPerPiece;
+    public static int TasksFor(int rows) => (rows + RowsPerTask - 1) / RowsPerTask;
 
     public void Run(int index)
     {
-        var end = Math.Min(Rows, (index + 1) * RowsPerPiece);
-        for (var row = index * RowsPerPiece; row < end; row++)
+        var end = Math.Min(Rows, (index + 1) * RowsPerTask);
+        for (var row = index * RowsPerTask; row < end; row++)
         {
             var from = (nint)row * Candidates.Groups * Candidates.Capacity;
             var to = RowOffsets[row];

@@ -9,7 +9,7 @@ namespace MonoLoss.Kernels.Cpu;
 /// Picking values out of arrays. Values here are never negative, so that their order is that of their bits as integers. Arrays are
 /// written, and may be read, up to <see cref="Slack"/> elements beyond what they hold.
 /// </summary>
-internal static unsafe class Selection
+internal static unsafe class ValueSelection
 {
     /// <summary>Elements beyond the end of an array that must exist.</summary>
     public const int Slack = 16;

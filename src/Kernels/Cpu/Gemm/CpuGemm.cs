@@ -7,12 +7,12 @@ namespace MonoLoss.Kernels.Cpu;
 
 /// <summary>Dense matrix products on the processor.</summary>
 /// <remarks>
-/// Both operands are packed into panels, and pieces of the result are formed tile by tile in registers (the scheme of Goto and
+/// Both operands are packed into panels, and tasks of the result are formed tile by tile in registers (the scheme of Goto and
 /// van de Geijn, "Anatomy of high-performance matrix multiplication", 2008). How the work is cut depends on the sizes alone and every
 /// element is one chain of multiply-adds in the order of k, so the result is the same bits on any number of threads. Memory for
 /// packing is kept from call to call. One call at a time.
 /// </remarks>
-public sealed unsafe class CpuGemm : IDisposable
+internal sealed unsafe class CpuGemm : IDisposable
 {
     // What one thread does sooner than others can be asked.
     private const long SmallFlops = 1_000_000;
@@ -24,8 +24,8 @@ public sealed unsafe class CpuGemm : IDisposable
     private const int TransposedRows = 16;
 
     private readonly WorkerPool _pool;
-    private readonly GemmWorkspace _packedA = new();
-    private readonly GemmWorkspace _packedB = new();
+    private readonly CpuArray<float> _packedA = new(0);
+    private readonly CpuArray<float> _packedB = new(0);
 
     /// <summary>Creates the kernel.</summary>
     /// <param name="pool">The threads to work with.</param>
@@ -94,7 +94,7 @@ public sealed unsafe class CpuGemm : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(m);
         ArgumentOutOfRangeException.ThrowIfNegative(n);
         ArgumentOutOfRangeException.ThrowIfNegative(k);
-        var operands = new GemmOperands { TransA = transA, TransB = transB, A = a, Lda = lda, B = b, Ldb = ldb };
+        var operands = new CpuGemmOperands { TransA = transA, TransB = transB, A = a, Lda = lda, B = b, Ldb = ldb };
         if (alpha == 1 && beta == 0 && bias == null && !relu && (long)n * k <= UnpackedFloats)
         {
             if (Isa == GemmIsa.Avx512 && MultiplySmall<Simd512, Vector512<float>, Count4>(operands, m, n, k, c, ldc))
@@ -120,15 +120,15 @@ public sealed unsafe class CpuGemm : IDisposable
     }
 
     /// <summary>Cuts a product for this kernel's tiles.</summary>
-    internal GemmPlan Plan(int rows, int columns, int length, int maxGroups = int.MaxValue) => Isa switch
+    internal CpuGemmPlan Plan(int rows, int columns, int length, int maxGroups = int.MaxValue) => Isa switch
     {
-        GemmIsa.Avx512 => GemmPlan.For(rows, columns, length, GemmTile512.Rows, GemmTile512.Columns, maxGroups),
-        GemmIsa.Avx2 => GemmPlan.For(rows, columns, length, GemmTile256.Rows, GemmTile256.Columns, maxGroups),
-        _ => GemmPlan.For(rows, columns, length, GemmTile128.Rows, GemmTile128.Columns, maxGroups),
+        GemmIsa.Avx512 => CpuGemmPlan.For(rows, columns, length, GemmTile512.Rows, GemmTile512.Columns, maxGroups),
+        GemmIsa.Avx2 => CpuGemmPlan.For(rows, columns, length, GemmTile256.Rows, GemmTile256.Columns, maxGroups),
+        _ => CpuGemmPlan.For(rows, columns, length, GemmTile128.Rows, GemmTile128.Columns, maxGroups),
     };
 
     /// <summary>Forms op(A)·op(B) and hands it to a sink, tile by tile.</summary>
-    internal void Multiply<TSink>(in GemmOperands operands, in GemmPlan plan, TSink sink)
+    internal void Multiply<TSink>(in CpuGemmOperands operands, in CpuGemmPlan plan, TSink sink)
         where TSink : unmanaged, ITileSink
     {
         if (plan.Rows == 0 || plan.Columns == 0)
@@ -150,7 +150,7 @@ public sealed unsafe class CpuGemm : IDisposable
         }
     }
 
-    private bool MultiplySmall<TSimd, TVector, TVectors>(in GemmOperands operands, int m, int n, int k, float* c, int ldc)
+    private bool MultiplySmall<TSimd, TVector, TVectors>(in CpuGemmOperands operands, int m, int n, int k, float* c, int ldc)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
         where TVectors : struct, ICount
@@ -167,13 +167,13 @@ public sealed unsafe class CpuGemm : IDisposable
         if (operands.TransB)
         {
             ldb = (n + TransposedRows - 1) / TransposedRows * TransposedRows;
-            b = _packedB.Get<float>(ldb * k);
+            b = _packedB.Ensure(ldb * k);
             Packing.Rows(Isa, operands.B, operands.Ldb, n, k, b, (int)ldb);
         }
 
         var rowFlops = Math.Max(1, 2L * n * k);
-        var rowsPerPiece = (int)Math.Clamp(SmallFlops / rowFlops, 1, m);
-        Run(rowFlops * m < SmallFlops, (m + rowsPerPiece - 1) / rowsPerPiece, new SmallProduct<TSimd, TVector, TVectors>
+        var rowsPerTask = (int)Math.Clamp(SmallFlops / rowFlops, 1, m);
+        Run(rowFlops * m < SmallFlops, (m + rowsPerTask - 1) / rowsPerTask, new SmallProduct<TSimd, TVector, TVectors>
         {
             Rows = m,
             Columns = n,
@@ -185,13 +185,13 @@ public sealed unsafe class CpuGemm : IDisposable
             Ldb = ldb,
             C = c,
             Ldc = ldc,
-            RowsPerPiece = rowsPerPiece,
+            RowsPerTask = rowsPerTask,
         });
         return true;
     }
 
     /// <summary>The same with tiles of one's own, whose plan it must be.</summary>
-    internal void Multiply<TTile, TSink>(in GemmOperands operands, in GemmPlan plan, TSink sink)
+    internal void Multiply<TTile, TSink>(in CpuGemmOperands operands, in CpuGemmPlan plan, TSink sink)
         where TTile : struct, IGemmTile
         where TSink : unmanaged, ITileSink
     {
@@ -200,8 +200,8 @@ public sealed unsafe class CpuGemm : IDisposable
         var groupsAtOnce = (int)Math.Clamp(PackedFloats / ((long)plan.GroupColumns * length), 1, plan.Groups);
         var packsB = plan.Blocks == 1;
         var isSmall = 2L * plan.Rows * plan.Columns * length < SmallFlops;
-        var packedA = _packedA.Get<float>((long)blocksAtOnce * plan.BlockRows * length);
-        var packedB = _packedB.Get<float>((long)groupsAtOnce * (packsB ? TTile.Columns : plan.GroupColumns) * length);
+        var packedA = _packedA.Ensure((long)blocksAtOnce * plan.BlockRows * length);
+        var packedB = _packedB.Ensure((long)groupsAtOnce * (packsB ? TTile.Columns : plan.GroupColumns) * length);
         for (var group = 0; group < plan.Groups; group += groupsAtOnce)
         {
             var groups = Math.Min(groupsAtOnce, plan.Groups - group);
@@ -213,11 +213,11 @@ public sealed unsafe class CpuGemm : IDisposable
                 var firstColumn = group * plan.GroupColumns;
                 var endColumn = (int)Math.Min(plan.Columns, firstColumn + (long)groups * plan.GroupColumns);
                 // A group's panels of B stay packed while the blocks of A pass by; all of A stays if it fits.
-                var rowPieces = group > 0 && blocksAtOnce == plan.Blocks
+                var rowTasks = group > 0 && blocksAtOnce == plan.Blocks
                     ? 0
-                    : PackOperands<TTile>.PiecesFor(endRow - firstRow, TTile.Rows);
-                var columnPieces = block > 0 || packsB ? 0 : PackOperands<TTile>.PiecesFor(endColumn - firstColumn, TTile.Columns);
-                Run(isSmall, rowPieces + columnPieces, new PackOperands<TTile>
+                    : PackOperands<TTile>.TasksFor(endRow - firstRow, TTile.Rows);
+                var columnTasks = block > 0 || packsB ? 0 : PackOperands<TTile>.TasksFor(endColumn - firstColumn, TTile.Columns);
+                Run(isSmall, rowTasks + columnTasks, new PackOperands<TTile>
                 {
                     Isa = Isa,
                     Operands = operands,
@@ -226,7 +226,7 @@ public sealed unsafe class CpuGemm : IDisposable
                     EndRow = endRow,
                     FirstColumn = firstColumn,
                     EndColumn = endColumn,
-                    RowPieces = rowPieces,
+                    RowTasks = rowTasks,
                     PackedA = packedA,
                     PackedB = packedB,
                 });
@@ -247,16 +247,16 @@ public sealed unsafe class CpuGemm : IDisposable
         }
     }
 
-    private void Run<TWork>(bool isSmall, int pieces, TWork work)
+    private void Run<TWork>(bool isSmall, int tasks, TWork work)
         where TWork : unmanaged, IParallelWork
     {
         if (!isSmall)
         {
-            _pool.Run(pieces, work);
+            _pool.Run(tasks, work);
             return;
         }
 
-        for (var i = 0; i < pieces; i++)
+        for (var i = 0; i < tasks; i++)
         {
             work.Run(i);
         }

@@ -1,10 +1,10 @@
 namespace MonoLoss.Kernels.Cpu;
 
 /// <summary>
-/// How a product is cut into pieces of work: blocks of rows times groups of columns. It follows from the sizes alone, never from
+/// How a product is cut into tasks of work: blocks of rows times groups of columns. It follows from the sizes alone, never from
 /// the number of threads.
 /// </summary>
-internal readonly struct GemmPlan
+internal readonly struct CpuGemmPlan
 {
     // A block of A and two chunks of B's panels share the level-2 cache, 1 MiB on the machines this is tuned for and seldom less
     // than 512 KiB.
@@ -16,11 +16,11 @@ internal readonly struct GemmPlan
     private const int FewBlockRows = 56;
     private const int FewGroupPanels = 8;
 
-    // Enough pieces for 64 threads to finish at about the same time, none so small that handing it out shows.
-    private const int EnoughPieces = 256;
-    private const long MinPieceFlops = 4_000_000;
+    // Enough tasks for 64 threads to finish at about the same time, none so small that handing it out shows.
+    private const int EnoughTasks = 256;
+    private const long MinTaskFlops = 4_000_000;
 
-    private GemmPlan(int rows, int columns, int length, int tileRows, int tileColumns, int blockPanels, int groupPanels)
+    private CpuGemmPlan(int rows, int columns, int length, int tileRows, int tileColumns, int blockPanels, int groupPanels)
     {
         Rows = rows;
         Columns = columns;
@@ -73,7 +73,7 @@ internal readonly struct GemmPlan
     /// <param name="tileRows">Rows of a register tile.</param>
     /// <param name="tileColumns">Columns of a register tile.</param>
     /// <param name="maxGroups">The most groups that are wanted.</param>
-    public static GemmPlan For(int rows, int columns, int length, int tileRows, int tileColumns, int maxGroups = int.MaxValue)
+    public static CpuGemmPlan For(int rows, int columns, int length, int tileRows, int tileColumns, int maxGroups = int.MaxValue)
     {
         var rowPanels = Math.Max(1, Ceiling(rows, tileRows));
         var columnPanels = Math.Max(1, Ceiling(columns, tileColumns));
@@ -83,8 +83,8 @@ internal readonly struct GemmPlan
         var minGroupPanels = Ceiling(columnPanels, maxGroups);
         var groupPanels = Math.Max(Math.Min(columnPanels, 1024 / tileColumns), minGroupPanels);
         var panelFlops = 2L * tileRows * tileColumns * length;
-        while ((long)Ceiling(rowPanels, blockPanels) * Ceiling(columnPanels, groupPanels) < EnoughPieces
-            && panelFlops * blockPanels * groupPanels >= 2 * MinPieceFlops)
+        while ((long)Ceiling(rowPanels, blockPanels) * Ceiling(columnPanels, groupPanels) < EnoughTasks
+            && panelFlops * blockPanels * groupPanels >= 2 * MinTaskFlops)
         {
             var canNarrow = groupPanels / 2 >= minGroupPanels && groupPanels > 1;
             if (blockPanels > fewBlockPanels)
@@ -105,7 +105,7 @@ internal readonly struct GemmPlan
             }
         }
 
-        return new GemmPlan(rows, columns, length, tileRows, tileColumns, blockPanels, groupPanels);
+        return new CpuGemmPlan(rows, columns, length, tileRows, tileColumns, blockPanels, groupPanels);
     }
 
     private static int Ceiling(int a, int b) => (int)(((long)a + b - 1) / b);

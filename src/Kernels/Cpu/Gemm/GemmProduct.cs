@@ -5,7 +5,7 @@ namespace MonoLoss.Kernels.Cpu;
 /// <summary>Takes the finished tiles of a product.</summary>
 internal unsafe interface ITileSink
 {
-    /// <summary>A piece of work begins: a block of rows times a group of columns, whose tiles one thread delivers.</summary>
+    /// <summary>A task of work begins: a block of rows times a group of columns, whose tiles one thread delivers.</summary>
     /// <param name="block">The block.</param>
     /// <param name="group">The group.</param>
     /// <param name="row">The block's first row.</param>
@@ -20,7 +20,7 @@ internal unsafe interface ITileSink
     void Expect(int row, int column, int rows, int columns);
 
     /// <summary>
-    /// Takes a tile. Within a piece they come from left to right and, where the columns are the same, from top to bottom.
+    /// Takes a tile. Within a task they come from left to right and, where the columns are the same, from top to bottom.
     /// </summary>
     /// <param name="block">The block.</param>
     /// <param name="group">The group.</param>
@@ -34,7 +34,7 @@ internal unsafe interface ITileSink
 }
 
 /// <summary>The two matrices of a product op(A)·op(B).</summary>
-internal readonly unsafe struct GemmOperands
+internal readonly unsafe struct CpuGemmOperands
 {
     /// <summary>op(A) is rows × length; transposed, A is stored length × rows.</summary>
     public required bool TransA { get; init; }
@@ -59,12 +59,12 @@ internal readonly unsafe struct GemmOperands
 internal readonly unsafe struct PackOperands<TTile> : IParallelWork
     where TTile : struct, IGemmTile
 {
-    /// <summary>Panels of B packed by one piece of work.</summary>
-    public const int PanelsPerPiece = 4;
+    /// <summary>Panels of B packed by one task of work.</summary>
+    public const int PanelsPerTask = 4;
 
     public required GemmIsa Isa { get; init; }
 
-    public required GemmOperands Operands { get; init; }
+    public required CpuGemmOperands Operands { get; init; }
 
     public required int Length { get; init; }
 
@@ -76,22 +76,22 @@ internal readonly unsafe struct PackOperands<TTile> : IParallelWork
 
     public required int EndColumn { get; init; }
 
-    public required int RowPieces { get; init; }
+    public required int RowTasks { get; init; }
 
     public required float* PackedA { get; init; }
 
     public required float* PackedB { get; init; }
 
-    public static int PiecesFor(int count, int width) => (int)(((long)count + width * PanelsPerPiece - 1) / (width * PanelsPerPiece));
+    public static int TasksFor(int count, int width) => (int)(((long)count + width * PanelsPerTask - 1) / (width * PanelsPerTask));
 
     public void Run(int index)
     {
-        var rows = index < RowPieces;
+        var rows = index < RowTasks;
         var width = rows ? TTile.Rows : TTile.Columns;
         var first = rows ? FirstRow : FirstColumn;
         var end = rows ? EndRow : EndColumn;
-        var panel = (rows ? index : index - RowPieces) * PanelsPerPiece;
-        for (var i = 0; i < PanelsPerPiece; i++, panel++)
+        var panel = (rows ? index : index - RowTasks) * PanelsPerTask;
+        for (var i = 0; i < PanelsPerTask; i++, panel++)
         {
             var at = first + panel * width;
             if (at >= end)
@@ -111,7 +111,7 @@ internal readonly unsafe struct PackOperands<TTile> : IParallelWork
         }
     }
 
-    public static void PackB(GemmIsa isa, in GemmOperands operands, int column, int columns, int length, float* panel)
+    public static void PackB(GemmIsa isa, in CpuGemmOperands operands, int column, int columns, int length, float* panel)
     {
         if (operands.TransB)
         {
@@ -143,9 +143,9 @@ internal readonly unsafe struct MultiplyPanels<TTile, TSink> : IParallelWork
 {
     public required GemmIsa Isa { get; init; }
 
-    public required GemmOperands Operands { get; init; }
+    public required CpuGemmOperands Operands { get; init; }
 
-    public required GemmPlan Plan { get; init; }
+    public required CpuGemmPlan Plan { get; init; }
 
     public required int FirstBlock { get; init; }
 
@@ -157,7 +157,7 @@ internal readonly unsafe struct MultiplyPanels<TTile, TSink> : IParallelWork
 
     public required float* PackedB { get; init; }
 
-    /// <summary>Whether each piece packs B's panels for itself, because no other piece needs them.</summary>
+    /// <summary>Whether each task packs B's panels for itself, because no other task needs them.</summary>
     public required bool PacksB { get; init; }
 
     public required TSink Sink { get; init; }

@@ -41,12 +41,12 @@ internal readonly unsafe struct SmallProduct<TSimd, TVector, TMaxVectors> : IPar
 
     public required nint Ldc { get; init; }
 
-    public required int RowsPerPiece { get; init; }
+    public required int RowsPerTask { get; init; }
 
     public void Run(int index)
     {
-        var first = index * RowsPerPiece;
-        var last = Math.Min(Rows, first + RowsPerPiece);
+        var first = index * RowsPerTask;
+        var last = Math.Min(Rows, first + RowsPerTask);
         for (var column = 0; column < Columns;)
         {
             var rest = Columns - column;

@@ -7,7 +7,7 @@ namespace MonoLoss.Kernels.Cpu;
 /// The loops of a visit to one latent: over the rows it fires on, which lie in the level-2 cache. They go by blocks of columns that
 /// stay in registers, and within a block over all rows, so that each row is read from cache once and nothing else moves.
 /// </summary>
-internal static unsafe class LatentMath
+internal static unsafe class IndexedRows
 {
     /// <summary>Rows whose dot products are kept as vectors at once.</summary>
     private const int RowsPerBlock = 64;

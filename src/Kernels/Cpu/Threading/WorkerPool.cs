@@ -2,19 +2,19 @@ using System.Runtime.CompilerServices;
 
 namespace MonoLoss.Kernels.Cpu;
 
-/// <summary>A numbered piece of parallel work over raw memory.</summary>
-public interface IParallelWork
+/// <summary>A numbered task of parallel work over raw memory.</summary>
+internal interface IParallelWork
 {
-    /// <summary>Does piece <paramref name="index"/>. Pieces run in any order and at the same time.</summary>
+    /// <summary>Does task <paramref name="index"/>. Tasks run in any order and at the same time.</summary>
     void Run(int index);
 }
 
 /// <summary>
-/// Threads that stay, for kernels too short for <see cref="Parallel"/>. How a kernel is cut into pieces depends on the
+/// Threads that stay, for kernels too short for <see cref="Parallel"/>. How a kernel is cut into tasks depends on the
 /// problem alone, never on <see cref="Threads"/>, so that results are the same bits on any machine.
 /// </summary>
 /// <remarks>Dispatch from one thread at a time. A dispatch allocates nothing.</remarks>
-public sealed unsafe class WorkerPool : IDisposable
+internal sealed unsafe class WorkerPool : IDisposable
 {
     // Long enough to bridge the serial gap between two kernels of a training step, short enough not to burn a core when idle.
     private const int SpinsBeforeSleep = 200;
@@ -56,8 +56,8 @@ public sealed unsafe class WorkerPool : IDisposable
     /// <summary>How many threads work at once, the caller's included.</summary>
     public int Threads { get; }
 
-    /// <summary>Runs pieces 0 … <paramref name="count"/> − 1 and returns when all are done.</summary>
-    /// <exception cref="AggregateException">A piece threw; the rest may not have run.</exception>
+    /// <summary>Runs tasks 0 … <paramref name="count"/> − 1 and returns when all are done.</summary>
+    /// <exception cref="AggregateException">A task threw; the rest may not have run.</exception>
     public void Run<T>(int count, T work)
         where T : unmanaged, IParallelWork
     {
@@ -94,7 +94,7 @@ public sealed unsafe class WorkerPool : IDisposable
             }
 
             Drain();
-            // Every piece is taken. Only those who took some are waited for, not a worker that is still waking up or whose
+            // Every task is taken. Only those who took some are waited for, not a worker that is still waking up or whose
             // processor is busy with something else.
             Interlocked.Add(ref _joined, Closed);
             var spinner = default(SpinWait);
