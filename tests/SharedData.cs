@@ -1,12 +1,17 @@
+using System.Runtime.CompilerServices;
+
 namespace MonoLoss.Tests;
 
-/// <summary>Files that are kept beside the repository, in <c>../shared</c>, and not in it.</summary>
+/// <summary>The folder <c>../shared</c> beside the checkout: large files that are not part of the repository.</summary>
 internal static class SharedData
 {
-    /// <summary>The folder, or null where it is not there.</summary>
+    /// <summary>The folder; null if it does not exist or the tests do not run from a checkout.</summary>
     public static string? Folder { get; } = Find();
 
-    /// <summary>A file of the folder.</summary>
+    /// <summary>Why a test that needs the folder is skipped; null where the folder exists.</summary>
+    public static string? Missing => Folder is null ? "there is no ../shared beside the checkout" : null;
+
+    /// <summary>The path of a file in the folder.</summary>
     public static string File(params string[] names) => Path.Combine([Folder!, .. names]);
 
     private static string? Find()
@@ -22,18 +27,20 @@ internal static class SharedData
     }
 }
 
-/// <summary>A fact that needs <c>../shared</c>, and is skipped where that is not there.</summary>
+/// <summary>A fact that is skipped where <c>../shared</c> does not exist.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 public sealed class SharedDataFactAttribute : FactAttribute
 {
     /// <summary>Looks for the folder.</summary>
-    public SharedDataFactAttribute() => Skip = SharedData.Folder is null ? "../shared is not there" : null;
+    public SharedDataFactAttribute([CallerFilePath] string? file = null, [CallerLineNumber] int line = -1)
+        : base(file, line) => Skip = SharedData.Missing;
 }
 
-/// <summary>A theory that needs <c>../shared</c>, and is skipped where that is not there.</summary>
+/// <summary>A theory that is skipped where <c>../shared</c> does not exist.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 public sealed class SharedDataTheoryAttribute : TheoryAttribute
 {
     /// <summary>Looks for the folder.</summary>
-    public SharedDataTheoryAttribute() => Skip = SharedData.Folder is null ? "../shared is not there" : null;
+    public SharedDataTheoryAttribute([CallerFilePath] string? file = null, [CallerLineNumber] int line = -1)
+        : base(file, line) => Skip = SharedData.Missing;
 }

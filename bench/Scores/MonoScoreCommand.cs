@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using CommandLine;
+using MonoLoss.Cli;
 using MonoLoss.Kernels;
 using MonoLoss.Kernels.Cpu;
 
@@ -71,14 +72,13 @@ internal sealed class MonoScoreCommand : MeasuringCommand
         table.Print();
         if (Out is not null)
         {
-            var plot = new LogLogPlot($"MonoScore of {Sizes.Latents} latents on {device.Name}", "samples", "seconds");
+            var lines = new List<SvgSeries> { new("linear", 0, [.. linear.Select(entry => ((double)entry.Key, entry.Value.Seconds))]) };
             if (comparable)
             {
-                plot.Add("pairwise", "#c0392b", pairwise.ToDictionary(entry => entry.Key, entry => entry.Value.Seconds));
+                lines.Add(new SvgSeries("pairwise", 1, [.. pairwise.Select(entry => ((double)entry.Key, entry.Value.Seconds))]));
             }
 
-            plot.Add("linear", "#1f6fb4", linear.ToDictionary(entry => entry.Key, entry => entry.Value.Seconds));
-            Write(plot);
+            WritePlot(SvgChart.File($"Seconds for the MonoScore of {Sizes.Latents} latents on {device.Name}", lines, "samples"));
         }
     }
 
@@ -122,15 +122,15 @@ internal sealed class MonoScoreCommand : MeasuringCommand
         return results;
     }
 
-    private void Write(LogLogPlot plot)
+    private void WritePlot(string svg)
     {
         try
         {
-            File.WriteAllText(Out!, plot.ToSvg());
+            File.WriteAllText(Out!, svg);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            throw new BenchException($"{Out}: cannot be written: {exception.Message}");
+            throw new BenchException($"cannot write {Out}: {exception.Message}");
         }
 
         Console.WriteLine($"\nplot: {Out}");

@@ -15,4 +15,4 @@ void OnSignal(PosixSignalContext signal)
 
 using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal);
 using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal);
-return Application.Run(args, new Context(AnsiConsole.Console, Console.Error, stop.Token));
+return Application.Run(args, new CliContext(AnsiConsole.Console, Console.Error, stop.Token));

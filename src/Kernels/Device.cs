@@ -10,7 +10,7 @@ namespace MonoLoss.Kernels;
 /// </remarks>
 public abstract class Device : IDisposable
 {
-    /// <summary>The name that <c>--device</c> takes.</summary>
+    /// <summary>The name that <see cref="DeviceFactory.Open"/> takes.</summary>
     public abstract string Name { get; }
 
     /// <summary>What the device is, for people.</summary>

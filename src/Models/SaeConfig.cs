@@ -16,10 +16,10 @@ public enum Architecture
     Vanilla,
 }
 
-/// <summary>The four autoencoders' names.</summary>
+/// <summary>The names of the architectures.</summary>
 public static class Architectures
 {
-    /// <summary>A name as --model takes it.</summary>
+    /// <summary>The name in snake case, as the official code has it.</summary>
     public static string Name(this Architecture architecture) => architecture switch
     {
         Architecture.BatchTopK => "batch_topk",
@@ -72,35 +72,33 @@ public sealed record SaeConfig
     /// <exception cref="ConfigurationException">One line that says what does not.</exception>
     public void Validate()
     {
-        Check(Dimension > 0, $"the features have {Dimension} dimensions");
-        Check(Latents > 0, $"--latents must be positive, not {Latents}");
+        Require.Positive(Dimension);
+        Require.Positive(Latents);
         if (Architecture is Architecture.BatchTopK or Architecture.TopK)
         {
-            Check(K > 0, $"--k must be positive, not {K}");
-            Check(K <= Latents, $"--k {K} is more than --latents {Latents}");
-            Check(AuxK is null or >= 0, $"--aux-k must not be negative, not {AuxK}");
+            Require.Positive(K);
+            if (K > Latents)
+            {
+                throw new ConfigurationException($"K {K} exceeds Latents {Latents}", nameof(K), nameof(Latents));
+            }
+
+            Require.NonNegative(AuxK ?? 0, nameof(AuxK));
         }
 
-        Check(!Untied || Architecture == Architecture.TopK, "--untied is for --model topk");
-        Check(Architecture != Architecture.JumpReLU || Bandwidth > 0, $"--bandwidth must be positive, not {Bandwidth}");
-        foreach (var (name, value) in new[]
+        if (Untied && Architecture != Architecture.TopK)
         {
-            ("--aux-coef", AuxCoefficient), ("--l1-coef", L1Coefficient), ("--mono-coef", MonoCoefficient), ("--bandwidth", Bandwidth),
-        })
-        {
-            Check(double.IsFinite(value) && value >= 0, $"{name} must be a number that is not negative, not {value}");
+            throw new ConfigurationException(
+                $"Untied requires Architecture {Architecture.TopK.Name()}, but it is {Architecture.Name()}", nameof(Untied), nameof(Architecture));
         }
-    }
 
-    private static void Check(bool condition, string message)
-    {
-        if (!condition)
+        if (Architecture == Architecture.JumpReLU)
         {
-            throw new ConfigurationException(message);
+            Require.Positive(Bandwidth);
         }
+
+        Require.NonNegative(AuxCoefficient);
+        Require.NonNegative(L1Coefficient);
+        Require.NonNegative(MonoCoefficient);
+        Require.NonNegative(Bandwidth);
     }
 }
-
-/// <summary>Settings that cannot be: the message is one line for the user.</summary>
-/// <param name="message">What is wrong and what was expected.</param>
-public sealed class ConfigurationException(string message) : Exception(message);

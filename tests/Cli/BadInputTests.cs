@@ -71,6 +71,8 @@ public sealed class BadInputTests : IDisposable
         var values = RunFiles.Features(100, 4);
         Write("two.parquet", ParquetData.FloatLists("clip", values, 4), ParquetData.FloatLists("vit", values, 4));
         Refused([_folder["two.parquet"]], "two.parquet", "clip", "vit", "--features-column");
+        var features = RunFiles.Write(_folder);
+        Monoloss.Run("score", "--features", features, "--activations", _folder["two.parquet"]).Refused("two.parquet", "--activations-column");
     }
 
     [Fact]
@@ -144,10 +146,11 @@ public sealed class BadInputTests : IDisposable
     [InlineData("--k 41", "--k 41", "--latents 40")]
     [InlineData("--k 0", "--k", "0")]
     [InlineData("--latents 0", "--latents", "0")]
-    [InlineData("--latents 1e3", "--latents", "'1e3'", "a whole number")]
+    [InlineData("--latents 1e3", "--latents", "'1e3'", "an integer")]
     [InlineData("--lr fast", "--lr", "'fast'", "a number")]
     [InlineData("--lr 0", "--lr", "0")]
-    [InlineData("--lr=-1", "--lr", "-1")]
+    [InlineData("--lr=-1", "--lr must be positive, but is -1")]
+    [InlineData("--k 3 -k 4", "--k", "2 times")]
     [InlineData("--mono-coef -1", "--mono-coef", "-1")]
     [InlineData("--mono-period 0", "--mono-period")]
     [InlineData("--batch-size 0", "--batch-size")]
@@ -170,6 +173,7 @@ public sealed class BadInputTests : IDisposable
 
     [Theory]
     [InlineData("trian", "'trian'", "did you mean train", "demo")]
+    [InlineData("help trian", "'trian'", "did you mean train", "demo")]
     [InlineData("train", "--train")]
     [InlineData("train --train", "--train")]
     [InlineData("train file.parquet", "file.parquet")]

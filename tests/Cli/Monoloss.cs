@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using MonoLoss.Cli;
 using MonoLoss.Data.Parquet;
 using MonoLoss.Models;
@@ -81,7 +82,7 @@ internal static class Monoloss
             Out = new AnsiConsoleOutput(output),
         });
         var error = new StringWriter { NewLine = "\n" };
-        return new Outcome(Application.Run(args, new Context(console, error, stop)), output.ToString(), error.ToString());
+        return new Outcome(Application.Run(args, new CliContext(console, error, stop)), output.ToString(), error.ToString());
     }
 
     private sealed class StoppingWriter(string start, CancellationTokenSource stop) : StringWriter
@@ -147,5 +148,6 @@ internal static class RunFiles
 public sealed class UnixFactAttribute : FactAttribute
 {
     /// <summary>Looks at the system.</summary>
-    public UnixFactAttribute() => Skip = OperatingSystem.IsWindows() ? "no signals on Windows" : null;
+    public UnixFactAttribute([CallerFilePath] string? file = null, [CallerLineNumber] int line = -1)
+        : base(file, line) => Skip = OperatingSystem.IsWindows() ? "Windows has no signals" : null;
 }

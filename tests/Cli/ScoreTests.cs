@@ -50,7 +50,7 @@ public sealed class ScoreTests : IDisposable
 
         var linear = Score("linear", features, d, activations, m);
         AssertNear(Score("pairwise", features, d, activations, m), linear, 1e-5);
-        AssertNear(PairwiseMonoScore.Compute(features, d, activations, m), linear, 1e-5);
+        AssertNear(PairwiseMonoScore.Compute(features, d, activations, m, TestContext.Current.CancellationToken), linear, 1e-5);
         foreach (var latent in Enumerable.Range(0, m).Where(latent => latent % 8 is 3 or 4 or 5))
         {
             Assert.Equal(0, linear[latent]);
@@ -77,7 +77,7 @@ public sealed class ScoreTests : IDisposable
         }
 
         var scores = Score("linear", features, Dimension, activations, Latents);
-        AssertNear(PairwiseMonoScore.Compute(features, Dimension, activations, Latents), scores, 1e-5);
+        AssertNear(PairwiseMonoScore.Compute(features, Dimension, activations, Latents, TestContext.Current.CancellationToken), scores, 1e-5);
         Assert.NotEqual(0, scores[0]);
 
         ParquetWriter.Write(_folder["columns.parquet"], [.. Enumerable.Range(0, 3).Select(latent => ParquetData.Create(

@@ -99,7 +99,7 @@ public sealed class FeatureSetTests : IDisposable
     public void TheColumnMustBeClear()
     {
         Write("two.parquet", 2, Lists("y2", 2, 3));
-        Throws.Line(() => FeatureSet.Open(_folder["two.parquet"]), "x, y2", "--features-column");
+        Throws.Line(() => FeatureSet.Open(_folder["two.parquet"]), "x, y2", "FeaturesColumn");
         Assert.Equal(3, Open(_folder["two.parquet"], "y2").Dimension);
         ParquetWriter.Write(_folder["none.parquet"], [ParquetData.Create("f0", new float[2]), ParquetData.Create("n", new int[2])]);
         Throws.Line(() => FeatureSet.Open(_folder["none.parquet"]), "f0 (float), n (int32)", "'f*'");

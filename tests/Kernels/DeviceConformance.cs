@@ -527,6 +527,7 @@ public abstract class DeviceConformance
     [Theory]
     [MemberData(nameof(Sizes))]
     [MemberData(nameof(DenseSizes))]
+    [Trait("Simulation", "Hours")]
     public void BackwardLatentsIsItsParts(int b, int d, int m) => CheckBackwardLatents(b, d, m, oneIn: 4);
 
     /// <summary>So few active latents that each is visited for itself, with one that is active in every row.</summary>
@@ -535,6 +536,7 @@ public abstract class DeviceConformance
     [InlineData(300, 7, 1)]
     [InlineData(270, 1100, 5)]
     [InlineData(20, 301, 40)]
+    [Trait("Simulation", "Hours")]
     public void FusedLatentBackwardOfFewNonzerosIsItsParts(int b, int d, int m) => CheckBackwardLatents(b, d, m + 30, oneIn: 30);
 
     /// <summary>MonoScore of a batch, and of a dataset in parts, against the sum over pairs.</summary>

@@ -64,6 +64,7 @@ public abstract class GoldenRuns(Device device)
 
     [Theory]
     [MemberData(nameof(Runs))]
+    [Trait("Simulation", "Hours")]
     public void WholeRun(string name, bool fuse)
     {
         var golden = Golden.Open(name);

@@ -186,10 +186,14 @@ public sealed class FeatureSet
             return lists.Count switch
             {
                 1 => lists,
-                0 => throw new DataException($"{file.Path}: no column holds lists of floats; there are: {Describe(file)}; "
-                    + "name the features with --features-column, one column a dimension as 'f*'"),
-                _ => throw new DataException($"{file.Path}: {lists.Count} columns hold lists of floats: "
-                    + $"{string.Join(", ", lists.Select(column => column.Name))}; choose one with --features-column"),
+                0 => throw new DataException(
+                    $"{file.Path}: no column holds lists of floats; the columns are {Describe(file)}; "
+                        + "set FeaturesColumn to a pattern such as 'f*' if there is one column per feature",
+                    property: nameof(FeatureSetOptions.FeaturesColumn)),
+                _ => throw new DataException(
+                    $"{file.Path}: {lists.Count} columns hold lists of floats: "
+                        + $"{string.Join(", ", lists.Select(column => column.Name))}; choose one with FeaturesColumn",
+                    property: nameof(FeatureSetOptions.FeaturesColumn)),
             };
         }
 

@@ -140,26 +140,6 @@ public sealed class RunFolder(string path)
         }
     }
 
-    /// <summary>The settings of a complete run by name, as results.json has them.</summary>
-    /// <exception cref="DataException">It is not there or damaged.</exception>
-    public IEnumerable<(string Name, string Value)> ReadSettings()
-    {
-        var results = ReadJson(Results);
-        foreach (var part in new[] { "model", "training" })
-        {
-            foreach (var (name, value) in results[part]?.AsObject() ?? [])
-            {
-                var text = value switch
-                {
-                    null => "default",
-                    JsonArray list => string.Join(", ", list.Select(item => $"{item}")),
-                    _ => value.ToString(),
-                };
-                yield return (name, text);
-            }
-        }
-    }
-
     /// <summary>Writes sae_weights.safetensors: W_enc D×M, b_enc, W_dec M×D, b_dec, and the threshold of JumpReLU or BatchTopK.</summary>
     public void WriteWeights(SparseAutoencoder model)
     {

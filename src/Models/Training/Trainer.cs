@@ -73,6 +73,9 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
     private readonly List<EvaluationRow> _evaluations = [];
     private bool _begun;
 
+    /// <summary>The results, once <see cref="Run(CancellationToken)"/> has returned <see cref="TrainingEnd.Completed"/>; null before.</summary>
+    public CompletedRun? Completed { get; private set; }
+
     /// <summary>Runs to the end, or until asked to stop.</summary>
     /// <param name="stop">Asks to stop after the present step; the checkpoint is saved then.</param>
     /// <exception cref="ConfigurationException">The settings cannot be.</exception>
@@ -88,7 +91,10 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
         if (_folder.HasRun && !options.Resume && !options.SkipExisting)
         {
             throw new ConfigurationException(
-                $"{options.Output} holds a run already: continue it with --resume, pass over complete ones with --skip-existing, or name another --out");
+                $"{options.Output} already contains a run: use Resume to continue it, SkipExisting to skip completed runs, or a different Output",
+                nameof(TrainingOptions.Resume),
+                nameof(TrainingOptions.SkipExisting),
+                nameof(TrainingOptions.Output));
         }
 
         var train = OpenSplit(options.Train, "train")!;
@@ -191,7 +197,9 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
     {
         if (paths.Count == 0)
         {
-            return name == "train" ? throw new ConfigurationException("no training data: name them with --train or --dataset-config") : null;
+            return name == "train"
+                ? throw new ConfigurationException("no training data: Train is empty", nameof(TrainingOptions.Train))
+                : null;
         }
 
         return FeatureSet.Open(paths, new FeatureSetOptions
@@ -308,10 +316,10 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
     private void Finish(SparseAutoencoder model, FeatureSet train, List<(string Name, FeatureSet Set)> splits)
     {
         var final = new Dictionary<string, EvaluationSummary>();
+        (EvaluationResult Result, FeatureSet Set)? last = null;
         if (options.EvalEvery > 0)
         {
             _evaluations.RemoveAll(row => row.Epoch == options.Epochs);
-            (EvaluationResult Result, FeatureSet Set)? last = null;
             foreach (var (name, set) in splits.Prepend(("train", train)))
             {
                 var result = EvaluateSplit(model, name, set, options.Epochs);
@@ -324,7 +332,9 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
         }
 
         _folder.WriteConfig(model.Config, options);
-        _folder.WriteResults(new TrainingResults(model.Config, options, _metrics[^1].Step, _metrics[^1], final));
+        var results = new TrainingResults(model.Config, options, _metrics[^1].Step, _metrics[^1], final);
+        _folder.WriteResults(results);
+        Completed = new CompletedRun(results, _metrics, _evaluations, last?.Result.Latents ?? [], last?.Set.Classes ?? []);
     }
 
     /// <summary>The loop over epochs and steps.</summary>
@@ -414,7 +424,9 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
             var total = loss.Total.Read();
             if (!double.IsFinite(total))
             {
-                throw new ConfigurationException($"the loss became {total} at step {step}: try a lower --lr; the last checkpoint is kept");
+                throw new ConfigurationException(
+                    $"the loss became {total} at step {step}: try a lower LearningRate; the last checkpoint is kept",
+                    nameof(TrainingOptions.LearningRate));
             }
 
             if (_dataset is not null && step % _options.MonoPeriod == 0)

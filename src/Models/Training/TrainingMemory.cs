@@ -32,6 +32,8 @@ internal sealed class TrainingMemory(SaeConfig config, int batchSize, double? ac
     private const int BatchStep = 128;
     private const int LatentStep = 1024;
 
+    private static readonly string[] Suggested = [nameof(TrainingOptions.BatchSize), nameof(SaeConfig.Latents)];
+
     private readonly long _b = batchSize;
     private readonly long _d = config.Dimension;
     private readonly long _m = config.Latents;
@@ -122,15 +124,18 @@ internal sealed class TrainingMemory(SaeConfig config, int batchSize, double? ac
         if (needed > memory.Free)
         {
             throw new ConfigurationException(
-                $"{device.Name} has {DeviceMemory.Format(memory.Total)}, {DeviceMemory.Format(memory.Free)} free; {config.Architecture.Name()} with {config.Latents} "
-                    + $"latents and batch {batchSize} needs {DeviceMemory.Format(needed)}: {Suggest(device, config, batchSize, memory.Free)}");
+                $"{device.Name} has {DeviceMemory.Format(memory.Total)} of memory, {DeviceMemory.Format(memory.Free)} free; "
+                    + $"{config.Architecture.Name()} with {config.Latents} latents and batches of {batchSize} rows needs "
+                    + $"{DeviceMemory.Format(needed)}: {Suggest(device, config, batchSize, memory.Free)}",
+                Suggested);
         }
 
         if (run.WeightCount > device.MaxLength)
         {
             throw new ConfigurationException(
-                $"{device.Name} has arrays of up to {device.MaxLength} values, fewer than {config.Latents} latents times {config.Dimension} features: "
-                    + Suggest(device, config, batchSize, memory.Free));
+                $"an array on {device.Name} holds at most {device.MaxLength} values, fewer than {config.Latents} latents times "
+                    + $"{config.Dimension} features: {Suggest(device, config, batchSize, memory.Free)}",
+                Suggested);
         }
 
         return memory.Free - needed;
@@ -149,15 +154,15 @@ internal sealed class TrainingMemory(SaeConfig config, int batchSize, double? ac
         var suggestions = new List<string>();
         if (batch > 0)
         {
-            suggestions.Add($"--batch-size {batch}");
+            suggestions.Add($"{nameof(TrainingOptions.BatchSize)} {batch}");
         }
 
         if (latents >= Math.Max(1, config.K))
         {
-            suggestions.Add($"--latents {latents}");
+            suggestions.Add($"{nameof(SaeConfig.Latents)} {latents}");
         }
 
-        return suggestions.Count > 0 ? $"{string.Join(" or ", suggestions)} would fit" : "try a smaller --latents and --batch-size";
+        return suggestions.Count > 0 ? $"{string.Join(" or ", suggestions)} would fit" : "try a smaller Latents and BatchSize";
     }
 
     /// <summary>The largest size below one that is too large, in whole steps unless it is below the first; 0 if there is none.</summary>

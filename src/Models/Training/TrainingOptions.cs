@@ -78,27 +78,19 @@ public sealed record TrainingOptions
     public int DeadAfterBatches => (int)Math.Clamp(DeadAfter / BatchSize, 1, int.MaxValue - 1);
 
     /// <summary>Checks the numbers.</summary>
-    /// <exception cref="ConfigurationException">One line that says which cannot be.</exception>
+    /// <exception cref="ConfigurationException">A setting is out of range; one line that names it.</exception>
     public void Validate()
     {
-        Check(BatchSize > 0, $"--batch-size must be positive, not {BatchSize}");
-        Check(Epochs > 0, $"--epochs must be positive, not {Epochs}");
-        Check(double.IsFinite(LearningRate) && LearningRate > 0, $"--lr must be a positive number, not {LearningRate}");
-        Check(double.IsFinite(AdamEpsilon) && AdamEpsilon >= 0, $"--adam-eps must be a number that is not negative, not {AdamEpsilon}");
-        Check(MaxGradientNorm is null or > 0, $"--max-grad-norm must be positive, not {MaxGradientNorm}");
-        Check(MonoPeriod > 0, $"--mono-period must be positive, not {MonoPeriod}");
-        Check(DeadAfter > 0, $"--dead-after must be positive, not {DeadAfter}");
-        Check(DeadCheckInterval >= 0, $"--dead-check-interval must not be negative, not {DeadCheckInterval}");
-        Check(MemoryBytes >= 0, $"--memory must not be negative, not {MemoryBytes}");
-        Check(EvalEvery >= 0, $"--eval-every must not be negative, not {EvalEvery}");
-        Check(CheckpointEvery >= 0, $"--checkpoint-every must not be negative, not {CheckpointEvery}");
-    }
-
-    private static void Check(bool condition, string message)
-    {
-        if (!condition)
-        {
-            throw new ConfigurationException(message);
-        }
+        Require.Positive(BatchSize);
+        Require.Positive(Epochs);
+        Require.Positive(LearningRate);
+        Require.NonNegative(AdamEpsilon);
+        Require.Positive(MaxGradientNorm ?? 1, nameof(MaxGradientNorm));
+        Require.Positive(MonoPeriod);
+        Require.Positive(DeadAfter);
+        Require.NonNegative(DeadCheckInterval);
+        Require.NonNegative(MemoryBytes);
+        Require.NonNegative(EvalEvery);
+        Require.NonNegative(CheckpointEvery);
     }
 }

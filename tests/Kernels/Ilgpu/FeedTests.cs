@@ -9,6 +9,7 @@ namespace MonoLoss.Tests.Kernels.Ilgpu;
 
 /// <summary>Batches that come to the device in different ways are the same.</summary>
 [Collection(IlgpuTests.Name)]
+[Trait("Speed", "Slow")]
 public sealed class FeedTests : IDisposable
 {
     private const int Rows = 203;

@@ -4,13 +4,17 @@ using MonoLoss.Tests.Models;
 namespace MonoLoss.Tests.Kernels.Ilgpu;
 
 /// <summary>
-/// A device that ILGPU compiles for: the one that <c>MONOLOSS_TEST_DEVICE</c> names or else the best GPU that there is, or ILGPU's simulation
-/// of one. All tests share it, one after another, so that a kernel is compiled once.
+/// The device that the environment variable <c>MONOLOSS_TEST_DEVICE</c> names, such as <c>opencl:0</c>; without it the best GPU, or else ILGPU's
+/// simulation of one. All tests share the device, one after another, so that each kernel is compiled once.
 /// </summary>
 public sealed class IlgpuFixture : IDisposable
 {
     public IlgpuDevice Device { get; } = IlgpuDevice.Open(
         Environment.GetEnvironmentVariable("MONOLOSS_TEST_DEVICE") ?? IlgpuDevice.BestGpu() ?? "ilgpu-cpu");
+
+    /// <summary>Skips a test whose sizes ILGPU's simulation would take hours for.</summary>
+    public void SkipOnSimulation() => Assert.SkipWhen(
+        Device.Name == "ilgpu-cpu", "needs a real device, named by MONOLOSS_TEST_DEVICE: ILGPU's simulation would take hours");
 
     public void Dispose() => Device.Dispose();
 }
@@ -22,19 +26,25 @@ public sealed class IlgpuTests : ICollectionFixture<IlgpuFixture>
 }
 
 [Collection(IlgpuTests.Name)]
+[Trait("Speed", "Slow")]
 public sealed class IlgpuConformanceTests(IlgpuFixture ilgpu) : DeviceConformance(ilgpu.Device);
 
 [Collection(IlgpuTests.Name)]
+[Trait("Speed", "Slow")]
 public sealed class IlgpuGoldenRunTests(IlgpuFixture ilgpu) : GoldenRuns(ilgpu.Device);
 
 [Collection(IlgpuTests.Name)]
+[Trait("Speed", "Slow")]
 public sealed class IlgpuGoldenDatasetTests(IlgpuFixture ilgpu) : GoldenDatasets(ilgpu.Device);
 
 [Collection(IlgpuTests.Name)]
+[Trait("Speed", "Slow")]
 public sealed class IlgpuGemmTileTests(IlgpuFixture ilgpu) : GemmTileTests(ilgpu.Device);
 
 [Collection(IlgpuTests.Name)]
+[Trait("Speed", "Slow")]
 public sealed class IlgpuEncodeChunkTests(IlgpuFixture ilgpu) : EncodeChunkTests(ilgpu.Device);
 
 [Collection(IlgpuTests.Name)]
+[Trait("Speed", "Slow")]
 public sealed class IlgpuAgreementTests(IlgpuFixture ilgpu) : AgreementTests(ilgpu.Device);

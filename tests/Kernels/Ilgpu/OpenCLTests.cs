@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Reflection;
+using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
 using MonoLoss.Kernels.Ilgpu;
 
@@ -27,9 +28,9 @@ public sealed partial class OpenCLTests
         get
         {
             var kernels = new TheoryData<string, string>();
-            foreach (var method in CompiledKernels.Methods.Where(method => !method.GetCustomAttribute<KernelAttribute>()!.TensorCores))
+            foreach (var method in OfflineCompiler.Kernels.Where(method => !method.GetCustomAttribute<KernelAttribute>()!.TensorCores))
             {
-                kernels.Add(method.DeclaringType!.Name, CompiledKernels.Name(method));
+                kernels.Add(method.DeclaringType!.Name, OfflineCompiler.Name(method));
             }
 
             return kernels;
@@ -70,8 +71,8 @@ public sealed partial class OpenCLTests
         Assert.True(clang.ExitCode == 0 && output.Result.Length > 0, errors.Result);
     }
 
-    private static string Source(string type, string kernel) => CompiledKernels.CompileOpenCL(
-        CompiledKernels.Methods.Single(method => method.DeclaringType!.Name == type && CompiledKernels.Name(method) == kernel));
+    private static string Source(string type, string kernel) => OfflineCompiler.CompileOpenCL(
+        OfflineCompiler.Kernels.Single(method => method.DeclaringType!.Name == type && OfflineCompiler.Name(method) == kernel));
 
     [GeneratedRegex(@"^(local|int) [^()]*\bshared_var_\w+;", RegexOptions.Multiline)]
     private static partial Regex ProgramVariable();
@@ -83,16 +84,17 @@ public sealed partial class OpenCLTests
     private static partial Regex LocalBarrier();
 }
 
-/// <summary>A theory that needs clang, and is skipped where that is not there.</summary>
+/// <summary>A theory that is skipped where clang is not installed.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 public sealed class ClangTheoryAttribute : TheoryAttribute
 {
     private static readonly string[] Names = ["clang", "clang-19", "clang-18", "clang-17", "clang-16", "clang-15", "clang-14"];
 
     /// <summary>Looks for the compiler.</summary>
-    public ClangTheoryAttribute() => Skip = Clang is null ? "clang is not there" : null;
+    public ClangTheoryAttribute([CallerFilePath] string? file = null, [CallerLineNumber] int line = -1)
+        : base(file, line) => Skip = Clang is null ? "clang is not installed" : null;
 
-    /// <summary>The compiler's file, or null where it is not there.</summary>
+    /// <summary>The compiler's path; null if it is not installed.</summary>
     public static string? Clang { get; } = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
         .SelectMany(folder => Names, Path.Combine)
         .FirstOrDefault(File.Exists);

@@ -13,11 +13,11 @@ public sealed partial class PtxTests
         get
         {
             var kernels = new TheoryData<string, string, int>();
-            foreach (var method in CompiledKernels.Methods)
+            foreach (var method in OfflineCompiler.Kernels)
             {
                 foreach (var major in new[] { 8, 9 })
                 {
-                    kernels.Add(method.DeclaringType!.Name, CompiledKernels.Name(method), major);
+                    kernels.Add(method.DeclaringType!.Name, OfflineCompiler.Name(method), major);
                 }
             }
 
@@ -29,8 +29,8 @@ public sealed partial class PtxTests
     [MemberData(nameof(Kernels))]
     public void CompilesWithoutLocalMemory(string type, string kernel, int major)
     {
-        var method = CompiledKernels.Methods.Single(method => method.DeclaringType!.Name == type && CompiledKernels.Name(method) == kernel);
-        var ptx = CompiledKernels.Compile(method, major);
+        var method = OfflineCompiler.Kernels.Single(method => method.DeclaringType!.Name == type && OfflineCompiler.Name(method) == kernel);
+        var ptx = OfflineCompiler.Compile(method, major);
         Assert.DoesNotContain(".local", ptx);
         Assert.DoesNotMatch(GenericAccess(), ptx);
         Assert.DoesNotContain("bra.uni", ptx);

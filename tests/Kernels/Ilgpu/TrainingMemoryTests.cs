@@ -9,6 +9,7 @@ namespace MonoLoss.Tests.Kernels.Ilgpu;
 
 /// <summary>The estimate of a run's memory against what the device's pool is asked for.</summary>
 [Collection(IlgpuTests.Name)]
+[Trait("Speed", "Slow")]
 public sealed class TrainingMemoryTests
 {
     private const double Tolerance = 0.15;
@@ -61,15 +62,15 @@ public sealed class TrainingMemoryTests
         using var device = IlgpuDevice.OpenSimulation(1L << 30);
         var config = new SaeConfig { Architecture = Architecture.BatchTopK, Dimension = 768, Latents = 65536 };
         var message = Assert.Throws<ConfigurationException>(() => TrainingMemory.Check(device, config, 8192)).Message;
-        var match = Regex.Match(message, "^ilgpu-cpu has 1 GiB, 1 GiB free; batch_topk with 65536 latents and batch 8192 needs .* GiB: (.*) would fit$");
+        var match = Regex.Match(message, "^ilgpu-cpu has 1 GiB of memory, 1 GiB free; batch_topk with 65536 latents and batches of 8192 rows needs .* GiB: (.*) would fit$");
         Assert.True(match.Success, message);
         // 65536 latents are too many for any batch.
-        var latents = int.Parse(Assert.Single(Regex.Matches(match.Groups[1].Value, @"^--latents (\d+)$")).Groups[1].Value);
+        var latents = int.Parse(Assert.Single(Regex.Matches(match.Groups[1].Value, @"^Latents (\d+)$")).Groups[1].Value);
         Assert.InRange(TrainingMemory.Check(device, config with { Latents = latents }, 8192), 0, 1L << 30);
 
         config = config with { Latents = 8192 };
         message = Assert.Throws<ConfigurationException>(() => TrainingMemory.Check(device, config, 65536)).Message;
-        match = Regex.Match(message, @"GiB: --batch-size (\d+) would fit$");
+        match = Regex.Match(message, @"GiB: BatchSize (\d+) would fit$");
         Assert.True(match.Success, message);
         Assert.InRange(TrainingMemory.Check(device, config, int.Parse(match.Groups[1].Value)), 0, 1L << 30);
     }
@@ -82,7 +83,7 @@ public sealed class TrainingMemoryTests
         using var device = IlgpuDevice.OpenSimulation(bytes);
         var config = new SaeConfig { Architecture = Architecture.BatchTopK, Dimension = 4096, Latents = 1 << 20 };
         var message = Assert.Throws<ConfigurationException>(() => TrainingMemory.Check(device, config, 128)).Message;
-        var latents = int.Parse(Regex.Match(message, @": --latents (\d+) would fit$").Groups[1].Value);
+        var latents = int.Parse(Regex.Match(message, @": Latents (\d+) would fit$").Groups[1].Value);
         Assert.InRange((long)latents * config.Dimension, 1, int.MaxValue);
         TrainingMemory.Check(device, config with { Latents = latents }, 128);
         Assert.Throws<DeviceException>(() => device.Tensor(config.Latents, config.Dimension));

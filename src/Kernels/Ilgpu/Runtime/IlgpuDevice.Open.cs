@@ -37,14 +37,23 @@ public sealed partial class IlgpuDevice
     /// <summary>The name of the GPU to be preferred; null if there is none that lacks nothing.</summary>
     public static string? BestGpu() => List().FirstOrDefault(device => device.IsGpu && device.Missing is null)?.Name;
 
-    /// <summary>What there is no accelerator of, for people: a driver, or a device that it knows.</summary>
+    /// <summary>Why there is no device of a kind, in words for the user: no driver, or what the driver reports.</summary>
     /// <param name="kind">cuda or opencl.</param>
     public static string Missing(string kind)
     {
-        var (library, driver, device) = kind == Cuda
-            ? ("CUDA", "NVIDIA's driver (libcuda)", "NVIDIA GPU")
-            : ("OpenCL", "an OpenCL driver (libOpenCL)", "device");
-        return HasDriver(kind) ? $"the {library} driver knows no {device}" : $"{driver} was not found";
+        if (!TryLoadDriver(kind, out var library))
+        {
+            return kind == Cuda ? "NVIDIA's driver (libcuda) was not found" : "an OpenCL driver (libOpenCL) was not found";
+        }
+
+        if (kind == Cuda)
+        {
+            var error = CudaAPI.CurrentAPI.GetDeviceCount(out _);
+            return error == CudaError.CUDA_SUCCESS ? "the CUDA driver finds no NVIDIA GPU" : $"the CUDA driver finds no NVIDIA GPU ({error})";
+        }
+
+        var failures = OpenCLPlatforms.List().Failures;
+        return failures.Count > 0 ? string.Join("; ", failures) : OpenCLPlatforms.WhyNoPlatform(library);
     }
 
     /// <summary>Opens an accelerator.</summary>
@@ -134,7 +143,7 @@ public sealed partial class IlgpuDevice
 
     private static List<CudaDevice> CudaDevices() => [.. CudaDevice.GetDevices(_ => true).OfType<CudaDevice>()];
 
-    private static List<CLDevice> OpenCLDevices() => [.. CLDevice.GetDevices(_ => true).OfType<CLDevice>()];
+    private static IReadOnlyList<CLDevice> OpenCLDevices() => OpenCLPlatforms.List().Devices;
 
     private static DeviceInfo Describe(CudaDevice device, int index) => new(
         $"{Cuda}:{index}",
@@ -169,8 +178,11 @@ public sealed partial class IlgpuDevice
 
     private static long HostMemory() => GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
 
-    private static bool HasDriver(string kind) => Array.Exists(
-        DriverNames(kind), name => NativeLibrary.TryLoad(name, typeof(Context).Assembly, searchPath: null, out _));
+    private static bool TryLoadDriver(string kind, out nint library)
+    {
+        library = ResolveDriver(kind == Cuda ? "cuda" : "OpenCL", typeof(Context).Assembly, path: null);
+        return library != 0;
+    }
 
     /// <summary>The names that a driver's library may have; ILGPU asks for the first alone, which on Linux comes with developers' packages.</summary>
     private static string[] DriverNames(string kind) =>

@@ -2,6 +2,7 @@ using MonoLoss.Autodiff;
 using MonoLoss.Kernels;
 using MonoLoss.Kernels.Ilgpu;
 using MonoLoss.Models;
+using PtxInterpreter;
 
 namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
 

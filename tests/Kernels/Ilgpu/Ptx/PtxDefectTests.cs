@@ -1,6 +1,7 @@
 using ILGPU;
 using ILGPU.Runtime;
 using MonoLoss.Kernels.Ilgpu;
+using PtxInterpreter;
 
 namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
 

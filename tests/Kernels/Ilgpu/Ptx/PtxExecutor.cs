@@ -1,19 +1,18 @@
 using System.Collections.Concurrent;
 using System.Reflection;
-using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using ILGPU;
 using ILGPU.Runtime;
+using ILGPU.Runtime.Cuda;
 using MonoLoss.Kernels.Ilgpu;
+using PtxInterpreter;
 
 namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
 
-/// <summary>Runs kernels from the PTX that ILGPU makes of them, in the memory of ILGPU's simulation.</summary>
+/// <summary>Runs kernels from the PTX that ILGPU makes of them, in the memory of ILGPU's CPU accelerator.</summary>
 /// <param name="contract">Whether products and sums are rounded once, as NVIDIA's driver does.</param>
-internal sealed unsafe class PtxExecutor(bool contract = true) : IKernelExecutor
+internal sealed class PtxExecutor(bool contract = true) : IKernelExecutor
 {
-    private const int LargestShared = 48 << 10;
-
     private readonly ConcurrentDictionary<MethodInfo, PtxProgram> _programs = [];
 
     /// <summary>Whether what ILGPU does wrong is undone, as it is on a GPU.</summary>
@@ -24,13 +23,13 @@ internal sealed unsafe class PtxExecutor(bool contract = true) : IKernelExecutor
 
     public void Run(MethodInfo kernel, KernelConfig config, params object[] arguments)
     {
-        var program = _programs.GetOrAdd(kernel, method => PtxProgram.Parse(CompiledKernels.Compile(method, 8, Repair), contract));
-        var views = new List<(long, long)>();
+        var program = _programs.GetOrAdd(kernel, method => PtxProgram.Parse(OfflineCompiler.CompilePtx(method, CudaArchitecture.SM_80, Repair), contract));
+        var buffers = new List<PtxBuffer>();
         var parameters = new byte[program.Text.ParameterSize];
         foreach (var (entry, argument) in program.Text.Parameters.Values.Zip(arguments))
         {
             var bytes = new List<byte>();
-            Append(argument, bytes, views);
+            Append(argument, bytes, buffers);
             if (bytes.Count != entry.Size)
             {
                 throw new NotSupportedException($"{program.Text.Name}: an argument of {bytes.Count} bytes for a parameter of {entry.Size}");
@@ -43,75 +42,25 @@ internal sealed unsafe class PtxExecutor(bool contract = true) : IKernelExecutor
         var grid = new PtxGrid((groups.X, groups.Y, groups.Z), (threads.X, threads.Y, threads.Z), config.SharedMemoryConfig.ArraySize);
         if (Ran is null)
         {
-            Run(program, grid, parameters, views);
-            return;
+            PtxLaunch.Run(program, grid, parameters, buffers);
         }
-
-        var tallies = new ConcurrentBag<PtxTally>();
-        var global = Run(program, grid, parameters, views, tallies);
-        Ran(kernel, new(global.BytesRead, global.BytesWritten, tallies.Sum(tally => tally.SectorBytes), tallies.Sum(tally => tally.Flops)));
-    }
-
-    /// <summary>Runs all groups, several at once.</summary>
-    /// <param name="program">The kernel.</param>
-    /// <param name="grid">How many groups and threads.</param>
-    /// <param name="parameters">As the kernel declares them.</param>
-    /// <param name="views">The global memory that it may use: pointers and bytes.</param>
-    /// <param name="tallies">Gets what was counted; null to count nothing.</param>
-    /// <returns>The global memory, with who used it.</returns>
-    public static PtxGlobal Run(
-        PtxProgram program, PtxGrid grid, byte[] parameters, IEnumerable<(long Start, long Size)> views, ConcurrentBag<PtxTally>? tallies = null)
-    {
-        var text = program.Text;
-        if (grid.GroupCount < 1 || grid.Groups.Y > 65535 || grid.Groups.Z > 65535 || grid.ThreadCount is < 1 or > 1024
-            || (text.MaxThreads > 0 && grid.ThreadCount > text.MaxThreads) || text.StaticShared + grid.DynamicShared > LargestShared)
+        else
         {
-            throw new PtxFault(
-                $"{text.Name}: {grid} cannot be launched (compiled for {text.MaxThreads} threads, {text.StaticShared} bytes of shared memory)");
+            Ran(kernel, PtxLaunch.Measure(program, grid, parameters, buffers));
         }
-
-        var global = new PtxGlobal(views);
-        try
-        {
-            fixed (byte* pinned = parameters)
-            {
-                var start = pinned;
-                Parallel.For(
-                    0,
-                    grid.GroupCount,
-                    () =>
-                    {
-                        var tally = tallies is null ? null : new PtxTally();
-                        tallies?.Add(tally!);
-                        return new PtxGroup(program, grid, tally);
-                    },
-                    (index, _, group) =>
-                    {
-                        group.Run(index, start, global);
-                        return group;
-                    },
-                    group => group.Dispose());
-            }
-        }
-        catch (AggregateException e)
-        {
-            ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
-        }
-
-        return global;
     }
 
     /// <summary>
     /// An argument as PTX lays it out: fields one after another, each at a multiple of its size; a view is a pointer and a length.
     /// </summary>
-    private static void Append(object argument, List<byte> bytes, List<(long, long)> views)
+    private static void Append(object argument, List<byte> bytes, List<PtxBuffer> buffers)
     {
         Pad(bytes, Alignment(argument.GetType()));
         switch (argument)
         {
             case IContiguousArrayView view:
                 var start = view.Length == 0 ? 0 : view.Buffer.NativePtr + view.IndexInBytes;
-                views.Add((start, view.LengthInBytes));
+                buffers.Add(new(start, view.LengthInBytes));
                 bytes.AddRange(BitConverter.GetBytes((long)start));
                 bytes.AddRange(BitConverter.GetBytes(view.Length));
                 break;
@@ -130,7 +79,7 @@ internal sealed unsafe class PtxExecutor(bool contract = true) : IKernelExecutor
             default:
                 foreach (var field in Fields(argument.GetType()))
                 {
-                    Append(field.GetValue(argument)!, bytes, views);
+                    Append(field.GetValue(argument)!, bytes, buffers);
                 }
 
                 Pad(bytes, Alignment(argument.GetType()));

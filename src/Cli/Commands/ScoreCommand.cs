@@ -1,0 +1,153 @@
+using System.Diagnostics;
+using CommandLine;
+using MonoLoss.Data;
+using MonoLoss.Data.Parquet;
+using MonoLoss.Kernels;
+using MonoLoss.Models;
+using Spectre.Console;
+
+namespace MonoLoss.Cli;
+
+/// <summary>Computes the MonoScore of any activations, an autoencoder's or not.</summary>
+[Verb("score", HelpText = "Compute the MonoScore of any activations, given the features they belong to.")]
+internal sealed class ScoreCommand : DeviceCommand
+{
+    // Floats per chunk, so that features and activations together take tens of megabytes.
+    private const int FloatsPerChunk = 1 << 22;
+
+    [Section("Input (row i of the activations belongs to row i of the features)")]
+    [Option("features", Required = true, MetaValue = "PATH…", HelpText = "Features: Parquet files, folders or patterns.")]
+    public IEnumerable<string> Features { get; set; } = [];
+
+    [Option("activations", Required = true, MetaValue = "PATH…", HelpText = "Activations of any sign: Parquet files, folders or patterns.")]
+    public IEnumerable<string> Activations { get; set; } = [];
+
+    [Option("features-column", MetaValue = "NAME", HelpText =
+        "Column with lists of floats, or a pattern such as 'f*' for one float column per feature [the only list column]")]
+    public string? FeaturesColumn { get; set; }
+
+    [Option("activations-column", MetaValue = "NAME", HelpText = "The same for the activations")]
+    public string? ActivationsColumn { get; set; }
+
+    [Section("Method")]
+    [Option("method", Default = "linear", MetaValue = "NAME", HelpText =
+        "linear = one pass in constant memory; pairwise = all pairs of rows, in float64 and in memory, as a check")]
+    public string Method { get; set; } = string.Empty;
+
+    [Section("Output")]
+    [Option("out", MetaValue = "FILE", HelpText = "Write one row per latent to this Parquet file: latent, mono_score.")]
+    public string? Output { get; set; }
+
+    /// <inheritdoc/>
+    public override int Run(CliContext context)
+    {
+        if (Method is not ("linear" or "pairwise"))
+        {
+            throw new UsageException($"--method: found '{Method}', expected linear or pairwise");
+        }
+
+        var features = Open(Features, FeaturesColumn);
+        var activations = OpenActivations();
+        if (features.Rows != activations.Rows)
+        {
+            throw new DataException($"{activations.Files[0]}: {activations.Rows} rows of activations, expected {features.Rows}, "
+                + "one per row of features");
+        }
+
+        var clock = Stopwatch.StartNew();
+        var scores = Method == "linear" ? Linear(features, activations, context.Stop) : Pairwise(features, activations, context.Stop);
+        var seconds = clock.Elapsed.TotalSeconds;
+        if (Output is not null)
+        {
+            ParquetWriter.Write(Output,
+            [
+                ParquetData.Create("latent", Enumerable.Range(0, scores.Length).ToArray()), ParquetData.Create("mono_score", scores),
+            ]);
+        }
+
+        var sorted = scores.Order().ToArray();
+        var table = new Table();
+        string[] names = ["rows", "latents", "active", "MonoScore", "median", "p90", "seconds"];
+        foreach (var name in names)
+        {
+            table.AddColumn(new TableColumn(name).RightAligned());
+        }
+
+        table.AddRow(
+            ProgressFormat.Format(features.Rows),
+            ProgressFormat.Format(scores.Length),
+            ProgressFormat.Format(scores.Count(score => score != 0)),
+            ResultTable.Number(scores.Average()),
+            ResultTable.Number(Evaluation.Percentile(sorted, 0.5)),
+            ResultTable.Number(Evaluation.Percentile(sorted, 0.9)),
+            FormattableString.Invariant($"{seconds:0.00}"));
+        context.Write(table);
+        return ExitCode.Success;
+    }
+
+    private static FeatureSet Open(IEnumerable<string> paths, string? column) =>
+        FeatureSet.Open(paths, new FeatureSetOptions { FeaturesColumn = column, ReadLabels = false, Normalize = false });
+
+    private FeatureSet OpenActivations()
+    {
+        try
+        {
+            return Open(Activations, ActivationsColumn);
+        }
+        catch (DataException exception) when (exception.Property == nameof(FeatureSetOptions.FeaturesColumn))
+        {
+            // The activations are read as features are, but their column has its own option.
+            throw new DataException(
+                exception.Message.Replace(exception.Property, nameof(ActivationsColumn), StringComparison.Ordinal),
+                exception,
+                nameof(ActivationsColumn));
+        }
+    }
+
+    private double[] Linear(FeatureSet features, FeatureSet activations, CancellationToken stop)
+    {
+        using var device = OpenDevice();
+        var (d, m) = (features.Dimension, activations.Dimension);
+        using var sums = new MonoScoreSums(device, m, d);
+        using var x = device.Tensor(0, 0);
+        using var norms = device.Allocate<double>(0);
+        using var scores = device.Allocate<double>(m);
+        using var z = device.CsrMatrix();
+        using var featureReader = features.OpenReader();
+        using var activationReader = activations.OpenReader();
+        var chunk = (int)Math.Clamp(FloatsPerChunk / Math.Max(d, m), 1, features.Rows);
+        var featureRows = new float[checked(chunk * d)];
+        var activationRows = new float[checked(chunk * m)];
+        int rows;
+        while ((rows = featureReader.Read(featureRows)) > 0)
+        {
+            stop.ThrowIfCancellationRequested();
+            activationReader.Read(activationRows.AsSpan(0, rows * m));
+            x.Resize(rows, d);
+            x.Set(featureRows.AsSpan(0, rows * d));
+            z.Set(activationRows.AsSpan(0, rows * m), rows, m);
+            device.RowNorms(x, norms);
+            device.BuildColumnIndex(z);
+            device.AccumulateMonoScore(z, x, norms, sums);
+        }
+
+        device.FinishMonoScore(sums, scores);
+        return scores.ToArray();
+    }
+
+    private static double[] Pairwise(FeatureSet features, FeatureSet activations, CancellationToken stop) =>
+        PairwiseMonoScore.Compute(ReadAll(features), features.Dimension, ReadAll(activations), activations.Dimension, stop);
+
+    private static float[] ReadAll(FeatureSet set)
+    {
+        if (set.Rows * set.Dimension > Array.MaxLength)
+        {
+            throw new DataException($"{set.Files[0]}: {set.Rows} rows of {set.Dimension} values are too many for --method pairwise");
+        }
+
+        var values = new float[set.Rows * set.Dimension];
+        using var reader = set.OpenReader();
+        reader.Read(values);
+        return values;
+    }
+}
