@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Reflection;
 using CommandLine;
 using MonoLoss.Data;
 using MonoLoss.Kernels;
@@ -97,9 +96,7 @@ internal static class Application
                 HelpPage.WriteOverview(context, Commands);
                 return ExitCode.Success;
             case VersionRequestedError:
-                // Without the commit, which the build adds after a plus sign.
-                var version = typeof(Application).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
-                context.WriteLine($"monoloss {version.Split('+')[0]}");
+                context.WriteLine($"monoloss {BuildInfo.Version}");
                 return ExitCode.Success;
             case BadVerbSelectedError unknown:
                 throw UnknownCommand(unknown.Token);

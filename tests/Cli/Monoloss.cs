@@ -64,7 +64,7 @@ internal static class Monoloss
         return Process.Start(start)!;
     }
 
-    /// <summary>HostSyncCount for the end of a process.</summary>
+    /// <summary>Waits for the end of a process.</summary>
     public static Outcome Finish(Process process)
     {
         var error = process.StandardError.ReadToEndAsync();

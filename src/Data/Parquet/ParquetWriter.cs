@@ -16,7 +16,7 @@ public sealed record ParquetWriterOptions
     public IReadOnlyDictionary<string, string> Metadata { get; init; } = new Dictionary<string, string>();
 
     /// <summary>What the file is said to be written by.</summary>
-    public string CreatedBy { get; init; } = "MonoLoss for .NET version 0.1.0";
+    public string CreatedBy { get; init; } = BuildInfo.CreatedBy;
 }
 
 /// <summary>
