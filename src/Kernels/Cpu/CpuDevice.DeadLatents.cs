@@ -41,7 +41,8 @@ public sealed unsafe partial class CpuDevice
         return count;
     }
 
-    private readonly struct StepsSinceFiredWork(int* offsets, int* entryOf, float* values, int latents, int* counters, int fired) : IParallelWork
+    private readonly struct StepsSinceFiredWork(
+        int* offsets, int* entryOf, float* values, int latents, int* counters, int fired) : IParallelWork
     {
         public void Run(int task)
         {

@@ -3,10 +3,9 @@ using System.Runtime.Intrinsics;
 
 namespace MonoLoss.Kernels.Cpu;
 
-/// <content>
-/// Latents of which so many are active that they are stored with their zeros (<see cref="CsrMatrix.Dense"/>), M×B: there are no lists of
-/// nonzeros, and all products are dense. The backward pass takes latents in blocks, so that z is the only M×B matrix in memory.
-/// </content>
+/// <content> Batches in which so many latents are active that they are stored with their zeros (<see cref="CsrMatrix.Dense"/>), M×B:
+/// there are no lists of nonzeros, and all products are dense. The backward pass takes latents in blocks, so that z is the only M×B
+/// matrix in memory. </content>
 public sealed unsafe partial class CpuDevice
 {
     // Above about this share of active latents, dense products are faster than sparse ones (measured for B 2048, D 768, M 8192).
@@ -328,7 +327,7 @@ public sealed unsafe partial class CpuDevice
                         continue;
                     }
 
-                    if (indices != null)
+                    if (indices is not null)
                     {
                         indices[ofRow[i]] = m;
                         values[ofRow[i]] = z[i];
@@ -358,7 +357,7 @@ public sealed unsafe partial class CpuDevice
             {
                 var from = tile + (r * tileStride);
                 var to = z + ((row + r) * stride) + column;
-                var addend = bias == null ? 0 : bias[row + r];
+                var addend = bias is null ? 0 : bias[row + r];
                 var j = 0;
                 for (; j + 8 <= columns; j += 8)
                 {

@@ -40,7 +40,8 @@ public sealed unsafe partial class CpuDevice
     {
         var s = work.Latents;
         var active = work.Mono.X is null ? 0 : CountMonoActive(s, work.Mono.Norms!);
-        var scratch = LatentScratchFor(HasRowBlockedTask(s) ? s.Columns : tasks, work.Mono.X is null ? 0 : work.Input.Columns, s.NonzeroCount);
+        var vectors = HasRowBlockedTask(s) ? s.Columns : tasks;
+        var scratch = LatentScratchFor(vectors, work.Mono.X is null ? 0 : work.Input.Columns, s.NonzeroCount);
         _pool.Run(tasks, new BackwardLatentsWork(work, scratch, weights, active, Partials(tasks)));
         if (work.Mono.Result is { } result)
         {

@@ -14,7 +14,7 @@ public sealed unsafe partial class CpuDevice
         var (m, k) = transposeA ? (a.Columns, a.Rows) : (a.Rows, a.Columns);
         var (inner, n) = transposeB ? (b.Columns, b.Rows) : (b.Rows, b.Columns);
         Require(k == inner && c.Rows == m && c.Columns == n, $"{m}×{k} times {inner}×{n} is not {c.Rows}×{c.Columns}");
-        Require(bias is null || bias.Count == n, $"one bias a column: {n}");
+        Require(bias is null || bias.Count == n, $"{bias?.Count} biases for {n} columns");
         _gemm.Gemm(
             transposeA,
             transposeB,
@@ -42,7 +42,8 @@ public sealed unsafe partial class CpuDevice
             new AddVectorMatrixProductWork(alpha, Pointer(weights), Pointer(matrix), matrix.Rows, matrix.Columns, Pointer(y)));
     }
 
-    private readonly struct AddVectorMatrixProductWork(float alpha, float* weights, float* matrix, int rows, int d, float* y) : IParallelWork
+    private readonly struct AddVectorMatrixProductWork(
+        float alpha, float* weights, float* matrix, int rows, int d, float* y) : IParallelWork
     {
         public void Run(int task)
         {

@@ -30,7 +30,7 @@ public sealed unsafe partial class CpuDevice
     public override void AccumulateColumnErrors(Tensor x, Tensor r, DeviceArray<double> sums)
     {
         RequireSameShape(x, r);
-        Require(sums.Length == 3L * x.Columns, "three sums a column");
+        Require(sums.Length == 3L * x.Columns, $"{sums.Length} sums, not three for each of {x.Columns} columns");
         _pool.Run(
             TaskCount(x.Columns, ColumnsPerTask), new ColumnErrorsWork(Pointer(x), Pointer(r), x.Rows, x.Columns, Pointer(sums)));
     }

@@ -44,7 +44,8 @@ public sealed unsafe partial class CpuDevice
     {
         RequireColumnIndex(s);
         var tasks = TaskCount(s.Columns, LatentsPerTask);
-        _pool.Run(tasks, new CountActiveWork(new LatentColumns(s, null, norms), LatentScratchFor(tasks, 0, s.NonzeroCount), Partials(tasks)));
+        var scratch = LatentScratchFor(tasks, 0, s.NonzeroCount);
+        _pool.Run(tasks, new CountActiveWork(new LatentColumns(s, null, norms), scratch, Partials(tasks)));
         return (int)SumPartials(tasks);
     }
 
@@ -122,7 +123,7 @@ public sealed unsafe partial class CpuDevice
             return (first, last - first);
         }
 
-        /// <summary>The nonzeros of latent m in rows <paramref name="row"/> … <paramref name="end"/> − 1: the first, and how many.</summary>
+        /// <summary>The nonzeros of latent m in rows <paramref name="row"/> … <paramref name="end"/> − 1: first and count.</summary>
         public (int First, int Count) Within(int m, int row, int end)
         {
             var (first, last) = (LowerBound(Offsets[m], Offsets[m + 1], row), Offsets[m + 1]);

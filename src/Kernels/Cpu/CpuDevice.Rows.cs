@@ -1,5 +1,6 @@
 namespace MonoLoss.Kernels.Cpu;
 
+/// <content>Operations on the rows of dense matrices.</content>
 public sealed unsafe partial class CpuDevice
 {
     private const float LayerNormEpsilon = 1e-5f;
@@ -36,7 +37,8 @@ public sealed unsafe partial class CpuDevice
     /// <inheritdoc/>
     public override void ScaleRows(Tensor x, Tensor scale, Tensor? shift, Tensor result)
     {
-        Require(scale.Count == x.Rows && (shift is null || shift.Count == x.Rows), "one scale and shift a row");
+        Require(
+            scale.Count == x.Rows && (shift is null || shift.Count == x.Rows), $"not one scale and shift for each of {x.Rows} rows");
         result.Resize(x.Rows, x.Columns);
         var rows = RowsPerTask(x.Columns);
         _pool.Run(
@@ -47,7 +49,7 @@ public sealed unsafe partial class CpuDevice
     /// <inheritdoc/>
     public override void AddRow(Tensor x, float alpha, Tensor row, Tensor result)
     {
-        Require(row.Count == x.Columns, $"a row of {row.Count} for {x.Columns} columns");
+        Require(row.Count == x.Columns, $"a row of {row.Count} values for {x.Columns} columns");
         result.Resize(x.Rows, x.Columns);
         var rows = RowsPerTask(x.Columns);
         _pool.Run(TaskCount(x.Rows, rows), new AddRowWork(Pointer(x), x.Rows, x.Columns, rows, alpha, Pointer(row), Pointer(result)));
@@ -117,7 +119,8 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct LayerNormWork(float* x, int rows, int d, int rowsPerTask, float* normalized, float* mean, float* deviation) : IParallelWork
+    private readonly struct LayerNormWork(
+        float* x, int rows, int d, int rowsPerTask, float* normalized, float* mean, float* deviation) : IParallelWork
     {
         public void Run(int task)
         {
@@ -127,7 +130,7 @@ public sealed unsafe partial class CpuDevice
                 float* source = x + ((long)i * d), target = normalized + ((long)i * d);
                 var average = VectorMath.Sum(source, d) / d;
                 var squares = Math.Max(0, VectorMath.SumSquares(source, d) - (d * average * average));
-                // One feature has no spread to scale by.
+                // A single feature has no standard deviation.
                 var spread = d > 1 ? Math.Sqrt(squares / (d - 1)) : 0;
                 mean[i] = (float)average;
                 deviation[i] = (float)spread;
@@ -136,7 +139,8 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct ScaleRowsWork(float* x, int rows, int d, int rowsPerTask, float* scale, float* shift, float* result) : IParallelWork
+    private readonly struct ScaleRowsWork(
+        float* x, int rows, int d, int rowsPerTask, float* scale, float* shift, float* result) : IParallelWork
     {
         public void Run(int task)
         {

@@ -181,7 +181,8 @@ public sealed unsafe partial class CpuDevice
                 scatter));
 
     private readonly struct BuildColumnIndexWork(
-        int* offsets, int* indices, int rows, int columns, int tasks, int* histograms, int* rowOf, int* entryOf, bool scatter) : IParallelWork
+        int* offsets, int* indices, int rows, int columns, int tasks, int* histograms, int* rowOf, int* entryOf, bool scatter)
+        : IParallelWork
     {
         public void Run(int task)
         {

@@ -1,39 +1,40 @@
 namespace MonoLoss.Kernels.Cpu;
 
-/// <content>Encoding where <see cref="Int16Prefilter"/> finds the candidates: the same bits in less time.</content>
+/// <content>Encoding with candidates from <see cref="Int16Prefilter"/>: the same bits in less time.</content>
 internal sealed unsafe partial class CpuEncoder
 {
-    // A larger share of a task of the product than this is not worth its values, beyond a number that always is.
+    // If more than this share of a task's values are candidates, rescoring them does not pay; a small number of them always does.
     private const double MaxCandidates = 0.25;
     private const int FewCandidates = 4096;
 
-    // A cut below every value, and above what stands for one that is dropped.
+    // A cut below every value, and above what stands for a dropped one.
     private const float BelowAll = CandidateRows.Dropped / 2;
 
-    // After a filter that let too much through, so many calls do without.
+    // After the filter has let too much through, this many calls do without it.
     private const int CallsWithoutFilter = 16;
 
     private readonly CpuArray<TaskEntries> _candidateEntries = new(0);
     private readonly SparseBuffer _candidates = new();
     private int _callsWithoutFilter;
 
-    // Which way is taken changes the time and not a bit of the result, so it may depend on how earlier calls went.
+    /// <summary>Whether to filter. It affects the time but no bit of the result, so it may depend on how earlier calls went.</summary>
     private bool Filters(in Input input, double share) =>
         CanFilter(input)
-        && (Filter == PrefilterPolicy.Always || (Int16Prefilter.IsFaster(input.Rows, input.Latents, input.Features, share) && IsFilterWelcome()))
+        && (Filter == PrefilterPolicy.Always || (IsFaster(input, share) && IsFilterWelcome()))
         && _filter.Prepare(input.Rows, input.Latents, input.Features, input.A, input.Lda, input.W, input.Ldw);
 
     private bool Filters(in Input input, float* keepAbove)
     {
-        // A sample is not taken where what it shows does not matter.
-        var share = Filter == PrefilterPolicy.Auto && CanFilter(input) && Int16Prefilter.IsFaster(input.Rows, input.Latents, input.Features, 0)
-            ? ShareAbove(input, keepAbove)
-            : 0;
+        // No sample is taken if its outcome would not matter.
+        var share = Filter == PrefilterPolicy.Auto && CanFilter(input) && IsFaster(input, 0) ? ShareAbove(input, keepAbove) : 0;
         return Filters(input, share);
     }
 
     private bool CanFilter(in Input input) =>
         Filter != PrefilterPolicy.Never && Int16Prefilter.IsSupported(_gemm.Isa) && input.Features <= QuantizedRows.MaxFeatures;
+
+    private static bool IsFaster(in Input input, double share) =>
+        Int16Prefilter.IsFaster(input.Rows, input.Latents, input.Features, share);
 
     private bool IsFilterWelcome()
     {
@@ -54,7 +55,7 @@ internal sealed unsafe partial class CpuEncoder
         var above = 0L;
         for (var i = 0L; i < (long)rows * columns; i++)
         {
-            above += values[i] > (bounds == null ? 0 : bounds[i % columns * columnStep]) ? 1 : 0;
+            above += values[i] > (bounds is null ? 0 : bounds[i % columns * columnStep]) ? 1 : 0;
         }
 
         return above / ((double)rows * columns);
@@ -80,7 +81,7 @@ internal sealed unsafe partial class CpuEncoder
                 continue;
             }
 
-            // So many upper bounds are not below the cut, so that as many values are not below what it comes down to.
+            // At least `wanted` upper bounds reach the cut, so as many values reach the least that the cut can come down to.
             var contenders = bounded > wanted ? ValueSelection.BelowAll(Cut(found.Tasks, tasks, bound, wanted), _filter.LargestSlack) : 0;
             var candidates = Refine(input, found, MathF.Max(contenders, bound));
             var values = EntriesOfTasks(candidates);
@@ -127,7 +128,7 @@ internal sealed unsafe partial class CpuEncoder
         return !overflow;
     }
 
-    // Brings the candidates whose upper bounds are above a cut together by rows, and forms their values.
+    /// <summary>Gathers the candidates whose upper bounds are above a cut, row by row, and computes their values.</summary>
     private CandidateRows Refine(in Input input, in CandidatesAbove found, float cut)
     {
         var (rows, groups) = (found.Plan.Rows, found.Plan.Groups);

@@ -3,22 +3,23 @@ using System.Runtime.InteropServices;
 namespace MonoLoss.Kernels.Cpu;
 
 /// <summary>
-/// A sparse autoencoder's encoder: relu(A·Wᵀ + bias), of which only the latents that stay active are ever written down.
+/// The encoder of a sparse autoencoder: ReLU(A·Wᵀ + bias), of which only the latents that stay active are ever written to memory.
 /// </summary>
 /// <remarks>
-/// The product's tiles are looked at while they are in registers' reach, so the rows × latents matrix of pre-activations does not
-/// exist. Values are the very bits that <see cref="CpuGemm.Gemm"/> gives. ValueSelection is exact and takes the lower row, then the lower
-/// latent, among equals; zeros, negative values and NaN are never selected. Results do not depend on the number of threads. Memory is
-/// kept from call to call. One call at a time.
+/// Values are selected tile by tile while they are in the level-1 cache, so there is no matrix of pre-activations. Values have the bits
+/// that <see cref="CpuGemm.Gemm"/> gives. Selection is exact; among equals it takes the lower row, then the lower latent. Zeros,
+/// negative values and NaN are never selected. Results do not depend on the number of threads. Memory is kept from call to call.
+/// Call from one thread at a time.
 /// </remarks>
 internal sealed unsafe partial class CpuEncoder : IDisposable
 {
-    // What the candidates of a top-k may take in all, unless a single cell per row takes more.
+    // The most memory for the candidates of a top-k, unless a single cell per row takes more.
     private const long CandidateBytes = 64L << 20;
 
+    // Columns of a group for top-k: in narrower ones a row's bound stays low, and many more candidates come up.
     private const int WideGroup = 1024;
 
-    // A sample for guessing a threshold has about so many rows and columns; its tail must hold enough values to go by.
+    // The sample for guessing a threshold has about this many rows and columns; at least this many of its values must be above the guess.
     private const int SampleRows = 64;
     private const int SampleColumns = 1024;
     private const int SampleTail = 64;
@@ -33,26 +34,26 @@ internal sealed unsafe partial class CpuEncoder : IDisposable
     private readonly TaskEntriesArray _entriesOfTasks = new();
 
     /// <summary>Creates the kernel.</summary>
-    /// <param name="gemm">The product to build on; not to be used elsewhere at the same time.</param>
+    /// <param name="gemm">The matrix product to build on; not to be used elsewhere at the same time.</param>
     public CpuEncoder(CpuGemm gemm) => (_gemm, _filter) = (gemm, new Int16Prefilter(gemm));
 
-    /// <summary>Gets whether the float32 product is formed only where <see cref="Int16Prefilter"/> finds candidates.</summary>
+    /// <summary>Whether the float32 product is formed only where <see cref="Int16Prefilter"/> finds candidates.</summary>
     internal PrefilterPolicy Filter { get; init; }
 
-    /// <summary>Gets whether the last call had its candidates from <see cref="Int16Prefilter"/>.</summary>
+    /// <summary>Whether the last call had its candidates from <see cref="Int16Prefilter"/>.</summary>
     internal bool Filtered { get; private set; }
 
-    /// <summary>Keeps the k largest latents of each row, as far as they are positive.</summary>
-    /// <param name="rows">Rows of A.</param>
-    /// <param name="latents">Rows of W.</param>
-    /// <param name="features">Columns of both.</param>
-    /// <param name="a">A, rows × features.</param>
-    /// <param name="lda">Floats from row to row of A.</param>
-    /// <param name="w">W, latents × features.</param>
-    /// <param name="ldw">Floats from row to row of W.</param>
-    /// <param name="bias">One float a latent, or null.</param>
-    /// <param name="k">How many to keep in a row.</param>
-    /// <param name="result">Gets the latents that are kept.</param>
+    /// <summary>Keeps the k largest positive latents of each row.</summary>
+    /// <param name="rows">B, the rows of A.</param>
+    /// <param name="latents">M, the rows of W.</param>
+    /// <param name="features">D, the columns of both.</param>
+    /// <param name="a">A, B×D.</param>
+    /// <param name="lda">Floats from one row of A to the next.</param>
+    /// <param name="w">W, M×D.</param>
+    /// <param name="ldw">Floats from one row of W to the next.</param>
+    /// <param name="bias">One value per latent, or null.</param>
+    /// <param name="k">The number to keep per row.</param>
+    /// <param name="result">Becomes the latents kept.</param>
     public void EncodeTopK(
         int rows, int latents, int features, float* a, int lda, float* w, int ldw, float* bias, int k, SparseBuffer result)
     {
@@ -71,22 +72,22 @@ internal sealed unsafe partial class CpuEncoder : IDisposable
         }
     }
 
-    /// <summary>Keeps the rows × k largest latents of the whole batch, as far as they are positive.</summary>
-    /// <param name="rows">Rows of A.</param>
-    /// <param name="latents">Rows of W.</param>
-    /// <param name="features">Columns of both.</param>
-    /// <param name="a">A, rows × features.</param>
-    /// <param name="lda">Floats from row to row of A.</param>
-    /// <param name="w">W, latents × features.</param>
-    /// <param name="ldw">Floats from row to row of W.</param>
-    /// <param name="bias">One float a latent, or null.</param>
-    /// <param name="k">How many to keep in a row on average.</param>
+    /// <summary>Keeps the rows·k largest positive latents of the whole batch.</summary>
+    /// <param name="rows">B, the rows of A.</param>
+    /// <param name="latents">M, the rows of W.</param>
+    /// <param name="features">D, the columns of both.</param>
+    /// <param name="a">A, B×D.</param>
+    /// <param name="lda">Floats from one row of A to the next.</param>
+    /// <param name="w">W, M×D.</param>
+    /// <param name="ldw">Floats from one row of W to the next.</param>
+    /// <param name="bias">One value per latent, or null.</param>
+    /// <param name="k">The number to keep per row on average.</param>
     /// <param name="hint">
-    /// A value that is probably a little below the threshold, such as 0.9 of the last batch's; 0 if there is none. It changes the time
-    /// taken and not the result.
+    /// A value that is probably a little below the threshold, such as 0.9 times the last batch's; 0 for none. It affects the time, not the
+    /// result.
     /// </param>
-    /// <param name="result">Gets the latents that are kept.</param>
-    /// <returns>The smallest value that is kept, 0 if none is.</returns>
+    /// <param name="result">Becomes the latents kept.</param>
+    /// <returns>The smallest value kept; 0 if there is none.</returns>
     public float EncodeBatchTopK(
         int rows, int latents, int features, float* a, int lda, float* w, int ldw, float* bias, int k, float hint, SparseBuffer result)
     {
@@ -103,17 +104,17 @@ internal sealed unsafe partial class CpuEncoder : IDisposable
         return Filtered ? threshold : FindBatchTopK(input, k, hint, result);
     }
 
-    /// <summary>Keeps every latent whose value relu(A·Wᵀ + bias) is above a bound.</summary>
-    /// <param name="rows">Rows of A.</param>
-    /// <param name="latents">Rows of W.</param>
-    /// <param name="features">Columns of both.</param>
-    /// <param name="a">A, rows × features.</param>
-    /// <param name="lda">Floats from row to row of A.</param>
-    /// <param name="w">W, latents × features.</param>
-    /// <param name="ldw">Floats from row to row of W.</param>
-    /// <param name="bias">One float a latent, or null.</param>
-    /// <param name="keepAbove">One bound a latent, or null for 0. Below a negative bound even the zeros of the ReLU are kept.</param>
-    /// <param name="result">Gets the latents that are kept.</param>
+    /// <summary>Keeps every value of ReLU(A·Wᵀ + bias) above a bound.</summary>
+    /// <param name="rows">B, the rows of A.</param>
+    /// <param name="latents">M, the rows of W.</param>
+    /// <param name="features">D, the columns of both.</param>
+    /// <param name="a">A, B×D.</param>
+    /// <param name="lda">Floats from one row of A to the next.</param>
+    /// <param name="w">W, M×D.</param>
+    /// <param name="ldw">Floats from one row of W to the next.</param>
+    /// <param name="bias">One value per latent, or null.</param>
+    /// <param name="keepAbove">One bound per latent, or null for 0. A negative bound keeps the zeros of the ReLU too.</param>
+    /// <param name="result">Becomes the latents kept.</param>
     public void EncodeThreshold(
         int rows, int latents, int features, float* a, int lda, float* w, int ldw, float* bias, float* keepAbove, SparseBuffer result)
     {
@@ -132,13 +133,13 @@ internal sealed unsafe partial class CpuEncoder : IDisposable
         }
     }
 
-    /// <summary>About which share of the latents is positive, from a sample.</summary>
-    /// <param name="rows">Rows of A.</param>
-    /// <param name="latents">Rows of W.</param>
-    /// <param name="features">Columns of both.</param>
-    /// <param name="a">A, rows × features.</param>
-    /// <param name="w">W, latents × features.</param>
-    /// <param name="bias">One float a latent, or null.</param>
+    /// <summary>An estimate, from a sample, of the share of latents that are positive.</summary>
+    /// <param name="rows">B, the rows of A.</param>
+    /// <param name="latents">M, the rows of W.</param>
+    /// <param name="features">D, the columns of both.</param>
+    /// <param name="a">A, B×D.</param>
+    /// <param name="w">W, M×D.</param>
+    /// <param name="bias">One value per latent, or null.</param>
     internal double EstimateActiveShare(int rows, int latents, int features, float* a, float* w, float* bias)
     {
         if (rows == 0 || latents == 0)
@@ -146,7 +147,11 @@ internal sealed unsafe partial class CpuEncoder : IDisposable
             return 0;
         }
 
-        return ShareAbove(new Input { Rows = rows, Latents = latents, Features = features, A = a, Lda = features, W = w, Ldw = features, Bias = bias }, null);
+        var input = new Input
+        {
+            Rows = rows, Latents = latents, Features = features, A = a, Lda = features, W = w, Ldw = features, Bias = bias,
+        };
+        return ShareAbove(input, null);
     }
 
     /// <inheritdoc/>
@@ -163,7 +168,7 @@ internal sealed unsafe partial class CpuEncoder : IDisposable
         _candidates.Dispose();
     }
 
-    /// <summary>What is encoded by what.</summary>
+    /// <summary>The operands of a call.</summary>
     private readonly struct Input
     {
         public required int Rows { get; init; }
@@ -224,7 +229,6 @@ internal sealed unsafe partial class CpuEncoder : IDisposable
         var rows = input.Rows;
         var tileColumns = TileColumns(filtered);
         var unlimited = TopKCandidates.CapacityFor(k, input.Latents, tileColumns);
-        // In narrow groups a row's bound stays low: many more candidates come up.
         var wideGroups = Math.Max(1, input.Latents / WideGroup);
         var maxGroups = (int)Math.Clamp(CandidateBytes / ((long)rows * unlimited * 8), 1, wideGroups);
         var plan = Plan(input, filtered, maxGroups);
@@ -324,7 +328,10 @@ internal sealed unsafe partial class CpuEncoder : IDisposable
         };
     }
 
-    // A bound for a batch's largest values. Too high a one leaves too few; each further one is lower, and above 0 is everything there is.
+    /// <summary>
+    /// A lower bound for a batch's largest values. If it is too high, too few values are above it: each further guess is lower, and the
+    /// last is 0, which all candidates are above.
+    /// </summary>
     private float Guess(in Input input, long wanted, float hint, ref int attempt)
     {
         if (attempt == 0 && !(hint > 0 && float.IsFinite(hint)))
@@ -341,18 +348,18 @@ internal sealed unsafe partial class CpuEncoder : IDisposable
         };
     }
 
-    // The values at evenly spaced rows and columns.
+    /// <summary>The values at evenly spaced rows and columns of the product.</summary>
     private (int Rows, int Columns, int ColumnStep) Sample(in Input input, out float* values)
     {
         var rowStep = Math.Max(1, input.Rows / SampleRows);
         var columnStep = Math.Max(1, input.Latents / SampleColumns);
         var rows = (input.Rows + rowStep - 1) / rowStep;
         var columns = (input.Latents + columnStep - 1) / columnStep;
-        values = _values.Ensure((long)rows * columns + ValueSelection.Slack + columns);
+        values = _values.Ensure(((long)rows * columns) + ValueSelection.Slack + columns);
         float* bias = null;
-        if (input.Bias != null)
+        if (input.Bias is not null)
         {
-            bias = values + (long)rows * columns + ValueSelection.Slack;
+            bias = values + ((long)rows * columns) + ValueSelection.Slack;
             for (var j = 0; j < columns; j++)
             {
                 bias[j] = input.Bias[(nint)j * columnStep];
@@ -372,7 +379,7 @@ internal sealed unsafe partial class CpuEncoder : IDisposable
         return (rows, columns, columnStep);
     }
 
-    // A bound that about `wanted` values are above.
+    /// <summary>A bound that about <paramref name="wanted"/> values are above.</summary>
     private float GuessBound(in Input input, double wanted)
     {
         var (rows, columns, _) = Sample(input, out var values);
@@ -383,12 +390,12 @@ internal sealed unsafe partial class CpuEncoder : IDisposable
             return 0;
         }
 
-        // Good to about a part in 250, which is all a sample is worth.
+        // To about 1 part in 250, which is as precise as a sample is.
         var low = 0;
         var high = 0x7F800000;
         while (high - low > 1 << 15)
         {
-            var middle = low + (high - low) / 2;
+            var middle = low + ((high - low) / 2);
             if (ValueSelection.CountAbove(_gemm.Isa, values, count, BitConverter.Int32BitsToSingle(middle)) > tail)
             {
                 low = middle;
@@ -402,14 +409,17 @@ internal sealed unsafe partial class CpuEncoder : IDisposable
         return BitConverter.Int32BitsToSingle(low);
     }
 
-    // The value such that fewer than `wanted` are above it and at least `wanted` are not below it; or any that exactly `wanted` are above.
+    /// <summary>
+    /// The value with fewer than <paramref name="wanted"/> values above it and at least as many not below it; or a value with exactly as
+    /// many above it.
+    /// </summary>
     private float Cut(TaskEntries* values, int tasks, float bound, long wanted)
     {
         var low = BitConverter.SingleToInt32Bits(bound);
         var high = MinMax(values, tasks, bound).Max;
         while (high - low > 1)
         {
-            var middle = low + (high - low) / 2;
+            var middle = low + ((high - low) / 2);
             var cut = BitConverter.Int32BitsToSingle(middle);
             var above = CountAbove(values, tasks, cut);
             if (above == wanted)

@@ -1,6 +1,6 @@
 namespace MonoLoss.Kernels.Cpu;
 
-/// <summary>Keeps what is above a bound: one for all, or one a column.</summary>
+/// <summary>Keeps the values above a bound, which is one for all or one per column.</summary>
 internal readonly unsafe struct EntriesAbove : ITileSink
 {
     public required GemmIsa Isa { get; init; }
@@ -10,7 +10,7 @@ internal readonly unsafe struct EntriesAbove : ITileSink
     /// <summary>The bound for all, not negative.</summary>
     public required float Bound { get; init; }
 
-    /// <summary>One bound a column, or null.</summary>
+    /// <summary>One bound per column, or null.</summary>
     public required float* Bounds { get; init; }
 
     public required int Rows { get; init; }
@@ -20,29 +20,29 @@ internal readonly unsafe struct EntriesAbove : ITileSink
     /// <summary>[blocks][groups].</summary>
     public required TaskEntries* Tasks { get; init; }
 
-    /// <summary>[panels of columns][rows] how many entries a row of a tile has; a tile is no wider than a byte can count.</summary>
+    /// <summary>[panels of columns][rows] the number of entries of a row of a tile; a tile is at most 255 columns wide.</summary>
     public required byte* Runs { get; init; }
 
     public void Expect(int row, int column, int rows, int columns)
     {
     }
 
-    public void Begin(int block, int group, int row, int rows) => Tasks[(nint)block * Groups + group].Count = 0;
+    public void Begin(int block, int group, int row, int rows) => Tasks[((nint)block * Groups) + group].Count = 0;
 
     public void Tile(int block, int group, int row, int column, int rows, int columns, float* tile, int stride)
     {
-        var task = Tasks + (nint)block * Groups + group;
+        var task = Tasks + ((nint)block * Groups) + group;
         var count = task->Count;
-        task->Reserve(count + rows * stride + ValueSelection.Slack);
-        var runs = Runs + (nint)(column / stride) * Rows + row;
-        var bias = Bias == null ? null : Bias + column;
+        task->Reserve(count + (rows * stride) + ValueSelection.Slack);
+        var runs = Runs + ((nint)(column / stride) * Rows) + row;
+        var bias = Bias is null ? null : Bias + column;
         for (var r = 0; r < rows; r++)
         {
             var values = task->Values + count;
             var indices = task->Indices + count;
-            var added = Bounds == null
-                ? ValueSelection.AppendAbove(Isa, tile + r * stride, bias, columns, Bound, column, values, indices)
-                : ValueSelection.AppendAbove(Isa, tile + r * stride, bias, columns, Bounds + column, column, values, indices);
+            var added = Bounds is null
+                ? ValueSelection.AppendAbove(Isa, tile + (r * stride), bias, columns, Bound, column, values, indices)
+                : ValueSelection.AppendAbove(Isa, tile + (r * stride), bias, columns, Bounds + column, column, values, indices);
             runs[r] = (byte)added;
             count += added;
         }
@@ -51,7 +51,7 @@ internal readonly unsafe struct EntriesAbove : ITileSink
     }
 }
 
-/// <summary>How a result is put together from the entries of the tasks: what is above a cut, and the first of what equals it.</summary>
+/// <summary>Assembles a result from the entries of the tasks: those above a cut, and the first of those that equal it.</summary>
 internal readonly unsafe struct SparseAssembly
 {
     public required EntriesAbove Entries { get; init; }
@@ -60,16 +60,16 @@ internal readonly unsafe struct SparseAssembly
 
     public required int TileColumns { get; init; }
 
-    /// <summary>Entries above are kept. A negative cut keeps all.</summary>
+    /// <summary>Entries above it are kept. A negative cut keeps all.</summary>
     public required float Cut { get; init; }
 
     /// <summary>[rows][groups]: first the number of entries above the cut, then where the next one goes.</summary>
     public required int* Above { get; init; }
 
-    /// <summary>[rows][groups]: first the number of entries equal to the cut, then how many of them are still to be kept.</summary>
+    /// <summary>[rows][groups]: first the number of entries equal to the cut, then the number of them still to be kept.</summary>
     public required int* Equal { get; init; }
 
-    /// <summary>The tasks.</summary>
+    /// <summary>The number of tasks.</summary>
     public int Tasks => Plan.Blocks * Plan.Groups;
 
     /// <summary>Rows and panels of columns of a task.</summary>
@@ -102,7 +102,7 @@ internal readonly unsafe struct SparseAssembly
             rowOffsets[row] = (int)at;
             for (var group = 0; group < groups; group++)
             {
-                var i = (long)row * groups + group;
+                var i = ((long)row * groups) + group;
                 var ties = (int)Math.Min(equal[i], room);
                 room -= ties;
                 var kept = above[i] + ties;
@@ -128,15 +128,15 @@ internal readonly unsafe struct CountEntries : IParallelWork
         var groups = Assembly.Plan.Groups;
         for (var r = row; r < endRow; r++)
         {
-            Assembly.Above[(nint)r * groups + group] = 0;
-            Assembly.Equal[(nint)r * groups + group] = 0;
+            Assembly.Above[((nint)r * groups) + group] = 0;
+            Assembly.Equal[((nint)r * groups) + group] = 0;
         }
 
         var values = Assembly.Entries.Tasks[index].Values;
         var cut = Assembly.Cut;
         for (; panel < endPanel; panel++)
         {
-            var runs = Assembly.Entries.Runs + (nint)panel * Assembly.Plan.Rows;
+            var runs = Assembly.Entries.Runs + ((nint)panel * Assembly.Plan.Rows);
             for (var r = row; r < endRow; r++)
             {
                 var run = runs[r];
@@ -147,7 +147,7 @@ internal readonly unsafe struct CountEntries : IParallelWork
 
                 if (cut < 0)
                 {
-                    Assembly.Above[(nint)r * groups + group] += run;
+                    Assembly.Above[((nint)r * groups) + group] += run;
                     continue;
                 }
 
@@ -158,15 +158,15 @@ internal readonly unsafe struct CountEntries : IParallelWork
                     equal += values[i] == cut ? 1 : 0;
                 }
 
-                Assembly.Above[(nint)r * groups + group] += above;
-                Assembly.Equal[(nint)r * groups + group] += equal;
+                Assembly.Above[((nint)r * groups) + group] += above;
+                Assembly.Equal[((nint)r * groups) + group] += equal;
                 values += run;
             }
         }
     }
 }
 
-/// <summary>Copies the entries that are kept to their nonzeros.</summary>
+/// <summary>Copies the entries that are kept to their places in the result.</summary>
 internal readonly unsafe struct CopyEntries : IParallelWork
 {
     public required SparseAssembly Assembly { get; init; }
@@ -184,7 +184,7 @@ internal readonly unsafe struct CopyEntries : IParallelWork
         var cut = Assembly.Cut;
         for (; panel < endPanel; panel++)
         {
-            var runs = Assembly.Entries.Runs + (nint)panel * Assembly.Plan.Rows;
+            var runs = Assembly.Entries.Runs + ((nint)panel * Assembly.Plan.Rows);
             for (var r = row; r < endRow; r++)
             {
                 var run = runs[r];
@@ -193,7 +193,7 @@ internal readonly unsafe struct CopyEntries : IParallelWork
                     continue;
                 }
 
-                var cell = (nint)r * groups + group;
+                var cell = ((nint)r * groups) + group;
                 var at = Assembly.Above[cell];
                 if (cut < 0 && run > 8)
                 {
@@ -232,7 +232,8 @@ internal readonly unsafe struct CountAboveInTasks : IParallelWork
 
     public required long* Total { get; init; }
 
-    public void Run(int index) => Interlocked.Add(ref *Total, ValueSelection.CountAbove(Isa, Tasks[index].Values, Tasks[index].Count, Bound));
+    public void Run(int index) =>
+        Interlocked.Add(ref *Total, ValueSelection.CountAbove(Isa, Tasks[index].Values, Tasks[index].Count, Bound));
 }
 
 /// <summary>Finds the largest value of all tasks, and the smallest that is above a bound.</summary>
@@ -244,7 +245,7 @@ internal readonly unsafe struct RangeOfTasks : IParallelWork
 
     public required float Bound { get; init; }
 
-    /// <summary>The bits of the smallest, which starts as infinity, and of the largest, which starts as 0.</summary>
+    /// <summary>The bits of the smallest value, initially infinity, and of the largest, initially 0.</summary>
     public required int* MinMax { get; init; }
 
     public void Run(int index)

@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 namespace MonoLoss.Kernels.Cpu;
 
 /// <summary>
-/// Keeps candidates for the k largest positive values of each row, in a cell of memory for every row and group of columns. A full
-/// cell is cut down to its k best, and what the worst of these is bounds what is taken from then on.
+/// Keeps candidates for the k largest positive values of each row, in one cell of memory per row and group of columns. A full cell is
+/// reduced to its k largest; the smallest of these is the bound for further candidates.
 /// </summary>
 internal readonly unsafe struct TopKCandidates : ITileSink
 {
@@ -16,28 +16,28 @@ internal readonly unsafe struct TopKCandidates : ITileSink
 
     public required int Groups { get; init; }
 
-    /// <summary>Room in a cell.</summary>
+    /// <summary>The size of a cell.</summary>
     public required int Capacity { get; init; }
 
-    /// <summary>[rows][groups] candidates in each cell.</summary>
+    /// <summary>[rows][groups] the number of candidates in each cell.</summary>
     public required int* Counts { get; init; }
 
-    /// <summary>[rows][groups]: what a value of this cell has to exceed.</summary>
+    /// <summary>[rows][groups] what a value must exceed to enter the cell.</summary>
     public required float* Bounds { get; init; }
 
     /// <summary>
-    /// [rows] what any value of the row has to exceed. Threads of different groups write it whenever one knows better; whichever
-    /// is read only changes how many candidates are kept, not the result.
+    /// [rows] what any value of the row must exceed. Threads of different groups raise it; which value another one reads affects only the
+    /// number of candidates, not the result.
     /// </summary>
     public required float* RowBounds { get; init; }
 
     /// <summary>
-    /// [rows] by how much what is delivered may exceed the value it stands for, or null where it is the value. The contenders of a
-    /// cell are then more than K.
+    /// [rows] the most by which a delivered upper bound exceeds its value; null if the values themselves are delivered. With upper
+    /// bounds, a cell keeps all contenders for the k largest, which are more than K.
     /// </summary>
     public float* Slack { get; init; }
 
-    /// <summary>Becomes true where a cell has more contenders than room.</summary>
+    /// <summary>Becomes true if a cell has no room for its contenders.</summary>
     public bool* Overflow { get; init; }
 
     /// <summary>[rows][groups][Capacity].</summary>
@@ -46,7 +46,7 @@ internal readonly unsafe struct TopKCandidates : ITileSink
     /// <summary>[rows][groups][Capacity].</summary>
     public required int* Indices { get; init; }
 
-    /// <summary>The room that a cell needs.</summary>
+    /// <summary>The size that a cell needs.</summary>
     public static int CapacityFor(int k, int groupColumns, int tileColumns)
     {
         var room = Math.Min(k + Math.Max(96L, k / 2), (long)groupColumns + tileColumns) + tileColumns;
@@ -61,7 +61,7 @@ internal readonly unsafe struct TopKCandidates : ITileSink
     {
         for (var r = row; r < row + rows; r++)
         {
-            var cell = (nint)r * Groups + group;
+            var cell = ((nint)r * Groups) + group;
             Counts[cell] = 0;
             Bounds[cell] = RowBounds[r];
         }
@@ -70,15 +70,15 @@ internal readonly unsafe struct TopKCandidates : ITileSink
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Tile(int block, int group, int row, int column, int rows, int columns, float* tile, int stride)
     {
-        var bias = Bias == null ? null : Bias + column;
+        var bias = Bias is null ? null : Bias + column;
         for (var r = 0; r < rows; r++)
         {
-            var cell = (nint)(row + r) * Groups + group;
+            var cell = ((nint)(row + r) * Groups) + group;
             var count = Counts[cell];
-            var values = Values + cell * Capacity;
-            var indices = Indices + cell * Capacity;
+            var values = Values + (cell * Capacity);
+            var indices = Indices + (cell * Capacity);
             var added = ValueSelection.AppendAbove(
-                Isa, tile + r * stride, bias, columns, Bounds[cell], column, values + count, indices + count);
+                Isa, tile + (r * stride), bias, columns, Bounds[cell], column, values + count, indices + count);
             if (added == 0)
             {
                 continue;
@@ -87,7 +87,7 @@ internal readonly unsafe struct TopKCandidates : ITileSink
             count += added;
             if (count > Capacity - stride - ValueSelection.Slack && count > K)
             {
-                count = Slack == null
+                count = Slack is null
                     ? KeepLargest(row + r, cell, values, indices, count)
                     : KeepContenders(row + r, cell, values, indices, count, stride);
             }
@@ -98,7 +98,7 @@ internal readonly unsafe struct TopKCandidates : ITileSink
 
     private int KeepLargest(int row, nint cell, float* values, int* indices, int count)
     {
-        // Candidates may equal the bound that they were cut down to last time.
+        // Candidates may equal the bound of the last reduction.
         var below = Math.Max(0, MathF.BitDecrement(Bounds[cell]));
         ValueSelection.KeepLargest(Isa, values, indices, count, K, ref below, out Bounds[cell]);
         if (below > RowBounds[row])
@@ -127,7 +127,7 @@ internal readonly unsafe struct TopKCandidates : ITileSink
     }
 }
 
-/// <summary>Brings the candidates of a row together, keeps the k largest and counts them.</summary>
+/// <summary>Merges the candidates of a row, keeps the k largest and counts them.</summary>
 internal readonly unsafe struct MergeCandidates : IParallelWork
 {
     private const int RowsPerTask = 16;
@@ -136,7 +136,7 @@ internal readonly unsafe struct MergeCandidates : IParallelWork
 
     public required int Rows { get; init; }
 
-    /// <summary>What the values of candidates are where those have a <see cref="TopKCandidates.Slack"/>.</summary>
+    /// <summary>Computes the candidates' values if these are upper bounds (<see cref="TopKCandidates.Slack"/>).</summary>
     public ExactRescorer Exact { get; init; }
 
     /// <summary>[rows + 1]; the count of row r goes to element r + 1.</summary>
@@ -150,8 +150,8 @@ internal readonly unsafe struct MergeCandidates : IParallelWork
         for (var row = index * RowsPerTask; row < end; row++)
         {
             var cell = (nint)row * Candidates.Groups;
-            var values = Candidates.Values + cell * Candidates.Capacity;
-            var indices = Candidates.Indices + cell * Candidates.Capacity;
+            var values = Candidates.Values + (cell * Candidates.Capacity);
+            var indices = Candidates.Indices + (cell * Candidates.Capacity);
             var count = Candidates.Counts[cell];
             for (var group = 1; group < Candidates.Groups; group++)
             {
@@ -162,7 +162,7 @@ internal readonly unsafe struct MergeCandidates : IParallelWork
                 count += more;
             }
 
-            if (Candidates.Slack != null)
+            if (Candidates.Slack is not null)
             {
                 count = Refine(row, values, indices, count);
             }
@@ -191,7 +191,7 @@ internal readonly unsafe struct MergeCandidates : IParallelWork
     }
 }
 
-/// <summary>Copies what was kept of each row to its entry in the result.</summary>
+/// <summary>Copies the values kept of each row to the result.</summary>
 internal readonly unsafe struct CopyCandidates : IParallelWork
 {
     private const int RowsPerTask = 64;

@@ -4,7 +4,7 @@ namespace MonoLoss.Kernels.Cpu;
 
 /// <summary>
 /// A block of native memory, aligned to a cache line. Large blocks lie on huge pages where Linux grants them: sparse kernels jump from
-/// row to row, each on a page of its own, and with huge pages the addresses stay in the TLB.
+/// row to row, each on a different small page, and with huge pages the addresses stay in the TLB.
 /// </summary>
 internal sealed unsafe partial class AlignedMemory : SafeHandle
 {
