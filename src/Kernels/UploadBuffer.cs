@@ -16,3 +16,21 @@ public abstract class UploadBuffer : IDisposable
     /// <inheritdoc/>
     public abstract void Dispose();
 }
+
+/// <summary>An upload buffer of a device that computes in the host's memory.</summary>
+/// <param name="length">Number of values.</param>
+internal sealed class HostUploadBuffer(int length) : UploadBuffer
+{
+    private readonly float[] _values = new float[length];
+
+    /// <inheritdoc/>
+    public override Span<float> Values => _values;
+
+    /// <inheritdoc/>
+    public override void CopyTo(Tensor target) => target.Set(_values);
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+    }
+}
