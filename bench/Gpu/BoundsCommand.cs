@@ -56,8 +56,8 @@ internal sealed class BoundsCommand : GpuOptions
         var table = new Table("work", "launches", "MB", "MB through L2", "GFLOP", "at least ms");
         using var device = IlgpuDevice.OpenSimulation();
         var log = new LaunchLog(device, profile: false);
-        using var batchTopK = new GpuWork(device, Architecture.BatchTopK, small);
-        using var topK = new GpuWork(device, Architecture.TopK, small);
+        using var batchTopK = small.Work(device, Architecture.BatchTopK);
+        using var topK = small.Work(device, Architecture.TopK);
         // The first encoding looks for its threshold from nothing.
         batchTopK.Step();
         topK.Step();

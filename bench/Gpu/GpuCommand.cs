@@ -34,11 +34,11 @@ internal sealed class GpuCommand : GpuOptions
             $"\n{device.Name}: {device.Description}; B {Rows}, D {Features}, M {Latents}, k {Active}; medians of {Rounds}\n"));
         foreach (var architecture in Enum.GetValues<Architecture>())
         {
-            using var work = new GpuWork(device, architecture, this);
+            using var work = Work(device, architecture);
             Measure(device, $"{architecture.Name()} step with MonoLoss", work.Step);
         }
 
-        using var scores = new GpuWork(device, Architecture.BatchTopK, this);
+        using var scores = Work(device, Architecture.BatchTopK);
         Measure(device, $"MonoScore of {Rows} samples", scores.AddToScores);
     }
 

@@ -1,4 +1,6 @@
 using CommandLine;
+using MonoLoss.Kernels;
+using MonoLoss.Models;
 
 namespace MonoLoss.Bench;
 
@@ -39,4 +41,20 @@ internal abstract class GpuOptions : ICommand
 
     /// <inheritdoc/>
     public abstract void Run();
+
+    /// <summary>One batch of these sizes to train a model on with MonoLoss.</summary>
+    /// <param name="device">The device to train on.</param>
+    /// <param name="architecture">The model's architecture.</param>
+    protected TrainingWork Work(Device device, Architecture architecture)
+    {
+        var config = new SaeConfig
+        {
+            Architecture = architecture,
+            Dimension = Features,
+            Latents = Latents,
+            K = Active,
+            MonoCoefficient = TrainingCase.All.First(training => training.Architecture == architecture).Mono,
+        };
+        return new TrainingWork(device, config, Rows, Rows);
+    }
 }

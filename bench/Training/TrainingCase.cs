@@ -27,7 +27,10 @@ internal sealed record TrainingCase(string Name, string Model, double Mono, Requ
         },
     ];
 
-    /// <summary>What L1 or L0 counts.</summary>
+    /// <summary>The model's architecture.</summary>
+    public Architecture Architecture => Enum.GetValues<Architecture>().Single(architecture => architecture.Name() == Model);
+
+    /// <summary>Coefficient of L1 or L0.</summary>
     public double L1 { get; init; } = 1e-4;
 
     /// <summary>Whether the input is layer-normalized.</summary>
@@ -39,13 +42,7 @@ internal sealed record TrainingCase(string Name, string Model, double Mono, Requ
     /// <summary>The model with or without MonoLoss.</summary>
     public SaeConfig Config(bool mono) => new()
     {
-        Architecture = Model switch
-        {
-            "batch_topk" => Architecture.BatchTopK,
-            "topk" => Architecture.TopK,
-            "jumprelu" => Architecture.JumpReLU,
-            _ => Architecture.Vanilla,
-        },
+        Architecture = Architecture,
         Dimension = Sizes.Features,
         Latents = Sizes.Latents,
         K = Sizes.K,

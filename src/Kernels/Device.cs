@@ -33,10 +33,9 @@ public abstract class Device : IDisposable
     /// <summary>The most values that an array may have.</summary>
     public virtual long MaxLength => long.MaxValue;
 
-    /// <summary>Takes memory of the host that the device can copy from beside its kernels.</summary>
-    /// <param name="length">How many values it holds.</param>
-    /// <exception cref="NotSupportedException">The device has no memory of its own.</exception>
-    public virtual UploadBuffer CreateUploadBuffer(int length) => throw new NotSupportedException($"{Name} computes in the host's memory");
+    /// <summary>Allocates host memory that the device can copy from while its kernels run.</summary>
+    /// <param name="length">Number of values.</param>
+    public virtual UploadBuffer CreateUploadBuffer(int length) => new HostUploadBuffer(length);
 
     /// <summary>A new matrix of zeros.</summary>
     public Tensor Tensor(int rows, int columns) => new(this, rows, columns);

@@ -1,6 +1,6 @@
 namespace MonoLoss.Kernels;
 
-/// <summary>Memory of the host that a device copies from while it computes.</summary>
+/// <summary>Host memory that a device copies from while it computes.</summary>
 public abstract class UploadBuffer : IDisposable
 {
     /// <summary>The values to be copied.</summary>
@@ -15,4 +15,22 @@ public abstract class UploadBuffer : IDisposable
 
     /// <inheritdoc/>
     public abstract void Dispose();
+}
+
+/// <summary>An upload buffer of a device that computes in the host's memory.</summary>
+/// <param name="length">Number of values.</param>
+internal sealed class HostUploadBuffer(int length) : UploadBuffer
+{
+    private readonly float[] _values = new float[length];
+
+    /// <inheritdoc/>
+    public override Span<float> Values => _values;
+
+    /// <inheritdoc/>
+    public override void CopyTo(Tensor target) => target.Set(_values);
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+    }
 }

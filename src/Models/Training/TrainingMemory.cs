@@ -1,3 +1,4 @@
+using MonoLoss.Autodiff;
 using MonoLoss.Kernels;
 
 namespace MonoLoss.Models;
@@ -15,10 +16,6 @@ internal sealed class TrainingMemory(SaeConfig config, int batchSize, double? ac
     private const long Float = sizeof(float);
     private const long Double = sizeof(double);
 
-    // Half of Vanilla's latents are active at first, by symmetry; JumpReLU's threshold begins high.
-    private const double VanillaActive = 0.5;
-    private const double JumpReLUActive = 1.0 / 16;
-
     // As the ILGPU device has it: pre-activations at once and rows of them, latents a row to begin with, from which share on sparse
     // matrices are written out, parts that long latents are cut into, and bytes of MonoScore's terms a latent.
     private const long PreActivations = 8 << 20;
@@ -34,6 +31,7 @@ internal sealed class TrainingMemory(SaeConfig config, int batchSize, double? ac
 
     private static readonly string[] Suggested = [nameof(TrainingOptions.BatchSize), nameof(SaeConfig.Latents)];
 
+    private readonly ModelFootprint _footprint = config.Architecture.Traits().Footprint(config);
     private readonly long _b = batchSize;
     private readonly long _d = config.Dimension;
     private readonly long _m = config.Latents;
@@ -45,46 +43,37 @@ internal sealed class TrainingMemory(SaeConfig config, int batchSize, double? ac
     /// <summary>M·D, the values of the longest array.</summary>
     private long WeightCount => _m * _d;
 
-    private bool HasThreshold => config.Architecture is Architecture.JumpReLU or Architecture.Vanilla;
+    private bool HasThreshold => _footprint.Selection == SelectionKind.Threshold;
 
-    private bool HasCenter => config.Architecture != Architecture.JumpReLU;
-
-    private bool HasAuxiliary => !HasThreshold && config.AuxCoefficient > 0;
+    private int Centered => _footprint.CentersInput ? 1 : 0;
 
     /// <summary>N, the latents stored.</summary>
-    private long Nonzeros => (long)(_b * (activeARow ?? config.Architecture switch
-    {
-        Architecture.Vanilla => VanillaActive * _m,
-        Architecture.JumpReLU => JumpReLUActive * _m,
-        _ => config.K,
-    }));
+    private long Nonzeros => (long)(_b * (activeARow ?? _footprint.ActivePerRow));
 
-    /// <summary>As many of the auxiliary loss.</summary>
-    private long AuxiliaryNonzeros =>
-        HasAuxiliary ? _b * Math.Min(config.AuxK ?? (config.Architecture == Architecture.TopK ? config.K : 512), _dead) : 0;
+    /// <summary>The latents stored for the auxiliary loss.</summary>
+    private long AuxiliaryNonzeros => _b * Math.Min(_footprint.AuxiliaryPerRow, _dead);
 
     /// <summary>Values, gradients and two moments; sums of the gradients' squares a row; counters of silent batches, and a list of them.</summary>
     private long Parameters
     {
         get
         {
-            var matrices = config.Architecture == Architecture.TopK && !config.Untied ? 1 : 2;
-            var vectors = _d + (config.Architecture == Architecture.JumpReLU ? 3 * _m : _m);
-            return (4 * Float * ((matrices * _m * _d) + vectors)) + (matrices * Double * _m) + (2 * Float * _m);
+            long matrices = _footprint.WeightMatrices;
+            return (4 * Float * ((matrices * _m * _d) + _footprint.VectorElements)) + (matrices * Double * _m) + (2 * Float * _m);
         }
     }
 
     /// <summary>Matrices of B×D: the batch, what the encoder sees of it, and the reconstruction and its gradient, before and after the layer norm is undone.</summary>
-    private long Batch => Matrices(1 + (HasCenter ? 1 : 0) + 2 + (config.NormalizesInput ? 1 + 3 : 0));
+    private long Batch => Matrices(1 + Centered + 2 + (config.NormalizesInput ? 1 + 3 : 0));
 
     /// <summary>A batch's sparse latents, JumpReLU's pre-activations, and sums of MonoLoss.</summary>
     private long Latents => Sparse(Nonzeros)
-        + (config.Architecture == Architecture.JumpReLU ? Float * Nonzeros : 0)
+        + (_footprint.KeepsPreActivations ? Float * Nonzeros : 0)
         + (config.MonoCoefficient > 0 ? (Double * (_b + _d)) + (Float * _m) : 0);
 
     /// <summary>The auxiliary loss: the encoder's rows of dead latents, sparse latents, and matrices of B×D.</summary>
-    private long Auxiliary => !HasAuxiliary ? 0
-        : (Float * _dead * _d) + Sparse(AuxiliaryNonzeros) + Matrices(config.Architecture == Architecture.TopK ? 6 : 5);
+    private long Auxiliary => _footprint.AuxiliaryMatrices == 0 || config.AuxCoefficient == 0 ? 0
+        : (Float * _dead * _d) + Sparse(AuxiliaryNonzeros) + Matrices(_footprint.AuxiliaryMatrices);
 
     /// <summary>What kernels need: pre-activations of some rows, candidates of the selection, values by column, parts of long latents.</summary>
     private long Scratch
@@ -93,7 +82,7 @@ internal sealed class TrainingMemory(SaeConfig config, int batchSize, double? ac
         {
             var nonzeros = Math.Max(Nonzeros, AuxiliaryNonzeros);
             var pre = Math.Min(_b, Math.Max(PreActivations / _m, MinRows)) * _m;
-            var candidates = config.Architecture == Architecture.BatchTopK ? 2 * Math.Min(2 * Math.Max(Nonzeros, 1), _b * _m) : 0;
+            var candidates = _footprint.Selection == SelectionKind.BatchTopK ? 2 * Math.Min(2 * Math.Max(Nonzeros, 1), _b * _m) : 0;
             var bitmap = 2 * _m * ((_b + 31) / 32);
             var mono = config.MonoCoefficient > 0 ? (2 * Float * Nonzeros) + (TermBytes * _m) : 0;
             return (Float * (pre + candidates + bitmap + (3 * nonzeros))) + mono + Visits(nonzeros);
@@ -103,7 +92,7 @@ internal sealed class TrainingMemory(SaeConfig config, int batchSize, double? ac
     /// <summary>
     /// The sums of MonoScore of a dataset, and a batch encoded and decoded beside training's.
     /// </summary>
-    private long Evaluation => (Double * _m * (_d + 8)) + Matrices(1 + (HasCenter ? 1 : 0) + (config.NormalizesInput ? 2 : 1))
+    private long Evaluation => (Double * _m * (_d + 8)) + Matrices(1 + Centered + (config.NormalizesInput ? 2 : 1))
         + Sparse(Nonzeros);
 
     /// <summary>Checks that a run fits.</summary>

@@ -1,5 +1,4 @@
 using System.Text.RegularExpressions;
-using MonoLoss.Autodiff;
 using MonoLoss.Kernels;
 using MonoLoss.Kernels.Ilgpu;
 using MonoLoss.Models;
@@ -34,15 +33,11 @@ public sealed class TrainingMemoryTests
         using var device = IlgpuDevice.OpenSimulation();
         var rows = RunFiles.Features(b, d);
         using (var model = SparseAutoencoder.Create(device, config))
-        using (var tape = new Tape(device))
-        using (var adam = new Adam(device, model.Parameters))
+        using (var training = new TrainingStep(model, new StepOptions { BatchSize = b, LearningRate = 1e-3, DeadAfter = b }))
         using (var x = device.Tensor(b, d).Set(rows))
         {
             model.Initialize(new Random(1));
-            var loss = model.Loss(tape, x, deadAfter: 1, batchMonoLoss: true);
-            tape.Backward(loss.Total);
-            adam.Step(1e-3f, 1e-8f, model.DefaultMaxGradientNorm);
-            model.CountDead(1);
+            var metrics = training.Run(x);
             using var evaluation = new Evaluation(model, classes: 0);
             using var batch = device.Tensor(b, d).Set(rows);
             evaluation.Add(batch, []);
@@ -51,7 +46,7 @@ public sealed class TrainingMemoryTests
             using var list = device.Allocate<int>(0);
             // TopK counts a batch that a latent fired in as one.
             var dead = device.FindDead(model.StepsSinceFired, architecture == Architecture.TopK ? 2 : 1, list);
-            var estimate = new TrainingMemory(config, b, loss.L0.Read(), dead).Bytes;
+            var estimate = new TrainingMemory(config, b, metrics.L0, dead).Bytes;
             Assert.InRange(estimate, (1 - Tolerance) * peak, (1 + Tolerance) * peak);
         }
     }

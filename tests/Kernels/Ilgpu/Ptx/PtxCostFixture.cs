@@ -17,8 +17,6 @@ public sealed class PtxCostFixture : IDisposable
     private const int Latents = 1024;
     private const int Active = 16;
 
-    private const int NeverDead = 1_000_000;
-
     // Latents that get all nonzeros where latents are to be long.
     private const int Favoured = 5;
 
@@ -96,18 +94,15 @@ public sealed class PtxCostFixture : IDisposable
         });
         model.Initialize(_random);
         Favour(model, favoured);
-        using var tape = new Tape(_device) { FuseLatents = fuse };
-        using var adam = new Adam(_device, model.Parameters);
+        var tape = new Tape(_device) { FuseLatents = fuse };
+        var options = new StepOptions { BatchSize = (int)sizes.Rows, LearningRate = 1e-3, MaxGradientNorm = 1, DeadCheckInterval = 0 };
+        using var training = new TrainingStep(model, options, null, tape);
         using var x = Draw(sizes.Rows, sizes.Features);
         for (var step = 0; step < 2; step++)
         {
             // The first encoding looks for a threshold from nothing.
             _launches.Clear();
-            tape.Reset();
-            var loss = model.Loss(tape, x, NeverDead, batchMonoLoss: true);
-            tape.Backward(loss.Total);
-            adam.Step(1e-3f, 6.25e-10f, 1);
-            model.CountDead(NeverDead);
+            training.Run(x);
         }
 
         var launches = _launches.ToArray();
