@@ -31,6 +31,9 @@ internal sealed record Outcome(int Exit, string Output, string Error)
 /// <summary>Runs the command line, in this process or in a new one.</summary>
 internal static class Monoloss
 {
+    // The tests run from a folder too, by a runtime that need not be installed.
+    private static string Host => Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet" ? Environment.ProcessPath! : "dotnet";
+
     public static Outcome Run(params string[] args) => Run(new StringWriter(), CancellationToken.None, args);
 
     /// <summary>Runs until a line of output starts with a text (runs of white space count as one space), then asks to stop.</summary>
@@ -45,12 +48,12 @@ internal static class Monoloss
     /// <param name="args">Its arguments.</param>
     public static Process Start(string? shell, params string[] args)
     {
-        var start = new ProcessStartInfo(shell is null ? "dotnet" : "bash") { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(shell is null ? Host : "bash") { RedirectStandardOutput = true, RedirectStandardError = true };
         if (shell is not null)
         {
             start.ArgumentList.Add("-c");
-            start.ArgumentList.Add($"{shell}; exec dotnet \"$@\"");
-            start.ArgumentList.Add("bash");
+            start.ArgumentList.Add($"{shell}; exec \"$0\" \"$@\"");
+            start.ArgumentList.Add(Host);
         }
 
         // Otherwise the runtime maps its code from a file, which a limit on the size of files hits too.
@@ -151,4 +154,13 @@ public sealed class UnixFactAttribute : FactAttribute
     /// <summary>Skips the test on Windows.</summary>
     public UnixFactAttribute([CallerFilePath] string? file = null, [CallerLineNumber] int line = -1)
         : base(file, line) => Skip = OperatingSystem.IsWindows() ? "Windows has no signals" : null;
+}
+
+/// <summary>A theory that needs signals and a shell.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class UnixTheoryAttribute : TheoryAttribute
+{
+    /// <summary>Looks at the system.</summary>
+    public UnixTheoryAttribute([CallerFilePath] string? file = null, [CallerLineNumber] int line = -1)
+        : base(file, line) => Skip = OperatingSystem.IsWindows() ? "Windows has no shell" : null;
 }

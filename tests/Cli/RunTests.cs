@@ -125,11 +125,7 @@ public sealed partial class RunTests : IDisposable
     [GeneratedRegex("<svg.*?</svg>", RegexOptions.Singleline)]
     private static partial Regex Svg();
 
-    private static IEnumerable<string> Columns(string path)
-    {
-        using var file = ParquetFile.Open(path);
-        return file.Columns.Select(column => column.Name);
-    }
+    private static IReadOnlyList<string> Columns(string path) => ParquetTable.Read(path).Columns;
 
     /// <summary>Checks that a report is self-contained and its charts are well-formed XML.</summary>
     private static void AssertReport(string path, params string[] runs)

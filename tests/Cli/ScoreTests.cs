@@ -112,9 +112,5 @@ public sealed class ScoreTests : IDisposable
         return ReadScores();
     }
 
-    private double[] ReadScores()
-    {
-        using var file = ParquetFile.Open(_folder["scores.parquet"]);
-        return [.. Enumerable.Range(0, file.RowGroups.Count).SelectMany(group => file.ReadColumn<double>("mono_score", group).Values)];
-    }
+    private double[] ReadScores() => ParquetTable.Read(_folder["scores.parquet"]).Read<double>("mono_score");
 }

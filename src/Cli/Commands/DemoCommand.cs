@@ -96,12 +96,9 @@ internal sealed class DemoCommand : DeviceCommand
             return;
         }
 
-        using (var file = ParquetFile.Open(features[0]))
+        if (!ParquetTable.Read(features[0]).Metadata.ContainsKey(Marker))
         {
-            if (!file.Metadata.ContainsKey(Marker))
-            {
-                throw new UsageException($"{features[0]} was not written by a demo: choose another folder with --out");
-            }
+            throw new UsageException($"{features[0]} was not written by a demo: choose another folder with --out");
         }
 
         foreach (var name in new[] { "baseline", "monoloss" })
