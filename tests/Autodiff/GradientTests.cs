@@ -2,7 +2,6 @@ using MonoLoss.Autodiff;
 using MonoLoss.Kernels;
 using MonoLoss.Kernels.Cpu;
 using MonoLoss.Tests.Kernels;
-using Selection = MonoLoss.Autodiff.Selection;
 
 namespace MonoLoss.Tests.Autodiff;
 

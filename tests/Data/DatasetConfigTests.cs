@@ -9,7 +9,7 @@ public sealed class DatasetConfigTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void PathsAreFoundBesideTheFile()
+    public void Paths_are_found_beside_the_file()
     {
         File.WriteAllText(_folder["t.parquet"], "");
         File.WriteAllText(
@@ -28,7 +28,7 @@ public sealed class DatasetConfigTests : IDisposable
     [InlineData("{\"train_path\": [\"a\", null]}", "train_path: found null")]
     [InlineData("{\"train_path\": \"\"}", "train_path: found an empty text")]
     [InlineData("{\n\"train_path\"}", "not JSON: line 2")]
-    public void WhatIsWrongIsSaidInALine(string json, string problem)
+    public void Bad_configuration_gives_one_line(string json, string problem)
     {
         File.WriteAllText(_folder["d.json"], json);
         Throws.Line(() => DatasetConfig.Load(_folder["d.json"]), "d.json", problem);

@@ -95,19 +95,19 @@ public static class MetricsFiles
     /// <summary>Reads metrics.parquet.</summary>
     public static List<StepMetrics> ReadSteps(string path)
     {
-        using var file = ParquetFile.Open(path);
-        var step = Read<long>(file, "step");
-        var epoch = Read<int>(file, "epoch");
-        var loss = Read<double>(file, "loss");
-        var reconstruction = Read<double>(file, "reconstruction_loss");
-        var aux = Read<double>(file, "aux_loss");
-        var sparsity = Read<double>(file, "sparsity_loss");
-        var mono = Read<double>(file, "mono_loss");
-        var score = Read<double>(file, "mono_score");
-        var l0 = Read<double>(file, "l0");
-        var dead = Read<int>(file, "dead_latents");
-        var norm = Read<double>(file, "grad_norm");
-        var speed = Read<double>(file, "samples_per_second");
+        var file = ParquetTable.Read(path);
+        var step = file.Read<long>("step");
+        var epoch = file.Read<int>("epoch");
+        var loss = file.Read<double>("loss");
+        var reconstruction = file.Read<double>("reconstruction_loss");
+        var aux = file.Read<double>("aux_loss");
+        var sparsity = file.Read<double>("sparsity_loss");
+        var mono = file.Read<double>("mono_loss");
+        var score = file.Read<double>("mono_score");
+        var l0 = file.Read<double>("l0");
+        var dead = file.Read<int>("dead_latents");
+        var norm = file.Read<double>("grad_norm");
+        var speed = file.Read<double>("samples_per_second");
         return [.. Enumerable.Range(0, step.Length).Select(i => new StepMetrics(
             step[i], epoch[i], loss[i], reconstruction[i], aux[i], sparsity[i], mono[i], score[i], l0[i], dead[i], norm[i], speed[i]))];
     }
@@ -132,20 +132,20 @@ public static class MetricsFiles
     /// <summary>Reads evals.parquet.</summary>
     public static List<EvaluationRow> ReadEvaluations(string path)
     {
-        using var file = ParquetFile.Open(path);
-        var epoch = Read<int>(file, "epoch");
-        var split = Read<string>(file, "split");
-        var mse = Read<double>(file, "mse");
-        var nmse = Read<double>(file, "nmse");
-        var r2 = Read<double>(file, "r2");
-        var l0 = Read<double>(file, "l0");
-        var dead = Read<int>(file, "dead_latents");
-        var mean = Read<double>(file, "mono_mean");
-        var median = Read<double>(file, "mono_median");
-        var p90 = Read<double>(file, "mono_p90");
-        var binary = ReadNullable<double>(file, "purity_binary");
-        var weighted = ReadNullable<double>(file, "purity_weighted");
-        return [.. Enumerable.Range(0, epoch.Length).Select(i => new EvaluationRow(epoch[i], split[i], new EvaluationSummary(
+        var file = ParquetTable.Read(path);
+        var epoch = file.Read<int>("epoch");
+        var split = file.ReadTexts("split");
+        var mse = file.Read<double>("mse");
+        var nmse = file.Read<double>("nmse");
+        var r2 = file.Read<double>("r2");
+        var l0 = file.Read<double>("l0");
+        var dead = file.Read<int>("dead_latents");
+        var mean = file.Read<double>("mono_mean");
+        var median = file.Read<double>("mono_median");
+        var p90 = file.Read<double>("mono_p90");
+        var binary = file.ReadNullable<double>("purity_binary");
+        var weighted = file.ReadNullable<double>("purity_weighted");
+        return [.. Enumerable.Range(0, epoch.Length).Select(i => new EvaluationRow(epoch[i], split[i] ?? "", new EvaluationSummary(
             mse[i], nmse[i], r2[i], l0[i], dead[i], mean[i], median[i], p90[i], binary[i], weighted[i])))];
     }
 
@@ -172,18 +172,6 @@ public static class MetricsFiles
             ParquetData.Create("purity_weighted", latents.Select(row => row.Purity?.Weighted).ToArray()),
         ]);
     }
-
-    /// <summary>A column of all row groups; a value of the type's default where it is null.</summary>
-    private static T[] Read<T>(ParquetFile file, string column) =>
-        [.. Enumerable.Range(0, file.RowGroups.Count).SelectMany(group => file.ReadColumn<T>(column, group).Values)];
-
-    private static T?[] ReadNullable<T>(ParquetFile file, string column)
-        where T : struct =>
-        [.. Enumerable.Range(0, file.RowGroups.Count).SelectMany(group =>
-        {
-            var read = file.ReadColumn<T>(column, group);
-            return read.Values.Select((value, i) => read.IsNull(i) ? (T?)null : value);
-        })];
 
     private static ParquetData Column<TRow, T>(string name, IReadOnlyList<TRow> rows, Func<TRow, T> value)
         where T : unmanaged
