@@ -6,12 +6,21 @@ namespace MonoLoss.Tests.Kernels;
 /// Every kernel of a device against naive float64 loops, at sizes that are no multiple of anything, with empty rows, columns that never
 /// fire, ties, and k = 0, 1, M. A device has a class that derives from this one.
 /// </summary>
-public abstract class DeviceConformance
+public abstract class DeviceConformance : IDisposable
 {
     private readonly Device _device;
     private readonly Random _random = new(7);
 
+    // Held until the test ends: an operation of the CPU device works on pointers, which do not keep a tensor from being finalized.
+    private readonly List<IDisposable> _held = [];
+
     protected DeviceConformance(Device device) => _device = device;
+
+    public void Dispose()
+    {
+        _held.ForEach(held => held.Dispose());
+        GC.SuppressFinalize(this);
+    }
 
     /// <summary>B, D, M.</summary>
     public static TheoryData<int, int, int> Sizes => [.. MiddleSizes, .. OtherSizes];
@@ -996,7 +1005,7 @@ public abstract class DeviceConformance
             values[i] = whole ? _random.Next(-2, 3) : (float)((2 * _random.NextDouble()) - 1);
         }
 
-        return (values, _device.Tensor(rows, columns).Set(values));
+        return (values, Hold(_device.Tensor(rows, columns)).Set(values));
     }
 
     /// <summary>Non-negative latents with an empty row, a column that never fires, one that fires once and one that always does.</summary>
@@ -1019,7 +1028,7 @@ public abstract class DeviceConformance
             }
         }
 
-        return (z, _device.CsrMatrix().Set(z, rows, columns));
+        return (z, Hold(_device.CsrMatrix()).Set(z, rows, columns));
     }
 
     /// <summary>The same latents, encoded: the rows of the input are those of the unit matrix, latents' weights their columns.</summary>
@@ -1028,9 +1037,16 @@ public abstract class DeviceConformance
         using var unit = _device.Tensor(rows, rows).Set(Enumerable.Range(0, rows * rows).Select(i => i / rows == i % rows ? 1f : 0).ToArray());
         using var weights = _device.Tensor(columns, rows)
             .Set(Enumerable.Range(0, rows * columns).Select(i => z[((i % rows) * columns) + (i / rows)]).ToArray());
-        var s = _device.CsrMatrix();
+        var s = Hold(_device.CsrMatrix());
         _device.EncodeThreshold(unit, weights, null, null, s);
         return s;
+    }
+
+    private T Hold<T>(T held)
+        where T : IDisposable
+    {
+        _held.Add(held);
+        return held;
     }
 
     private float[] FillGradient(CsrMatrix s)
