@@ -11,9 +11,4 @@ public static class BuildInfo
     /// </summary>
     public static string Version { get; } =
         typeof(BuildInfo).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
-
-    /// <summary>How files name the program that wrote them, in the form that Parquet readers parse.</summary>
-    public static string CreatedBy { get; } = $"MonoLoss for .NET version {Version.Split('+')[0]}{Commit}";
-
-    private static string Commit => Version.Split('+') is [_, var commit] ? $" (build {commit})" : string.Empty;
 }

@@ -8,6 +8,7 @@ namespace MonoLoss.Tests.Kernels.Ilgpu;
 
 /// <summary>Batches that come to the device in different ways are the same.</summary>
 [Collection(IlgpuTests.Name)]
+[Trait("Device", "Ilgpu")]
 [Trait("Speed", "Slow")]
 public sealed class BatchLoaderTests : IDisposable
 {

@@ -15,7 +15,7 @@ public abstract class EncodeChunkTests(IlgpuDevice device) : IDisposable
     public void Dispose() => _device.Options = _options;
 
     [Fact]
-    public void ChunksMakeNoDifference()
+    public void Encoding_in_chunks_makes_no_difference()
     {
         var random = new Random(8);
         float[] Values(int count) => Enumerable.Range(0, count).Select(_ => (float)random.Next(-3, 4)).ToArray();

@@ -9,6 +9,7 @@ namespace MonoLoss.Tests.Kernels.Ilgpu;
 /// against the CPU device, which the conformance suite holds to such loops at small sizes.
 /// </summary>
 [Collection(IlgpuTests.Name)]
+[Trait("Device", "Ilgpu")]
 [Trait("Speed", "Slow")]
 [Trait("Simulation", "Hours")]
 public sealed class LargeSizeTests : IDisposable

@@ -7,8 +7,6 @@ using MonoLoss.Tests.Cli;
 namespace MonoLoss.Tests.Kernels.Ilgpu;
 
 /// <summary>The estimate of a run's memory against what the device's pool is asked for.</summary>
-[Collection(IlgpuTests.Name)]
-[Trait("Speed", "Slow")]
 public sealed class TrainingMemoryTests
 {
     private const double Tolerance = 0.15;
@@ -18,7 +16,8 @@ public sealed class TrainingMemoryTests
     [InlineData(Architecture.TopK, 4)]
     [InlineData(Architecture.JumpReLU, 0)]
     [InlineData(Architecture.Vanilla, 0)]
-    public void TheEstimateIsWhatTheRunTakes(Architecture architecture, int k)
+    [Trait("Speed", "Slow")]
+    public void Estimate_is_what_the_run_takes(Architecture architecture, int k)
     {
         const int b = 24, d = 96, m = 64;
         var config = new SaeConfig
@@ -52,7 +51,7 @@ public sealed class TrainingMemoryTests
     }
 
     [Fact]
-    public void WhatIsSuggestedFits()
+    public void Suggested_size_fits()
     {
         using var device = IlgpuDevice.OpenSimulation(new() { MemoryBytes = 1L << 30 });
         var config = new SaeConfig { Architecture = Architecture.BatchTopK, Dimension = 768, Latents = 65536 };

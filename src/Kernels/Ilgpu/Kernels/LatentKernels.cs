@@ -281,7 +281,7 @@ internal static class LatentKernels
         }
     }
 
-    /// <summary>The score of an active latent from its complete w. Each thread reads only the columns that it wrote, so no barrier is needed.</summary>
+    /// <summary>The score of an active latent from its complete w. Threads read only columns that they wrote: no barrier.</summary>
     private static LatentMonoScore Score<T, TSums>(LatentTask<T, TSums> v, int m, ArrayView<T> w)
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>
