@@ -5,23 +5,21 @@ namespace MonoLoss.Bench;
 
 /// <summary>MonoScore in one pass over a stream, (‖Σ a·p‖² − Σ a²)/((Σ a)² − Σ a²), in constant memory.</summary>
 /// <param name="device">The device to compute on.</param>
-internal sealed class LinearScorer(Device device) : IDisposable
+/// <param name="sizes">Rows per batch, features, latents and active latents.</param>
+internal sealed class LinearScorer(Device device, WorkSizes sizes) : IDisposable
 {
-    /// <summary>Rows per batch.</summary>
-    public const int Batch = 1024;
-
-    private readonly SampleStream _samples = new(device, Batch);
-    private readonly MonoScoreAccumulator _scores = new(device, Sizes.Latents, Sizes.Features);
+    private readonly SampleStream _samples = new(device, sizes);
+    private readonly MonoScoreAccumulator _scores = new(device, sizes.Latents, sizes.Features);
 
     /// <summary>The scores of the first samples of the stream.</summary>
-    /// <param name="count">Number of samples, a multiple of <see cref="Batch"/>.</param>
+    /// <param name="count">Number of samples, a multiple of the rows per batch.</param>
     /// <param name="seconds">Seconds for the scores, without drawing the samples.</param>
     public double[] Score(int count, out double seconds)
     {
         _samples.Restart();
         _scores.Clear();
         seconds = 0;
-        for (var row = 0; row < count; row += Batch)
+        for (var row = 0; row < count; row += sizes.Rows)
         {
             _samples.Next();
             seconds += Timing.Seconds(device, () => _scores.Add(_samples.Latents, _samples.X));

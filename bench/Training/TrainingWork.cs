@@ -16,9 +16,6 @@ internal readonly record struct StepPhases(double Copy, double Forward, double B
 /// <summary>A model and data at hand: the trainer's step without its files, and MonoScore of the data.</summary>
 internal sealed class TrainingWork : IDisposable
 {
-    /// <summary>Rows of data of a <see cref="TrainingCase"/>; batches take turns.</summary>
-    public const int Samples = 8192;
-
     /// <summary>
     /// So small that the weights stay where they are: every step costs what the first did, however many are measured. The work does not
     /// depend on it.
@@ -41,14 +38,15 @@ internal sealed class TrainingWork : IDisposable
     /// <summary>Draws data and weights of a case.</summary>
     /// <param name="device">The device to train on.</param>
     /// <param name="training">The case.</param>
+    /// <param name="sizes">The sizes.</param>
     /// <param name="mono">With MonoLoss or without.</param>
-    public TrainingWork(Device device, TrainingCase training, bool mono)
-        : this(device, training.Config(mono), Sizes.Rows, Samples)
+    public TrainingWork(Device device, TrainingCase training, WorkSizes sizes, bool mono)
+        : this(device, training.Config(sizes, mono), sizes.Rows, sizes.Samples)
     {
-        if (training.EncoderBias != 0)
+        if (training.StartsSparse)
         {
             var bias = _model.Parameters.Single(parameter => parameter.Name == "b_enc").Value;
-            bias.Set(Enumerable.Repeat(training.EncoderBias, Sizes.Latents).ToArray());
+            bias.Set(Enumerable.Repeat(training.EncoderBias(sizes), sizes.Latents).ToArray());
         }
     }
 

@@ -29,8 +29,8 @@ public sealed class DataException : Exception
         });
 }
 
-/// <summary>Bytes that cannot be decoded. Whoever knows the file and the column turns it into a <see cref="DataException"/>.</summary>
+/// <summary>Bytes that cannot be decoded. Code that knows the file and the column turns it into a <see cref="DataException"/>.</summary>
 internal class CorruptException(string message) : Exception(message);
 
-/// <summary>Bytes that end before what they hold does.</summary>
+/// <summary>Bytes that end too early.</summary>
 internal sealed class EndOfDataException(string what) : CorruptException($"{what} ends early");

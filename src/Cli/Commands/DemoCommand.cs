@@ -96,12 +96,9 @@ internal sealed class DemoCommand : DeviceCommand
             return;
         }
 
-        using (var file = ParquetFile.Open(features[0]))
+        if (!ParquetTable.Read(features[0]).Metadata.ContainsKey(Marker))
         {
-            if (!file.Metadata.ContainsKey(Marker))
-            {
-                throw new UsageException($"{features[0]} was not written by a demo: choose another folder with --out");
-            }
+            throw new UsageException($"{features[0]} was not written by a demo: choose another folder with --out");
         }
 
         foreach (var name in new[] { "baseline", "monoloss" })
@@ -144,10 +141,11 @@ internal sealed class DemoCommand : DeviceCommand
         context.WriteLine();
         context.Write(table);
         context.WriteLine();
-        context.WriteLine("With MonoLoss a latent fires for inputs that look alike: MonoScore and purity rise while R² stays the same.");
+        context.WriteLine("With MonoLoss a latent fires for inputs that look alike: MonoScore and purity rise while R² hardly changes.");
         context.WriteLine();
         var latents = Path.Combine(InFolder("monoloss"), "latents.parquet");
-        context.WriteLine($"  {InFolder("report.html").PadRight(latents.Length)}    both runs: curves, score histogram, most monosemantic latents");
+        var report = InFolder("report.html").PadRight(latents.Length);
+        context.WriteLine($"  {report}    both runs: curves, score histogram, most monosemantic latents");
         context.WriteLine($"  {latents}    one row per latent: score, activations, label, purity");
         context.WriteLine();
         context.WriteLine("Next, on your own features:");

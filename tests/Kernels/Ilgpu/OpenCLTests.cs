@@ -28,9 +28,9 @@ public sealed partial class OpenCLTests
         get
         {
             var kernels = new TheoryData<string, string>();
-            foreach (var method in CompiledKernels.Methods.Where(method => !method.GetCustomAttribute<KernelAttribute>()!.TensorCores))
+            foreach (var method in OfflineCompiler.Kernels.Where(method => !method.GetCustomAttribute<KernelAttribute>()!.TensorCores))
             {
-                kernels.Add(method.DeclaringType!.Name, CompiledKernels.Name(method));
+                kernels.Add(method.DeclaringType!.Name, OfflineCompiler.Name(method));
             }
 
             return kernels;
@@ -39,7 +39,7 @@ public sealed partial class OpenCLTests
 
     [Theory]
     [MemberData(nameof(Kernels))]
-    public void GroupsDoNotShareWhatIsTheirs(string type, string kernel)
+    public void Groups_share_no_local_memory(string type, string kernel)
     {
         var source = Source(type, kernel);
         Assert.Equal(Barrier().Count(source), LocalBarrier().Count(source));
@@ -49,7 +49,7 @@ public sealed partial class OpenCLTests
 
     [ClangTheory]
     [MemberData(nameof(Kernels))]
-    public void Compiles(string type, string kernel)
+    public void Kernel_compiles_with_clang(string type, string kernel)
     {
         var start = new ProcessStartInfo(ClangTheoryAttribute.Clang!)
         {
@@ -71,8 +71,8 @@ public sealed partial class OpenCLTests
         Assert.True(clang.ExitCode == 0 && output.Result.Length > 0, errors.Result);
     }
 
-    private static string Source(string type, string kernel) => CompiledKernels.CompileOpenCL(
-        CompiledKernels.Methods.Single(method => method.DeclaringType!.Name == type && CompiledKernels.Name(method) == kernel));
+    private static string Source(string type, string kernel) => OfflineCompiler.CompileOpenCL(
+        OfflineCompiler.Kernels.Single(method => method.DeclaringType!.Name == type && OfflineCompiler.Name(method) == kernel));
 
     [GeneratedRegex(@"^(local|int) [^()]*\bshared_var_\w+;", RegexOptions.Multiline)]
     private static partial Regex ProgramVariable();
