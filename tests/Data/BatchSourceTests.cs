@@ -27,7 +27,7 @@ public sealed class BatchSourceTests : IDisposable
         _set = FeatureSet.Open(_folder.Path, new FeatureSetOptions { Normalize = false });
     }
 
-    public static TheoryData<string> Kinds => ["memory", "streaming", "prefetch", "prefetch-streaming"];
+    public static TheoryData<string> Kinds => ["memory", "streaming"];
 
     public void Dispose() => _folder.Dispose();
 
@@ -75,23 +75,6 @@ public sealed class BatchSourceTests : IDisposable
         using var source = Create(kind, shuffle: false);
         Assert.Equal(Enumerable.Range(0, Rows / Batch * Batch), Draw(source, 0));
         Assert.Equal(Enumerable.Range(0, Rows / Batch * Batch), Draw(source, 1));
-    }
-
-    [Theory]
-    [InlineData("memory")]
-    [InlineData("streaming")]
-    public void Prefetching_gives_the_same_batches(string kind)
-    {
-        using var plain = Create(kind);
-        using var prefetching = new PrefetchingBatchSource(Create(kind));
-        // An epoch may be left before its end.
-        prefetching.StartEpoch(0);
-        Assert.True(prefetching.Next(new float[Batch * Width]));
-        prefetching.StartEpoch(1, 2);
-        for (var epoch = 0; epoch < 3; epoch++)
-        {
-            Assert.Equal(Draw(plain, epoch), Draw(prefetching, epoch));
-        }
     }
 
     [Fact]
@@ -148,9 +131,9 @@ public sealed class BatchSourceTests : IDisposable
     }
 
     [Fact]
-    public void Failure_of_the_thread_reaches_the_caller()
+    public void Damage_after_opening_is_reported_and_the_source_goes_on_when_it_is_mended()
     {
-        using var source = new PrefetchingBatchSource(Create("streaming"));
+        using var source = Create("streaming");
         Assert.NotEmpty(Draw(source, 0));
         var bytes = File.ReadAllBytes(_folder["b.parquet"]);
         File.WriteAllBytes(_folder["b.parquet"], new byte[bytes.Length]);
@@ -170,12 +153,10 @@ public sealed class BatchSourceTests : IDisposable
         source.StartEpoch(3);
     }
 
-    [Theory]
-    [InlineData("memory")]
-    [InlineData("prefetch")]
-    public void Batch_allocates_nothing(string kind)
+    [Fact]
+    public void Batch_allocates_nothing()
     {
-        using var source = Create(kind);
+        using var source = Create("memory");
         var x = new float[Batch * Width];
         source.StartEpoch(0);
         source.Next(x);
@@ -193,9 +174,7 @@ public sealed class BatchSourceTests : IDisposable
         return kind switch
         {
             "memory" => new InMemoryBatchSource(_set, options),
-            "streaming" => new StreamingBatchSource(_set, options),
-            "prefetch" => new PrefetchingBatchSource(new InMemoryBatchSource(_set, options)),
-            _ => new PrefetchingBatchSource(new StreamingBatchSource(_set, options)),
+            _ => new StreamingBatchSource(_set, options),
         };
     }
 

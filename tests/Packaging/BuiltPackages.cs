@@ -58,6 +58,9 @@ public sealed class BuiltPackages : IDisposable
     private static string RestoredPackages => Environment.GetEnvironmentVariable("NUGET_PACKAGES")
         ?? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages");
 
+    /// <summary>Skips a test where nothing can be built.</summary>
+    public static void SkipWithoutBuild() => Assert.SkipWhen(SourceTree.MissingBuild is not null, SourceTree.MissingBuild ?? string.Empty);
+
     /// <summary>Runs the SDK and returns what it printed; fails the test where it fails.</summary>
     public string Dotnet(string workingDirectory, params string[] args) => Run("dotnet", workingDirectory, args);
 

@@ -37,7 +37,8 @@ internal sealed class EvalCommand : DeviceCommand
     [Option("json", HelpText = "Print JSON instead of a table.")]
     public bool PrintJson { get; set; }
 
-    [Option("out", MetaValue = "FILE", HelpText = "Also write the results to FILE: a summary if it ends in .json, one row per latent if in .parquet.")]
+    [Option("out", MetaValue = "FILE", HelpText =
+        "Also write the results to FILE: a summary if it ends in .json, one row per latent if in .parquet.")]
     public string? Output { get; set; }
 
     /// <inheritdoc/>
@@ -71,7 +72,7 @@ internal sealed class EvalCommand : DeviceCommand
         using var model = SparseAutoencoder.Create(device, config);
         folder.ReadWeights(model);
         var batchSize = BatchSize ?? (training ?? new TrainingOptions { Train = [], Output = string.Empty }).BatchSize;
-        var result = Trainer.Evaluate(model, set, batchSize, _ => context.Stop.ThrowIfCancellationRequested());
+        var result = Evaluation.Run(model, set, batchSize, _ => context.Stop.ThrowIfCancellationRequested());
         var summary = EvaluationSummary.Of(result);
         var json = JsonSerializer.SerializeToNode(summary, Json)!.AsObject();
         json.Insert(0, "rows", JsonValue.Create(result.Rows));

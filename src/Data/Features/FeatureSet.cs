@@ -179,6 +179,34 @@ public sealed class FeatureSet
         reader.Read(features, labels);
     }
 
+    /// <summary>Copies the class indexes of consecutive rows, which are in memory since the set was opened.</summary>
+    /// <param name="firstRow">The number of the first row within the set.</param>
+    /// <param name="labels">Becomes the class indexes, one per row.</param>
+    /// <exception cref="InvalidOperationException">The set has no labels.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The set does not have all of these rows.</exception>
+    public void CopyLabels(long firstRow, Span<int> labels)
+    {
+        if (!HasLabels)
+        {
+            throw new InvalidOperationException("the set has no labels");
+        }
+
+        ArgumentOutOfRangeException.ThrowIfNegative(firstRow);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(firstRow + labels.Length, Rows, nameof(firstRow));
+        for (var g = 0; g < _labels.Length && !labels.IsEmpty; g++)
+        {
+            var start = firstRow - RowGroups[g].Start;
+            if (start < _labels[g].Length)
+            {
+                var part = _labels[g].AsSpan((int)start);
+                part = part[..Math.Min(part.Length, labels.Length)];
+                part.CopyTo(labels);
+                labels = labels[part.Length..];
+                firstRow += part.Length;
+            }
+        }
+    }
+
     /// <summary>The class indexes of the rows of a row group.</summary>
     internal ReadOnlySpan<int> Labels(int rowGroup) => _labels[rowGroup];
 

@@ -20,7 +20,8 @@ public sealed record BatchOptions
     /// </summary>
     public long MemoryBytes { get; init; }
 
-    internal long MemoryLimit => MemoryBytes > 0 ? MemoryBytes : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2;
+    /// <summary>Bytes that features may take in memory: <see cref="MemoryBytes"/>, or its default.</summary>
+    public long MemoryLimit => MemoryBytes > 0 ? MemoryBytes : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2;
 }
 
 /// <summary>

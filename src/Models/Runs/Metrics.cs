@@ -12,7 +12,7 @@ namespace MonoLoss.Models;
 /// <param name="MonoLoss">MonoLoss of the batch without its coefficient; 0 when it is off.</param>
 /// <param name="MonoScore">Mean score of the batch's active latents; 0 when MonoLoss is off.</param>
 /// <param name="L0">Mean number of active latents a row.</param>
-/// <param name="DeadLatents">Latents silent for more than <see cref="TrainingOptions.DeadAfterBatches"/> batches.</param>
+/// <param name="DeadLatents">Latents silent for more than <see cref="StepOptions.DeadAfterBatches"/> batches.</param>
 /// <param name="GradientNorm">Before clipping.</param>
 /// <param name="SamplesPerSecond">Rows over the step's time.</param>
 public readonly record struct StepMetrics(

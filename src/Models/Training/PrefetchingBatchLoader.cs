@@ -3,15 +3,15 @@ using MonoLoss.Kernels;
 
 namespace MonoLoss.Models;
 
-/// <summary>Draws the next batch and copies it to the device while the last one is computed on.</summary>
-internal sealed class UploadingBatchLoader : BatchLoader
+/// <summary>Draws the next batch and copies it to the device on a background thread while the last one is computed on.</summary>
+internal sealed class PrefetchingBatchLoader : BatchLoader
 {
     private readonly Slot[] _slots;
-    private Task<bool> _upload = Task.FromResult(false);
-    private int _uploading;
+    private Task<bool> _load = Task.FromResult(false);
+    private int _loading;
 
-    /// <inheritdoc cref="BatchLoader(Device, FeatureSet, BatchSource, bool)"/>
-    public UploadingBatchLoader(Device device, FeatureSet set, BatchSource source)
+    /// <inheritdoc cref="BatchLoader(Device, FeatureSet, BatchSource)"/>
+    public PrefetchingBatchLoader(Device device, FeatureSet set, BatchSource source)
         : base(device, set, source)
     {
         _slots = [new Slot(device, source), new Slot(device, source)];
@@ -28,17 +28,22 @@ internal sealed class UploadingBatchLoader : BatchLoader
     /// <inheritdoc/>
     public override Tensor? Next()
     {
-        if (!_upload.GetAwaiter().GetResult())
+        if (!_load.GetAwaiter().GetResult())
         {
             return null;
         }
 
-        var batch = _slots[_uploading].Batch;
-        _uploading ^= 1;
-        // The other slot's batch is free once the kernels of the last step are through; its metrics were read, so they are.
-        Device.Synchronize();
+        var batch = _slots[_loading].Batch;
+        _loading ^= 1;
         Begin();
         return batch;
+    }
+
+    /// <inheritdoc/>
+    public override float[] FirstBatch()
+    {
+        Wait();
+        return base.FirstBatch();
     }
 
     /// <inheritdoc/>
@@ -54,8 +59,10 @@ internal sealed class UploadingBatchLoader : BatchLoader
 
     private void Begin()
     {
-        var slot = _slots[_uploading];
-        _upload = Task.Run(() =>
+        // Uploads are not ordered among kernels: those that use the slot's batch, or clear its memory, must have finished.
+        Device.Synchronize();
+        var slot = _slots[_loading];
+        _load = Task.Run(() =>
         {
             if (!Source.Next(slot.Buffer.Values))
             {
@@ -67,16 +74,16 @@ internal sealed class UploadingBatchLoader : BatchLoader
         });
     }
 
-    /// <summary>Lets an upload end that nobody will take.</summary>
+    /// <summary>Waits for a batch that nobody will use.</summary>
     private void Wait()
     {
         try
         {
-            _upload.Wait();
+            _load.Wait();
         }
         catch (AggregateException)
         {
-            // What went wrong belonged to a batch that is not wanted any more.
+            // The failure concerned a batch that is no longer wanted.
         }
     }
 
