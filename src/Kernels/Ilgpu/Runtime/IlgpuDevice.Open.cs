@@ -49,7 +49,7 @@ public sealed partial class IlgpuDevice
         if (kind == Cuda)
         {
             var error = CudaAPI.CurrentAPI.GetDeviceCount(out _);
-            return error == CudaError.CUDA_SUCCESS ? "the CUDA driver finds no NVIDIA GPU" : $"the CUDA driver finds no NVIDIA GPU ({error})";
+            return "the CUDA driver finds no NVIDIA GPU" + (error == CudaError.CUDA_SUCCESS ? "" : $" ({error})");
         }
 
         var failures = OpenCLPlatforms.List().Failures;
