@@ -6,8 +6,7 @@ namespace MonoLoss.Kernels;
 /// <param name="Beta1">β₁, the decay of the first moment.</param>
 /// <param name="Beta2">β₂, the decay of the second moment.</param>
 /// <param name="Epsilon">ε, added to the root of the second moment.</param>
-/// <param name="GradientScale">A factor for the gradient, applied first (clipping).</param>
 /// <param name="UnitRows">Whether the parameter's rows are first scaled to unit length.</param>
 /// <param name="Project">Whether the part of the gradient along the (scaled) row is removed.</param>
 public readonly record struct AdamStep(
-    long Step, float LearningRate, float Beta1, float Beta2, float Epsilon, float GradientScale, bool UnitRows, bool Project);
+    long Step, float LearningRate, float Beta1, float Beta2, float Epsilon, bool UnitRows, bool Project);

@@ -21,7 +21,9 @@ public sealed class CsrMatrix : IDisposable
     private Tensor? _dense;
     private bool _isDense;
     private bool _hasColumnIndex;
+    private bool _countIsBound;
     private int _count;
+    private float _smallestKept;
 
     internal CsrMatrix(Device device)
     {
@@ -45,8 +47,26 @@ public sealed class CsrMatrix : IDisposable
     /// <summary>Columns (latents).</summary>
     public int Columns { get; private set; }
 
-    /// <summary>The number of stored values.</summary>
+    /// <summary>The number of stored values. Waits for the device if it has just selected them.</summary>
     public int NonzeroCount
+    {
+        get
+        {
+            ListNonzeros();
+            if (_countIsBound)
+            {
+                Device.ReadNonzeroCount(this);
+            }
+
+            return _count;
+        }
+    }
+
+    /// <summary>
+    /// The most nonzeros that there can be, known without a wait: a device that selects does not know how many it keeps before it is done.
+    /// What the arrays hold behind the nonzeros has index and value 0.
+    /// </summary>
+    internal int MaxNonzeroCount
     {
         get
         {
@@ -59,13 +79,13 @@ public sealed class CsrMatrix : IDisposable
     public DeviceArray<int> RowOffsets => Listed(_rowOffsets);
 
     /// <summary>The column of each nonzero, ascending within a row.</summary>
-    public DeviceArray<int> Indices => Listed(_indices);
+    public DeviceArray<int> Indices => Counted(_indices);
 
     /// <summary>The value of each nonzero.</summary>
-    public DeviceArray<float> Values => Listed(_values);
+    public DeviceArray<float> Values => Counted(_values);
 
     /// <summary>The gradient at each nonzero.</summary>
-    public DeviceArray<float> Gradient => Listed(_gradient);
+    public DeviceArray<float> Gradient => Counted(_gradient);
 
     /// <summary>
     /// Whether <see cref="ColumnOffsets"/>, <see cref="RowIndices"/> and <see cref="EntryOf"/> describe the present nonzeros.
@@ -80,10 +100,25 @@ public sealed class CsrMatrix : IDisposable
     public DeviceArray<int> ColumnOffsets => Listed(_columnOffsets);
 
     /// <summary>The row of each nonzero, column by column, ascending within a column.</summary>
-    public DeviceArray<int> RowIndices => Listed(_rowIndices);
+    public DeviceArray<int> RowIndices => Counted(_rowIndices);
 
     /// <summary>The index of each nonzero in <see cref="Indices"/> and <see cref="Values"/>, column by column.</summary>
-    public DeviceArray<int> EntryOf => Listed(_entryOf);
+    public DeviceArray<int> EntryOf => Counted(_entryOf);
+
+    /// <summary><see cref="Indices"/>, <see cref="MaxNonzeroCount"/> long: no wait for the number of nonzeros.</summary>
+    internal DeviceArray<int> OpenIndices => Listed(_indices);
+
+    /// <inheritdoc cref="OpenIndices"/>
+    internal DeviceArray<float> OpenValues => Listed(_values);
+
+    /// <inheritdoc cref="OpenIndices"/>
+    internal DeviceArray<float> OpenGradient => Listed(_gradient);
+
+    /// <inheritdoc cref="OpenIndices"/>
+    internal DeviceArray<int> OpenRowIndices => Listed(_rowIndices);
+
+    /// <inheritdoc cref="OpenIndices"/>
+    internal DeviceArray<int> OpenEntryOf => Listed(_entryOf);
 
     /// <summary>
     /// The whole matrix with its zeros, transposed (columns×rows), where a device expects listing its nonzeros to cost more; else null. It
@@ -91,19 +126,58 @@ public sealed class CsrMatrix : IDisposable
     /// </summary>
     internal Tensor? Dense => _isDense ? _dense : null;
 
-    /// <summary>The smallest value kept by the last selection over a batch, where the next one begins its search.</summary>
-    internal float SmallestKept { get; set; }
+    /// <summary>The smallest value kept by the last selection over a batch, where the next one begins its search; 0 if it kept none. Waits for the device.</summary>
+    public float SmallestKept
+    {
+        get
+        {
+            if (_countIsBound)
+            {
+                Device.ReadNonzeroCount(this);
+            }
+
+            return _smallestKept;
+        }
+
+        internal set => _smallestKept = value;
+    }
 
     /// <summary>Sets the shape and the number of nonzeros; the index by column becomes invalid.</summary>
     public void Resize(int rows, int columns, int count)
     {
         Forget();
+        _countIsBound = false;
         _rowOffsets.Resize(rows + 1);
         _indices.Resize(count);
         _values.Resize(count);
         _gradient.Resize(count);
         (Rows, Columns, _count) = (rows, columns, count);
     }
+
+    /// <summary>Sets the shape and an upper bound of the number of nonzeros, which so far only the device knows.</summary>
+    internal void ResizeAtMost(int rows, int columns, int count)
+    {
+        Resize(rows, columns, count);
+        _countIsBound = count > 0;
+    }
+
+    /// <summary>Sets the number of nonzeros, at most the bound given before.</summary>
+    internal void SetNonzeroCount(int count)
+    {
+        _indices.Resize(count);
+        _values.Resize(count);
+        _gradient.Resize(count);
+        if (_hasColumnIndex)
+        {
+            _rowIndices.Resize(count);
+            _entryOf.Resize(count);
+        }
+
+        (_count, _countIsBound) = (count, false);
+    }
+
+    /// <summary>Whether the arrays of nonzeros may be longer than there are nonzeros.</summary>
+    internal bool CountIsBound => _countIsBound;
 
     /// <summary>Sets the shape of a matrix that will be written dense.</summary>
     /// <returns><see cref="Dense"/>, its contents undefined.</returns>
@@ -112,7 +186,7 @@ public sealed class CsrMatrix : IDisposable
         Forget();
         _dense ??= Device.Tensor(0, 0);
         _dense.Resize(columns, rows);
-        (Rows, Columns, _isDense) = (rows, columns, true);
+        (Rows, Columns, _isDense, _countIsBound) = (rows, columns, true, false);
         return _dense;
     }
 
@@ -174,6 +248,13 @@ public sealed class CsrMatrix : IDisposable
         _rowIndices.Dispose();
         _entryOf.Dispose();
         _dense?.Dispose();
+    }
+
+    private DeviceArray<T> Counted<T>(DeviceArray<T> nonzeros)
+        where T : unmanaged
+    {
+        _ = NonzeroCount;
+        return nonzeros;
     }
 
     private DeviceArray<T> Listed<T>(DeviceArray<T> nonzeros)

@@ -25,6 +25,11 @@ namespace MonoLoss.Kernels;
 /// </remarks>
 public abstract class Device : IDisposable
 {
+    /// <summary>What clipping adds to the gradient's norm before dividing by it.</summary>
+    protected const double ClipEpsilon = 1e-6;
+
+    private readonly List<DeviceScalars.Block> _scalars = [];
+
     /// <summary>The name that <see cref="DeviceFactory.Open"/> takes.</summary>
     public abstract string Name { get; }
 
@@ -45,6 +50,14 @@ public abstract class Device : IDisposable
     /// <summary>The device's own memory; null if it computes in the host's.</summary>
     public virtual DeviceMemory? Memory => null;
 
+    /// <summary>
+    /// An estimate of the memory (<see cref="Memory"/>) that the kernels of training and evaluation need in addition to the arrays they are
+    /// given; 0 if the device computes in the host's memory.
+    /// </summary>
+    /// <param name="shape">The sizes of a training step.</param>
+    /// <returns>Bytes.</returns>
+    public virtual long ScratchBytes(in WorkloadShape shape) => 0;
+
     /// <summary>The greatest length of an array, in elements.</summary>
     public virtual long MaxLength => long.MaxValue;
 
@@ -57,6 +70,22 @@ public abstract class Device : IDisposable
 
     /// <summary>A new sparse matrix without rows.</summary>
     public CsrMatrix CsrMatrix() => new(this);
+
+    /// <summary>Room for numbers that kernels write.</summary>
+    /// <param name="count">How many.</param>
+    public DeviceScalars Scalars(int count)
+    {
+        foreach (var block in _scalars)
+        {
+            if (block.Take(count) is { } scalars)
+            {
+                return scalars;
+            }
+        }
+
+        _scalars.Add(new DeviceScalars.Block(this));
+        return _scalars[^1].Take(count) ?? throw new ArgumentOutOfRangeException(nameof(count));
+    }
 
     // ---- Gemm: dense products --------------------------------------------------------------------------------------
 
@@ -102,8 +131,8 @@ public abstract class Device : IDisposable
     /// <param name="bias">1×M, or null.</param>
     /// <param name="k">0 … M.</param>
     /// <param name="latents">Becomes B×M.</param>
-    /// <returns>The smallest value kept; 0 if there is none.</returns>
-    public abstract float EncodeBatchTopK(Tensor x, Tensor weights, Tensor? bias, int k, CsrMatrix latents);
+    /// <remarks>The smallest value kept becomes <see cref="CsrMatrix.SmallestKept"/>.</remarks>
+    public abstract void EncodeBatchTopK(Tensor x, Tensor weights, Tensor? bias, int k, CsrMatrix latents);
 
     /// <summary>Every value of ReLU(x·weightsᵀ + bias) above the bound of its latent.</summary>
     /// <param name="x">B×D.</param>
@@ -156,6 +185,9 @@ public abstract class Device : IDisposable
     /// <summary>Adds <paramref name="amount"/> to the gradient at every positive value.</summary>
     public abstract void AddToGradientWherePositive(CsrMatrix s, float amount);
 
+    /// <summary>Sets the number of nonzeros of a matrix (<see cref="CsrMatrix.SetNonzeroCount"/>) that this device has left undetermined.</summary>
+    internal virtual void ReadNonzeroCount(CsrMatrix s) => throw new NotSupportedException($"{Name} always determines the number of nonzeros");
+
     /// <summary>Column j of s becomes column list[j].</summary>
     /// <param name="s">A matrix with as many columns as the list has elements.</param>
     /// <param name="list">Ascending columns.</param>
@@ -205,6 +237,12 @@ public abstract class Device : IDisposable
 
     /// <summary>result[i] = vector[list[i]], elements of a 1×M vector.</summary>
     public abstract void GatherElements(Tensor vector, DeviceArray<int> list, Tensor result);
+
+    /// <summary>Copies rows to those of a matrix that a list names: the reverse of <see cref="GatherRows"/>.</summary>
+    /// <param name="rows">(Length of list)×D.</param>
+    /// <param name="list">Row numbers, all different.</param>
+    /// <param name="matrix">M×D.</param>
+    public abstract void ScatterRows(Tensor rows, DeviceArray<int> list, Tensor matrix);
 
     // ---- Losses ----------------------------------------------------------------------------------------------------
 
@@ -334,6 +372,26 @@ public abstract class Device : IDisposable
     /// <returns>The length of <paramref name="list"/>.</returns>
     public abstract int FindDead(DeviceArray<int> counters, int least, DeviceArray<int> list);
 
+    /// <summary>
+    /// <see cref="UpdateStepsSinceFired"/> and <see cref="FindDead(DeviceArray{int}, int, DeviceArray{int})"/> with one wait for the device:
+    /// right after an encoding, what the host has to know of that comes in the same copy.
+    /// </summary>
+    /// <param name="s">B×M; its columns get indexed.</param>
+    /// <param name="counters">M batches since each latent fired; updated.</param>
+    /// <param name="fired">What a latent's counter is after a batch it fired in.</param>
+    /// <param name="least">The counter from which on a latent is listed.</param>
+    /// <param name="list">Becomes the latents, ascending.</param>
+    /// <returns>How many latents are listed.</returns>
+    public virtual int FindDead(CsrMatrix s, DeviceArray<int> counters, int fired, int least, DeviceArray<int> list)
+    {
+        BuildColumnIndex(s);
+        UpdateStepsSinceFired(s, counters, fired);
+        return FindDead(counters, least, list);
+    }
+
+    /// <summary>result[0] = how many counters are at least <paramref name="least"/>.</summary>
+    public abstract void CountDead(DeviceArray<int> counters, int least, DeviceArray<double> result);
+
     // ---- Optimizer -------------------------------------------------------------------------------------------------
 
     /// <summary>result[0] += Σ x², in float64.</summary>
@@ -341,6 +399,14 @@ public abstract class Device : IDisposable
 
     /// <summary>result[0] += Σ values.</summary>
     public abstract void AddSum(DeviceArray<double> values, DeviceArray<double> result);
+
+    /// <summary>
+    /// Clipping by the global norm, as torch.nn.utils.clip_grad_norm_ does: factor[0] = min(1, maxNorm/(√squares[0] + 1e-6)).
+    /// </summary>
+    /// <param name="squares">The sum of squares of the whole gradient.</param>
+    /// <param name="maxNorm">The longest that a gradient may be; infinity for no clipping.</param>
+    /// <param name="factor">One number, for <see cref="Adam"/>.</param>
+    public abstract void ClipFactor(DeviceArray<double> squares, double maxNorm, DeviceArray<float> factor);
 
     /// <summary>Scales every row to unit length; a row of zeros stays zero.</summary>
     public abstract void NormalizeRows(Tensor x);
@@ -355,7 +421,14 @@ public abstract class Device : IDisposable
     /// <param name="firstMoment">The same shape.</param>
     /// <param name="secondMoment">The same shape.</param>
     /// <param name="step">The settings of this step.</param>
-    public abstract void Adam(Tensor parameter, Tensor gradient, Tensor firstMoment, Tensor secondMoment, in AdamStep step);
+    /// <param name="gradientScale">One number that the gradient is multiplied by (<see cref="ClipFactor"/>); null for 1.</param>
+    public abstract void Adam(
+        Tensor parameter,
+        Tensor gradient,
+        Tensor firstMoment,
+        Tensor secondMoment,
+        in AdamStep step,
+        DeviceArray<float>? gradientScale = null);
 
     /// <inheritdoc/>
     public abstract void Dispose();

@@ -44,7 +44,7 @@ public sealed class DeviceTests : IDisposable
         {
             Monoloss.Run("score", "--features", features, "--activations", activations, "--device", device, "--out", _folder[device])
                 .Succeeded();
-            return ParquetTable.Read(_folder[device]).Read<double>("mono_score");
+            return ParquetTable.Read(_folder[device]).ReadDoubles("mono_score");
         }
 
         foreach (var (expected, actual) in Scores("cpu").Zip(Scores("ilgpu-cpu")))

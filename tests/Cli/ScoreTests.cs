@@ -112,5 +112,5 @@ public sealed class ScoreTests : IDisposable
         return ReadScores();
     }
 
-    private double[] ReadScores() => ParquetTable.Read(_folder["scores.parquet"]).Read<double>("mono_score");
+    private double[] ReadScores() => ParquetTable.Read(_folder["scores.parquet"]).ReadDoubles("mono_score");
 }

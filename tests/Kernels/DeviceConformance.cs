@@ -197,10 +197,10 @@ public abstract class DeviceConformance : IDisposable
                 .SelectMany(row => Enumerable.Range(row * m, m).OrderByDescending(i => pre[i]).ThenBy(i => i).Take(k)).ToHashSet();
             Assert.Equal(pre.Select((value, i) => kept.Contains(i) ? value : 0), s.ToDense());
 
-            var smallest = _device.EncodeBatchTopK(input, weights, biasTensor, k, s);
+            _device.EncodeBatchTopK(input, weights, biasTensor, k, s);
             kept = Enumerable.Range(0, b * m).OrderByDescending(i => pre[i]).ThenBy(i => i).Take(b * k).ToHashSet();
             Assert.Equal(pre.Select((value, i) => kept.Contains(i) ? value : 0), s.ToDense());
-            Assert.Equal(kept.Select(i => pre[i]).Where(value => value > 0).DefaultIfEmpty(0).Min(), smallest);
+            Assert.Equal(kept.Select(i => pre[i]).Where(value => value > 0).DefaultIfEmpty(0).Min(), s.SmallestKept);
         }
 
         var (bounds, boundsTensor) = Dense(1, m, whole: true);
@@ -245,8 +245,9 @@ public abstract class DeviceConformance : IDisposable
                 _device.EncodeTopK(x, weights, null, k, s);
                 Same(Enumerable.Range(0, rows.Length).SelectMany(row => Largest(Enumerable.Range(row * m, m), k)));
                 var largest = Largest(Enumerable.Range(0, rows.Length * m), rows.Length * k);
-                Assert.Equal(pre[largest[^1]], _device.EncodeBatchTopK(x, weights, null, k, s));
+                _device.EncodeBatchTopK(x, weights, null, k, s);
                 Same(largest);
+                Assert.Equal(pre[largest[^1]], s.SmallestKept);
             }
         }
     }
@@ -261,7 +262,8 @@ public abstract class DeviceConformance : IDisposable
             using var weights = _device.Tensor(latents, 3);
             _device.EncodeTopK(x, weights, null, 2, s);
             Assert.Equal((rows, latents, 0), (s.Rows, s.Columns, s.NonzeroCount));
-            Assert.Equal(0, _device.EncodeBatchTopK(x, weights, null, 2, s));
+            _device.EncodeBatchTopK(x, weights, null, 2, s);
+            Assert.Equal(0, s.SmallestKept);
             Assert.Equal((rows, latents, 0), (s.Rows, s.Columns, s.NonzeroCount));
             _device.EncodeThreshold(x, weights, null, null, s);
             Assert.Equal((rows, latents, 0), (s.Rows, s.Columns, s.NonzeroCount));
@@ -432,6 +434,9 @@ public abstract class DeviceConformance : IDisposable
         var silent = Enumerable.Range(0, m).Where(column => expected[column] >= 3).ToArray();
         Assert.Equal(silent.Length, _device.FindDead(counters, 3, list));
         Assert.Equal(silent, list.ToArray());
+        using var count = _device.Scalars(2);
+        _device.CountDead(counters, 3, count.ToWrite());
+        Assert.Equal(silent.Length, count.Read(0));
         list.Resize(m);
         list.CopyFrom(Enumerable.Range(0, m).Select(column => (2 * column) + 1).ToArray());
         _device.RemapColumns(s, list, 2 * m);
@@ -451,6 +456,87 @@ public abstract class DeviceConformance : IDisposable
         var expected = Enumerable.Range(0, silent.Length).Where(m => silent[m] >= least).ToArray();
         Assert.Equal(expected.Length, _device.FindDead(counters, least, list));
         Assert.Equal(expected, list.ToArray());
+        using var count = _device.Scalars(1);
+        _device.CountDead(counters, least, count.ToWrite());
+        Assert.Equal(expected.Length, count.Read(0));
+    }
+
+    /// <summary>
+    /// Right after an encoding, whose selection may have to start again: the third batch is much smaller than the second.
+    /// </summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void FindDead_after_an_encoding_lists_what_did_not_fire(bool wholeBatch)
+    {
+        const int Rows = 9, Features = 8, Latents = 36, K = 3, Least = 2;
+        using var s = _device.CsrMatrix();
+        using var counters = _device.Allocate<int>(Latents);
+        using var list = _device.Allocate<int>(0);
+        var (_, weights) = Dense(Latents, Features);
+        var (values, x) = Dense(Rows, Features);
+        var expected = new int[Latents];
+        foreach (var scale in new[] { 1f, 1f, 1e-3f, 1f, -1f })
+        {
+            x.Set([.. values.Select(value => scale * value)]);
+            if (wholeBatch)
+            {
+                _device.EncodeBatchTopK(x, weights, null, K, s);
+            }
+            else
+            {
+                _device.EncodeTopK(x, weights, null, K, s);
+            }
+
+            var count = _device.FindDead(s, counters, fired: 0, Least, list);
+            var z = s.ToDense();
+            for (var m = 0; m < Latents; m++)
+            {
+                expected[m] = Enumerable.Range(0, Rows).Any(row => z[(row * Latents) + m] > 0) ? 0 : expected[m] + 1;
+            }
+
+            Assert.Equal(z.Count(value => value > 0), s.NonzeroCount);
+            Assert.Equal(s.NonzeroCount, s.Values.Length);
+            Assert.Equal(s.NonzeroCount, s.EntryOf.Length);
+            Assert.Equal(expected, counters.ToArray());
+            Assert.Equal(Enumerable.Range(0, Latents).Where(m => expected[m] >= Least), list.ToArray());
+            Assert.Equal(list.Length, count);
+        }
+    }
+
+    [Fact]
+    public void ScatterRows_writes_the_listed_rows()
+    {
+        foreach (var d in new[] { 8, 5 })
+        {
+            var (rows, source) = Dense(3, d);
+            var (before, matrix) = Dense(40, d);
+            using var list = _device.Allocate<int>(3);
+            int[] numbers = [31, 0, 7];
+            list.CopyFrom(numbers);
+            _device.ScatterRows(source, list, matrix);
+            for (var i = 0; i < numbers.Length; i++)
+            {
+                rows.AsSpan(i * d, d).CopyTo(before.AsSpan(numbers[i] * d, d));
+            }
+
+            Assert.Equal(before, matrix.ToArray());
+        }
+    }
+
+    [Theory]
+    [InlineData(16, 2.0000005, 0.5)]
+    [InlineData(16, 5, 1)]
+    [InlineData(0, 0, 0)]
+    [InlineData(16, double.PositiveInfinity, 1)]
+    [InlineData(double.NaN, 1, double.NaN)]
+    public void ClipFactor_is_that_of_PyTorch(double sumOfSquares, double maxNorm, double expected)
+    {
+        using var squares = _device.Scalars(1);
+        using var factor = _device.Allocate<float>(1);
+        squares.ToWrite().CopyFrom([sumOfSquares]);
+        _device.ClipFactor(squares.Array, maxNorm, factor);
+        Assert.Equal((float)expected, factor.ToArray()[0]);
     }
 
     [Fact]
@@ -477,6 +563,8 @@ public abstract class DeviceConformance : IDisposable
     [MemberData(nameof(WideSizes))]
     public void AdamSteps(int b, int d, int m)
     {
+        using var scale = _device.Allocate<float>(1);
+        scale.CopyFrom([0.5f]);
         foreach (var (unit, project) in new[] { (false, false), (true, false), (true, true) })
         {
             var (p, parameter) = Dense(b, d);
@@ -487,7 +575,8 @@ public abstract class DeviceConformance : IDisposable
             double[] m1 = new double[b * d], m2 = new double[b * d];
             for (var step = 1; step <= 3; step++)
             {
-                _device.Adam(parameter, gradient, first, second, new AdamStep(step, 0.01f, 0.9f, 0.999f, 1e-8f, 0.5f, unit, project));
+                var settings = new AdamStep(step, 0.01f, 0.9f, 0.999f, 1e-8f, unit, project);
+                _device.Adam(parameter, gradient, first, second, settings, scale);
                 for (var i = 0; i < b; i++)
                 {
                     var norm = unit ? Math.Sqrt(Sum(d, j => expected[(i * d) + j] * expected[(i * d) + j])) : 1;
@@ -535,7 +624,7 @@ public abstract class DeviceConformance : IDisposable
         using var second = _device.Tensor(1, 40);
         first.Set(Enumerable.Repeat(1.2e-38f, 40).ToArray());
         second.Set(Enumerable.Repeat(1.1755e-38f, 40).ToArray());
-        _device.Adam(parameter, gradient, first, second, new AdamStep(5, 0.01f, 0.9f, 0.999f, 1e-8f, 1, false, false));
+        _device.Adam(parameter, gradient, first, second, new AdamStep(5, 0.01f, 0.9f, 0.999f, 1e-8f, false, false));
         Assert.All(first.ToArray(), value => Assert.Equal(0, value));
         Assert.All(second.ToArray(), value => Assert.Equal(0, value));
     }

@@ -66,7 +66,7 @@ internal static class Report
     private static string Describe(TrainingResults results)
     {
         var model = results.Model;
-        var k = model.Architecture is Architecture.BatchTopK or Architecture.TopK ? $", k {model.K}" : string.Empty;
+        var k = model.Architecture.SelectsK() ? $", k {model.K}" : string.Empty;
         var mono = model.MonoCoefficient > 0 ? FormattableString.Invariant($"MonoLoss {model.MonoCoefficient}") : "no MonoLoss";
         return $"{ProgressFormat.Name(model)}, {ProgressFormat.Format(model.Dimension)} features, "
             + $"{ProgressFormat.Format(model.Latents)} latents{k}, {mono}, "

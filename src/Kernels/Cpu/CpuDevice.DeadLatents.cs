@@ -41,6 +41,18 @@ public sealed unsafe partial class CpuDevice
         return count;
     }
 
+    /// <inheritdoc/>
+    public override void CountDead(DeviceArray<int> counters, int least, DeviceArray<double> result)
+    {
+        var count = 0;
+        foreach (var counter in new ReadOnlySpan<int>(Pointer(counters), checked((int)counters.Length)))
+        {
+            count += counter >= least ? 1 : 0;
+        }
+
+        Pointer(result)[0] = count;
+    }
+
     private readonly struct StepsSinceFiredWork(
         int* offsets, int* entryOf, float* values, int latents, int* counters, int fired) : IParallelWork
     {

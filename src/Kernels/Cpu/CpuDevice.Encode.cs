@@ -16,7 +16,7 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <inheritdoc/>
-    public override float EncodeBatchTopK(Tensor x, Tensor weights, Tensor? bias, int k, CsrMatrix latents)
+    public override void EncodeBatchTopK(Tensor x, Tensor weights, Tensor? bias, int k, CsrMatrix latents)
     {
         RequireEncoder(x, weights, bias);
         latents.SmallestKept = _encoder.EncodeBatchTopK(
@@ -32,7 +32,6 @@ public sealed unsafe partial class CpuDevice
             ThresholdHint * latents.SmallestKept,
             Into(latents));
         latents.Resize(x.Rows, weights.Rows, _encoded.Count);
-        return latents.SmallestKept;
     }
 
     /// <inheritdoc/>

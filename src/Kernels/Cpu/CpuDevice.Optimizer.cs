@@ -31,6 +31,10 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <inheritdoc/>
+    public override void ClipFactor(DeviceArray<double> squares, double maxNorm, DeviceArray<float> factor) =>
+        Pointer(factor)[0] = (float)Math.Min(1, maxNorm / (Math.Sqrt(Pointer(squares)[0]) + ClipEpsilon));
+
+    /// <inheritdoc/>
     public override void NormalizeRows(Tensor x)
     {
         var rows = RowsPerTask(x.Columns);
@@ -38,7 +42,13 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <inheritdoc/>
-    public override void Adam(Tensor parameter, Tensor gradient, Tensor firstMoment, Tensor secondMoment, in AdamStep step)
+    public override void Adam(
+        Tensor parameter,
+        Tensor gradient,
+        Tensor firstMoment,
+        Tensor secondMoment,
+        in AdamStep step,
+        DeviceArray<float>? gradientScale = null)
     {
         RequireSameShape(parameter, gradient);
         RequireSameShape(parameter, firstMoment);
@@ -54,7 +64,8 @@ public sealed unsafe partial class CpuDevice
                 parameter.Rows,
                 parameter.Columns,
                 rows,
-                step));
+                step,
+                gradientScale is { } scale ? Pointer(scale)[0] : 1));
     }
 
     private readonly struct SumSquaresWork(float* x, long n, double* partials) : IParallelWork
@@ -88,7 +99,7 @@ public sealed unsafe partial class CpuDevice
     }
 
     private readonly struct AdamWork(
-        float* p, float* g, float* m, float* v, int rows, int d, int rowsPerTask, AdamStep step) : IParallelWork
+        float* p, float* g, float* m, float* v, int rows, int d, int rowsPerTask, AdamStep step, float gradientScale) : IParallelWork
     {
         public void Run(int task)
         {
@@ -125,7 +136,7 @@ public sealed unsafe partial class CpuDevice
             // Bias correction, t the number of the step: α/(1 − β₁ᵗ) and 1/√(1 − β₂ᵗ).
             var stepSize = (float)(step.LearningRate / (1 - Math.Pow(step.Beta1, step.Step)));
             var rootCorrection = (float)(1 / Math.Sqrt(1 - Math.Pow(step.Beta2, step.Step)));
-            TVector scale = TSimd.Broadcast(step.GradientScale), minusAlong = TSimd.Broadcast(-along);
+            TVector scale = TSimd.Broadcast(gradientScale), minusAlong = TSimd.Broadcast(-along);
             TVector beta1 = TSimd.Broadcast(step.Beta1), oneMinusBeta1 = TSimd.Broadcast(1 - step.Beta1);
             TVector beta2 = TSimd.Broadcast(step.Beta2), oneMinusBeta2 = TSimd.Broadcast(1 - step.Beta2);
             TVector root = TSimd.Broadcast(rootCorrection), epsilon = TSimd.Broadcast(step.Epsilon);
@@ -150,7 +161,7 @@ public sealed unsafe partial class CpuDevice
 
             for (; j < d; j++)
             {
-                var gradient = step.GradientScale * (g[j] - (along * p[j]));
+                var gradient = gradientScale * (g[j] - (along * p[j]));
                 var first = (step.Beta1 * m[j]) + ((1 - step.Beta1) * gradient);
                 var second = (step.Beta2 * v[j]) + ((1 - step.Beta2) * gradient * gradient);
                 var denominator = (MathF.Sqrt(second) * rootCorrection) + step.Epsilon;

@@ -94,6 +94,19 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
+    /// <inheritdoc/>
+    public override void ScatterRows(Tensor rows, DeviceArray<int> list, Tensor matrix)
+    {
+        Require(rows.Rows == list.Length && rows.Columns == matrix.Columns, $"{rows.Rows} rows of {rows.Columns} for {list.Length}");
+        float* source = Pointer(rows), target = Pointer(matrix);
+        var index = Pointer(list);
+        var d = rows.Columns;
+        for (var i = 0; i < rows.Rows; i++)
+        {
+            new Span<float>(source + ((long)i * d), d).CopyTo(new Span<float>(target + ((long)index[i] * d), d));
+        }
+    }
+
     private readonly struct RowNormsWork(float* x, int rows, int d, int rowsPerTask, double* norms) : IParallelWork
     {
         public void Run(int task)

@@ -27,7 +27,7 @@ public sealed class MemoryPoolTests
     [Fact]
     public void WhatIsKeptIsGivenBackBeforeMemoryRunsOut()
     {
-        using var device = IlgpuDevice.OpenSimulation(Limit);
+        using var device = IlgpuDevice.OpenSimulation(new() { MemoryBytes = Limit });
         var free = device.Memory!.Value.Free;
         using (device.Allocate<byte>(free / 2))
         {
@@ -40,7 +40,7 @@ public sealed class MemoryPoolTests
     [Fact]
     public void TooLittleMemoryIsOneLineWithTheNumbers()
     {
-        using var device = IlgpuDevice.OpenSimulation(Limit);
+        using var device = IlgpuDevice.OpenSimulation(new() { MemoryBytes = Limit });
         using var array = device.Allocate<float>(100_000);
         var exception = Assert.Throws<DeviceMemoryException>(() => device.Allocate<float>(200_000));
         Assert.Equal(Limit, exception.Memory.Total);

@@ -45,7 +45,7 @@ public sealed class TrainingMemoryTests
             using var list = device.Allocate<int>(0);
             // TopK counts a batch that a latent fired in as one.
             var dead = device.FindDead(model.StepsSinceFired, architecture == Architecture.TopK ? 2 : 1, list);
-            var estimate = new TrainingMemory(config, b, metrics.L0, dead).Bytes;
+            var estimate = new TrainingMemory(device, config, b, metrics.L0, dead).Bytes;
             Assert.InRange(estimate, (1 - Tolerance) * peak, (1 + Tolerance) * peak);
         }
     }
@@ -53,7 +53,7 @@ public sealed class TrainingMemoryTests
     [Fact]
     public void Suggested_size_fits()
     {
-        using var device = IlgpuDevice.OpenSimulation(1L << 30);
+        using var device = IlgpuDevice.OpenSimulation(new() { MemoryBytes = 1L << 30 });
         var config = new SaeConfig { Architecture = Architecture.BatchTopK, Dimension = 768, Latents = 65536 };
         var message = Assert.Throws<ConfigurationException>(() => TrainingMemory.Check(device, config, 8192)).Message;
         var match = Regex.Match(
@@ -77,7 +77,7 @@ public sealed class TrainingMemoryTests
     [InlineData(1L << 40)]
     public void NoArrayIsLongerThanKernelsCanNumber(long bytes)
     {
-        using var device = IlgpuDevice.OpenSimulation(bytes);
+        using var device = IlgpuDevice.OpenSimulation(new() { MemoryBytes = bytes });
         var config = new SaeConfig { Architecture = Architecture.BatchTopK, Dimension = 4096, Latents = 1 << 20 };
         var message = Assert.Throws<ConfigurationException>(() => TrainingMemory.Check(device, config, 128)).Message;
         var latents = int.Parse(Regex.Match(message, @": Latents (\d+) would fit$").Groups[1].Value);

@@ -8,9 +8,8 @@ public sealed class PtxFixture : IDisposable
 {
     private const int Multiprocessors = 132;
 
-    public PtxFixture() => (Device.Executor, Device.MultiprocessorCount) = (new PtxExecutor(), Multiprocessors);
-
-    public IlgpuDevice Device { get; } = IlgpuDevice.OpenSimulation();
+    public IlgpuDevice Device { get; } = IlgpuDevice.OpenSimulation(
+        new() { Executor = new PtxExecutor(), MultiprocessorCount = Multiprocessors });
 
     public void Dispose() => Device.Dispose();
 }

@@ -1,4 +1,5 @@
 using System.Reflection;
+using MonoLoss.Bench;
 using MonoLoss.Kernels.Ilgpu;
 
 namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
