@@ -8,6 +8,7 @@ namespace MonoLoss.Bench;
 internal sealed class Peer : IDisposable
 {
     private readonly Process _process;
+    private string _lastWords = string.Empty;
 
     private Peer(ProcessStartInfo start)
     {
@@ -17,6 +18,9 @@ internal sealed class Peer : IDisposable
         // Both sides choose their kernels themselves.
         start.Environment.Remove("OPENBLAS_CORETYPE");
         _process = Process.Start(start) ?? throw new BenchException($"{start.FileName} does not start");
+        // Read as it comes: a compiler's warnings would fill the pipe and stop the process.
+        _process.ErrorDataReceived += (_, line) => _lastWords = string.IsNullOrWhiteSpace(line.Data) ? _lastWords : line.Data;
+        _process.BeginErrorReadLine();
         Description = Read().GetProperty("peer").GetString()!;
     }
 
@@ -99,8 +103,8 @@ internal sealed class Peer : IDisposable
             return JsonSerializer.Deserialize<JsonElement>(line);
         }
 
-        var lastWords = _process.StandardError.ReadToEnd().TrimEnd().Split('\n')[^1];
+        _process.WaitForExit();
         var start = _process.StartInfo;
-        throw new BenchException($"{Path.GetFileName(start.FileName)} {start.ArgumentList[0]} ended: {lastWords}");
+        throw new BenchException($"{Path.GetFileName(start.FileName)} {start.ArgumentList[0]} ended: {_lastWords}");
     }
 }

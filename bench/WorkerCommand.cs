@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json;
 using CommandLine;
-using MonoLoss.Kernels.Cpu;
+using MonoLoss.Kernels;
 
 namespace MonoLoss.Bench;
 
@@ -28,12 +28,37 @@ internal sealed class WorkerCommand : ICommand
     [Option("threads")]
     public int Threads { get; set; }
 
+    /// <summary>Where to work.</summary>
+    [Option("device", Default = "cpu")]
+    public string DeviceName { get; set; } = "cpu";
+
+    /// <summary>Whether dense products use tensor cores.</summary>
+    [Option("tf32")]
+    public bool UseTf32 { get; set; }
+
+    /// <summary>B.</summary>
+    [Option("rows", Default = Sizes.Rows)]
+    public int Rows { get; set; }
+
+    /// <summary>D.</summary>
+    [Option("features", Default = Sizes.Features)]
+    public int Features { get; set; }
+
+    /// <summary>M.</summary>
+    [Option("latents", Default = Sizes.Latents)]
+    public int Latents { get; set; }
+
+    /// <summary>k.</summary>
+    [Option('k', "active", Default = Sizes.K)]
+    public int Active { get; set; }
+
     /// <inheritdoc/>
     public void Run()
     {
-        using var device = new CpuDevice(Threads);
-        using var work = new TrainingWork(device, TrainingCase.All[Case], Mono);
-        Answer(new { peer = device.Description });
+        using var device = DeviceFactory.Open(DeviceName, Threads, UseTf32);
+        var sizes = new WorkSizes(Rows, Features, Latents, Active).Validate();
+        using var work = new TrainingWork(device, TrainingCase.All[Case], sizes, Mono);
+        Answer(new { peer = $"{device.Name} ({device.Description}){(UseTf32 ? ", TF32" : string.Empty)}" });
         while (Console.In.ReadLine() is { } line)
         {
             if (!int.TryParse(line, out var times) || times < 1)
@@ -48,7 +73,7 @@ internal sealed class WorkerCommand : ICommand
             }
 
             using var process = Process.GetCurrentProcess();
-            Answer(new { seconds, peak_bytes = process.PeakWorkingSet64 });
+            Answer(new { seconds, peak_bytes = device.Memory?.InUse ?? process.PeakWorkingSet64 });
         }
     }
 

@@ -1,4 +1,6 @@
 using CommandLine;
+using MonoLoss.Kernels;
+using MonoLoss.Models;
 
 namespace MonoLoss.Bench;
 
@@ -6,7 +8,7 @@ namespace MonoLoss.Bench;
 internal abstract class GpuOptions : ICommand
 {
     /// <summary>B.</summary>
-    [Option("rows", Default = Sizes.Rows, HelpText = "Rows of a batch, B.")]
+    [Option("rows", Default = Sizes.Rows, HelpText = "Rows per batch, B.")]
     public int Rows { get; set; }
 
     /// <summary>D.</summary>
@@ -18,7 +20,7 @@ internal abstract class GpuOptions : ICommand
     public int Latents { get; set; }
 
     /// <summary>k.</summary>
-    [Option('k', "active", Default = Sizes.K, HelpText = "Active latents a row, k.")]
+    [Option('k', "active", Default = Sizes.K, HelpText = "Active latents per row, k.")]
     public int Active { get; set; }
 
     /// <summary>Bandwidth of the GPU's memory.</summary>
@@ -39,4 +41,21 @@ internal abstract class GpuOptions : ICommand
 
     /// <inheritdoc/>
     public abstract void Run();
+
+    /// <summary>One batch of these sizes to train a model on with MonoLoss.</summary>
+    /// <param name="device">The device to train on.</param>
+    /// <param name="architecture">The model's architecture.</param>
+    protected TrainingWork Work(Device device, Architecture architecture)
+    {
+        var sizes = new WorkSizes(Rows, Features, Latents, Active).Validate();
+        var config = new SaeConfig
+        {
+            Architecture = architecture,
+            Dimension = sizes.Features,
+            Latents = sizes.Latents,
+            K = sizes.Active,
+            MonoCoefficient = TrainingCase.All.First(training => training.Architecture == architecture).Mono,
+        };
+        return new TrainingWork(device, config, sizes.Rows, sizes.Rows);
+    }
 }

@@ -1,50 +1,39 @@
 using MonoLoss.Kernels;
+using MonoLoss.Models;
 
 namespace MonoLoss.Bench;
 
-/// <summary>MonoScore in one pass over a stream, (‖Σ a·p‖² − Σ a²)/((Σ a)² − Σ a²), in memory of one size.</summary>
-/// <param name="device">Where to.</param>
-internal sealed class LinearScorer(Device device) : IDisposable
+/// <summary>MonoScore in one pass over a stream, (‖Σ a·p‖² − Σ a²)/((Σ a)² − Σ a²), in constant memory.</summary>
+/// <param name="device">The device to compute on.</param>
+/// <param name="sizes">Rows per batch, features, latents and active latents.</param>
+internal sealed class LinearScorer(Device device, WorkSizes sizes) : IDisposable
 {
-    /// <summary>Rows drawn at a time, of every size.</summary>
-    public const int Batch = 1024;
-
-    private readonly SampleStream _samples = new(device, Batch);
-    private readonly MonoScoreSums _sums = new(device, Sizes.Latents, Sizes.Features);
-    private readonly DeviceArray<double> _norms = device.Allocate<double>(Batch);
-    private readonly DeviceArray<double> _scores = device.Allocate<double>(Sizes.Latents);
+    private readonly SampleStream _samples = new(device, sizes);
+    private readonly MonoScoreAccumulator _scores = new(device, sizes.Latents, sizes.Features);
 
     /// <summary>The scores of the first samples of the stream.</summary>
-    /// <param name="count">How many samples, a multiple of <see cref="Batch"/>.</param>
-    /// <param name="seconds">What the scores took, without the drawing.</param>
+    /// <param name="count">Number of samples, a multiple of the rows per batch.</param>
+    /// <param name="seconds">Seconds for the scores, without drawing the samples.</param>
     public double[] Score(int count, out double seconds)
     {
         _samples.Restart();
-        _sums.Clear();
+        _scores.Clear();
         seconds = 0;
-        for (var row = 0; row < count; row += Batch)
+        for (var row = 0; row < count; row += sizes.Rows)
         {
             _samples.Next();
-            seconds += Timing.Seconds(device, AddBatch);
+            seconds += Timing.Seconds(device, () => _scores.Add(_samples.Latents, _samples.X));
         }
 
-        seconds += Timing.Seconds(device, () => device.FinishMonoScore(_sums, _scores));
-        return _scores.ToArray();
+        double[] scores = [];
+        seconds += Timing.Seconds(device, () => scores = _scores.Scores());
+        return scores;
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
         _samples.Dispose();
-        _sums.Dispose();
-        _norms.Dispose();
         _scores.Dispose();
-    }
-
-    private void AddBatch()
-    {
-        device.RowNorms(_samples.X, _norms);
-        device.BuildColumnIndex(_samples.Latents);
-        device.AccumulateMonoScore(_samples.Latents, _samples.X, _norms, _sums);
     }
 }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using CommandLine;
+using MonoLoss.Cli;
 using MonoLoss.Kernels;
 using MonoLoss.Kernels.Cpu;
 
@@ -7,8 +8,10 @@ namespace MonoLoss.Bench;
 
 /// <summary>MonoScore at linear cost against the sum over pairs, as the number of samples grows: the paper's Figure 2.</summary>
 [Verb("monoscore", HelpText = "MonoScore at linear cost against the sum over all pairs, for 2^10 to 2^19 samples.")]
-internal sealed class MonoScoreCommand : MeasuringCommand
+internal sealed class MonoScoreCommand : SizedCommand
 {
+    // Rows drawn at a time, for any number of samples.
+    private const int Batch = 1 << MinPower;
     private const int MinPower = 10;
     private const int MaxPower = 19;
     private const int QuickMostPower = 15;
@@ -36,7 +39,7 @@ internal sealed class MonoScoreCommand : MeasuringCommand
         var comparable = device is CpuDevice;
         string[] Shown(params string[] ofPairs) => comparable ? ofPairs : ofPairs[^1..];
         Console.WriteLine(
-            $"\n{device.Name}: {device.Description}; {Sizes.Features} features, {Sizes.Latents} latents, {Sizes.K} active a sample. "
+            $"\n{device.Name}: {device.Description}; {Features} features, {Latents} latents, {Active} active per sample. "
             + "Time of the scores alone, not of encoding or drawing the samples. Differences are from the sum over pairs on the cpu.\n");
         var most = Quick ? QuickMostPower : MaxPower;
         var sizes = Enumerable.Range(MinPower, most - MinPower + 1).Select(power => 1 << power).ToArray();
@@ -71,20 +74,19 @@ internal sealed class MonoScoreCommand : MeasuringCommand
         table.Print();
         if (Out is not null)
         {
-            var plot = new LogLogPlot($"MonoScore of {Sizes.Latents} latents on {device.Name}", "samples", "seconds");
+            var lines = new List<SvgSeries> { new("linear", 0, [.. linear.Select(entry => ((double)entry.Key, entry.Value.Seconds))]) };
             if (comparable)
             {
-                plot.Add("pairwise", "#c0392b", pairwise.ToDictionary(entry => entry.Key, entry => entry.Value.Seconds));
+                lines.Add(new SvgSeries("pairwise", 1, [.. pairwise.Select(entry => ((double)entry.Key, entry.Value.Seconds))]));
             }
 
-            plot.Add("linear", "#1f6fb4", linear.ToDictionary(entry => entry.Key, entry => entry.Value.Seconds));
-            Write(plot);
+            WritePlot(SvgChart.File($"Seconds for the MonoScore of {Latents} latents on {device.Name}", lines, "samples"));
         }
     }
 
     private Dictionary<int, (double Seconds, long PeakBytes, double[] Scores)> MeasureLinear(Device device, int[] sizes)
     {
-        using var scorer = new LinearScorer(device);
+        using var scorer = new LinearScorer(device, SizesFor(Batch));
         scorer.Score(sizes[0], out _);
         var results = new Dictionary<int, (double, long, double[])>();
         foreach (var size in sizes)
@@ -110,7 +112,7 @@ internal sealed class MonoScoreCommand : MeasuringCommand
         var results = new Dictionary<int, (double, double[])>();
         foreach (var size in sizes)
         {
-            using var scorer = new PairwiseScorer(device, size);
+            using var scorer = new PairwiseScorer(device, SizesFor(Batch), size);
             var scores = scorer.Score(out var seconds);
             results[size] = (seconds, scores);
             if (seconds * PairwiseGrowth > Limit)
@@ -122,15 +124,15 @@ internal sealed class MonoScoreCommand : MeasuringCommand
         return results;
     }
 
-    private void Write(LogLogPlot plot)
+    private void WritePlot(string svg)
     {
         try
         {
-            File.WriteAllText(Out!, plot.ToSvg());
+            File.WriteAllText(Out!, svg);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            throw new BenchException($"{Out}: cannot be written: {exception.Message}");
+            throw new BenchException($"cannot write {Out}: {exception.Message}");
         }
 
         Console.WriteLine($"\nplot: {Out}");

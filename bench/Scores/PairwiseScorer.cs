@@ -12,6 +12,7 @@ namespace MonoLoss.Bench;
 internal sealed class PairwiseScorer : IDisposable
 {
     private readonly Device _device;
+    private readonly WorkSizes _sizes;
     private readonly float[] _directions;
     private readonly List<(int Row, float Value)>[] _active;
     private readonly Tensor _rows;
@@ -21,27 +22,28 @@ internal sealed class PairwiseScorer : IDisposable
 
     /// <summary>Draws the samples and scales their features to unit length.</summary>
     /// <param name="device">Where to multiply.</param>
-    /// <param name="count">How many samples, a multiple of <see cref="LinearScorer.Batch"/>.</param>
-    public PairwiseScorer(Device device, int count)
+    /// <param name="sizes">Rows drawn at a time, features, latents and active latents.</param>
+    /// <param name="count">How many samples, a multiple of the rows drawn at a time.</param>
+    public PairwiseScorer(Device device, WorkSizes sizes, int count)
     {
-        const int D = Sizes.Features;
-        _device = device;
-        _rows = device.Tensor(0, D);
+        var dimension = sizes.Features;
+        (_device, _sizes) = (device, sizes);
+        _rows = device.Tensor(0, dimension);
         _cosines = device.Tensor(0, 0);
-        _directions = new float[count * D];
-        _active = [.. Enumerable.Range(0, Sizes.Latents).Select(_ => new List<(int, float)>())];
-        using var samples = new SampleStream(device, LinearScorer.Batch);
-        for (var start = 0; start < count; start += LinearScorer.Batch)
+        _directions = new float[count * dimension];
+        _active = [.. Enumerable.Range(0, sizes.Latents).Select(_ => new List<(int, float)>())];
+        using var samples = new SampleStream(device, sizes);
+        for (var start = 0; start < count; start += sizes.Rows)
         {
             samples.Next();
-            for (var row = 0; row < LinearScorer.Batch; row++)
+            for (var row = 0; row < sizes.Rows; row++)
             {
-                SetDirection(samples.Features.Slice(row * D, D), _directions.AsSpan((start + row) * D, D));
+                SetDirection(samples.Features.Slice(row * dimension, dimension), _directions.AsSpan((start + row) * dimension, dimension));
             }
 
             for (var i = 0; i < samples.Indices.Length; i++)
             {
-                _active[samples.Indices[i]].Add((start + (i / Sizes.K), samples.Values[i]));
+                _active[samples.Indices[i]].Add((start + (i / sizes.Active), samples.Values[i]));
             }
         }
     }
@@ -50,7 +52,7 @@ internal sealed class PairwiseScorer : IDisposable
     /// <param name="seconds">What they took.</param>
     public double[] Score(out double seconds)
     {
-        var scores = new double[Sizes.Latents];
+        var scores = new double[_sizes.Latents];
         seconds = Timing.Seconds(() =>
         {
             for (var latent = 0; latent < scores.Length; latent++)
@@ -86,26 +88,26 @@ internal sealed class PairwiseScorer : IDisposable
     /// <summary>The score of a latent; its smallest activation is 0, since it is off somewhere.</summary>
     private double Score(List<(int Row, float Value)> active)
     {
-        const int D = Sizes.Features;
+        var dimension = _sizes.Features;
         var n = active.Count;
         if (n < 2)
         {
             return 0;
         }
 
-        Array.Resize(ref _gathered, Math.Max(_gathered.Length, n * D));
+        Array.Resize(ref _gathered, Math.Max(_gathered.Length, n * dimension));
         Array.Resize(ref _cosinesOnHost, Math.Max(_cosinesOnHost.Length, n * n));
         for (var i = 0; i < n; i++)
         {
-            _directions.AsSpan(active[i].Row * D, D).CopyTo(_gathered.AsSpan(i * D));
+            _directions.AsSpan(active[i].Row * dimension, dimension).CopyTo(_gathered.AsSpan(i * dimension));
         }
 
-        _rows.Resize(n, D);
-        _rows.Set(_gathered.AsSpan(0, n * D));
+        _rows.Resize(n, dimension);
+        _rows.Set(_gathered.AsSpan(0, n * dimension));
         _cosines.Resize(n, n);
         _device.Gemm(false, true, 1, _rows, _rows, 0, _cosines);
         _cosines.Data.CopyTo(_cosinesOnHost.AsSpan(0, n * n));
-        var range = active.Max(entry => entry.Value) + 1e-8;
+        var range = active.Max(entry => entry.Value) + MonoScore.RangeEpsilon;
         var (numerator, denominator) = (0.0, 0.0);
         for (var i = 0; i < n; i++)
         {
@@ -121,6 +123,6 @@ internal sealed class PairwiseScorer : IDisposable
             denominator += active[i].Value / range * plain;
         }
 
-        return denominator > 1e-8 ? numerator / denominator : 0;
+        return denominator > MonoScore.SmallestPairWeight ? numerator / (denominator + MonoScore.DatasetDelta) : 0;
     }
 }

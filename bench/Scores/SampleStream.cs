@@ -8,6 +8,7 @@ internal sealed class SampleStream : IDisposable
 {
     private const ulong Seed = 7;
 
+    private readonly WorkSizes _sizes;
     private readonly float[] _features;
     private readonly float[] _values;
     private readonly int[] _offsets;
@@ -15,14 +16,15 @@ internal sealed class SampleStream : IDisposable
 
     /// <summary>Starts a stream; all streams draw the same samples.</summary>
     /// <param name="device">Where batches go.</param>
-    /// <param name="batch">Rows of a batch.</param>
-    public SampleStream(Device device, int batch)
+    /// <param name="sizes">Rows per batch, features, latents and active latents.</param>
+    public SampleStream(Device device, WorkSizes sizes)
     {
-        _features = new float[batch * Sizes.Features];
-        Indices = new int[batch * Sizes.K];
-        _values = new float[batch * Sizes.K];
-        _offsets = Enumerable.Range(0, batch + 1).Select(row => row * Sizes.K).ToArray();
-        X = device.Tensor(batch, Sizes.Features);
+        _sizes = sizes;
+        _features = new float[sizes.Rows * sizes.Features];
+        Indices = new int[sizes.Rows * sizes.Active];
+        _values = new float[sizes.Rows * sizes.Active];
+        _offsets = Enumerable.Range(0, sizes.Rows + 1).Select(row => row * sizes.Active).ToArray();
+        X = device.Tensor(sizes.Rows, sizes.Features);
         Latents = device.CsrMatrix();
     }
 
@@ -48,9 +50,9 @@ internal sealed class SampleStream : IDisposable
     public void Next()
     {
         SyntheticData.FillUniform(_features, 1, ref _random);
-        SyntheticData.FillActive(Indices, _values, Sizes.Latents, Sizes.K, ref _random);
+        SyntheticData.FillActive(Indices, _values, _sizes.Latents, _sizes.Active, ref _random);
         X.Set(_features);
-        Latents.Resize(X.Rows, Sizes.Latents, _values.Length);
+        Latents.Resize(X.Rows, _sizes.Latents, _values.Length);
         Latents.RowOffsets.CopyFrom(_offsets);
         Latents.Indices.CopyFrom(Indices);
         Latents.Values.CopyFrom(_values);

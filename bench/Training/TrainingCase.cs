@@ -23,53 +23,54 @@ internal sealed record TrainingCase(string Name, string Model, double Mono, Requ
         new("vanilla, 10 % active", "vanilla", 1e-4, Requirement.SparseVanilla)
         {
             L1 = 1e-4,
-            EncoderBias = (float)(-TenthQuantile * Math.Sqrt(2.0 / Sizes.Latents)),
+            StartsSparse = true,
         },
     ];
 
-    /// <summary>What L1 or L0 counts.</summary>
+    /// <summary>The model's architecture.</summary>
+    public Architecture Architecture => Enum.GetValues<Architecture>().Single(architecture => architecture.Name() == Model);
+
+    /// <summary>Coefficient of L1 or L0.</summary>
     public double L1 { get; init; } = 1e-4;
 
     /// <summary>Whether the input is layer-normalized.</summary>
     public bool Normalize { get; init; }
 
+    /// <summary>Whether the encoder's bias starts so far below zero that a tenth of the latents is active.</summary>
+    public bool StartsSparse { get; init; }
+
     /// <summary>What the encoder's bias starts at.</summary>
-    public float EncoderBias { get; init; }
+    public float EncoderBias(WorkSizes sizes) => StartsSparse ? (float)(-TenthQuantile * Math.Sqrt(2.0 / sizes.Latents)) : 0;
 
     /// <summary>The model with or without MonoLoss.</summary>
-    public SaeConfig Config(bool mono) => new()
+    public SaeConfig Config(WorkSizes sizes, bool mono) => new()
     {
-        Architecture = Model switch
-        {
-            "batch_topk" => Architecture.BatchTopK,
-            "topk" => Architecture.TopK,
-            "jumprelu" => Architecture.JumpReLU,
-            _ => Architecture.Vanilla,
-        },
-        Dimension = Sizes.Features,
-        Latents = Sizes.Latents,
-        K = Sizes.K,
+        Architecture = Architecture,
+        Dimension = sizes.Features,
+        Latents = sizes.Latents,
+        K = sizes.Active,
         Normalize = Normalize,
         L1Coefficient = L1,
         MonoCoefficient = mono ? Mono : 0,
     };
 
     /// <summary>The same as options of peer.py.</summary>
-    public IEnumerable<string> PeerOptions(bool mono)
+    public IEnumerable<string> PeerOptions(WorkSizes sizes, bool mono)
     {
         yield return $"--model={Model}";
         yield return string.Create(CultureInfo.InvariantCulture, $"--mono={(mono ? Mono : 0)}");
-        yield return string.Create(CultureInfo.InvariantCulture, $"--bias={EncoderBias}");
+        yield return string.Create(CultureInfo.InvariantCulture, $"--bias={EncoderBias(sizes)}");
         yield return string.Create(CultureInfo.InvariantCulture, $"--l1-coef={L1}");
         yield return string.Create(CultureInfo.InvariantCulture, $"--lr={TrainingWork.LearningRate}");
-        yield return $"--samples={TrainingWork.Samples}";
-        yield return $"--rows={Sizes.Rows}";
-        yield return $"--d={Sizes.Features}";
-        yield return $"--latents={Sizes.Latents}";
-        yield return $"--k={Sizes.K}";
+        yield return $"--samples={sizes.Samples}";
         if (Normalize)
         {
             yield return "--normalize";
+        }
+
+        foreach (var option in sizes.Options)
+        {
+            yield return option;
         }
     }
 }

@@ -8,85 +8,106 @@ namespace MonoLoss.Bench;
 /// <summary>The seconds of a step's phases.</summary>
 /// <param name="Copy">The batch to the device.</param>
 /// <param name="Forward">Encode, decode, losses.</param>
-/// <param name="Backward">All gradients, and with them MonoLoss.</param>
+/// <param name="Backward">All gradients, MonoLoss included.</param>
 /// <param name="Optimizer">Clipping, projection, Adam.</param>
 /// <param name="Metrics">Reading the figures that a step reports.</param>
 internal readonly record struct StepPhases(double Copy, double Forward, double Backward, double Optimizer, double Metrics);
 
-/// <summary>A model, data and an optimizer: the trainer's step without its files.</summary>
+/// <summary>A model and data at hand: the trainer's step without its files, and MonoScore of the data.</summary>
 internal sealed class TrainingWork : IDisposable
 {
-    /// <summary>Rows of data; batches take turns.</summary>
-    public const int Samples = 8192;
-
     /// <summary>
-    /// So small that the weights stay where they are: every step costs what the first did, however many are measured. The work
-    /// done does not depend on it.
+    /// So small that the weights stay where they are: every step costs what the first did, however many are measured. The work does not
+    /// depend on it.
     /// </summary>
-    public const float LearningRate = 1e-9f;
-
-    private const float AdamEpsilon = 6.25e-10f;
-    private const int DeadAfterBatches = 10_000_000 / Sizes.Rows;
+    public const double LearningRate = 1e-9;
 
     private readonly Device _device;
     private readonly SparseAutoencoder _model;
+    private readonly TrainingStep _training;
     private readonly Tape _tape;
-    private readonly Adam _adam;
     private readonly float[] _data;
     private readonly Tensor _x;
-    // Of a device with memory of its own: all the data, and which rows of them are the batch. The trainer keeps what fits there too.
+    // For a device with separate memory: all the data, and which rows of them are the batch, as the trainer keeps what fits there.
     private readonly Tensor? _resident;
     private readonly DeviceArray<int>? _rows;
-    // Its sums take as much memory as two weights' matrices, which a training step has no use for.
-    private DatasetMonoLoss? _dataset;
-    private int _step;
+    // Its sums take as much memory as two weight matrices, for which a training step has no use.
+    private MonoScoreAccumulator? _scores;
+    private int _batch;
 
-    /// <summary>Draws data and weights.</summary>
-    /// <param name="device">Where to train.</param>
-    /// <param name="training">What.</param>
+    /// <summary>Draws data and weights of a case.</summary>
+    /// <param name="device">The device to train on.</param>
+    /// <param name="training">The case.</param>
+    /// <param name="sizes">The sizes.</param>
     /// <param name="mono">With MonoLoss or without.</param>
-    public TrainingWork(Device device, TrainingCase training, bool mono)
+    public TrainingWork(Device device, TrainingCase training, WorkSizes sizes, bool mono)
+        : this(device, training.Config(sizes, mono), sizes.Rows, sizes.Samples)
     {
-        _device = device;
-        _model = SparseAutoencoder.Create(device, training.Config(mono));
-        _model.Initialize(new Random(42));
-        if (training.EncoderBias != 0)
+        if (training.StartsSparse)
         {
             var bias = _model.Parameters.Single(parameter => parameter.Name == "b_enc").Value;
-            bias.Set(Enumerable.Repeat(training.EncoderBias, Sizes.Latents).ToArray());
+            bias.Set(Enumerable.Repeat(training.EncoderBias(sizes), sizes.Latents).ToArray());
         }
+    }
 
+    /// <summary>Draws data and weights of a model of any size.</summary>
+    /// <param name="device">The device to train on.</param>
+    /// <param name="config">The model.</param>
+    /// <param name="rows">Rows per batch.</param>
+    /// <param name="samples">Rows of data, a multiple of the rows per batch.</param>
+    public TrainingWork(Device device, SaeConfig config, int rows, int samples)
+    {
+        _device = device;
+        _model = SparseAutoencoder.Create(device, config);
+        _model.Initialize(new Random(42));
+        // Without restarts, whose draw would be part of a measured step.
+        _training = new TrainingStep(_model, new StepOptions { BatchSize = rows, LearningRate = LearningRate, DeadCheckInterval = 0 });
         _tape = new Tape(device);
-        _adam = new Adam(device, _model.Parameters);
-        _data = SyntheticData.UnitRows(Samples, Sizes.Features, seed: 1);
-        _x = device.Tensor(Sizes.Rows, Sizes.Features);
-        if (device.Memory is not null)
+        _data = SyntheticData.UnitRows(samples, config.Dimension, seed: 1);
+        _x = device.Tensor(rows, config.Dimension);
+        if (device.Memory is not null && samples > rows)
         {
-            _resident = device.Tensor(Samples, Sizes.Features).Set(_data);
-            _rows = device.Allocate<int>(Sizes.Rows);
+            _resident = device.Tensor(samples, config.Dimension).Set(_data);
+            _rows = device.Allocate<int>(rows);
         }
 
         ParameterCount = _model.Parameters.Sum(parameter => parameter.Value.Count);
+        NextBatch();
     }
 
-    /// <summary>How many numbers are trained.</summary>
+    /// <summary>Number of trained values.</summary>
     public long ParameterCount { get; }
 
     /// <summary>The share of latents that the last step's batch activated.</summary>
     public double ActiveShare { get; private set; }
 
     /// <summary>One training step, with everything that the trainer does for one.</summary>
-    public void Step() => Step(Stopwatch.GetTimestamp);
+    public void Step()
+    {
+        NextBatch();
+        Train();
+    }
 
     /// <summary>
-    /// The same, phase by phase: each begins when the device is through with the one before. In training a GPU is not waited for, so that
-    /// there a whole step takes less than its phases.
+    /// The same, phase by phase: each begins when the device has finished the one before. In training nobody waits for a GPU between
+    /// phases, so that there a whole step takes less than the sum of them.
     /// </summary>
-    public StepPhases StepByPhase() => Step(() =>
+    public StepPhases StepByPhase()
     {
-        _device.Synchronize();
-        return Stopwatch.GetTimestamp();
-    });
+        var ends = new long[Enum.GetValues<StepPhase>().Length];
+        var start = Clock();
+        NextBatch();
+        var copied = Clock();
+        _training.PhaseEnded = phase => ends[(int)phase] = Clock();
+        Train();
+        _training.PhaseEnded = null;
+        return new StepPhases(
+            Seconds(start, copied),
+            Seconds(copied, ends[(int)StepPhase.Forward]),
+            Seconds(ends[(int)StepPhase.Forward], ends[(int)StepPhase.Backward]),
+            Seconds(ends[(int)StepPhase.Backward], ends[(int)StepPhase.Optimizer]),
+            Seconds(ends[(int)StepPhase.Optimizer], Clock()));
+    }
 
     /// <summary>Encodes the last step's batch once more.</summary>
     public void Encode()
@@ -95,28 +116,34 @@ internal sealed class TrainingWork : IDisposable
         _model.Encode(_tape, _x);
     }
 
+    /// <summary>Encodes the last step's batch and adds it to the sums of MonoScore.</summary>
+    public void AddToScores()
+    {
+        _scores ??= new MonoScoreAccumulator(_device, _model.Config.Latents, _model.Config.Dimension);
+        _tape.Reset();
+        _scores.Add(_model.Encode(_tape, _x).Latents.Value, _x);
+    }
+
     /// <summary>MonoScore of all the data: encodes every batch once and finishes the scores.</summary>
     public double MonoScore()
     {
-        _dataset ??= new DatasetMonoLoss(_model);
-        _dataset.Begin();
-        for (var row = 0; row < Samples; row += Sizes.Rows)
+        _scores?.Clear();
+        for (var row = 0; row < _data.Length / _x.Columns; row += _x.Rows)
         {
             NextBatch();
-            _tape.Reset();
-            _dataset.Add(_model.Encode(_tape, _x).Latents.Value, _x);
+            AddToScores();
         }
 
-        return _dataset.Scores().Average();
+        return _scores!.Scores().Average();
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
+        _training.Dispose();
         _model.Dispose();
         _tape.Dispose();
-        _adam.Dispose();
-        _dataset?.Dispose();
+        _scores?.Dispose();
         _x.Dispose();
         _resident?.Dispose();
         _rows?.Dispose();
@@ -124,47 +151,31 @@ internal sealed class TrainingWork : IDisposable
 
     private static double Seconds(long start, long end) => Stopwatch.GetElapsedTime(start, end).TotalSeconds;
 
-    private StepPhases Step(Func<long> clock)
+    private long Clock()
     {
-        var start = clock();
-        NextBatch();
-        var copied = clock();
-        _tape.Reset();
-        var loss = _model.Loss(_tape, _x, DeadAfterBatches, batchMonoLoss: true);
-        var forward = clock();
-        _tape.Backward(loss.Total);
-        var backward = clock();
-        _adam.Step(LearningRate, AdamEpsilon, _model.DefaultMaxGradientNorm);
-        var optimized = clock();
-        _model.CountDead(DeadAfterBatches);
-        var sum = loss.Total.Read() + loss.Reconstruction.Read() + (loss.Auxiliary?.Read() ?? 0) + (loss.Sparsity?.Read() ?? 0)
-            + (loss.Mono?.Loss.Read() ?? 0) + (loss.Mono?.MeanScore.Read() ?? 0);
-        ActiveShare = loss.L0.Read() / Sizes.Latents;
-        if (!double.IsFinite(sum))
-        {
-            throw new BenchException("the loss is not finite: what is measured is not a training step");
-        }
-
-        var end = clock();
-        return new StepPhases(
-            Seconds(start, copied),
-            Seconds(copied, forward),
-            Seconds(forward, backward),
-            Seconds(backward, optimized),
-            Seconds(optimized, end));
+        _device.Synchronize();
+        return Stopwatch.GetTimestamp();
     }
+
+    private void Train() => ActiveShare = _training.Run(_x).L0 / _model.Config.Latents;
 
     private void NextBatch()
     {
-        const int Batches = Samples / Sizes.Rows;
-        var first = _step++ % Batches * Sizes.Rows;
-        if (_resident is null)
+        var (rows, columns) = (_x.Rows, _x.Columns);
+        var batches = _data.Length / columns / rows;
+        var first = _batch++ % batches * rows;
+        if (batches == 1 && _batch > 1)
         {
-            _x.Set(_data.AsSpan(first * Sizes.Features, Sizes.Rows * Sizes.Features));
             return;
         }
 
-        _rows!.CopyFrom([.. Enumerable.Range(first, Sizes.Rows)]);
+        if (_resident is null)
+        {
+            _x.Set(_data.AsSpan(first * columns, rows * columns));
+            return;
+        }
+
+        _rows!.CopyFrom([.. Enumerable.Range(first, rows)]);
         _device.GatherRows(_resident, _rows, _x);
     }
 }

@@ -3,8 +3,9 @@
 
 Written from the formulas of the MonoLoss paper (arXiv 2602.12403) in the way a PyTorch user writes them, and the official
 code does: B x M activations, torch.topk, autograd, torch.optim.Adam. Needs Python 3, PyTorch 1.13 or later and numpy.
+On a GPU: --device cuda, --tf32 for dense products on tensor cores, --compile for torch.compile (PyTorch 2).
 
-  peer.py                                   seconds a step of every model, one JSON line each
+  peer.py                                   seconds per step of every model, one JSON line each
   peer.py --model topk --mono 0.09          one model
   peer.py --work monoscore                  MonoScore of a dataset, in two dense passes
   peer.py --check tests/goldens/*.safetensors   proves that the peer computes what the official code does
@@ -54,7 +55,7 @@ def mono_loss(x, z):
     numerator, denominator = mono_fraction(*mono_terms(p, z, z.min(0).values, z.max(0).values))
     active = denominator > 1e-8
     if not active.any():
-        return torch.ones(()), torch.zeros(())
+        return torch.ones((), device=x.device), torch.zeros((), device=x.device)
     mean = (numerator / (denominator + BATCH_DIVISOR))[active].mean()
     return 1 - mean, mean.detach()
 
@@ -73,8 +74,7 @@ def mono_score(batches, encode):
         terms = mono_terms(F.normalize(x, dim=1, eps=1e-8), encode(x), low, high)
         u, v, w = u + terms[0], v + terms[1], w + terms[2]
     numerator, denominator = mono_fraction(u, v, w)
-    zero = torch.zeros(())
-    return torch.where(denominator > 1e-8, numerator / (denominator + DATASET_DIVISOR), zero)
+    return torch.where(denominator > 1e-8, numerator / (denominator + DATASET_DIVISOR), torch.zeros_like(numerator))
 
 
 # ---- the autoencoders ---------------------------------------------------------------------------------------------------
@@ -132,8 +132,11 @@ class Autoencoder:
 
     def __init__(self, settings, parameters):
         self.settings = settings
-        self.parameters = {name: value.clone().requires_grad_() for name, value in parameters.items()}
-        self.silent = torch.zeros(settings.latents, dtype=torch.int64)
+        device = settings.device
+        self.parameters = {name: value.to(device, copy=True).requires_grad_() for name, value in parameters.items()}
+        self.__dict__.update(self.parameters)  # self.W_enc and so on
+        self.silent = torch.zeros(settings.latents, dtype=torch.int64, device=device)
+        self.zero = torch.zeros((), device=device)
         self.adam = torch.optim.Adam(self.parameters.values(), lr=settings.lr, betas=(0.9, 0.999), eps=settings.adam_eps)
 
     @classmethod
@@ -147,9 +150,6 @@ class Autoencoder:
             "W_dec": F.normalize(encoder.T, dim=1).contiguous(),
             "b_dec": torch.zeros(settings.d),
         }
-
-    def __getattr__(self, name):
-        return self.__dict__["parameters"][name]
 
     def normalized(self, x):
         return layer_norm(x) if self.settings.normalize else (x, 0, 1)
@@ -168,7 +168,7 @@ class Autoencoder:
 
     def mono(self, x, z):
         coefficient = self.settings.mono
-        loss, mean = mono_loss(x, z) if coefficient > 0 else (torch.zeros(()), torch.zeros(()))
+        loss, mean = mono_loss(x, z) if coefficient > 0 else (self.zero, self.zero)
         return coefficient * loss, {"mono_loss_val": loss, "mono_score": mean}
 
     def dead_count(self):
@@ -205,7 +205,7 @@ class BatchTopK(Autoencoder):
     def auxiliary(self, x, recon):
         dead = self.silent >= self.settings.dead_after
         if not dead.any():
-            return torch.zeros(())
+            return self.zero
         acts = self.acts[:, dead]
         kept = acts.topk(min(self.settings.aux_k, acts.shape[1]), dim=1, sorted=False)
         z = torch.zeros_like(acts).scatter(1, kept.indices, kept.values)
@@ -354,8 +354,11 @@ def unit_rows(rows, features, random):
     return torch.from_numpy((x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32))
 
 
-def peak_bytes():
-    """The process's largest resident size. Linux carries getrusage's over from the parent, so ask /proc first."""
+def peak_bytes(options):
+    """The most memory taken so far: of the GPU, or the process's largest resident size."""
+    if options.device != "cpu":
+        return torch.cuda.max_memory_allocated(options.device)
+    # Linux carries getrusage's figure over from the parent, so ask /proc first.
     try:
         with open("/proc/self/status") as status:
             return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
@@ -385,45 +388,55 @@ def workload(options):
     if options.bias != 0:
         with torch.no_grad():
             model.parameters["latent_bias" if options.model == "topk" else "b_enc"].fill_(options.bias)
-    batches = [unit_rows(options.rows, options.d, random) for _ in range(max(1, options.samples // options.rows))]
+    batches = [unit_rows(options.rows, options.d, random).to(options.device) for _ in range(max(1, options.samples // options.rows))]
+    if options.compile:
+        model.encode, model.loss = torch.compile(model.encode), torch.compile(model.loss)
     if options.work == "monoscore":
         return lambda: float(mono_score(batches, model.encode).mean())
     position = iter(range(sys.maxsize))
     return lambda: model.step(batches[next(position) % len(batches)])
 
 
-def seconds(work):
+def synchronize(options):
+    if options.device != "cpu":
+        torch.cuda.synchronize(options.device)
+
+
+def seconds(work, options):
+    synchronize(options)
     start = time.perf_counter()
     work()
+    synchronize(options)
     return time.perf_counter() - start
 
 
-def description():
-    return f"PyTorch {torch.__version__}, {blas_name()}, {torch.get_num_threads()} threads"
+def description(options):
+    where = f"{blas_name()}, {torch.get_num_threads()} threads" if options.device == "cpu" else torch.cuda.get_device_name(options.device)
+    return f"PyTorch {torch.__version__}, {where}{', TF32' * options.tf32}{', compiled' * options.compile}"
 
 
 def measure(options):
     work = workload(options)
     work()
-    times = [seconds(work) for _ in range(options.steps)]
+    times = [seconds(work, options) for _ in range(options.steps)]
     print(json.dumps({
         "work": options.work, "model": options.model, "mono": options.mono, "seconds": statistics.median(times),
-        "peak_bytes": peak_bytes(), "peer": description(),
+        "peak_bytes": peak_bytes(options), "peer": description(options),
     }), flush=True)
 
 
 def serve(options):
     work = workload(options)
-    print(json.dumps({"peer": description()}), flush=True)
+    print(json.dumps({"peer": description(options)}), flush=True)
     for line in sys.stdin:
-        times = [seconds(work) for _ in range(int(line))]
-        print(json.dumps({"seconds": times, "peak_bytes": peak_bytes()}), flush=True)
+        times = [seconds(work, options) for _ in range(int(line))]
+        print(json.dumps({"seconds": times, "peak_bytes": peak_bytes(options)}), flush=True)
 
 
 # ---- goldens ------------------------------------------------------------------------------------------------------------
 
 
-def read_safetensors(path):
+def read_safetensors(path, device):
     """Tensors and metadata of a safetensors file: a header's length (8 bytes), the header in JSON, raw values."""
     with open(path, "rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
@@ -435,7 +448,7 @@ def read_safetensors(path):
     for name, entry in header.items():
         start, end = entry["data_offsets"]
         values = np.frombuffer(raw[start:end], types[entry["dtype"]]).reshape(entry["shape"])
-        tensors[name] = torch.from_numpy(values.copy())
+        tensors[name] = torch.from_numpy(values.copy()).to(device)
     return tensors, metadata
 
 
@@ -446,7 +459,8 @@ class Check:
         self.failures = []
 
     def near(self, what, expected, actual, tolerance):
-        worst = float((torch.as_tensor(expected, dtype=torch.float64) - torch.as_tensor(actual, dtype=torch.float64)).abs().max())
+        expected, actual = (torch.as_tensor(value, dtype=torch.float64).cpu() for value in (expected, actual))
+        worst = float((expected - actual).abs().max())
         if not worst <= tolerance:
             self.failures.append(f"{what} is off by {worst:.2e}, more than {tolerance:.2e}")
 
@@ -454,10 +468,10 @@ class Check:
         self.near(what, expected, actual, tolerance * abs(float(expected)))
 
 
-def golden_model(tensors, metadata):
+def golden_model(tensors, metadata, device):
     defaults = vars(arguments([]))
     settings = argparse.Namespace(**{
-        **defaults,
+        **defaults, "device": device,
         "d": int(metadata["d"]), "latents": int(metadata["latents"]), "k": int(metadata["k"]),
         "normalize": metadata["normalize"] == "True", "mono": float(metadata.get("mono_coef", 0)),
         "aux_k": int(metadata.get("aux_k", 0)), "aux_coef": float(metadata.get("aux_coef", 0)),
@@ -469,8 +483,8 @@ def golden_model(tensors, metadata):
     return MODELS[metadata["model"]](settings, initial)
 
 
-def check_run(name, tensors, metadata, check):
-    model = golden_model(tensors, metadata)
+def check_run(name, tensors, metadata, check, device):
+    model = golden_model(tensors, metadata, device)
     # This run amplifies rounding: its replay in float64 ends 2e-4 off.
     sensitive = name.startswith("vanilla_mono")
     parts = 1e-4 if sensitive else 2e-5
@@ -490,8 +504,8 @@ def check_run(name, tensors, metadata, check):
         check.near(parameter, tensors[f"final.{parameter}"], value.detach(), 2e-3 if sensitive else 1e-4)
 
 
-def check_scores(tensors, metadata, check):
-    model = golden_model(tensors, metadata)
+def check_scores(tensors, metadata, check, device):
+    model = golden_model(tensors, metadata, device)
     batches = tensors["features"].split(int(metadata["batch"]))
     check.near("scores", tensors["scores"], mono_score(batches, model.encode), 1e-6)
 
@@ -505,17 +519,17 @@ def check_monoscore(tensors, check):
     check.near("batch_loss_grad", tensors["batch_loss_grad"], z.grad, 1e-6)
 
 
-def check_golden(path):
+def check_golden(path, device):
     """Prints one line about a golden; whether the peer reproduces it."""
     name = path.replace("\\", "/").rsplit("/", 1)[-1]
-    tensors, metadata = read_safetensors(path)
+    tensors, metadata = read_safetensors(path, device)
     check = Check()
     if "step.loss" in tensors:
-        check_run(name, tensors, metadata, check)
+        check_run(name, tensors, metadata, check, device)
     elif "score_linear" in tensors:
         check_monoscore(tensors, check)
     elif "scores" in tensors:
-        check_scores(tensors, metadata, check)
+        check_scores(tensors, metadata, check, device)
     else:
         check.failures.append("holds nothing that the peer computes")
     print(f"{name}: {check.failures[0] if check.failures else 'reproduced'}")
@@ -528,7 +542,7 @@ def check_golden(path):
 def arguments(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", nargs="+", metavar="GOLDEN", help="replay official runs and compare")
-    parser.add_argument("--serve", action="store_true", help="work on demand: a number a line")
+    parser.add_argument("--serve", action="store_true", help="work on demand: N steps for every line N")
     parser.add_argument("--work", choices=["step", "monoscore"], default="step")
     parser.add_argument("--model", choices=MODELS, help="default: every one")
     parser.add_argument("--mono", type=float, default=0, help="what MonoLoss counts; 0 for none")
@@ -538,12 +552,15 @@ def arguments(argv):
     parser.add_argument("--bandwidth", type=float, default=1e-3)
     parser.add_argument("--lr", type=float, default=1e-4)
     parser.add_argument("--rows", type=int, default=2048, help="B")
-    parser.add_argument("--d", type=int, default=768, help="features, D")
+    parser.add_argument("--features", dest="d", type=int, default=768, help="D")
     parser.add_argument("--latents", type=int, default=8192, help="M")
-    parser.add_argument("--k", type=int, default=64)
+    parser.add_argument("-k", "--active", dest="k", type=int, default=64, help="active latents per row")
     parser.add_argument("--samples", type=int, default=8192, help="rows of data in all")
     parser.add_argument("--steps", type=int, default=5, help="repeats whose median is printed")
-    parser.add_argument("--threads", type=int, default=0, help="0 for one a processor")
+    parser.add_argument("--threads", type=int, default=0, help="0 for one per processor")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1")
+    parser.add_argument("--tf32", action="store_true", help="dense products in TF32 on tensor cores")
+    parser.add_argument("--compile", action="store_true", help="compile the loss by torch.compile (PyTorch 2)")
     options = parser.parse_args(argv)
     options.adam_eps, options.max_grad_norm = 6.25e-10, 1.0
     options.aux_k, options.aux_coef = (options.k if options.model == "topk" else 512), 1 / 32
@@ -554,9 +571,14 @@ def arguments(argv):
 def main():
     options = arguments(sys.argv[1:])
     torch.set_num_threads(options.threads or os.cpu_count())
+    torch.backends.cuda.matmul.allow_tf32 = options.tf32
+    if options.device != "cpu" and not torch.cuda.is_available():
+        sys.exit(f"peer.py: --device {options.device}: this PyTorch finds no CUDA device")
+    if options.compile and not hasattr(torch, "compile"):
+        sys.exit(f"peer.py: --compile needs PyTorch 2, this is {torch.__version__}")
     if options.check:
         try:
-            sys.exit(0 if all([check_golden(path) for path in options.check]) else 1)
+            sys.exit(0 if all([check_golden(path, options.device) for path in options.check]) else 1)
         except (OSError, ValueError, KeyError, struct.error) as error:
             sys.exit(f"peer.py: not a golden: {error}")
     if options.serve:

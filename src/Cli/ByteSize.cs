@@ -2,13 +2,14 @@ using System.Globalization;
 
 namespace MonoLoss.Cli;
 
-/// <summary>Sizes of memory as people write them.</summary>
+/// <summary>Sizes of memory as people write them: 512M, 8G.</summary>
 internal static class ByteSize
 {
-    /// <summary>Reads bytes, or 512M, 8G, 1.5GiB: powers of 1024.</summary>
-    /// <param name="option">The option's name, for the message.</param>
-    /// <param name="text">What was given.</param>
-    /// <exception cref="UsageException">It is no size.</exception>
+    /// <summary>Parses a size such as 4096, 512M, 8G or 1.5GiB; units are powers of 1024.</summary>
+    /// <param name="option">The option, for the message.</param>
+    /// <param name="text">The text of its value.</param>
+    /// <returns>The size in bytes.</returns>
+    /// <exception cref="UsageException">The text is not a size of at least one byte.</exception>
     public static long Parse(string option, string text)
     {
         const string Units = "KMGT";

@@ -1,14 +1,15 @@
 using Spectre.Console;
+using Spectre.Console.Rendering;
 
 namespace MonoLoss.Cli;
 
-/// <summary>What a command talks to.</summary>
+/// <summary>The console that a command writes to, and the user's request to stop it.</summary>
 /// <param name="Output">Standard output.</param>
 /// <param name="Error">Standard error.</param>
-/// <param name="Stop">Asks the command to end.</param>
+/// <param name="Stop">Canceled when the command should end.</param>
 internal sealed record CliContext(IAnsiConsole Output, TextWriter Error, CancellationToken Stop)
 {
-    /// <summary>Wide enough for every table: what is redirected to a file must not be wrapped at an imagined screen's edge.</summary>
+    // Wide enough for every table: redirected output must not be wrapped at the width of a terminal that is not there.
     private const int RedirectedWidth = 160;
 
     /// <summary>Whether output is a terminal that can redraw lines.</summary>
@@ -17,14 +18,18 @@ internal sealed record CliContext(IAnsiConsole Output, TextWriter Error, Cancell
     /// <summary>Writes a line of plain text, unwrapped.</summary>
     public void WriteLine(string line = "") => Output.Profile.Out.Writer.WriteLine(line);
 
-    /// <summary>Writes a table; without a frame of box characters where output is no terminal.</summary>
-    public void Write(Table table)
-    {
-        if (!IsTerminal)
-        {
-            Output.Profile.Width = RedirectedWidth;
-        }
+    /// <summary>Writes a table, with a frame only on a terminal.</summary>
+    public void Write(Table table) => Write(table.Border(IsTerminal ? TableBorder.Rounded : TableBorder.Simple), RedirectedWidth);
 
-        Output.Write(table.Border(IsTerminal ? TableBorder.Rounded : TableBorder.Simple));
+    /// <summary>Writes anything that Spectre.Console can lay out, as wide as the terminal.</summary>
+    /// <param name="content">What to write.</param>
+    /// <param name="width">The width where output is redirected, and the most on a terminal.</param>
+    public void Write(IRenderable content, int width)
+    {
+        var profile = Output.Profile;
+        var terminal = profile.Width;
+        profile.Width = IsTerminal ? Math.Min(terminal, width) : width;
+        Output.Write(content);
+        profile.Width = terminal;
     }
 }

@@ -1,8 +1,8 @@
 namespace MonoLoss.Data;
 
 /// <summary>
-/// A file that appears whole or not at all: it is written under a temporary name beside its target and takes the target's name in
-/// <see cref="Commit"/>. Disposed without that, the temporary file goes and an older file of the name stays as it was.
+/// A file that appears complete or not at all: it is written under a temporary name beside its target and renamed by <see cref="Commit"/>.
+/// If it is disposed before that, the temporary file is deleted and an existing target stays as it was.
 /// </summary>
 public sealed class AtomicFile : IDisposable
 {
@@ -11,7 +11,7 @@ public sealed class AtomicFile : IDisposable
 
     /// <summary>Creates the temporary file.</summary>
     /// <param name="path">The target.</param>
-    /// <exception cref="DataException">The file cannot be created there.</exception>
+    /// <exception cref="DataException">The file cannot be created.</exception>
     public AtomicFile(string path)
     {
         Path = path;
@@ -23,7 +23,8 @@ public sealed class AtomicFile : IDisposable
                 throw new DataException($"{path}: cannot be written: it is a folder");
             }
 
-            var folder = System.IO.Path.GetDirectoryName(full) ?? throw new DataException($"{path}: cannot be written: not a file name");
+            var folder = System.IO.Path.GetDirectoryName(full)
+                ?? throw new DataException($"{path}: cannot be written: it is not a file name");
             _temporary = System.IO.Path.Combine(folder, $".{System.IO.Path.GetFileName(full)}.{Guid.NewGuid():N}.tmp");
             Stream = new FileStream(_temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16);
         }
@@ -33,14 +34,14 @@ public sealed class AtomicFile : IDisposable
         }
     }
 
-    /// <summary>The target.</summary>
+    /// <summary>The path of the target.</summary>
     public string Path { get; }
 
-    /// <summary>Where to write.</summary>
+    /// <summary>The stream to write to.</summary>
     public FileStream Stream { get; }
 
     /// <summary>Writes <paramref name="text"/> as UTF-8.</summary>
-    /// <exception cref="DataException">It cannot be written there.</exception>
+    /// <exception cref="DataException">The file cannot be written.</exception>
     public static void WriteAllText(string path, string text)
     {
         using var file = new AtomicFile(path);
@@ -62,7 +63,7 @@ public sealed class AtomicFile : IDisposable
         }
     }
 
-    /// <summary>Brings what was written to the disk and renames it to <see cref="Path"/>.</summary>
+    /// <summary>Flushes the file to the disk and renames it to <see cref="Path"/>.</summary>
     /// <exception cref="DataException">The disk is full, or the target cannot be replaced.</exception>
     public void Commit()
     {
@@ -79,19 +80,19 @@ public sealed class AtomicFile : IDisposable
         }
     }
 
-    /// <summary>What went wrong with writing, as the line for the user.</summary>
+    /// <summary>The exception for the user about a failed write.</summary>
     public DataException Failure(Exception exception)
     {
-        var reason = exception is ArgumentOutOfRangeException ? "the file is larger than may be" : exception.Message;
+        var reason = exception is ArgumentOutOfRangeException ? "the file is larger than allowed" : exception.Message;
         return new DataException($"{Path}: cannot be written: {reason}", exception);
     }
 
-    /// <summary>Whether an exception of <see cref="Stream"/> says that the disk, and not the program, is at fault.</summary>
-    /// <remarks>.NET turns EFBIG, what a limit on the size of files gives, into an ArgumentOutOfRangeException.</remarks>
+    /// <summary>Whether an exception of <see cref="Stream"/> is the fault of the disk and not of the program.</summary>
+    /// <remarks>.NET turns EFBIG, the error of a limit on file sizes, into an ArgumentOutOfRangeException.</remarks>
     public static bool IsFailure(Exception exception) =>
         exception is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException;
 
-    /// <summary>Removes the temporary file if it was not committed.</summary>
+    /// <summary>Deletes the temporary file unless it was committed.</summary>
     public void Dispose()
     {
         if (!_open)
@@ -106,7 +107,7 @@ public sealed class AtomicFile : IDisposable
         }
         catch (Exception exception) when (IsFailure(exception))
         {
-            // What is still buffered does not matter any more: the file goes.
+            // Buffered data do not matter any more: the file is deleted.
         }
 
         try
@@ -115,7 +116,7 @@ public sealed class AtomicFile : IDisposable
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            // Not worth hiding the failure that led here.
+            // This must not hide the failure that led here.
         }
     }
 }

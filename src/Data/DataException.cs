@@ -1,18 +1,23 @@
 namespace MonoLoss.Data;
 
 /// <summary>
-/// A file, or what is in it, is not what it should be. The message is one line that names the file (and the column and row where
-/// there is one), what was found and what was expected: it is meant to be shown to the user as it is.
+/// A file cannot be read or written, or its contents are invalid. The message is one line that names the file (and the column and row
+/// where there is one), what was found and what was expected; it is meant to be shown to the user as it is.
 /// </summary>
 public sealed class DataException : Exception
 {
-    /// <summary>Makes the exception; control characters, which a damaged file may have put into a name, become '?'.</summary>
-    /// <param name="message">The line.</param>
-    /// <param name="inner">What caused it.</param>
-    public DataException(string message, Exception? inner = null)
-        : base(OneLine(message), inner)
-    {
-    }
+    /// <summary>Creates the exception. Control characters, which a damaged file may have put into a name, become '?'.</summary>
+    /// <param name="message">The line to show.</param>
+    /// <param name="inner">The cause, if another exception is.</param>
+    /// <param name="property">The property of <see cref="FeatureSetOptions"/> that the message asks for, if it does.</param>
+    public DataException(string message, Exception? inner = null, string? property = null)
+        : base(OneLine(message), inner) => Property = property;
+
+    /// <summary>
+    /// The property of <see cref="FeatureSetOptions"/> that the message mentions, so that a user interface can replace it by its own name;
+    /// null for none.
+    /// </summary>
+    public string? Property { get; }
 
     private static string OneLine(string message) =>
         string.Create(message.Length, message, static (line, source) =>
@@ -24,8 +29,8 @@ public sealed class DataException : Exception
         });
 }
 
-/// <summary>Bytes that cannot be decoded. Whoever knows the file and the column turns it into a <see cref="DataException"/>.</summary>
+/// <summary>Bytes that cannot be decoded. Code that knows the file and the column turns it into a <see cref="DataException"/>.</summary>
 internal class CorruptException(string message) : Exception(message);
 
-/// <summary>Bytes that end before what they hold does.</summary>
+/// <summary>Bytes that end too early.</summary>
 internal sealed class EndOfDataException(string what) : CorruptException($"{what} ends early");

@@ -1,14 +1,12 @@
-using System.Runtime.InteropServices;
-
 namespace MonoLoss.Data;
 
-/// <summary>Floats outside the garbage collector's reach: 64-byte aligned, and more than 2³¹ of them if memory allows.</summary>
+/// <summary>Floats in native memory: aligned to 64 bytes, and more than 2³¹ of them if memory allows.</summary>
 public sealed unsafe class NativeBuffer : IDisposable
 {
-    private const int Alignment = 64;
+    private readonly NativeBlock _block;
 
-    /// <summary>Allocates; the content is undefined.</summary>
-    /// <param name="count">How many floats.</param>
+    /// <summary>Allocates a buffer; its content is undefined.</summary>
+    /// <param name="count">Number of floats.</param>
     /// <exception cref="DataException">There is not enough memory.</exception>
     public NativeBuffer(long count)
     {
@@ -16,7 +14,7 @@ public sealed unsafe class NativeBuffer : IDisposable
         Count = count;
         try
         {
-            Pointer = (float*)NativeMemory.AlignedAlloc(checked((nuint)Math.Max(count, 1) * sizeof(float)), Alignment);
+            _block = new NativeBlock(checked(count * sizeof(float)));
         }
         catch (Exception exception) when (exception is OutOfMemoryException or OverflowException)
         {
@@ -24,36 +22,26 @@ public sealed unsafe class NativeBuffer : IDisposable
         }
     }
 
-    /// <summary>Frees what was never disposed.</summary>
-    ~NativeBuffer() => Free();
-
     /// <summary>The first float; null once disposed.</summary>
-    public float* Pointer { get; private set; }
+    public float* Pointer => (float*)_block.Pointer;
 
-    /// <summary>How many floats.</summary>
+    /// <summary>Number of floats.</summary>
     public long Count { get; }
 
-    /// <summary>A part of it.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The part is not inside.</exception>
+    /// <summary>A part of the buffer.</summary>
+    /// <param name="start">Index of its first float.</param>
+    /// <param name="count">Number of floats.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The part exceeds the buffer.</exception>
+    /// <exception cref="ObjectDisposedException">The buffer is disposed.</exception>
     public Span<float> Slice(long start, int count)
     {
-        ObjectDisposedException.ThrowIf(Pointer is null, this);
+        ObjectDisposedException.ThrowIf(_block.IsClosed, this);
         ArgumentOutOfRangeException.ThrowIfNegative(start);
         ArgumentOutOfRangeException.ThrowIfNegative(count);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(start + count, Count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(start, Count - count);
         return new Span<float>(Pointer + start, count);
     }
 
     /// <summary>Frees the memory.</summary>
-    public void Dispose()
-    {
-        Free();
-        GC.SuppressFinalize(this);
-    }
-
-    private void Free()
-    {
-        NativeMemory.AlignedFree(Pointer);
-        Pointer = null;
-    }
+    public void Dispose() => _block.Dispose();
 }

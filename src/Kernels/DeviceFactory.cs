@@ -3,10 +3,10 @@ using MonoLoss.Kernels.Ilgpu;
 
 namespace MonoLoss.Kernels;
 
-/// <summary>The devices that --device may name.</summary>
+/// <summary>Opens devices by name and lists those there are.</summary>
 public static class DeviceFactory
 {
-    /// <summary>What --device takes, for help pages.</summary>
+    /// <summary>The names that <see cref="Open"/> takes, for help texts.</summary>
     public const string Names = "auto, cpu, cuda[:i], opencl[:i] or ilgpu-cpu";
 
     private const string Cpu = "cpu";
@@ -15,28 +15,29 @@ public static class DeviceFactory
     private static readonly string[] Accelerators = ["cuda", "opencl", "ilgpu-cpu"];
 
     /// <summary>Opens a device.</summary>
-    /// <param name="name">Its name, or auto for the best there is: a CUDA GPU, else an OpenCL one, else the processor.</param>
-    /// <param name="threads">Threads of the processor to use; 0 for all.</param>
-    /// <param name="tf32">Whether dense products may round to TF32.</param>
-    /// <exception cref="DeviceException">There is no such device, or it cannot do that.</exception>
+    /// <param name="name">Its name, or "auto" for the best available: a CUDA GPU, else an OpenCL GPU, else the CPU.</param>
+    /// <param name="threads">CPU threads to use; 0 for one per core. Results do not depend on it.</param>
+    /// <param name="tf32">Whether dense products may round their inputs to TF32 (NVIDIA GPUs of compute capability 8.0 or higher).</param>
+    /// <exception cref="DeviceException">There is no such device, or it lacks something, or a parameter is out of range.</exception>
     public static Device Open(string name, int threads, bool tf32 = false)
     {
         if (threads < 0)
         {
-            throw new DeviceException($"--threads must not be negative, not {threads}");
+            throw new DeviceException($"threads must be non-negative, but is {threads}", parameter: nameof(threads));
         }
 
         name = name == "auto" ? Best() : name;
         if (name == Cpu)
         {
             return tf32
-                ? throw new DeviceException("--tf32 is for NVIDIA GPUs of compute capability 8.0 or more: the cpu device has no TF32")
+                ? throw new DeviceException(
+                    "tf32 requires an NVIDIA GPU of compute capability 8.0 or higher; the device is cpu", parameter: nameof(tf32))
                 : new CpuDevice(threads);
         }
 
         if (!Accelerators.Contains(name.Split(':')[0]))
         {
-            throw new DeviceException($"--device: there is no device '{name}', {Expected}");
+            throw new DeviceException($"unknown device '{name}', {Expected}");
         }
 
         try
@@ -45,15 +46,16 @@ public static class DeviceFactory
         }
         catch (DeviceException exception)
         {
-            throw new DeviceException($"--device {name}: {exception.Message}", exception);
+            throw new DeviceException($"device {name}: {exception.Message}", exception, exception.Parameter);
         }
     }
 
-    /// <summary>Every device, and what is missing for those that are not there.</summary>
+    /// <summary>All devices: those that can be opened, and for each kind of which there is none, what is missing.</summary>
     public static IEnumerable<DeviceInfo> List()
     {
         using var cpu = new CpuDevice();
-        return [new DeviceInfo(Cpu, cpu.Description, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, IsGpu: false, Missing: null), .. ListAccelerators()];
+        var memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        return [new DeviceInfo(Cpu, cpu.Description, memory, IsGpu: false, Missing: null), .. ListAccelerators()];
     }
 
     private static string Best() => IlgpuDevice.BestGpu() ?? Cpu;

@@ -4,9 +4,10 @@ using MonoLoss.Kernels;
 namespace MonoLoss.Models;
 
 /// <summary>
-/// BatchTopK: acts = ReLU((x̂ − b_dec)·W_enc), of which the batch's B·k largest are kept; recon = z·W_dec + b_dec.
-/// loss = mean (recon − x)² + aux + mono_coef·MonoLoss, where, if latents are dead, the largest min(aux_k, #dead) of their
-/// activations reconstruct the error e = x − recon: aux = aux_coef·mean (z_aux·W_dec − e)².
+/// BatchTopK (Bussmann et al. 2024, arXiv 2412.06410): acts = ReLU((x̂ − b_dec)·W_enc), of which the B·k largest of the batch are kept;
+/// recon = z·W_dec + b_dec. loss = mean (recon − x)² + aux + mono_coef·MonoLoss, where, if there are dead latents, the largest
+/// min(aux_k, #dead) of their activations reconstruct the error e = x − recon (AuxK, Gao et al. 2024, arXiv 2406.04093):
+/// aux = aux_coef·mean (z_aux·W_dec − e)².
 /// </summary>
 public sealed class BatchTopK : StandardAutoencoder
 {
@@ -18,6 +19,7 @@ public sealed class BatchTopK : StandardAutoencoder
     internal BatchTopK(Device device, SaeConfig config)
         : base(device, config)
     {
+        StoredNumbers = [new StoredNumber("inference_threshold", "threshold", () => InferenceThreshold, value => InferenceThreshold = value)];
     }
 
     /// <summary>
@@ -29,38 +31,64 @@ public sealed class BatchTopK : StandardAutoencoder
     /// <inheritdoc/>
     public override double ReportedAuxiliaryFactor => Config.AuxCoefficient;
 
-    /// <inheritdoc/>
-    public override StepLoss Loss(Tape tape, Tensor x, int deadAfter, bool batchMonoLoss)
+    internal static ArchitectureTraits Traits { get; } = new()
     {
-        var encoding = Encode(tape, x);
-        var reconstruction = Reconstruct(tape, encoding);
-        var latents = encoding.Latents;
-        UpdateStepsSinceFired(latents.Value, fired: 0);
-        InferenceThreshold = InferenceThreshold is { } threshold
-            ? threshold + (ThresholdRate * (latents.SmallestKept - threshold))
-            : latents.SmallestKept;
+        Name = "batch_topk",
+        Create = (device, config) => new BatchTopK(device, config),
+        Footprint = config => new ModelFootprint
+        {
+            WeightMatrices = 2,
+            VectorElements = config.Dimension + config.Latents,
+            Selection = SelectionKind.BatchTopK,
+            ActivePerRow = config.K,
+            AuxiliaryPerRow = config.AuxCoefficient > 0 ? config.AuxK ?? DefaultAuxK : 0,
+            AuxiliaryMatrices = 5,
+        },
+        SelectsK = true,
+    };
 
+    /// <inheritdoc/>
+    internal override IReadOnlyList<StoredNumber> StoredNumbers { get; }
+
+    /// <summary>Outside a batch BatchTopK is a JumpReLU with one threshold for all latents, and SAELens stores it so too.</summary>
+    internal override string SaeLensArchitecture => "jumprelu";
+
+    /// <inheritdoc/>
+    public override StepLoss Loss(Tape tape, Tensor x, in Encoding encoding, DeviceArray<int>? dead, bool batchMonoLoss)
+    {
+        var reconstruction = Reconstruct(tape, encoding);
         var error = tape.MeanSquaredError(reconstruction, x);
-        var auxiliary = AuxiliaryLoss(tape, x, encoding.Input, reconstruction, deadAfter);
-        var mono = MonoLossInputs(tape, encoding, batchMonoLoss);
+        var auxiliary = AuxiliaryLoss(tape, x, encoding, reconstruction, dead);
+        var mono = MonoLoss(tape, encoding, batchMonoLoss);
         var total = tape.WeightedSum((error, 1), (auxiliary, Config.AuxCoefficient), (mono?.Loss, Config.MonoCoefficient));
-        return new StepLoss(total, error, auxiliary, null, mono, tape.MeanActive(latents));
+        return new StepLoss(total, error, auxiliary, null, mono, tape.MeanActive(encoding.Latents));
     }
 
-    private protected override SparseVariable EncodeInput(Tape tape, Tensor input) =>
-        tape.Encode(
-            input, Encoder.Variable, null, DecoderBias.Variable, new Selection(SelectionKind.BatchTopK, Config.K));
-
-    private Scalar? AuxiliaryLoss(Tape tape, Tensor x, Tensor input, Variable reconstruction, int deadAfter)
+    /// <summary>Moves <see cref="InferenceThreshold"/> towards the smallest activation that the step's batch kept.</summary>
+    /// <param name="step">The step that was made.</param>
+    public override void AfterStep(in CompletedStep step)
     {
-        if (Config.AuxCoefficient == 0 || Silent(deadAfter) is not { } dead)
+        var smallest = step.Encoding.Latents.SmallestKept;
+        InferenceThreshold = InferenceThreshold is { } threshold ? threshold + (ThresholdRate * (smallest - threshold)) : smallest;
+    }
+
+    private protected override int? AuxiliaryDeadSteps(int deadAfter) => Config.AuxCoefficient > 0 ? deadAfter : null;
+
+    private protected override (SparseVariable Latents, Scalar? L0) EncodeInput(Tape tape, Tensor input)
+    {
+        var selection = new Selection(SelectionKind.BatchTopK, Config.K);
+        return (tape.Encode(input, Encoder.Variable, null, DecoderBias.Variable, selection), null);
+    }
+
+    private Scalar? AuxiliaryLoss(Tape tape, Tensor x, in Encoding encoding, Variable reconstruction, DeviceArray<int>? dead)
+    {
+        if (dead is null)
         {
             return null;
         }
 
-        var k = (int)Math.Min(Config.AuxK ?? DefaultAuxK, dead.Length);
-        var selection = new Selection(SelectionKind.TopK, k);
-        var latents = tape.Encode(input, Encoder.Variable, null, DecoderBias.Variable, selection, dead);
+        var selection = new Selection(SelectionKind.TopK, (int)Math.Min(Config.AuxK ?? DefaultAuxK, dead.Length));
+        var latents = tape.Encode(encoding.Input, Encoder.Variable, null, DecoderBias.Variable, selection, dead);
         return tape.MeanSquaredError(tape.Decode(latents, Decoder.Variable, null), tape.Subtract(x, reconstruction));
     }
 }

@@ -2,21 +2,27 @@ using MonoLoss.Kernels;
 
 namespace MonoLoss.Models;
 
-/// <summary>How weights are drawn.</summary>
+/// <summary>Draws initial weights.</summary>
 internal static class Initialization
 {
-    /// <summary>Fills a weight with numbers uniform in ±bound.</summary>
+    private const int MaxFloatsPerCopy = 1 << 22;
+
+    /// <summary>Fills a matrix with numbers uniform in ±bound, row by row.</summary>
+    /// <param name="weights">The matrix.</param>
+    /// <param name="bound">The largest magnitude.</param>
+    /// <param name="random">The source of random numbers.</param>
     public static void Uniform(Tensor weights, double bound, Random random)
     {
-        var row = new float[weights.Columns];
-        for (var i = 0; i < weights.Rows; i++)
+        var block = new float[Math.Min(weights.Count, MaxFloatsPerCopy)];
+        for (var start = 0L; start < weights.Count; start += block.Length)
         {
-            for (var j = 0; j < row.Length; j++)
+            var values = block.AsSpan(0, (int)Math.Min(block.Length, weights.Count - start));
+            foreach (ref var value in values)
             {
-                row[j] = (float)(((2 * random.NextDouble()) - 1) * bound);
+                value = (float)(((2 * random.NextDouble()) - 1) * bound);
             }
 
-            weights.Data.CopyFrom(row, (long)i * row.Length);
+            weights.Data.CopyFrom(values, start);
         }
     }
 }

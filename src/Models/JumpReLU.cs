@@ -4,15 +4,17 @@ using MonoLoss.Kernels;
 namespace MonoLoss.Models;
 
 /// <summary>
-/// JumpReLU: pre = ReLU(x̂·W_enc + b_enc), z = pre where pre &gt; θ = exp(log_threshold), else 0; recon = z·W_dec + b_dec;
-/// loss = mean (recon − x)² + l1_coef·mean over rows of L0(z) + mono_coef·MonoLoss, with straight-through gradients of
-/// bandwidth h to the thresholds.
+/// JumpReLU (Rajamanoharan et al. 2024, arXiv 2407.14435): pre = ReLU(x̂·W_enc + b_enc), z = pre where pre &gt; θ = exp(log_threshold),
+/// else 0; recon = z·W_dec + b_dec; loss = mean (recon − x)² + l1_coef·mean over rows of L0(z) + mono_coef·MonoLoss, with
+/// straight-through gradients of bandwidth h to the thresholds.
 /// </summary>
 public sealed class JumpReLU : StandardAutoencoder
 {
+    // The threshold starts high: a generous guess of the share of latents that exceed it.
+    private const double InitialActiveShare = 1.0 / 16;
+
     private readonly Parameter _logThreshold;
     private readonly Tensor _bounds;
-    private Scalar? _l0;
 
     internal JumpReLU(Device device, SaeConfig config)
         : base(device, config)
@@ -20,20 +22,47 @@ public sealed class JumpReLU : StandardAutoencoder
         _logThreshold = new Parameter("log_threshold", device.Tensor(1, config.Latents));
         _bounds = device.Tensor(1, config.Latents);
         Parameters = [.. base.Parameters, _logThreshold];
+        StoredTensors =
+        [
+            .. base.StoredTensors,
+            new StoredTensor("threshold", _logThreshold) { ToFile = MathF.Exp, FromFile = MathF.Log },
+        ];
     }
 
     /// <inheritdoc/>
     public override IReadOnlyList<Parameter> Parameters { get; }
 
-    /// <inheritdoc/>
-    public override StepLoss Loss(Tape tape, Tensor x, int deadAfter, bool batchMonoLoss)
+    internal static ArchitectureTraits Traits { get; } = new()
     {
-        var encoding = Encode(tape, x);
-        var l0 = _l0!;
-        var reconstruction = Reconstruct(tape, encoding);
-        UpdateStepsSinceFired(encoding.Latents.Value, fired: 0);
-        var error = tape.MeanSquaredError(reconstruction, x);
-        var mono = MonoLossInputs(tape, encoding, batchMonoLoss);
+        Name = "jumprelu",
+        Create = (device, config) => new JumpReLU(device, config),
+        Footprint = config => new ModelFootprint
+        {
+            WeightMatrices = 2,
+            VectorElements = config.Dimension + (3L * config.Latents),
+            Selection = SelectionKind.Threshold,
+            ActivePerRow = InitialActiveShare * config.Latents,
+            CentersInput = false,
+            KeepsPreActivations = true,
+        },
+        UsesBandwidth = true,
+    };
+
+    /// <inheritdoc/>
+    internal override IReadOnlyList<StoredTensor> StoredTensors { get; }
+
+    /// <inheritdoc/>
+    internal override string SaeLensArchitecture => "jumprelu";
+
+    /// <inheritdoc/>
+    internal override bool CentersInput => false;
+
+    /// <inheritdoc/>
+    public override StepLoss Loss(Tape tape, Tensor x, in Encoding encoding, DeviceArray<int>? dead, bool batchMonoLoss)
+    {
+        var error = tape.MeanSquaredError(Reconstruct(tape, encoding), x);
+        var mono = MonoLoss(tape, encoding, batchMonoLoss);
+        var l0 = encoding.L0!;
         var total = tape.WeightedSum((error, 1), (l0, Config.L1Coefficient), (mono?.Loss, Config.MonoCoefficient));
         return new StepLoss(total, error, null, l0, mono, l0);
     }
@@ -45,13 +74,13 @@ public sealed class JumpReLU : StandardAutoencoder
         _bounds.Dispose();
     }
 
-    private protected override SparseVariable EncodeInput(Tape tape, Tensor input)
+    private protected override (SparseVariable Latents, Scalar? L0) EncodeInput(Tape tape, Tensor input)
     {
         var bandwidth = (float)Config.Bandwidth;
         Device.JumpReLUBounds(_logThreshold.Value, bandwidth, _bounds);
         var selection = new Selection(SelectionKind.Threshold, Bounds: _bounds);
         var latents = tape.Encode(input, Encoder.Variable, EncoderBias.Variable, null, selection);
-        _l0 = tape.JumpReLU(latents, input, Encoder.Value, EncoderBias.Value, _logThreshold.Variable, bandwidth);
-        return latents;
+        var l0 = tape.JumpReLU(latents, input, Encoder.Value, EncoderBias.Value, _logThreshold.Variable, bandwidth);
+        return (latents, l0);
     }
 }

@@ -1,35 +1,22 @@
+using System.Text.Json.Nodes;
 using MonoLoss.Autodiff;
 using MonoLoss.Kernels;
 
 namespace MonoLoss.Models;
 
-/// <summary>A batch after the encoder.</summary>
-/// <param name="Latents">z, B×M.</param>
-/// <param name="Input">What the encoder saw: x̂ with input layer norm, else x; B×D.</param>
-/// <param name="ComparedRows">The rows whose directions MonoScore compares; B×D.</param>
-public readonly record struct Encoding(SparseVariable Latents, Tensor Input, Tensor ComparedRows);
-
-/// <summary>The loss of a batch, its parts, and what else a step reports.</summary>
-/// <remarks>Read the numbers after going back: that is when they are formed at no extra cost.</remarks>
-/// <param name="Total">What is differentiated.</param>
-/// <param name="Reconstruction">Mean squared error; NMSE for TopK.</param>
-/// <param name="Auxiliary">The auxiliary loss without its coefficient; null if there was none.</param>
-/// <param name="Sparsity">L1 or L0 without its coefficient; null for the other models.</param>
-/// <param name="Mono">MonoLoss without its coefficient; null when it is off.</param>
-/// <param name="L0">Mean number of active latents a row.</param>
-public readonly record struct StepLoss(
-    Scalar Total, Scalar Reconstruction, Scalar? Auxiliary, Scalar? Sparsity, MonoLossResult? Mono, Scalar L0);
-
 /// <summary>
-/// A sparse autoencoder: its parameters, encoder, decoder and loss. The four are one file each; all keep W_enc and W_dec M×D, one
-/// latent a row.
+/// A sparse autoencoder: its parameters, encoder, decoder and loss. Each architecture is one file. All keep W_enc and W_dec as M×D
+/// matrices, one row per latent. A training step (<see cref="TrainingStep"/>) calls <see cref="Encode"/>,
+/// <see cref="UpdateStepsSinceFired"/>, <see cref="Loss"/>, the optimizer and <see cref="AfterStep"/>, in this order.
 /// </summary>
 public abstract class SparseAutoencoder : IDisposable
 {
     private readonly Tensor _normalized;
     private readonly Tensor _mean;
     private readonly Tensor _deviation;
-    private readonly DeviceArray<int> _silent;
+    private readonly DeviceArray<int> _dead;
+    private readonly DeviceScalars _deadCount;
+    private readonly Scalar _deadCountToRead;
 
     private protected SparseAutoencoder(Device device, SaeConfig config)
     {
@@ -38,74 +25,129 @@ public abstract class SparseAutoencoder : IDisposable
         _normalized = device.Tensor(0, 0);
         _mean = device.Tensor(0, 0);
         _deviation = device.Tensor(0, 0);
-        _silent = device.Allocate<int>(0);
+        _dead = device.Allocate<int>(0);
+        _deadCount = device.Scalars(1);
+        _deadCountToRead = new Scalar(() => _deadCount.Read(0));
         StepsSinceFired = device.Allocate<int>(config.Latents);
     }
 
-    /// <summary>Where the parameters are.</summary>
+    /// <summary>The device that holds the parameters.</summary>
     public Device Device { get; }
 
-    /// <summary>What it is.</summary>
+    /// <summary>The configuration.</summary>
     public SaeConfig Config { get; }
 
-    /// <summary>Everything that is trained and stored, b_enc of BatchTopK included, which nothing reads.</summary>
+    /// <summary>All trained parameters. BatchTopK's b_enc is among them, as in the official code, though nothing reads it.</summary>
     public abstract IReadOnlyList<Parameter> Parameters { get; }
 
-    /// <summary>How many batches each latent has been silent; only training moves it.</summary>
+    /// <summary>For each of the M latents, the number of training steps since it fired.</summary>
     public DeviceArray<int> StepsSinceFired { get; }
 
-    /// <summary>What the reported auxiliary loss counts: its coefficient for BatchTopK, 1 for TopK, as the official code reports it.</summary>
+    /// <summary>
+    /// Factor of the auxiliary loss in reported metrics: its coefficient for BatchTopK, 1 for TopK, as the official code reports it.
+    /// </summary>
     public virtual double ReportedAuxiliaryFactor => 1;
 
-    /// <summary>The norm the official code clips this one's gradient to, if the user says nothing.</summary>
+    /// <summary>Default gradient-clipping norm for this architecture, as in the official code; infinity for no clipping.</summary>
     public virtual double DefaultMaxGradientNorm => 1;
 
-    /// <summary>Makes an autoencoder of its configuration's kind, with weights of zero.</summary>
-    /// <param name="device">Where to.</param>
-    /// <param name="config">What to.</param>
-    /// <exception cref="ConfigurationException">The configuration cannot be.</exception>
-    public static SparseAutoencoder Create(Device device, SaeConfig config) => config.Architecture switch
-    {
-        Architecture.BatchTopK => new BatchTopK(device, config),
-        Architecture.TopK => new TopK(device, config),
-        Architecture.JumpReLU => new JumpReLU(device, config),
-        _ => new Vanilla(device, config),
-    };
+    /// <summary>Makes an autoencoder of its configuration's architecture, with weights of zero.</summary>
+    /// <param name="device">The device to keep the parameters on.</param>
+    /// <param name="config">The configuration.</param>
+    /// <exception cref="ConfigurationException">The configuration is invalid.</exception>
+    public static SparseAutoencoder Create(Device device, SaeConfig config) => config.Architecture.Traits().Create(device, config);
 
     /// <summary>Draws the weights that training starts from.</summary>
-    /// <param name="random">Where from.</param>
+    /// <param name="random">The source of random numbers.</param>
     public abstract void Initialize(Random random);
+
+    /// <summary>Called once before the first step.</summary>
+    /// <param name="options">The settings of the steps to come.</param>
+    /// <param name="firstBatch">Draws the first training batch, B×D values in rows. Drawing may be slow: call it only if needed.</param>
+    public virtual void BeforeTraining(StepOptions options, Func<float[]> firstBatch)
+    {
+    }
 
     /// <summary>Encodes a batch, recorded on the tape.</summary>
     /// <param name="tape">A tape that was reset.</param>
     /// <param name="x">B×D rows of unit length.</param>
+    /// <returns>The latents, and what decoding and the loss need besides; valid until the next call.</returns>
+    /// <exception cref="ArgumentException">The rows do not have D features.</exception>
     public Encoding Encode(Tape tape, Tensor x)
     {
-        var input = x;
-        if (Config.NormalizesInput)
+        if (x.Columns != Config.Dimension)
         {
-            Device.LayerNorm(x, _normalized, _mean, _deviation);
-            input = _normalized;
+            throw new ArgumentException($"{x.Columns} features, expected {Config.Dimension}", nameof(x));
         }
 
-        return new Encoding(EncodeInput(tape, input), input, MonoScoreSeesNormalized ? input : x);
+        if (!Config.NormalizesInput)
+        {
+            var (latents, l0) = EncodeInput(tape, x);
+            return new Encoding(latents, x, x) { L0 = l0 };
+        }
+        else
+        {
+            Device.LayerNorm(x, _normalized, _mean, _deviation);
+            var (latents, l0) = EncodeInput(tape, _normalized);
+            return new Encoding(latents, _normalized, ComparesNormalizedRows ? _normalized : x)
+            {
+                Mean = _mean,
+                Deviation = _deviation,
+                L0 = l0,
+            };
+        }
     }
 
-    /// <summary>Reconstructs the batch that was encoded last, recorded on the tape.</summary>
-    /// <param name="tape">The same tape.</param>
-    /// <param name="encoding">The latents.</param>
-    /// <returns>B×D.</returns>
-    public Variable Reconstruct(Tape tape, in Encoding encoding) => ToInputScale(tape, DecodeLatents(tape, encoding.Latents));
+    /// <summary>Reconstructs an encoded batch, recorded on the tape.</summary>
+    /// <param name="tape">The tape of the encoding.</param>
+    /// <param name="encoding">The encoded batch.</param>
+    /// <returns>The reconstruction in the scale of x, B×D.</returns>
+    public Variable Reconstruct(Tape tape, in Encoding encoding) =>
+        ToInputScale(tape, DecodeLatents(tape, encoding.Latents), encoding);
 
-    /// <summary>The loss of a batch, recorded on the tape; counts silent batches.</summary>
-    /// <param name="tape">A tape that was reset.</param>
+    /// <summary>
+    /// Counts a training step in <see cref="StepsSinceFired"/>: adds 1 for every latent that did not fire in the batch, and resets those
+    /// that did. The forward pass does this before the loss is formed, whose auxiliary term is about the latents that are dead by then.
+    /// Right after the encoding, the host waits for the outcomes of both at once.
+    /// </summary>
+    /// <param name="encoding">The encoded batch.</param>
+    /// <param name="deadAfter">n, the number of steps without firing after which a latent is dead.</param>
+    /// <returns>The dead latents of the auxiliary loss, ascending, valid until the next call; null if there are none, or no such loss.</returns>
+    public DeviceArray<int>? UpdateStepsSinceFired(in Encoding encoding, int deadAfter)
+    {
+        var latents = encoding.Latents.Value;
+        if (AuxiliaryDeadSteps(deadAfter) is { } steps)
+        {
+            return Device.FindDead(latents, StepsSinceFired, StepsAfterFiring, steps, _dead) > 0 ? _dead : null;
+        }
+
+        Device.BuildColumnIndex(latents);
+        Device.UpdateStepsSinceFired(latents, StepsSinceFired, StepsAfterFiring);
+        return null;
+    }
+
+    /// <summary>The loss of a batch, recorded on the tape. Neither parameters nor counters change.</summary>
+    /// <param name="tape">The tape of the encoding.</param>
     /// <param name="x">B×D rows of unit length.</param>
-    /// <param name="deadAfter">n, the number of silent batches after which a latent is dead.</param>
+    /// <param name="encoding">The batch, encoded.</param>
+    /// <param name="dead">The dead latents, as <see cref="UpdateStepsSinceFired"/> returns them.</param>
     /// <param name="batchMonoLoss">Whether MonoLoss of the batch is part of the loss.</param>
-    public abstract StepLoss Loss(Tape tape, Tensor x, int deadAfter, bool batchMonoLoss);
+    public abstract StepLoss Loss(Tape tape, Tensor x, in Encoding encoding, DeviceArray<int>? dead, bool batchMonoLoss);
 
-    /// <summary>How many latents have been silent for more than <paramref name="deadAfter"/> batches.</summary>
-    public int CountDead(int deadAfter) => Device.FindDead(StepsSinceFired, checked(deadAfter + 1), _silent);
+    /// <summary>Called after the optimizer's step.</summary>
+    /// <param name="step">The step that was made.</param>
+    public virtual void AfterStep(in CompletedStep step)
+    {
+    }
+
+    /// <summary>Counts the latents that have not fired for more than n steps, without waiting for the device.</summary>
+    /// <param name="deadAfter">n.</param>
+    /// <returns>The number, until the next call.</returns>
+    public Scalar CountDead(int deadAfter)
+    {
+        Device.CountDead(StepsSinceFired, checked(deadAfter + 1), _deadCount.ToWrite());
+        return _deadCountToRead;
+    }
 
     /// <inheritdoc/>
     public virtual void Dispose()
@@ -119,36 +161,56 @@ public abstract class SparseAutoencoder : IDisposable
         _mean.Dispose();
         _deviation.Dispose();
         StepsSinceFired.Dispose();
-        _silent.Dispose();
+        _dead.Dispose();
+        _deadCount.Dispose();
     }
 
-    /// <summary>Whether MonoScore compares the layer-normalized rows.</summary>
-    private protected virtual bool MonoScoreSeesNormalized => true;
+    /// <summary>The parameters as the weights file stores them, in the file's order.</summary>
+    internal abstract IReadOnlyList<StoredTensor> StoredTensors { get; }
 
-    /// <summary>Latents of what the encoder sees.</summary>
-    private protected abstract SparseVariable EncodeInput(Tape tape, Tensor input);
+    /// <summary>Other numbers that files store.</summary>
+    internal virtual IReadOnlyList<StoredNumber> StoredNumbers => [];
 
-    /// <summary>z·W_dec + b_dec, before the input's mean and deviation are put back.</summary>
+    /// <summary>The name under which SAELens knows the architecture.</summary>
+    internal abstract string SaeLensArchitecture { get; }
+
+    /// <summary>Whether the decoder's bias is subtracted from the input.</summary>
+    internal virtual bool CentersInput => true;
+
+    /// <summary>Entries of SAELens' configuration that only this architecture has.</summary>
+    internal virtual IEnumerable<KeyValuePair<string, JsonNode?>> SaeLensSettings => [];
+
+    /// <summary>Whether MonoScore compares the layer-normalized rows rather than x, where there is an input layer norm.</summary>
+    private protected virtual bool ComparesNormalizedRows => true;
+
+    /// <summary>The counter of a latent after a batch in which it fired.</summary>
+    private protected virtual int StepsAfterFiring => 0;
+
+    /// <summary>The counter from which on a latent takes part in the auxiliary loss; null without that loss.</summary>
+    /// <param name="deadAfter">n, the number of steps without firing after which a latent is dead.</param>
+    private protected virtual int? AuxiliaryDeadSteps(int deadAfter) => null;
+
+    /// <summary>Encodes the encoder's input.</summary>
+    /// <returns>The latents, and L0 where it has a gradient (<see cref="Encoding.L0"/>).</returns>
+    private protected abstract (SparseVariable Latents, Scalar? L0) EncodeInput(Tape tape, Tensor input);
+
+    /// <summary>z·W_dec + b_dec, in the scale of the encoder's input.</summary>
     private protected abstract Variable DecodeLatents(Tape tape, SparseVariable latents);
 
-    /// <summary>Puts the mean and deviation of the batch that was encoded last back.</summary>
-    private protected Variable ToInputScale(Tape tape, Variable decoded) =>
-        Config.NormalizesInput ? tape.Denormalize(decoded, _deviation, _mean) : decoded;
+    /// <summary>Undoes the input layer norm of a batch.</summary>
+    private protected static Variable ToInputScale(Tape tape, Variable decoded, in Encoding encoding) =>
+        encoding.Mean is { } mean ? tape.Denormalize(decoded, encoding.Deviation!, mean) : decoded;
 
-    /// <summary>MonoLoss of the batch if it counts, else null.</summary>
-    private protected MonoLossResult? MonoLossInputs(Tape tape, in Encoding encoding, bool batchMonoLoss) =>
+    /// <summary>MonoLoss of the batch if it is part of the loss, else null.</summary>
+    private protected MonoLossResult? MonoLoss(Tape tape, in Encoding encoding, bool batchMonoLoss) =>
         batchMonoLoss && Config.MonoCoefficient > 0 ? tape.MonoLoss(encoding.Latents, encoding.ComparedRows) : null;
 
-    /// <summary>Notes which latents fired in a batch.</summary>
-    /// <param name="latents">z.</param>
-    /// <param name="fired">What the counter of one that did becomes.</param>
-    private protected void UpdateStepsSinceFired(CsrMatrix latents, int fired)
-    {
-        Device.BuildColumnIndex(latents);
-        Device.UpdateStepsSinceFired(latents, StepsSinceFired, fired);
-    }
-
-    /// <summary>The latents silent for at least so many batches; null if there is none.</summary>
-    private protected DeviceArray<int>? Silent(int least) =>
-        Device.FindDead(StepsSinceFired, least, _silent) > 0 ? _silent : null;
+    /// <summary>The latents, ascending, whose counter is at least a number of steps; null if there are none. Valid until the next call.</summary>
+    private protected DeviceArray<int>? FindDead(int steps) => Device.FindDead(StepsSinceFired, steps, _dead) > 0 ? _dead : null;
 }
+
+/// <summary>A training step that was made.</summary>
+/// <param name="Step">Its number, from 1.</param>
+/// <param name="Encoding">The step's batch, encoded with the weights before the step.</param>
+/// <param name="Options">The settings of the step.</param>
+public readonly record struct CompletedStep(long Step, Encoding Encoding, StepOptions Options);

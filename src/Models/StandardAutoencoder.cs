@@ -4,8 +4,8 @@ using MonoLoss.Kernels;
 namespace MonoLoss.Models;
 
 /// <summary>
-/// What BatchTopK, JumpReLU and Vanilla share: W_enc and W_dec (M×D, W_dec kept near unit rows), b_enc and b_dec, and a decoder
-/// recon = z·W_dec + b_dec.
+/// What BatchTopK, JumpReLU and Vanilla share: W_enc and W_dec (M×D, the rows of W_dec kept near unit length), b_enc and b_dec, and the
+/// decoder recon = z·W_dec + b_dec.
 /// </summary>
 public abstract class StandardAutoencoder : SparseAutoencoder
 {
@@ -17,10 +17,20 @@ public abstract class StandardAutoencoder : SparseAutoencoder
         Decoder = new Parameter("W_dec", device.Tensor(config.Latents, config.Dimension), unitRows: true, project: true);
         DecoderBias = new Parameter("b_dec", device.Tensor(1, config.Dimension));
         Parameters = [Encoder, EncoderBias, Decoder, DecoderBias];
+        StoredTensors =
+        [
+            new StoredTensor("W_enc", Encoder) { Transposed = true },
+            new StoredTensor("b_enc", EncoderBias) { Optional = true },
+            new StoredTensor("W_dec", Decoder),
+            new StoredTensor("b_dec", DecoderBias) { Optional = true },
+        ];
     }
 
     /// <inheritdoc/>
     public override IReadOnlyList<Parameter> Parameters { get; }
+
+    /// <inheritdoc/>
+    internal override IReadOnlyList<StoredTensor> StoredTensors { get; }
 
     private protected Parameter Encoder { get; }
 
@@ -30,8 +40,11 @@ public abstract class StandardAutoencoder : SparseAutoencoder
 
     private protected Parameter DecoderBias { get; }
 
-    /// <summary>W_enc uniform in ±√(6/M); W_dec the same rows, each scaled to length 1; biases 0.</summary>
-    /// <param name="random">Where from.</param>
+    /// <summary>
+    /// Draws W_enc uniformly in ±√(6/M), the Kaiming bound (He et al. 2015) that PyTorch computes for a D×M matrix; W_dec
+    /// gets the same rows, each scaled to length 1; biases are 0.
+    /// </summary>
+    /// <param name="random">The source of random numbers.</param>
     public override void Initialize(Random random)
     {
         Initialization.Uniform(Encoder.Value, Math.Sqrt(6.0 / Encoder.Value.Rows), random);

@@ -4,29 +4,45 @@ using MonoLoss.Kernels;
 namespace MonoLoss.Models;
 
 /// <summary>
-/// Vanilla: z = ReLU((x̂ − b_dec)·W_enc + b_enc); recon = z·W_dec + b_dec;
+/// Vanilla (Cunningham et al. 2023, Bricken et al. 2023): z = ReLU((x̂ − b_dec)·W_enc + b_enc); recon = z·W_dec + b_dec;
 /// loss = mean (recon − x)² + l1_coef·mean over rows of Σ|z| + mono_coef·MonoLoss.
 /// </summary>
 public sealed class Vanilla : StandardAutoencoder
 {
+    // Half of the pre-activations are positive at first, by symmetry.
+    private const double InitialActiveShare = 0.5;
+
     internal Vanilla(Device device, SaeConfig config)
         : base(device, config)
     {
     }
 
-    /// <inheritdoc/>
-    public override StepLoss Loss(Tape tape, Tensor x, int deadAfter, bool batchMonoLoss)
+    internal static ArchitectureTraits Traits { get; } = new()
     {
-        var encoding = Encode(tape, x);
-        var reconstruction = Reconstruct(tape, encoding);
-        UpdateStepsSinceFired(encoding.Latents.Value, fired: 0);
-        var error = tape.MeanSquaredError(reconstruction, x);
+        Name = "vanilla",
+        Create = (device, config) => new Vanilla(device, config),
+        Footprint = config => new ModelFootprint
+        {
+            WeightMatrices = 2,
+            VectorElements = config.Dimension + config.Latents,
+            Selection = SelectionKind.Threshold,
+            ActivePerRow = InitialActiveShare * config.Latents,
+        },
+    };
+
+    /// <inheritdoc/>
+    internal override string SaeLensArchitecture => "standard";
+
+    /// <inheritdoc/>
+    public override StepLoss Loss(Tape tape, Tensor x, in Encoding encoding, DeviceArray<int>? dead, bool batchMonoLoss)
+    {
+        var error = tape.MeanSquaredError(Reconstruct(tape, encoding), x);
         var l1 = tape.L1(encoding.Latents);
-        var mono = MonoLossInputs(tape, encoding, batchMonoLoss);
+        var mono = MonoLoss(tape, encoding, batchMonoLoss);
         var total = tape.WeightedSum((error, 1), (l1, Config.L1Coefficient), (mono?.Loss, Config.MonoCoefficient));
         return new StepLoss(total, error, null, l1, mono, tape.MeanActive(encoding.Latents));
     }
 
-    private protected override SparseVariable EncodeInput(Tape tape, Tensor input) =>
-        tape.Encode(input, Encoder.Variable, EncoderBias.Variable, DecoderBias.Variable, new Selection(SelectionKind.Threshold));
+    private protected override (SparseVariable Latents, Scalar? L0) EncodeInput(Tape tape, Tensor input) =>
+        (tape.Encode(input, Encoder.Variable, EncoderBias.Variable, DecoderBias.Variable, new Selection(SelectionKind.Threshold)), null);
 }

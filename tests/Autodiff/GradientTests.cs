@@ -1,7 +1,7 @@
 using MonoLoss.Autodiff;
 using MonoLoss.Kernels;
 using MonoLoss.Kernels.Cpu;
-using Selection = MonoLoss.Autodiff.Selection;
+using MonoLoss.Tests.Kernels;
 
 namespace MonoLoss.Tests.Autodiff;
 
@@ -27,7 +27,7 @@ public sealed class GradientTests : IDisposable
     [InlineData(SelectionKind.BatchTopK, false)]
     [InlineData(SelectionKind.Threshold, true)]
     [InlineData(SelectionKind.Threshold, false)]
-    public void EncodeDecodeMeanSquaredError(SelectionKind kind, bool fuse) => Check(
+    public void Gradient_of_the_mean_squared_error(SelectionKind kind, bool fuse) => Check(
         fuse,
         new Selection(kind, 3),
         (tape, p, z) => tape.MeanSquaredError(tape.Decode(z, p.Decoder, p.DecoderBias), p.X),
@@ -36,7 +36,7 @@ public sealed class GradientTests : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void NormalizedMeanSquaredErrorOfDenormalized(bool fuse)
+    public void Gradient_of_the_normalized_error_of_denormalized_rows(bool fuse)
     {
         float[] deviation = [.. Enumerable.Range(0, B).Select(i => 0.5f + (0.1f * i))];
         float[] mean = [.. Enumerable.Range(0, B).Select(i => 0.3f - (0.05f * i))];
@@ -54,7 +54,7 @@ public sealed class GradientTests : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void ErrorOfTheErrorAndL1(bool fuse) => Check(
+    public void Gradient_of_the_error_of_the_error_and_of_L1(bool fuse) => Check(
         fuse,
         new Selection(SelectionKind.Threshold),
         (tape, p, z) =>
@@ -70,7 +70,7 @@ public sealed class GradientTests : IDisposable
     [InlineData(SelectionKind.TopK, false)]
     [InlineData(SelectionKind.Threshold, true)]
     [InlineData(SelectionKind.Threshold, false)]
-    public void MonoLoss(SelectionKind kind, bool fuse) => Check(
+    public void Gradient_of_MonoLoss(SelectionKind kind, bool fuse) => Check(
         fuse,
         new Selection(kind, 3),
         (tape, p, z) => tape.WeightedSum((tape.MonoLoss(z, p.X).Loss, 1), (tape.MeanSquaredError(tape.Decode(z, p.Decoder, null), p.X), 0.1)),
@@ -81,7 +81,7 @@ public sealed class GradientTests : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void MonoLossOfLatentsThatAlwaysFire(bool fuse) => Check(
+    public void Gradient_of_MonoLoss_of_latents_that_always_fire(bool fuse) => Check(
         fuse,
         new Selection(SelectionKind.Threshold),
         (tape, p, z) => tape.MonoLoss(z, p.X).Loss,
@@ -92,7 +92,7 @@ public sealed class GradientTests : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void EncodeOfASubset(bool fuse)
+    public void Gradient_of_encoding_a_subset_of_latents(bool fuse)
     {
         using var subset = _device.Allocate<int>(3);
         subset.CopyFrom([1, 4, 6]);
@@ -108,7 +108,7 @@ public sealed class GradientTests : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void JumpReLU(bool fuse)
+    public void Gradient_of_JumpReLU(bool fuse)
     {
         const float Bandwidth = 0.6f;
         var p = new Parameters(_device, _random, bias: 0);
@@ -139,30 +139,7 @@ public sealed class GradientTests : IDisposable
     private static double Decode(IParameters p, double[] z, int i) =>
         p.DecoderBias[i % D] + Sum(M, m => z[((i / D) * M) + m] * p.Decoder[(m * D) + (i % D)]);
 
-    private static double MonoLossOf(IParameters p, double[] z)
-    {
-        var scores = new List<double>();
-        for (var m = 0; m < M; m++)
-        {
-            var column = Enumerable.Range(0, B).Select(i => z[(i * M) + m]).ToArray();
-            var range = column.Max() - column.Min() + 1e-8;
-            var a = column.Select(value => (value - column.Min()) / range).ToArray();
-            var pairs = Enumerable.Range(0, B).SelectMany(i => Enumerable.Range(i + 1, B - i - 1).Select(j => (i, j))).ToArray();
-            var denominator = pairs.Sum(pair => a[pair.i] * a[pair.j]);
-            if (denominator > 1e-8)
-            {
-                scores.Add(pairs.Sum(pair => a[pair.i] * a[pair.j] * Cosine(p.X, pair.i, pair.j)) / (denominator + 1e-8));
-            }
-        }
-
-        return scores.Count > 0 ? 1 - scores.Average() : 1;
-    }
-
-    private static double Cosine(double[] x, int i, int j)
-    {
-        double Dot(int a, int b) => Sum(D, k => x[(a * D) + k] * x[(b * D) + k]);
-        return Dot(i, j) / Math.Sqrt(Dot(i, i) * Dot(j, j));
-    }
+    private static double MonoLossOf(IParameters p, double[] z) => NaiveMono.Loss(z, p.X, B, D, M);
 
     private static double Square(double value) => value * value;
 

@@ -14,26 +14,26 @@ public sealed class BatchSourceTests : IDisposable
 
     public BatchSourceTests()
     {
-        // Row i is (i, 2i, …) and has label i, in two files with row groups of 90.
+        // Row i is (i, 2i, …), in two files with row groups of 90 rows.
         foreach (var (name, first, count) in new[] { ("a.parquet", 0, 410), ("b.parquet", 410, 590) })
         {
             var floats = Enumerable.Range(0, count * Width).Select(i => (float)((first + (i / Width)) * ((i % Width) + 1))).ToArray();
             ParquetWriter.Write(
                 _folder[name],
-                [ParquetData.FloatLists("x", floats, Width), ParquetData.Create("label", Enumerable.Range(first, count).ToArray())],
+                [ParquetData.FloatLists("x", floats, Width)],
                 new ParquetWriterOptions { RowGroupRows = 90 });
         }
 
         _set = FeatureSet.Open(_folder.Path, new FeatureSetOptions { Normalize = false });
     }
 
-    public static TheoryData<string> Kinds => ["memory", "streaming", "prefetch", "prefetch-streaming"];
+    public static TheoryData<string> Kinds => ["memory", "streaming"];
 
     public void Dispose() => _folder.Dispose();
 
     [Theory]
     [MemberData(nameof(Kinds))]
-    public void AnEpochHasEveryRowOnceInAnOrderOfItsOwn(string kind)
+    public void Epoch_has_every_row_once_in_its_own_order(string kind)
     {
         using var source = Create(kind);
         Assert.Equal((Width, (long)Rows, Batch), (source.Dimension, source.Rows, source.BatchSize));
@@ -55,7 +55,7 @@ public sealed class BatchSourceTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Kinds))]
-    public void SkippedBatchesChangeNothing(string kind)
+    public void Skipped_batches_change_nothing(string kind)
     {
         foreach (var shuffle in new[] { true, false })
         {
@@ -70,32 +70,15 @@ public sealed class BatchSourceTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Kinds))]
-    public void WithoutShufflingRowsComeAsTheyAre(string kind)
+    public void Rows_without_shuffling_come_in_file_order(string kind)
     {
         using var source = Create(kind, shuffle: false);
         Assert.Equal(Enumerable.Range(0, Rows / Batch * Batch), Draw(source, 0));
         Assert.Equal(Enumerable.Range(0, Rows / Batch * Batch), Draw(source, 1));
     }
 
-    [Theory]
-    [InlineData("memory")]
-    [InlineData("streaming")]
-    public void PrefetchingGivesTheSameBatches(string kind)
-    {
-        using var plain = Create(kind);
-        using var prefetching = new PrefetchingBatchSource(Create(kind));
-        // Leaving an epoch before its end is no problem.
-        prefetching.StartEpoch(0);
-        Assert.True(prefetching.Next(new float[Batch * Width]));
-        prefetching.StartEpoch(1, 2);
-        for (var epoch = 0; epoch < 3; epoch++)
-        {
-            Assert.Equal(Draw(plain, epoch), Draw(prefetching, epoch));
-        }
-    }
-
     [Fact]
-    public void StreamingShufflesAcrossRowGroups()
+    public void Streaming_shuffles_across_row_groups()
     {
         using var source = Create("streaming");
         var rows = Draw(source, 0);
@@ -106,7 +89,7 @@ public sealed class BatchSourceTests : IDisposable
     }
 
     [Fact]
-    public void ShuffledRowsAreEquallyLikelyAnywhere()
+    public void Shuffled_rows_are_equally_likely_anywhere()
     {
         // Over 400 epochs the mean place of a row is the middle, within five standard errors.
         using var source = Create("memory");
@@ -127,7 +110,7 @@ public sealed class BatchSourceTests : IDisposable
     }
 
     [Fact]
-    public void RandomNumbersAreThoseOfTheReference()
+    public void Random_numbers_are_those_of_the_reference()
     {
         // splitmix64 and xoshiro256** computed by hand with arbitrary-precision integers from their authors' C code.
         var random = new Xoshiro256(0);
@@ -135,7 +118,7 @@ public sealed class BatchSourceTests : IDisposable
     }
 
     [Fact]
-    public void TheFactoryPicksByMemory()
+    public void Factory_chooses_the_source_by_memory()
     {
         using var small = BatchSource.Create(_set, new BatchOptions { BatchSize = 10, MemoryBytes = Rows * Width * sizeof(float) });
         using var large = BatchSource.Create(_set, new BatchOptions { BatchSize = 10, MemoryBytes = (Rows * Width * sizeof(float)) - 1 });
@@ -148,9 +131,9 @@ public sealed class BatchSourceTests : IDisposable
     }
 
     [Fact]
-    public void FailuresOfTheThreadReachTheCaller()
+    public void Damage_after_opening_is_reported_and_the_source_goes_on_when_it_is_mended()
     {
-        using var source = new PrefetchingBatchSource(Create("streaming"));
+        using var source = Create("streaming");
         Assert.NotEmpty(Draw(source, 0));
         var bytes = File.ReadAllBytes(_folder["b.parquet"]);
         File.WriteAllBytes(_folder["b.parquet"], new byte[bytes.Length]);
@@ -170,18 +153,15 @@ public sealed class BatchSourceTests : IDisposable
         source.StartEpoch(3);
     }
 
-    [Theory]
-    [InlineData("memory")]
-    [InlineData("prefetch")]
-    public void ABatchAllocatesNothing(string kind)
+    [Fact]
+    public void Batch_allocates_nothing()
     {
-        using var source = Create(kind);
+        using var source = Create("memory");
         var x = new float[Batch * Width];
-        var y = new int[Batch];
         source.StartEpoch(0);
-        source.Next(x, y);
+        source.Next(x);
         var before = GC.GetAllocatedBytesForCurrentThread();
-        while (source.Next(x, y))
+        while (source.Next(x))
         {
         }
 
@@ -194,32 +174,30 @@ public sealed class BatchSourceTests : IDisposable
         return kind switch
         {
             "memory" => new InMemoryBatchSource(_set, options),
-            "streaming" => new StreamingBatchSource(_set, options),
-            "prefetch" => new PrefetchingBatchSource(new InMemoryBatchSource(_set, options)),
-            _ => new PrefetchingBatchSource(new StreamingBatchSource(_set, options)),
+            _ => new StreamingBatchSource(_set, options),
         };
     }
 
-    // The numbers of the rows, checked against all their features and labels.
+    // The indexes of the rows, checked against all their features.
     private static int[] Draw(BatchSource source, int epoch, long skip = 0)
     {
         var rows = new List<int>();
         var x = new float[Batch * Width];
-        var y = new int[Batch];
         source.StartEpoch(epoch, skip);
-        while (source.Next(x, y))
+        while (source.Next(x))
         {
             for (var i = 0; i < Batch; i++)
             {
-                rows.Add(y[i]);
+                var row = (int)x[i * Width];
+                rows.Add(row);
                 for (var j = 0; j < Width; j++)
                 {
-                    Assert.Equal(y[i] * (j + 1), x[(i * Width) + j]);
+                    Assert.Equal(row * (j + 1), x[(i * Width) + j]);
                 }
             }
         }
 
-        Assert.False(source.Next(x, y));
+        Assert.False(source.Next(x));
         return [.. rows];
     }
 }

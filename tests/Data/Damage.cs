@@ -6,51 +6,40 @@ namespace MonoLoss.Tests.Data;
 /// <summary>Reads files that may be damaged.</summary>
 internal static class Damage
 {
-    /// <summary>Reads all columns of all row groups.</summary>
-    public static void ReadAll(string path)
+    /// <summary>Reads all columns that could be features or labels, of all row groups.</summary>
+    public static void ReadAll(FileBytes bytes)
     {
-        using var file = ParquetFile.Open(path);
+        using var file = ParquetFile.Open(bytes);
+        long first = 0;
         for (var g = 0; g < file.RowGroups.Count; g++)
         {
             foreach (var column in file.Columns)
             {
-                switch (column.Type)
+                if (column.IsFloat)
                 {
-                    case ParquetType.Boolean:
-                        file.ReadColumn<bool>(column, g);
-                        break;
-                    case ParquetType.Int32 or ParquetType.Int64:
-                        file.ReadColumn<long>(column, g);
-                        break;
-                    case ParquetType.Float or ParquetType.Double:
-                        file.ReadColumn<double>(column, g);
-                        break;
-                    case ParquetType.ByteArray when column.IsString:
-                        file.ReadColumn<string>(column, g);
-                        break;
-                    case ParquetType.FixedLenByteArray when column.IsFloat:
-                        file.ReadColumn<float>(column, g);
-                        break;
-                    default:
-                        file.ReadColumn<byte[]>(column, g);
-                        break;
+                    var row = new float[column.IsList ? FloatColumn.FirstLength(file, column, g) : 1];
+                    using var floats = new FloatColumn(column, row.Length);
+                    floats.Open(file, g, first);
+                    for (long i = 0; i < file.RowGroups[g]; i++)
+                    {
+                        floats.Read(row);
+                    }
+                }
+                else if (column.IsInteger)
+                {
+                    FlatColumn.ReadIntegers(file, column, g, (_, _) => { });
+                }
+                else if (column.IsString)
+                {
+                    FlatColumn.ReadTexts(file, column, g, (_, _) => { });
                 }
             }
+
+            first += file.RowGroups[g];
         }
     }
 
-    /// <summary>Reads all features.</summary>
-    public static void ReadFeatures(string path, string? column)
-    {
-        var set = FeatureSet.Open(path, new FeatureSetOptions { FeaturesColumn = column });
-        using var reader = set.OpenReader();
-        var x = new float[checked(16 * set.Dimension)];
-        while (reader.Read(x) > 0)
-        {
-        }
-    }
-
-    /// <summary>Whether reading succeeds; fails the test if it ends in anything but a line.</summary>
+    /// <summary>Whether reading succeeds; fails the test if it throws anything but a <see cref="DataException"/> of one line.</summary>
     public static bool Survives(string what, Action read)
     {
         try

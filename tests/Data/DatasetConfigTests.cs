@@ -9,7 +9,7 @@ public sealed class DatasetConfigTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void PathsAreFoundBesideTheFile()
+    public void Paths_are_found_beside_the_file()
     {
         File.WriteAllText(_folder["t.parquet"], "");
         File.WriteAllText(
@@ -26,9 +26,9 @@ public sealed class DatasetConfigTests : IDisposable
     [InlineData("{}", "none of train_path")]
     [InlineData("{\"train_path\": 3}", "train_path: found a number")]
     [InlineData("{\"train_path\": [\"a\", null]}", "train_path: found null")]
-    [InlineData("{\"train_path\": \"\"}", "train_path: found an empty text")]
+    [InlineData("{\"train_path\": \"\"}", "train_path: found an empty string")]
     [InlineData("{\n\"train_path\"}", "not JSON: line 2")]
-    public void WhatIsWrongIsSaidInALine(string json, string problem)
+    public void Bad_configuration_gives_one_line(string json, string problem)
     {
         File.WriteAllText(_folder["d.json"], json);
         Throws.Line(() => DatasetConfig.Load(_folder["d.json"]), "d.json", problem);

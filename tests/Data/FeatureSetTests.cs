@@ -1,3 +1,4 @@
+using System.Globalization;
 using MonoLoss.Data;
 using MonoLoss.Data.Parquet;
 
@@ -14,7 +15,7 @@ public sealed class FeatureSetTests : IDisposable
     [InlineData(7)]
     [InlineData(8)]
     [InlineData(768)]
-    public void RowsAreScaledToUnitLength(int dimension)
+    public void Rows_are_scaled_to_unit_length(int dimension)
     {
         var random = new Random(dimension);
         for (var time = 0; time < 50; time++)
@@ -46,7 +47,7 @@ public sealed class FeatureSetTests : IDisposable
     }
 
     [Fact]
-    public void FilesFoldersAndPatternsAreFound()
+    public void Files_folders_and_patterns_are_found()
     {
         foreach (var name in new[] { "b.parquet", "a.parquet", "a10.parquet", "c.txt", "sub/d.parquet", "sub2/d.parquet" })
         {
@@ -67,7 +68,7 @@ public sealed class FeatureSetTests : IDisposable
     }
 
     [Fact]
-    public void LabelsBecomeClasses()
+    public void Labels_become_classes()
     {
         Write("a.parquet", 3, ParquetData.Create("Label", new[] { 10, -2, 9 }));
         Write("b.parquet", 2, ParquetData.Create("Label", new[] { 9, 100 }));
@@ -96,10 +97,10 @@ public sealed class FeatureSetTests : IDisposable
     }
 
     [Fact]
-    public void TheColumnMustBeClear()
+    public void Ambiguous_column_is_refused()
     {
         Write("two.parquet", 2, Lists("y2", 2, 3));
-        Throws.Line(() => FeatureSet.Open(_folder["two.parquet"]), "x, y2", "--features-column");
+        Throws.Line(() => FeatureSet.Open(_folder["two.parquet"]), "x, y2", "FeaturesColumn");
         Assert.Equal(3, Open(_folder["two.parquet"], "y2").Dimension);
         ParquetWriter.Write(_folder["none.parquet"], [ParquetData.Create("f0", new float[2]), ParquetData.Create("n", new int[2])]);
         Throws.Line(() => FeatureSet.Open(_folder["none.parquet"]), "f0 (float), n (int32)", "'f*'");
@@ -113,7 +114,7 @@ public sealed class FeatureSetTests : IDisposable
     [InlineData(3, "row 7", "found 3 floats, expected 4")]
     [InlineData(6, "row 7", "found 6 floats, expected 4")]
     [InlineData(0, "row 7", "empty")]
-    public void RaggedRowsAreFound(int length, string row, string problem)
+    public void Ragged_row_is_refused(int length, string row, string problem)
     {
         // Twelve rows of four in row groups of five, but for row 7.
         var offsets = Enumerable.Range(0, 13).Select(i => (i * 4) + (i > 7 ? length - 4 : 0)).ToArray();
@@ -125,7 +126,7 @@ public sealed class FeatureSetTests : IDisposable
     }
 
     [Fact]
-    public void ARaggedPairThatAddsUpIsFound()
+    public void Ragged_pair_with_the_right_total_is_refused()
     {
         ParquetWriter.Write(_folder["r.parquet"], [ParquetData.FloatLists("x", new float[16], new[] { 0, 4, 7, 12, 16 })]);
         var set = FeatureSet.Open(_folder["r.parquet"]);
@@ -136,7 +137,7 @@ public sealed class FeatureSetTests : IDisposable
     [InlineData(float.NaN, "NaN", true)]
     [InlineData(float.PositiveInfinity, "infinite", true)]
     [InlineData(float.NegativeInfinity, "infinite", false)]
-    public void ValuesMustBeFinite(float value, string problem, bool normalize)
+    public void Values_that_are_not_finite_are_refused(float value, string problem, bool normalize)
     {
         var floats = Enumerable.Range(1, 48).Select(i => (float)i).ToArray();
         floats[(9 * 4) + 2] = value;
@@ -147,7 +148,7 @@ public sealed class FeatureSetTests : IDisposable
     }
 
     [Fact]
-    public void NullsAreFound()
+    public void Null_is_refused()
     {
         var columns = new[] { ParquetData.Create("f0", new float[6]), ParquetData.Create("f1", new float?[] { 1, 1, 1, 1, null, 1 }) };
         ParquetWriter.Write(_folder["n.parquet"], columns, new ParquetWriterOptions { RowGroupRows = 2 });
@@ -157,7 +158,7 @@ public sealed class FeatureSetTests : IDisposable
     }
 
     [SharedDataFact]
-    public void NullListsAndElementsAreFound()
+    public void Null_list_and_null_element_are_refused()
     {
         var path = SharedData.File("parquet-testing", "data", "nullable.impala.parquet");
         Throws.Line(() => Open(path, "int_array"), "int_array", "list<int32>");
@@ -168,7 +169,7 @@ public sealed class FeatureSetTests : IDisposable
     }
 
     [Fact]
-    public void FilesMustAgree()
+    public void Files_that_differ_are_refused()
     {
         Write("a.parquet", 3);
         ParquetWriter.Write(_folder["b.parquet"], [Lists("x", 2, 5)]);
@@ -180,7 +181,7 @@ public sealed class FeatureSetTests : IDisposable
     }
 
     [Fact]
-    public void PagesAndRowGroupsDoNotMatter()
+    public void Pages_and_row_groups_do_not_matter()
     {
         // 3 MB in row groups of 700 rows, pages of 1 MB: batches cross both.
         const int Rows = 3000;
@@ -209,7 +210,7 @@ public sealed class FeatureSetTests : IDisposable
     [InlineData("train", 20_000)]
     [InlineData("val", 5_000)]
     [InlineData("test", 5_000)]
-    public void RealFeaturesAreRead(string split, int rows)
+    public void Real_features_are_read(string split, int rows)
     {
         var path = SharedData.File("features", $"cifar10-resnet56-{split}.parquet");
         var set = FeatureSet.Open(path);
@@ -224,20 +225,16 @@ public sealed class FeatureSetTests : IDisposable
             Assert.Equal(1, Math.Sqrt(x.AsSpan(i * 256, 256).ToArray().Sum(value => (double)value * value)), 3e-8);
         }
 
-        // Labels come with names, and the identifier tells the class, too: rows belong together.
-        using var file = ParquetFile.Open(path);
-        var row = 0;
-        for (var g = 0; g < file.RowGroups.Count; g++)
+        Assert.Equal(
+            ParquetTable.Read(path).ReadIntegers("label"),
+            y.Select(label => long.Parse(set.Classes[label], CultureInfo.InvariantCulture)));
+        var raw = new float[rows * 256];
+        using var rawReader = FeatureSet.Open(path, new FeatureSetOptions { Normalize = false }).OpenReader();
+        Assert.Equal(rows, rawReader.Read(raw));
+        for (var i = 0; i < rows; i++)
         {
-            var raw = file.ReadColumn<float>("features", g);
-            var labels = file.ReadColumn<int>("label", g).Values;
-            for (var i = 0; i < labels.Length; i++, row++)
-            {
-                Assert.Equal(labels[i], y[row]);
-                var expected = raw.Row(i).ToArray();
-                var norm = Math.Sqrt(expected.Sum(value => (double)value * value)) + 1e-8;
-                Assert.Equal(expected[row % 256] / norm, x[(row * 256) + (row % 256)], 1e-7);
-            }
+            var norm = Math.Sqrt(raw.AsSpan(i * 256, 256).ToArray().Sum(value => (double)value * value)) + 1e-8;
+            Assert.Equal(raw[(i * 256) + (i % 256)] / norm, x[(i * 256) + (i % 256)], 1e-7);
         }
     }
 

@@ -11,42 +11,27 @@ public sealed class ParquetReaderTests
 
     [Theory]
     [MemberData(nameof(Tables))]
-    public void EveryValueOfEveryColumnIsRead(string name)
+    public void Labels_of_every_type_and_encoding_are_read(string name)
     {
-        using var file = ParquetFile.Open(Fixtures.File(name));
-        Assert.Equal(Fixtures.Rows, file.Rows);
-        Assert.NotEmpty(file.CreatedBy!);
-        var row = 0;
-        for (var g = 0; g < file.RowGroups.Count; g++)
-        {
-            var id = file.ReadColumn<int>("id", g);
-            var label = file.ReadColumn<long>("label", g);
-            var text = file.ReadColumn<string>("name", g);
-            var kind = file.ReadColumn<string>("kind", g);
-            var flag = file.ReadColumn<bool>("flag", g);
-            var score = file.ReadColumn<double>("score", g);
-            var big = file.ReadColumn<long>("big", g);
-            var features = file.ReadColumn<float>("features", g);
-            for (var i = 0; i < file.RowGroups[g]; i++, row++)
-            {
-                Assert.Equal(row, id.Values[i]);
-                Assert.Equal(Fixtures.Label(row), label.Values[i]);
-                Assert.Equal($"row-{row}", text.Values[i]);
-                Assert.Equal(new[] { "cat", "dog", "eel" }[row % 3], kind.Values[i]);
-                Assert.Equal(row % 3 == 0, flag.Values[i]);
-                Assert.Equal(row % 4 == 0, score.IsNull(i));
-                Assert.Equal(row % 4 == 0 ? 0 : row * 1.5, score.Values[i]);
-                Assert.Equal(row * 10_000_000_000, big.Values[i]);
-                Assert.Equal(Enumerable.Range(0, Fixtures.Dimension).Select(j => Fixtures.Feature(row, j)), features.Row(i).ToArray());
-            }
-        }
+        AssertLabels("id", row => $"{row}");
+        AssertLabels("label", row => $"{Fixtures.Label(row)}");
+        AssertLabels("big", row => $"{row * 10_000_000_000}");
+        AssertLabels("name", row => $"row-{row}");
+        AssertLabels("kind", row => new[] { "cat", "dog", "eel" }[row % 3]);
 
-        Assert.Equal(Fixtures.Rows, row);
+        void AssertLabels(string column, Func<int, string> expected)
+        {
+            var set = FeatureSet.Open(Fixtures.File(name), new FeatureSetOptions { LabelColumn = column });
+            using var reader = set.OpenReader();
+            var labels = new int[Fixtures.Rows];
+            Assert.Equal(Fixtures.Rows, reader.Read(new float[Fixtures.Rows * Fixtures.Dimension], labels));
+            Assert.Equal(Enumerable.Range(0, Fixtures.Rows).Select(expected), labels.Select(label => set.Classes[label]));
+        }
     }
 
     [Theory]
     [MemberData(nameof(Tables))]
-    public void FeaturesAreReadWhateverTheBatch(string name)
+    public void Features_are_read_whatever_the_batch(string name)
     {
         var set = FeatureSet.Open(Fixtures.File(name), new FeatureSetOptions { Normalize = false });
         Assert.Equal(("features", "label", 8, 60L), (set.FeaturesColumn, set.LabelColumn, set.Dimension, set.Rows));
@@ -76,7 +61,7 @@ public sealed class ParquetReaderTests
     [Theory]
     [InlineData("duckdb-columns.parquet", "Target", false)]
     [InlineData("duckdb-columns-double.parquet", "y", true)]
-    public void AColumnForEachDimensionIsReadInTheOrderOfTheNumbers(string name, string label, bool integers)
+    public void One_column_per_dimension_is_read_in_the_order_of_the_numbers(string name, string label, bool integers)
     {
         var options = new FeatureSetOptions { FeaturesColumn = "f*", Normalize = false };
         var set = FeatureSet.Open(Fixtures.File(name), options);
@@ -96,7 +81,16 @@ public sealed class ParquetReaderTests
     }
 
     [Fact]
-    public void ASchemaSaysWhatIsThere()
+    public void Null_label_is_reported_with_its_row()
+    {
+        using var folder = new TempFolder();
+        var labels = Enumerable.Range(0, 9).Select(i => i == 5 ? (long?)null : i).ToArray();
+        ParquetWriter.Write(folder["a"], [ParquetData.FloatLists("x", new float[18], 2), ParquetData.Create("label", labels)]);
+        Throws.Line(() => FeatureSet.Open(folder["a"]), "column 'label', row 5", "null");
+    }
+
+    [Fact]
+    public void Schema_lists_columns_with_types()
     {
         using var file = ParquetFile.Open(Fixtures.File("rust-gzip-v1-fixed.parquet"));
         Assert.Equal(
@@ -109,13 +103,13 @@ public sealed class ParquetReaderTests
     }
 
     [Fact]
-    public void WhatCannotBeReadIsSaidInALine()
+    public void Unreadable_file_or_column_gives_one_line()
     {
-        using var file = ParquetFile.Open(Fixtures.File("duckdb-snappy-v1.parquet"));
-        Throws.Line(() => file.ReadColumn<int>("nothing", 0), "v1.parquet", "'nothing'", "id (int32)", "features (list<float>)");
-        Throws.Line(() => file.ReadColumn<int>("name", 0), "column 'name'", "string", "int32");
-        Throws.Line(() => file.ReadColumn<int>("big", 0), "column 'big'", "int64");
-        Throws.Line(() => ParquetFile.Open("nowhere.parquet"), "nowhere.parquet: no such file");
+        void Open(string features) =>
+            FeatureSet.Open(Fixtures.File("duckdb-snappy-v1.parquet"), new FeatureSetOptions { FeaturesColumn = features });
+        Throws.Line(() => Open("nothing"), "v1.parquet", "'nothing'", "id (int32)", "features (list<float>)");
+        Throws.Line(() => Open("name"), "column 'name'", "string", "lists of floats");
+        Throws.Line(() => FeatureSet.Open("nowhere.parquet"), "nowhere.parquet: no such file");
         Throws.Line(() => ParquetFile.Open(Path.GetTempPath()), "cannot be opened");
         Throws.Line(() => ParquetFile.Open(Fixtures.File("README.md")), "README.md", "PAR1");
     }

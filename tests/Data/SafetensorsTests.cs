@@ -4,10 +4,10 @@ using MonoLoss.Data;
 
 namespace MonoLoss.Tests.Data;
 
-public sealed unsafe class SafetensorsTests
+public sealed class SafetensorsTests
 {
     [Fact]
-    public void FilesByPyTorchAreRead()
+    public void Files_by_PyTorch_are_read()
     {
         foreach (var path in Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "goldens"), "*.safetensors"))
         {
@@ -28,26 +28,23 @@ public sealed unsafe class SafetensorsTests
     }
 
     [Fact]
-    public void WhatIsWrittenIsRead()
+    public void Written_tensors_are_read_back()
     {
         using var folder = new TempFolder();
         var path = folder["a.safetensors"];
         var floats = Enumerable.Range(0, 12).Select(i => i / 7f).ToArray();
-        fixed (float* pointer = floats)
-        {
-            SafetensorsWriter.Write(
-                path,
-                [
-                    SafeTensor.Create("bytes", [3], new byte[] { 1, 2, 255 }),
-                    SafeTensor.Create("w", [3, 4], pointer, 12),
-                    SafeTensor.Create("doubles", [2], new[] { 1e300, -0.1 }),
-                    SafeTensor.Create("halves", [2], new[] { (Half)0.5f, Half.NaN }),
-                    SafeTensor.Create("longs", [1], new[] { long.MaxValue }),
-                    SafeTensor.Create("ints", [0, 5], Array.Empty<int>()),
-                    SafeTensor.Create("scalar", [], new[] { 7 }),
-                ],
-                new Dictionary<string, string> { ["note"] = "line\n\"ä\"" });
-        }
+        SafetensorsWriter.Write(
+            path,
+            [
+                SafeTensor.Create("bytes", [3], new byte[] { 1, 2, 255 }),
+                SafeTensor.Create("w", [3, 4], floats),
+                SafeTensor.Create("doubles", [2], new[] { 1e300, -0.1 }),
+                SafeTensor.Create("halves", [2], new[] { (Half)0.5f, Half.NaN }),
+                SafeTensor.Create("longs", [1], new[] { long.MaxValue }),
+                SafeTensor.Create("ints", [0, 5], Array.Empty<int>()),
+                SafeTensor.Create("scalar", [], new[] { 7 }),
+            ],
+            new Dictionary<string, string> { ["note"] = "line\n\"ä\"" });
 
         using var file = SafetensorsFile.Open(path);
         Assert.Equal("line\n\"ä\"", file.Metadata["note"]);
@@ -64,12 +61,6 @@ public sealed unsafe class SafetensorsTests
         var part = new float[4];
         file.ReadFloats("w", part, 5);
         Assert.Equal(floats[5..9], part);
-        fixed (float* pointer = part)
-        {
-            file.ReadFloats("w", pointer, 2, 10);
-        }
-
-        Assert.Equal([floats[10], floats[11], floats[7], floats[8]], part);
         Throws.Line(() => file.ReadInts("longs"), "'longs'", "does not fit Int32");
         Throws.Line(() => file.ReadInts("w"), "'w'", "F32");
         Throws.Line(() => file.ReadInts("x"), "'x'", "halves");
@@ -83,7 +74,7 @@ public sealed unsafe class SafetensorsTests
     }
 
     [Fact]
-    public void BrainFloatsAreTheUpperHalfOfFloats()
+    public void Bfloat16_is_the_upper_half_of_float32()
     {
         using var folder = new TempFolder();
         Write(folder["a"], """{"b":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}""", [0x80, 0x3f, 0x20, 0xc0]);
@@ -104,10 +95,10 @@ public sealed unsafe class SafetensorsTests
     [InlineData("""{"a":{"dtype":"F32","shape":2,"data_offsets":[0,8]}}""", 8, "'a' lacks a valid")]
     [InlineData("""{"a":3}""", 0, "'a' lacks a valid")]
     [InlineData("""{"a":{"dtype":"U8","shape":[],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[],"data_offsets":[1,2]}}""", 2, "two")]
-    [InlineData("""{"__metadata__":{"a":1}}""", 0, "not a text")]
+    [InlineData("""{"__metadata__":{"a":1}}""", 0, "not a string")]
     [InlineData("[]", 0, "not an object")]
     [InlineData("{", 0, "not JSON")]
-    public void ABadHeaderIsRefused(string header, int data, string problem)
+    public void Bad_header_is_refused(string header, int data, string problem)
     {
         using var folder = new TempFolder();
         Write(folder["a"], header, new byte[data]);
@@ -115,7 +106,7 @@ public sealed unsafe class SafetensorsTests
     }
 
     [Fact]
-    public void ADamagedFileIsRefused()
+    public void Damaged_file_is_refused()
     {
         using var folder = new TempFolder();
         var path = folder["a.safetensors"];
@@ -147,7 +138,7 @@ public sealed unsafe class SafetensorsTests
     }
 
     [Fact]
-    public void AFailureLeavesTheOldFile()
+    public void Failed_write_leaves_the_old_file()
     {
         using var folder = new TempFolder();
         var path = folder["a"];

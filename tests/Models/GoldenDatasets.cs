@@ -12,13 +12,13 @@ public abstract class GoldenDatasets(Device device)
     [InlineData("full_dataset_batch_topk")]
     [InlineData("full_dataset_jumprelu")]
     [InlineData("full_dataset_vanilla")]
-    public void DatasetGradient(string name)
+    public void Dataset_scores_and_gradient_are_those_of_the_golden(string name)
     {
         var golden = Golden.Open(name);
         using var model = GoldenModel.Create(_device, golden);
         using var dataset = new DatasetMonoLoss(model);
-        dataset.AddGradient(Batches(golden), coefficient: 1);
-        AssertNear(golden.Floats("scores"), dataset.Scores(), 1e-6, "scores");
+        var scores = dataset.AddGradient(Batches(golden), coefficient: 1);
+        AssertNear(golden.Floats("scores"), scores, 1e-6, "scores");
         foreach (var parameter in model.Parameters)
         {
             var expected = GoldenModel.Read(golden, "grad", parameter.Name, model);
@@ -30,7 +30,7 @@ public abstract class GoldenDatasets(Device device)
     [Theory]
     [InlineData("evaluation_batch_topk")]
     [InlineData("evaluation_jumprelu")]
-    public void EvaluationFigures(string name)
+    public void Evaluation_gives_the_figures_of_the_golden(string name)
     {
         var golden = Golden.Open(name);
         using var model = GoldenModel.Create(_device, golden);
@@ -68,20 +68,15 @@ public abstract class GoldenDatasets(Device device)
     }
 
     [Fact]
-    public void LinearScoresOfAnyActivations()
+    public void Scores_of_any_activations_are_those_of_the_golden()
     {
         var golden = Golden.Open("monoscore");
         var (n, d, latents) = (golden.Integer("n"), golden.Integer("d"), golden.Integer("latents"));
         using var x = _device.Tensor(n, d).Set(golden.Floats("embeddings"));
         using var z = _device.CsrMatrix().Set(golden.Floats("activations"), n, latents);
-        var norms = _device.Allocate<double>(0);
-        using var sums = new MonoScoreSums(_device, latents, d);
-        var scores = _device.Allocate<double>(latents);
-        _device.RowNorms(x, norms);
-        _device.BuildColumnIndex(z);
-        _device.AccumulateMonoScore(z, x, norms, sums);
-        _device.FinishMonoScore(sums, scores);
-        AssertNear(golden.Floats("score_linear"), scores.ToArray(), 1e-6, "scores");
+        using var scores = new MonoScoreAccumulator(_device, latents, d);
+        scores.Add(z, x);
+        AssertNear(golden.Floats("score_linear"), scores.Scores(), 1e-6, "scores");
     }
 
     private static void AssertNear(float[] expected, IEnumerable<double> actual, double tolerance, string what)

@@ -19,13 +19,7 @@ internal static class GoldenModel
         var untied = golden.HasSetting("tied") && golden.Setting("tied") == "False";
         var model = SparseAutoencoder.Create(device, new SaeConfig
         {
-            Architecture = golden.Setting("model") switch
-            {
-                "batch_topk" => Architecture.BatchTopK,
-                "topk" => Architecture.TopK,
-                "jumprelu" => Architecture.JumpReLU,
-                _ => Architecture.Vanilla,
-            },
+            Architecture = Enum.GetValues<Architecture>().Single(architecture => architecture.Name() == golden.Setting("model")),
             Dimension = golden.Integer("d"),
             Latents = golden.Integer("latents"),
             K = golden.Integer("k"),
@@ -45,7 +39,7 @@ internal static class GoldenModel
         return model;
     }
 
-    /// <summary>A tensor of the golden as the product lays it out: one latent a row.</summary>
+    /// <summary>A tensor of the golden in the layout of the product: one row per latent.</summary>
     public static float[] Read(Golden golden, string prefix, string parameter, SparseAutoencoder model)
     {
         var (d, m) = (model.Config.Dimension, model.Config.Latents);

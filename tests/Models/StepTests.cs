@@ -16,14 +16,15 @@ public sealed class StepTests
         // With dead latents and without: the auxiliary loss needs its own memory.
         for (var warmUp = 0; warmUp < 10; warmUp++)
         {
-            run.Step(deadAfter: warmUp % 2 == 0 ? 0 : 1000);
+            run.Model.StepsSinceFired.CopyFrom(Enumerable.Repeat(warmUp % 2 == 0 ? 100 : 0, run.Model.Config.Latents).ToArray());
+            run.Step.Run(run.X);
         }
 
         var allocated = new long[20];
         for (var step = 0; step < allocated.Length; step++)
         {
             var before = GC.GetAllocatedBytesForCurrentThread();
-            run.Step();
+            run.Step.Run(run.X);
             allocated[step] = GC.GetAllocatedBytesForCurrentThread() - before;
         }
 
@@ -43,11 +44,49 @@ public sealed class StepTests
             using var run = new SmallRun(architecture, threads);
             for (var step = 0; step < 10; step++)
             {
-                run.Step();
+                run.Step.Run(run.X);
             }
 
             return [.. run.Model.Parameters.Select(parameter => parameter.Value.ToArray())];
         }
+    }
+
+    [Theory]
+    [MemberData(nameof(Architectures))]
+    public void Loss_of_the_same_encoding_twice_is_the_same_and_changes_nothing(Architecture architecture)
+    {
+        using var run = new SmallRun(architecture, threads: 2);
+        for (var step = 0; step < 10; step++)
+        {
+            run.Step.Run(run.X);
+        }
+
+        var model = run.Model;
+        using var tape = new Tape(model.Device);
+        var encoding = model.Encode(tape, run.X);
+        var dead = model.UpdateStepsSinceFired(encoding, deadAfter: 3);
+        var state = State();
+        var first = Numbers();
+        Assert.Equal(first, Numbers());
+        Assert.Equal(state, State());
+
+        List<double?> Numbers()
+        {
+            var loss = model.Loss(tape, run.X, encoding, dead, batchMonoLoss: true);
+            return
+            [
+                loss.Total.Read(), loss.Reconstruction.Read(), loss.Auxiliary?.Read(), loss.Sparsity?.Read(), loss.Mono?.Loss.Read(),
+                loss.Mono?.MeanScore.Read(), loss.L0.Read(),
+            ];
+        }
+
+        List<double> State() =>
+        [
+            .. model.Parameters.SelectMany(parameter => parameter.Value.ToArray()).Select(value => (double)value),
+            .. model.StepsSinceFired.ToArray().Select(count => (double)count),
+            .. model.StoredNumbers.Select(number => number.Get() ?? double.NaN),
+            .. encoding.Latents.Value.ToDense().Select(value => (double)value),
+        ];
     }
 
     [Fact]
@@ -103,9 +142,6 @@ public sealed class StepTests
         private const int Dimension = 24;
 
         private readonly CpuDevice _device;
-        private readonly Tape _tape;
-        private readonly Adam _adam;
-        private readonly MonoLoss.Kernels.Tensor _x;
 
         public SmallRun(Architecture architecture, int threads)
         {
@@ -122,12 +158,23 @@ public sealed class StepTests
                 Bandwidth = 0.3,
             });
             Model.Initialize(new Random(1));
-            _tape = new Tape(_device);
-            _adam = new Adam(_device, Model.Parameters);
-            _x = _device.Tensor(Rows, Dimension).Set(Batch());
+            Step = new TrainingStep(Model, new StepOptions
+            {
+                BatchSize = Rows,
+                LearningRate = 0.002,
+                AdamEpsilon = 1e-9,
+                MaxGradientNorm = 1,
+                DeadAfter = 3 * Rows,
+                DeadCheckInterval = 0,
+            });
+            X = _device.Tensor(Rows, Dimension).Set(Batch());
         }
 
         public SparseAutoencoder Model { get; }
+
+        public TrainingStep Step { get; }
+
+        public MonoLoss.Kernels.Tensor X { get; }
 
         public float[] Batch()
         {
@@ -152,22 +199,11 @@ public sealed class StepTests
             return rows;
         }
 
-        public void Step(int deadAfter = 3)
-        {
-            _tape.Reset();
-            var loss = Model.Loss(_tape, _x, deadAfter, batchMonoLoss: true);
-            _tape.Backward(loss.Total);
-            _ = loss.Total.Read();
-            _adam.Step(0.002f, 1e-9f, 1);
-            Model.CountDead(deadAfter);
-        }
-
         public void Dispose()
         {
-            _tape.Dispose();
-            _adam.Dispose();
+            Step.Dispose();
             Model.Dispose();
-            _x.Dispose();
+            X.Dispose();
             _device.Dispose();
         }
     }

@@ -8,9 +8,9 @@ using Spectre.Console;
 
 namespace MonoLoss.Cli;
 
-/// <summary>The whole way, from Parquet features to trained autoencoders and their report, on features made for it.</summary>
-[Verb("demo", HelpText = "Train with and without MonoLoss on synthetic features, side by side, in under a minute.")]
-internal sealed class DemoCommand : Command
+/// <summary>Runs the whole pipeline on synthetic features: Parquet files, two trained autoencoders, their comparison and report.</summary>
+[Verb("demo", HelpText = "Train with and without MonoLoss on synthetic features and compare; takes about a minute.")]
+internal sealed class DemoCommand : DeviceCommand
 {
     private const string Marker = "monoloss.demo";
     private const int TrainRows = 16384;
@@ -18,24 +18,18 @@ internal sealed class DemoCommand : Command
     private const int BatchSize = 512;
     private const int EpochsPerLine = 3;
 
+    [Section("Demo")]
     [Option("out", Default = "demo", MetaValue = "DIR", HelpText =
-        "Where the features and both runs go; those of an earlier demo are replaced")]
+        "Folder for the features and both runs; those of an earlier demo are replaced")]
     public string Output { get; set; } = string.Empty;
 
     [Option("mono-coef", Default = 0.003, MetaValue = "X", HelpText = "Weight of MonoLoss in the second run")]
     public double MonoCoefficient { get; set; }
 
-    [Option("seed", Default = 42, MetaValue = "N", HelpText = "What features and weights are drawn from")]
+    [Option("seed", Default = 42, MetaValue = "N", HelpText = "Random seed for features and weights")]
     public int Seed { get; set; }
 
-    [Option("device", Default = "auto", MetaValue = "NAME", HelpText =
-        DeviceFactory.Names + "; monoloss devices lists them")]
-    public string DeviceName { get; set; } = string.Empty;
-
-    [Option("threads", Default = 0, MetaValue = "N", HelpText = "Threads; 0: one a core")]
-    public int Threads { get; set; }
-
-    [Option("quiet", HelpText = "No progress, only the tables at the end.")]
+    [Option("quiet", HelpText = "Print only the final table.")]
     public bool Quiet { get; set; }
 
     /// <inheritdoc/>
@@ -43,17 +37,18 @@ internal sealed class DemoCommand : Command
     {
         if (!(double.IsFinite(MonoCoefficient) && MonoCoefficient > 0))
         {
-            throw new UsageException($"--mono-coef must be a positive number, not {MonoCoefficient}");
+            throw new UsageException($"--mono-coef must be positive, but is {MonoCoefficient}");
         }
 
-        using var device = DeviceFactory.Open(DeviceName, Threads);
+        using var device = OpenDevice();
         var (train, validation, test) = (InFolder("train.parquet"), InFolder("val.parquet"), InFolder("test.parquet"));
         Clear([train, validation, test]);
         WriteFeatures(train, validation, test);
-        context.WriteLine($"features  {train}, val.parquet and test.parquet: {TrainRows:N0} + 2 × {OtherRows:N0} rows of "
-            + $"{SyntheticConcepts.Dimension}, {SyntheticConcepts.Labels.Count} labels");
+        context.WriteLine($"features  {train}, val.parquet and test.parquet: "
+            + $"{ProgressFormat.Format(TrainRows)} + 2 × {ProgressFormat.Format(OtherRows)} rows, "
+            + $"{SyntheticConcepts.Dimension} features, {SyntheticConcepts.Labels.Count} labels");
 
-        var runs = new List<(string Name, RunFolder Folder, double Seconds)>();
+        var runs = new List<(CompletedRun Run, double Seconds)>();
         foreach (var (name, coefficient) in new[] { ("baseline", 0.0), ("monoloss", MonoCoefficient) })
         {
             context.WriteLine();
@@ -70,7 +65,7 @@ internal sealed class DemoCommand : Command
                 EvalEvery = EpochsPerLine,
             };
             var clock = Stopwatch.StartNew();
-            var end = TrainingSession.Train(context, device, options, dimension => new SaeConfig
+            var (end, run) = TrainingSession.Train(context, device, options, dimension => new SaeConfig
             {
                 Architecture = Architecture.BatchTopK,
                 Dimension = dimension,
@@ -83,17 +78,17 @@ internal sealed class DemoCommand : Command
                 return ExitCode.Stopped;
             }
 
-            runs.Add((name, new RunFolder(options.Output), clock.Elapsed.TotalSeconds));
+            runs.Add((run!, clock.Elapsed.TotalSeconds));
         }
 
-        Report.Write(InFolder("report.html"), [.. runs.Select(run => run.Folder)]);
+        Report.Write(InFolder("report.html"), [.. runs.Select(run => run.Run)]);
         WriteComparison(context, runs);
         return ExitCode.Success;
     }
 
     private string InFolder(string name) => Path.Combine(Output, name);
 
-    /// <summary>Removes the runs of an earlier demo, and only those: its features say that the folder is one's own.</summary>
+    /// <summary>Removes the runs of an earlier demo, which marks its features. Other files are left alone.</summary>
     private void Clear(IReadOnlyList<string> features)
     {
         if (!File.Exists(features[0]))
@@ -101,12 +96,9 @@ internal sealed class DemoCommand : Command
             return;
         }
 
-        using (var file = ParquetFile.Open(features[0]))
+        if (!ParquetTable.Read(features[0]).Metadata.ContainsKey(Marker))
         {
-            if (!file.Metadata.ContainsKey(Marker))
-            {
-                throw new UsageException($"{features[0]} was not written by a demo: name another folder with --out");
-            }
+            throw new UsageException($"{features[0]} was not written by a demo: choose another folder with --out");
         }
 
         foreach (var name in new[] { "baseline", "monoloss" })
@@ -127,33 +119,34 @@ internal sealed class DemoCommand : Command
         }
     }
 
-    private void WriteComparison(CliContext context, List<(string Name, RunFolder Folder, double Seconds)> runs)
+    private void WriteComparison(CliContext context, List<(CompletedRun Run, double Seconds)> runs)
     {
-        var results = runs.ConvertAll(run => (run.Name, Result: run.Folder.ReadResults().Splits["test"], run.Seconds));
+        var results = runs.ConvertAll(run => run.Run.Results.Splits["test"]);
         var table = new Table().AddColumn("test split");
-        foreach (var (name, _, _) in results)
+        foreach (var (run, _) in runs)
         {
-            table.AddColumn(new TableColumn(name).RightAligned());
+            table.AddColumn(new TableColumn(Path.GetFileName(run.Results.Training.Output)).RightAligned());
         }
 
         void Row(string name, Func<EvaluationSummary, double?> value) =>
-            table.AddRow([name, .. results.Select(run => ResultTable.Number(value(run.Result)))]);
+            table.AddRow([name, .. results.Select(result => ResultTable.Number(value(result)))]);
         Row("R²", result => result.R2);
         Row("MonoScore mean", result => result.MonoMean);
         Row("MonoScore median", result => result.MonoMedian);
         Row("class purity", result => result.PurityBinary);
         Row("class purity, weighted", result => result.PurityWeighted);
         Row("L0", result => result.L0);
-        table.AddRow(["dead latents", .. results.Select(run => ProgressFormat.Format(run.Result.DeadLatents))]);
-        table.AddRow(["seconds", .. results.Select(run => FormattableString.Invariant($"{run.Seconds:0.0}"))]);
+        table.AddRow(["dead latents", .. results.Select(result => ProgressFormat.Format(result.DeadLatents))]);
+        table.AddRow(["seconds", .. runs.Select(run => FormattableString.Invariant($"{run.Seconds:0.0}"))]);
         context.WriteLine();
         context.Write(table);
         context.WriteLine();
-        context.WriteLine("MonoLoss makes a latent fire for things that look alike: MonoScore and purity rise, reconstruction (R²) stays.");
+        context.WriteLine("With MonoLoss a latent fires for inputs that look alike: MonoScore and purity rise while R² hardly changes.");
         context.WriteLine();
         var latents = Path.Combine(InFolder("monoloss"), "latents.parquet");
-        context.WriteLine($"  {InFolder("report.html").PadRight(latents.Length)}    both runs, with curves and their most monosemantic latents");
-        context.WriteLine($"  {latents}    a row a latent: score, activations, label, purity");
+        var report = InFolder("report.html").PadRight(latents.Length);
+        context.WriteLine($"  {report}    both runs: curves, score histogram, most monosemantic latents");
+        context.WriteLine($"  {latents}    one row per latent: score, activations, label, purity");
         context.WriteLine();
         context.WriteLine("Next, on your own features:");
         context.WriteLine("  monoloss train --train features.parquet --test other.parquet --mono-coef 0.0003");

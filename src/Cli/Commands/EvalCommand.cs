@@ -9,7 +9,7 @@ namespace MonoLoss.Cli;
 
 /// <summary>Evaluates a trained autoencoder on features.</summary>
 [Verb("eval", HelpText = "Evaluate a trained autoencoder on Parquet features.")]
-internal sealed class EvalCommand : Command
+internal sealed class EvalCommand : DeviceCommand
 {
     private static readonly JsonSerializerOptions Json = new()
     {
@@ -18,37 +18,27 @@ internal sealed class EvalCommand : Command
     };
 
     [Section("Input")]
-    [Option("run", Required = true, MetaValue = "DIR", HelpText = "The run folder.")]
+    [Option("run", Required = true, MetaValue = "DIR", HelpText = "Run folder of the autoencoder.")]
     public string RunPath { get; set; } = string.Empty;
 
-    [Option("data", Required = true, MetaValue = "PATH…", HelpText = "Parquet files, folders or patterns.")]
+    [Option("data", Required = true, MetaValue = "PATH…", HelpText = "Features: Parquet files, folders or patterns.")]
     public IEnumerable<string> Data { get; set; } = [];
 
-    [Option("features-column", MetaValue = "NAME", HelpText = "Column of features [as in training]")]
+    [Option("features-column", MetaValue = "NAME", HelpText = "Column with the features [as in training]")]
     public string? FeaturesColumn { get; set; }
 
-    [Option("label-column", MetaValue = "NAME", HelpText = "Column of class labels [as in training]")]
+    [Option("label-column", MetaValue = "NAME", HelpText = "Column with class labels [as in training]")]
     public string? LabelColumn { get; set; }
 
-    [Option("batch-size", MetaValue = "B", HelpText = "Rows at a time; batch_topk selects within them [as in training]")]
+    [Option("batch-size", MetaValue = "B", HelpText = "Rows per batch; batch_topk selects its latents per batch [as in training]")]
     public int? BatchSize { get; set; }
-
-    [Section("Machine")]
-    [Option("device", Default = "auto", MetaValue = "NAME", HelpText =
-        DeviceFactory.Names + "; monoloss devices lists them")]
-    public string DeviceName { get; set; } = string.Empty;
-
-    [Option("tf32", HelpText = "Round the factors of dense products to TF32: faster on NVIDIA GPUs (compute capability 8.0 on).")]
-    public bool Tf32 { get; set; }
-
-    [Option("threads", Default = 0, MetaValue = "N", HelpText = "Threads; 0: one a core")]
-    public int Threads { get; set; }
 
     [Section("Output")]
     [Option("json", HelpText = "Print JSON instead of a table.")]
     public bool PrintJson { get; set; }
 
-    [Option("out", MetaValue = "FILE", HelpText = "Write the figures to FILE.json, or those of every latent to FILE.parquet.")]
+    [Option("out", MetaValue = "FILE", HelpText =
+        "Also write the results to FILE: a summary if it ends in .json, one row per latent if in .parquet.")]
     public string? Output { get; set; }
 
     /// <inheritdoc/>
@@ -56,13 +46,13 @@ internal sealed class EvalCommand : Command
     {
         if (BatchSize <= 0)
         {
-            throw new UsageException($"--batch-size must be positive, not {BatchSize}");
+            throw new UsageException($"--batch-size must be positive, but is {BatchSize}");
         }
 
         var kind = Path.GetExtension(Output);
         if (Output is not null && kind is not (".json" or ".parquet"))
         {
-            throw new UsageException($"--out: found '{Output}', expected a name that ends in .json or .parquet");
+            throw new UsageException($"--out: found '{Output}', expected a file name ending in .json or .parquet");
         }
 
         var folder = new RunFolder(RunPath);
@@ -74,16 +64,17 @@ internal sealed class EvalCommand : Command
         });
         if (set.Dimension != config.Dimension)
         {
-            throw new DataException($"{set.Files[0]}: column '{set.FeaturesColumn}': its features have {set.Dimension} dimensions, "
-                + $"those of {folder.Config} {config.Dimension}");
+            throw new DataException($"{set.Files[0]}: column '{set.FeaturesColumn}' has features of dimension {set.Dimension}, "
+                + $"but {folder.Config} expects {config.Dimension}");
         }
 
-        using var device = DeviceFactory.Open(DeviceName, Threads, Tf32);
+        using var device = OpenDevice();
         using var model = SparseAutoencoder.Create(device, config);
         folder.ReadWeights(model);
-        var batchSize = BatchSize ?? training?.BatchSize ?? new TrainingOptions { Train = [], Output = string.Empty }.BatchSize;
-        var result = Trainer.Evaluate(model, set, batchSize, _ => context.Stop.ThrowIfCancellationRequested());
-        var json = JsonSerializer.SerializeToNode(EvaluationSummary.Of(result), Json)!.AsObject();
+        var batchSize = BatchSize ?? (training ?? new TrainingOptions { Train = [], Output = string.Empty }).BatchSize;
+        var result = Evaluation.Run(model, set, batchSize, _ => context.Stop.ThrowIfCancellationRequested());
+        var summary = EvaluationSummary.Of(result);
+        var json = JsonSerializer.SerializeToNode(summary, Json)!.AsObject();
         json.Insert(0, "rows", JsonValue.Create(result.Rows));
         switch (kind)
         {
@@ -101,7 +92,7 @@ internal sealed class EvalCommand : Command
         }
         else
         {
-            ResultTable.Write(context, "run", [(RunPath, EvaluationSummary.Of(result))]);
+            ResultTable.Write(context, "run", [(RunPath, summary)]);
         }
 
         return ExitCode.Success;

@@ -8,14 +8,14 @@ using Spectre.Console;
 
 namespace MonoLoss.Cli;
 
-/// <summary>MonoScore of any activations.</summary>
-[Verb("score", HelpText = "MonoScore of any activations, an autoencoder's or not, beside features.")]
-internal sealed class ScoreCommand : Command
+/// <summary>Computes the MonoScore of any activations, an autoencoder's or not.</summary>
+[Verb("score", HelpText = "Compute the MonoScore of any activations, given the features they belong to.")]
+internal sealed class ScoreCommand : DeviceCommand
 {
-    // Floats of one chunk: features and activations together stay in tens of megabytes.
+    // Floats per chunk, so that features and activations together take tens of megabytes.
     private const int FloatsPerChunk = 1 << 22;
 
-    [Section("Input: row i of one belongs to row i of the other")]
+    [Section("Input (row i of the activations belongs to row i of the features)")]
     [Option("features", Required = true, MetaValue = "PATH…", HelpText = "Features: Parquet files, folders or patterns.")]
     public IEnumerable<string> Features { get; set; } = [];
 
@@ -23,29 +23,19 @@ internal sealed class ScoreCommand : Command
     public IEnumerable<string> Activations { get; set; } = [];
 
     [Option("features-column", MetaValue = "NAME", HelpText =
-        "Column of float lists, or a pattern such as 'f*' over one float column a dimension [the only column of lists]")]
+        "Column with lists of floats, or a pattern such as 'f*' for one float column per feature [the only list column]")]
     public string? FeaturesColumn { get; set; }
 
-    [Option("activations-column", MetaValue = "NAME", HelpText = "The same for the activations.")]
+    [Option("activations-column", MetaValue = "NAME", HelpText = "The same for the activations")]
     public string? ActivationsColumn { get; set; }
 
     [Section("Method")]
     [Option("method", Default = "linear", MetaValue = "NAME", HelpText =
-        "linear: one pass, in constant memory; pairwise: all pairs of rows in float64 with everything in memory, to check")]
+        "linear = one pass in constant memory; pairwise = all pairs of rows, in float64 and in memory, as a check")]
     public string Method { get; set; } = string.Empty;
 
-    [Option("device", Default = "auto", MetaValue = "NAME", HelpText =
-        DeviceFactory.Names + "; monoloss devices lists them")]
-    public string DeviceName { get; set; } = string.Empty;
-
-    [Option("tf32", HelpText = "Round the factors of dense products to TF32: faster on NVIDIA GPUs (compute capability 8.0 on).")]
-    public bool Tf32 { get; set; }
-
-    [Option("threads", Default = 0, MetaValue = "N", HelpText = "Threads of the linear method; 0: one a core")]
-    public int Threads { get; set; }
-
     [Section("Output")]
-    [Option("out", MetaValue = "FILE", HelpText = "Write the score of every latent to this Parquet file: latent, mono_score.")]
+    [Option("out", MetaValue = "FILE", HelpText = "Write one row per latent to this Parquet file: latent, mono_score.")]
     public string? Output { get; set; }
 
     /// <inheritdoc/>
@@ -57,11 +47,11 @@ internal sealed class ScoreCommand : Command
         }
 
         var features = Open(Features, FeaturesColumn);
-        var activations = Open(Activations, ActivationsColumn);
+        var activations = OpenActivations();
         if (features.Rows != activations.Rows)
         {
-            throw new DataException($"{activations.Files[0]}: there are {activations.Rows} rows of activations, "
-                + $"expected {features.Rows} as of features");
+            throw new DataException($"{activations.Files[0]}: {activations.Rows} rows of activations, expected {features.Rows}, "
+                + "one per row of features");
         }
 
         var clock = Stopwatch.StartNew();
@@ -98,9 +88,25 @@ internal sealed class ScoreCommand : Command
     private static FeatureSet Open(IEnumerable<string> paths, string? column) =>
         FeatureSet.Open(paths, new FeatureSetOptions { FeaturesColumn = column, ReadLabels = false, Normalize = false });
 
+    private FeatureSet OpenActivations()
+    {
+        try
+        {
+            return Open(Activations, ActivationsColumn);
+        }
+        catch (DataException exception) when (exception.Property == nameof(FeatureSetOptions.FeaturesColumn))
+        {
+            // The activations are read as features are, but their column has its own option.
+            throw new DataException(
+                exception.Message.Replace(exception.Property, nameof(ActivationsColumn), StringComparison.Ordinal),
+                exception,
+                nameof(ActivationsColumn));
+        }
+    }
+
     private double[] Linear(FeatureSet features, FeatureSet activations, CancellationToken stop)
     {
-        using var device = DeviceFactory.Open(DeviceName, Threads, Tf32);
+        using var device = OpenDevice();
         var (d, m) = (features.Dimension, activations.Dimension);
         using var sums = new MonoScoreSums(device, m, d);
         using var x = device.Tensor(0, 0);
@@ -136,7 +142,7 @@ internal sealed class ScoreCommand : Command
     {
         if (set.Rows * set.Dimension > Array.MaxLength)
         {
-            throw new DataException($"{set.Files[0]}: {set.Rows} rows of {set.Dimension} are too many for --method pairwise");
+            throw new DataException($"{set.Files[0]}: {set.Rows} rows of {set.Dimension} values are too many for --method pairwise");
         }
 
         var values = new float[set.Rows * set.Dimension];

@@ -1,232 +1,200 @@
 using CommandLine;
 using MonoLoss.Data;
-using MonoLoss.Kernels;
 using MonoLoss.Models;
 
 namespace MonoLoss.Cli;
 
-/// <summary>Trains an autoencoder from feature files into a run folder.</summary>
+/// <summary>Trains an autoencoder on feature files into a run folder.</summary>
 [Verb("train", HelpText = "Train a sparse autoencoder on Parquet features.")]
-internal sealed class TrainCommand : Command
+internal sealed class TrainCommand : DeviceCommand
 {
-    private static readonly Dictionary<string, Architecture> Models =
+    private static readonly Dictionary<string, Architecture> Architectures =
         Enum.GetValues<Architecture>().ToDictionary(architecture => architecture.Name());
 
-    [Section("Data: Parquet files, folders of them, or patterns such as 'part-*.parquet'")]
-    [Option("train", MetaValue = "PATH…", HelpText = "Features to train on.")]
-    public IEnumerable<string> TrainPaths { get; set; } = [];
+    [Section("Data (Parquet files, folders, or patterns such as 'part-*.parquet')")]
+    [Option("train", MetaValue = "PATH…", HelpText = "Training features.")]
+    public IEnumerable<string> Train { get; set; } = [];
 
-    [Option("val", MetaValue = "PATH…", HelpText = "Features to evaluate on after every epoch (see --eval-every).")]
-    public IEnumerable<string> ValidationPaths { get; set; } = [];
+    [Option("val", MetaValue = "PATH…", HelpText = "Validation features, evaluated after each epoch (see --eval-every).")]
+    public IEnumerable<string> Validation { get; set; } = [];
 
-    [Option("test", MetaValue = "PATH…", HelpText = "Features to evaluate on at the end.")]
-    public IEnumerable<string> TestPaths { get; set; } = [];
+    [Option("test", MetaValue = "PATH…", HelpText = "Test features, evaluated at the end.")]
+    public IEnumerable<string> Test { get; set; } = [];
 
     [Option("dataset-config", MetaValue = "FILE", HelpText =
-        "JSON file with train_path, val_path and test_path, instead of the three above.")]
+        "JSON file with train_path, val_path and test_path, instead of the three options above.")]
     public string? DatasetConfigPath { get; set; }
 
     [Option("features-column", MetaValue = "NAME", HelpText =
-        "Column of float lists, or a pattern such as 'f*' over one float column a dimension [the only column of lists]")]
+        "Column with lists of floats, or a pattern such as 'f*' for one float column per feature [the only list column]")]
     public string? FeaturesColumn { get; set; }
 
     [Option("label-column", MetaValue = "NAME", HelpText =
-        "Column of class labels, for purity [label, labels, class, target or y, if there is one]")]
+        "Column with class labels, for class purity [label, labels, class, target or y, if present]")]
     public string? LabelColumn { get; set; }
 
     [Option("memory", MetaValue = "BYTES", HelpText =
-        "Memory for features, such as 512M or 8G; a larger set is streamed through a shuffle buffer of that size [half of the machine's]")]
-    public string? Memory { get; set; }
+        "Memory for features, such as 512M or 8G; a larger set is streamed through a shuffle buffer of this size [half of the machine's]")]
+    public string? MemoryBytes { get; set; }
 
-    [Option("no-shuffle", HelpText = "Take the rows in the order of the files.")]
+    [Option("no-shuffle", HelpText = "Train on the rows in file order.")]
     public bool NoShuffle { get; set; }
 
     [Section("Model")]
     [Option("model", Default = "batch_topk", MetaValue = "NAME", HelpText = "batch_topk, topk, jumprelu or vanilla")]
-    public string Model { get; set; } = string.Empty;
+    public string Architecture { get; set; } = string.Empty;
 
-    [Option("latents", Default = 8192, MetaValue = "M", HelpText = "Number of latents")]
-    public int Latents { get; set; }
+    [Option("latents", MetaValue = "M", HelpText = "Number of latents")]
+    public int? Latents { get; set; }
 
-    [Option('k', Default = 64, MetaValue = "K", HelpText = "Active latents a sample (batch_topk: on average; topk)")]
-    public int K { get; set; }
+    [Option('k', MetaValue = "K", HelpText = "Active latents per row (topk), or per row on average (batch_topk)")]
+    public int? K { get; set; }
 
-    [Option("untied", HelpText = "Give topk a decoder of its own.")]
+    [Option("untied", HelpText = "Use a separate decoder matrix (topk).")]
     public bool Untied { get; set; }
 
     [Option("normalize", HelpText = "Layer-normalize the input (topk always does).")]
     public bool Normalize { get; set; }
 
-    [Option("init", MetaValue = "DIR", HelpText = "Start from the weights of this run folder instead of drawing them.")]
+    [Option("init", MetaValue = "DIR", HelpText = "Start from the weights in this run folder instead of random ones.")]
     public string? InitializeFrom { get; set; }
 
     [Section("MonoLoss")]
-    [Option("mono-coef", Default = 0.0, MetaValue = "X", HelpText =
-        "Weight of MonoLoss; 0 trains without it. Usual: 0.0003 (batch_topk), 0.1 (topk), 0.0005 (jumprelu), 0.0001 (vanilla)")]
-    public double MonoCoefficient { get; set; }
+    [Option("mono-coef", MetaValue = "X", HelpText =
+        "Weight of MonoLoss (0 = off). Typical: 0.0003 (batch_topk), 0.1 (topk), 0.0005 (jumprelu), 0.0001 (vanilla)")]
+    public double? MonoCoefficient { get; set; }
 
-    [Option("mono-period", Default = 1, MetaValue = "P", HelpText =
-        "1: MonoLoss of every batch; P > 1: of the whole training set, at every P-th step")]
-    public int MonoPeriod { get; set; }
+    [Option("mono-period", MetaValue = "P", HelpText =
+        "1 = MonoLoss of each batch; P > 1 = MonoLoss of the whole training set, every P steps")]
+    public int? MonoPeriod { get; set; }
 
     [Section("Optimization")]
-    [Option("batch-size", Default = 2048, MetaValue = "B", HelpText = "Rows of a batch")]
-    public int BatchSize { get; set; }
+    [Option("batch-size", MetaValue = "B", HelpText = "Rows per batch")]
+    public int? BatchSize { get; set; }
 
-    [Option("epochs", Default = 50, MetaValue = "N", HelpText = "Passes over the training set")]
-    public int Epochs { get; set; }
+    [Option("epochs", MetaValue = "N", HelpText = "Passes over the training set")]
+    public int? Epochs { get; set; }
 
-    [Option("lr", Default = 1e-4, MetaValue = "X", HelpText = "Adam's learning rate")]
-    public double LearningRate { get; set; }
+    [Option("lr", MetaValue = "X", HelpText = "Learning rate of Adam")]
+    public double? LearningRate { get; set; }
 
-    [Option("adam-eps", Default = 6.25e-10, MetaValue = "X", HelpText = "Adam's epsilon")]
-    public double AdamEpsilon { get; set; }
+    [Option("adam-eps", MetaValue = "X", HelpText = "Epsilon of Adam")]
+    public double? AdamEpsilon { get; set; }
 
-    [Option("max-grad-norm", MetaValue = "X", HelpText = "Clip the gradient to this norm [1; topk: not clipped]")]
+    [Option("max-grad-norm", MetaValue = "X", HelpText = "Clip the gradient to this norm [1; topk: no clipping]")]
     public double? MaxGradientNorm { get; set; }
 
-    [Option("l1-coef", Default = 1e-4, MetaValue = "X", HelpText = "Weight of the sparsity penalty: L1 (vanilla), L0 (jumprelu)")]
-    public double L1Coefficient { get; set; }
+    [Option("l1-coef", MetaValue = "X", HelpText = "Weight of the sparsity penalty: L1 (vanilla) or L0 (jumprelu)")]
+    public double? L1Coefficient { get; set; }
 
-    [Option("bandwidth", Default = 1e-3, MetaValue = "X", HelpText = "Width in which a jumprelu threshold feels its pre-activations")]
-    public double Bandwidth { get; set; }
+    [Option("bandwidth", MetaValue = "X", HelpText = "Bandwidth of the straight-through estimator for jumprelu thresholds")]
+    public double? Bandwidth { get; set; }
 
-    [Option("seed", Default = 42, MetaValue = "N", HelpText = "What weights and the order of rows are drawn from")]
-    public int Seed { get; set; }
+    [Option("seed", MetaValue = "N", HelpText = "Random seed for weight initialization and shuffling")]
+    public int? Seed { get; set; }
 
     [Section("Dead latents")]
-    [Option("aux-coef", Default = 1.0 / 32, MetaValue = "X", HelpText = "Weight of the loss that revives dead latents (batch_topk, topk)")]
-    public double AuxCoefficient { get; set; }
+    [Option("aux-coef", MetaValue = "X", HelpText = "Weight of the auxiliary loss that revives dead latents (batch_topk, topk)")]
+    public double? AuxCoefficient { get; set; }
 
-    [Option("aux-k", MetaValue = "N", HelpText = "Dead latents that take part in it [batch_topk: 512; topk: --k]")]
+    [Option("aux-k", MetaValue = "N", HelpText = "Dead latents per row in the auxiliary loss [batch_topk: 512; topk: --k]")]
     public int? AuxK { get; set; }
 
-    [Option("dead-after", Default = 10_000_000L, MetaValue = "SAMPLES", HelpText = "A latent is dead after so many samples without firing")]
-    public long DeadAfter { get; set; }
+    [Option("dead-after", MetaValue = "ROWS", HelpText = "A latent is dead if it has not fired for this many rows")]
+    public long? DeadAfter { get; set; }
 
-    [Option("dead-check-interval", Default = 1000, MetaValue = "STEPS", HelpText = "How often topk restarts dead latents; 0: never")]
-    public int DeadCheckInterval { get; set; }
-
-    [Section("Machine")]
-    [Option("device", Default = "auto", MetaValue = "NAME", HelpText =
-        DeviceFactory.Names + "; monoloss devices lists them")]
-    public string DeviceName { get; set; } = string.Empty;
-
-    [Option("tf32", HelpText = "Round the factors of dense products to TF32: faster on NVIDIA GPUs (compute capability 8.0 on).")]
-    public bool Tf32 { get; set; }
-
-    [Option("threads", Default = 0, MetaValue = "N", HelpText = "Threads; 0: one a core. The results are the same with any number")]
-    public int Threads { get; set; }
+    [Option("dead-check-interval", MetaValue = "N", HelpText = "Restart dead latents every N steps (topk; 0 = never)")]
+    public int? DeadCheckInterval { get; set; }
 
     [Section("Output")]
-    [Option("out", MetaValue = "DIR", HelpText = "The run folder [runs/MODEL, or runs/MODEL-monoX with --mono-coef X]")]
+    [Option("out", MetaValue = "DIR", HelpText = "Run folder [runs/MODEL, or runs/MODEL-monoX with --mono-coef X]")]
     public string? Output { get; set; }
 
-    [Option("resume", HelpText = "Go on from the checkpoint in --out, to the same bits as a run that never stopped.")]
+    [Option("resume", HelpText = "Resume from the checkpoint in --out; bit-identical to an uninterrupted run.")]
     public bool Resume { get; set; }
 
-    [Option("skip-existing", HelpText = "Leave a complete run alone; continue one that is not.")]
+    [Option("skip-existing", HelpText = "Skip the run if it is complete; resume it if it is not.")]
     public bool SkipExisting { get; set; }
 
-    [Option("eval-every", Default = 1, MetaValue = "EPOCHS", HelpText = "Evaluate so often; 0: not at all")]
-    public int EvalEvery { get; set; }
+    [Option("eval-every", MetaValue = "N", HelpText = "Evaluate every N epochs (0 = never)")]
+    public int? EvalEvery { get; set; }
 
-    [Option("checkpoint-every", Default = 0, MetaValue = "STEPS", HelpText = "Save a checkpoint so often, besides the one after each epoch")]
-    public int CheckpointEvery { get; set; }
+    [Option("checkpoint-every", MetaValue = "N", HelpText = "Also save a checkpoint every N steps (0 = only after each epoch)")]
+    public int? CheckpointEvery { get; set; }
 
-    [Option("log-every", MetaValue = "STEPS", HelpText =
-        "Print a line so often where output is no terminal; 0: never [10 lines an epoch]")]
+    [Option("log-every", MetaValue = "N", HelpText =
+        "Print progress every N steps when output is not a terminal (0 = never) [10 lines per epoch]")]
     public int? LogEvery { get; set; }
 
-    [Option("quiet", HelpText = "No progress, only the table at the end.")]
+    [Option("quiet", HelpText = "Print only the final table.")]
     public bool Quiet { get; set; }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<object> DefaultSettings { get; } =
+    [
+        new SaeConfig { Architecture = default, Dimension = 1 },
+        new TrainingOptions { Train = [], Output = string.Empty },
+    ];
 
     /// <inheritdoc/>
     public override int Run(CliContext context)
     {
-        var options = TrainingOptions();
-        options.Validate();
-        var architecture = Models.TryGetValue(Model, out var known)
+        var architecture = Architectures.TryGetValue(Architecture, out var known)
             ? known
-            : throw new UsageException($"--model: found '{Model}', expected one of {string.Join(", ", Models.Keys)}");
-        SaeConfig Configure(int dimension) => new()
-        {
-            Architecture = architecture,
-            Dimension = dimension,
-            Latents = Latents,
-            K = K,
-            Untied = Untied,
-            Normalize = Normalize,
-            AuxK = AuxK,
-            AuxCoefficient = AuxCoefficient,
-            L1Coefficient = L1Coefficient,
-            Bandwidth = Bandwidth,
-            MonoCoefficient = MonoCoefficient,
-        };
+            : throw new UsageException($"--model: found '{Architecture}', expected one of {string.Join(", ", Architectures.Keys)}");
+        SaeConfig Configure(int dimension) => this.ApplyTo(new SaeConfig { Architecture = architecture, Dimension = dimension });
 
-        // What is wrong with the options should not wait for the features to be read.
-        Configure(dimension: 1).Validate();
-        using var device = DeviceFactory.Open(DeviceName, Threads, Tf32);
+        // Check the settings before any file is read; the dimension is not known yet.
+        var config = Configure(dimension: 1);
+        config.Validate();
+        var options = TrainingOptions(config);
+        options.Validate();
+        using var device = OpenDevice();
         return TrainingSession.Run(context, device, options, Configure, Quiet, LogEvery);
     }
 
-    private TrainingOptions TrainingOptions()
+    private TrainingOptions TrainingOptions(SaeConfig config)
     {
+        if (Output?.Length == 0)
+        {
+            throw new UsageException("--out: found an empty name, expected a folder");
+        }
+
         var (train, validation, test) = Splits();
-        return new TrainingOptions
+        var mono = config.MonoCoefficient > 0 ? FormattableString.Invariant($"-mono{config.MonoCoefficient}") : string.Empty;
+        return this.ApplyTo(new TrainingOptions
         {
             Train = train,
             Validation = validation,
             Test = test,
-            FeaturesColumn = FeaturesColumn,
-            LabelColumn = LabelColumn,
-            Output = Output switch
-            {
-                null => Path.Combine("runs", MonoCoefficient > 0 ? FormattableString.Invariant($"{Model}-mono{MonoCoefficient}") : Model),
-                "" => throw new UsageException("--out: found an empty name, expected a folder"),
-                _ => Output,
-            },
-            BatchSize = BatchSize,
-            Epochs = Epochs,
-            LearningRate = LearningRate,
-            AdamEpsilon = AdamEpsilon,
-            MaxGradientNorm = MaxGradientNorm,
-            MonoPeriod = MonoPeriod,
-            DeadAfter = DeadAfter,
-            DeadCheckInterval = DeadCheckInterval,
-            Seed = Seed,
+            Output = Path.Combine("runs", Architecture + mono),
             Shuffle = !NoShuffle,
-            MemoryBytes = Memory is null ? 0 : ByteSize.Parse("--memory", Memory),
-            EvalEvery = EvalEvery,
-            CheckpointEvery = CheckpointEvery,
-            InitializeFrom = InitializeFrom,
-            Resume = Resume,
-            SkipExisting = SkipExisting,
-        };
+            MemoryBytes = MemoryBytes is null ? 0 : ByteSize.Parse("--memory", MemoryBytes),
+        });
     }
 
     private (IReadOnlyList<string> Train, IReadOnlyList<string> Validation, IReadOnlyList<string> Test) Splits()
     {
-        IReadOnlyList<string> train = [.. TrainPaths];
-        IReadOnlyList<string> validation = [.. ValidationPaths];
-        IReadOnlyList<string> test = [.. TestPaths];
+        IReadOnlyList<string> train = [.. Train];
+        IReadOnlyList<string> validation = [.. Validation];
+        IReadOnlyList<string> test = [.. Test];
         if (DatasetConfigPath is not null)
         {
             if (train.Count + validation.Count + test.Count > 0)
             {
-                throw new UsageException("--dataset-config takes the place of --train, --val and --test: give one or the other");
+                throw new UsageException("--dataset-config cannot be combined with --train, --val or --test");
             }
 
             var config = DatasetConfig.Load(DatasetConfigPath);
             (train, validation, test) = (config.Train, config.Validation, config.Test);
             if (train.Count == 0)
             {
-                throw new UsageException($"{DatasetConfigPath}: has no train_path");
+                throw new UsageException($"{DatasetConfigPath}: train_path is missing");
             }
         }
 
         return train.Count > 0
             ? (train, validation, test)
-            : throw new UsageException("there is nothing to train on: name Parquet files with --train or --dataset-config");
+            : throw new UsageException("no training data: pass Parquet files with --train or --dataset-config");
     }
 }

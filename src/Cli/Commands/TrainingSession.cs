@@ -3,54 +3,54 @@ using MonoLoss.Models;
 
 namespace MonoLoss.Cli;
 
-/// <summary>Runs a trainer with progress on the console, a table and a report at the end.</summary>
+/// <summary>Runs a trainer with progress on the console, and a table and a report at the end.</summary>
 internal static class TrainingSession
 {
-    /// <summary>Trains.</summary>
+    /// <summary>Trains, prints the final table and writes the report.</summary>
+    /// <param name="context">The console.</param>
+    /// <param name="device">The device to train on.</param>
+    /// <param name="options">How to train.</param>
+    /// <param name="configure">The model's configuration, given the number of features.</param>
+    /// <param name="quiet">Whether to print only the final table.</param>
+    /// <param name="logEvery">Steps between lines of progress if output is redirected; 0 for none; null for ten lines per epoch.</param>
     /// <returns>The exit code.</returns>
     public static int Run(
         CliContext context, Device device, TrainingOptions options, Func<int, SaeConfig> configure, bool quiet, int? logEvery)
     {
         if (logEvery < 0)
         {
-            throw new UsageException($"--log-every must not be negative, not {logEvery}");
+            throw new UsageException($"--log-every must be non-negative, but is {logEvery}");
         }
 
-        var folder = new RunFolder(options.Output);
-        var end = Train(context, device, options, configure, quiet, logEvery);
+        var (end, run) = Train(context, device, options, configure, quiet, logEvery);
         switch (end)
         {
             case TrainingEnd.Stopped:
-                context.WriteLine($"stopped; the checkpoint is in {options.Output}: go on with --resume");
+                context.WriteLine($"stopped; checkpoint saved in {options.Output}; continue with --resume");
                 return ExitCode.Stopped;
             case TrainingEnd.Skipped:
-                context.WriteLine($"{options.Output} holds a complete run already");
-                break;
+                ResultTable.Write(context, new RunFolder(options.Output).ReadResults());
+                context.WriteLine($"skipped: {options.Output} already contains a complete run");
+                return ExitCode.Success;
             default:
-                Report.Write(Path.Combine(folder.Path, "report.html"), [folder]);
-                break;
+                var report = Path.Combine(options.Output, "report.html");
+                Report.Write(report, [run!]);
+                ResultTable.Write(context, run!.Results);
+                context.WriteLine($"run folder {options.Output}, report {report}");
+                return ExitCode.Success;
         }
-
-        ResultTable.Write(context, folder.ReadResults());
-        context.WriteLine($"{(end == TrainingEnd.Skipped ? "results" : "written")}: {options.Output} (report.html shows it)");
-        return ExitCode.Success;
     }
 
-    /// <summary>Trains with progress on the console and no more.</summary>
-    public static TrainingEnd Train(
+    /// <summary>Trains with progress on the console, without a table or a report.</summary>
+    /// <returns>How the run ended, and its results if it was completed.</returns>
+    /// <inheritdoc cref="Run" path="/param"/>
+    public static (TrainingEnd End, CompletedRun? Run) Train(
         CliContext context, Device device, TrainingOptions options, Func<int, SaeConfig> configure, bool quiet, int? logEvery)
     {
-        if (quiet)
-        {
-            return new Trainer(device, options, configure).Run(context.Stop);
-        }
-
-        if (!context.IsTerminal)
-        {
-            return new Trainer(device, options, configure, new PlainProgress(context, logEvery)).Run(context.Stop);
-        }
-
-        var bar = new ConsoleProgress(context);
-        return bar.Show(() => new Trainer(device, options, configure, bar).Run(context.Stop));
+        var bar = context.IsTerminal && !quiet ? new ConsoleProgress(context) : null;
+        ITrainingObserver? observer = bar is null && !quiet ? new PlainProgress(context, logEvery) : bar;
+        var trainer = new Trainer(device, options, configure, observer);
+        var end = bar is null ? trainer.Run(context.Stop) : bar.Show(() => trainer.Run(context.Stop));
+        return (end, trainer.Completed);
     }
 }

@@ -6,26 +6,27 @@ using Spectre.Console.Rendering;
 namespace MonoLoss.Cli;
 
 /// <summary>
-/// Progress on a terminal: a bar for the present epoch or evaluation, above it a line for each that is over. A step only leaves its
-/// figures; they are drawn a few times a second.
+/// Progress on a terminal: a bar for the current epoch or evaluation, above it one line for each that is finished. The bar is redrawn a
+/// few times per second.
 /// </summary>
 /// <param name="context">The terminal.</param>
 internal sealed class ConsoleProgress(CliContext context) : ITrainingObserver
 {
-    private const int WidthOfAll = 120;
+    private const int FullWidth = 120;
 
     private static readonly TimeSpan RedrawEvery = TimeSpan.FromMilliseconds(150);
 
     private readonly Stopwatch _sinceDrawn = Stopwatch.StartNew();
     private ProgressTask? _task;
     private TrainingPlan? _plan;
-    private Throughput? _pace;
+    private Throughput? _throughput;
     private volatile string _figures = string.Empty;
 
-    /// <summary>Whether a bar with all figures beside it does not fit.</summary>
-    private bool Narrow => context.Output.Profile.Width < WidthOfAll;
+    /// <summary>Whether the terminal is too narrow for the bar with all figures.</summary>
+    private bool Narrow => context.Output.Profile.Width < FullWidth;
 
-    /// <summary>Shows the bar while an action runs.</summary>
+    /// <summary>Shows the bar while a function runs.</summary>
+    /// <returns>The function's result.</returns>
     public T Show<T>(Func<T> action) => context.Output.Progress()
         .AutoClear(true)
         .HideCompleted(false)
@@ -42,7 +43,7 @@ internal sealed class ConsoleProgress(CliContext context) : ITrainingObserver
     /// <inheritdoc/>
     public void Started(TrainingPlan plan)
     {
-        (_plan, _pace) = (plan, new Throughput(plan));
+        (_plan, _throughput) = (plan, new Throughput(plan));
         foreach (var line in ProgressFormat.Describe(plan))
         {
             context.Output.WriteLine(line);
@@ -62,11 +63,11 @@ internal sealed class ConsoleProgress(CliContext context) : ITrainingObserver
         }
 
         _sinceDrawn.Restart();
-        _pace!.Update(metrics.Step);
+        _throughput!.Update(metrics.Step);
         var epoch = ProgressFormat.Epoch(metrics.Epoch, _plan.Training.Epochs);
         var losses = ProgressFormat.Figures(metrics, _plan.Model.MonoCoefficient > 0);
-        var figures = $"{losses}  {ProgressFormat.Format(_pace.SamplesPerSecond)} samples/s";
-        _figures = $"{(Narrow ? losses : figures)}  {ProgressFormat.Duration(_pace.SecondsLeft)} left";
+        var figures = $"{losses}  {ProgressFormat.Format(_throughput.SamplesPerSecond)} samples/s";
+        _figures = $"{(Narrow ? losses : figures)}  {ProgressFormat.Duration(_throughput.SecondsLeft)} left";
         Set(epoch, inEpoch, _plan.StepsPerEpoch);
         if (last)
         {
@@ -89,11 +90,11 @@ internal sealed class ConsoleProgress(CliContext context) : ITrainingObserver
     public void Evaluated(EvaluationRow row)
     {
         context.Output.WriteLine($"{ProgressFormat.Epoch(row.Epoch, _plan!.Training.Epochs)}  {ProgressFormat.Figures(row)}");
-        _pace!.Pause();
+        _throughput!.Pause();
     }
 
     /// <inheritdoc/>
-    public void Saved(long step) => _pace!.Pause();
+    public void Saved(long step) => _throughput!.Pause();
 
     private void Set(string description, double value, double maximum)
     {
@@ -102,10 +103,10 @@ internal sealed class ConsoleProgress(CliContext context) : ITrainingObserver
         _task.Value = value;
     }
 
-    private sealed class FiguresColumn(ConsoleProgress bar) : ProgressColumn
+    private sealed class FiguresColumn(ConsoleProgress progress) : ProgressColumn
     {
         protected override bool NoWrap => true;
 
-        public override IRenderable Render(RenderOptions options, ProgressTask task, TimeSpan deltaTime) => new Text(bar._figures);
+        public override IRenderable Render(RenderOptions options, ProgressTask task, TimeSpan deltaTime) => new Text(progress._figures);
     }
 }

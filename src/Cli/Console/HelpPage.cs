@@ -1,85 +1,84 @@
 using System.Globalization;
 using System.Reflection;
 using CommandLine;
+using CommandLine.Text;
+using Spectre.Console;
 
 namespace MonoLoss.Cli;
 
-/// <summary>The overview of all verbs, and a page for each with its options in sections.</summary>
+/// <summary>
+/// The overview of all commands, and a page for each command. The pages group options in sections, which the parser's HelpText cannot do.
+/// </summary>
 internal static class HelpPage
 {
     private const int Width = 100;
 
-    /// <summary>A verb's name on the command line.</summary>
-    public static string Name(Type verb) => verb.GetCustomAttribute<VerbAttribute>()!.Name;
+    /// <summary>A command's name on the command line.</summary>
+    public static string Name(Type command) => command.GetCustomAttribute<VerbAttribute>()!.Name;
 
-    /// <summary>A verb's options, in the order of the source.</summary>
-    public static IEnumerable<(PropertyInfo Property, OptionAttribute Attribute)> Options(Type verb) => verb.GetProperties()
-        .OrderBy(property => property.MetadataToken)
-        .Select(property => (Property: property, Attribute: property.GetCustomAttribute<OptionAttribute>()!))
-        .Where(option => option.Attribute is not null);
-
-    /// <summary>
-    /// An option as it is written. The parser knows names of one letter only as -k; here every name begins with two dashes.
-    /// </summary>
-    public static string Flag(OptionAttribute attribute) =>
-        $"--{(attribute.LongName.Length > 0 ? attribute.LongName : attribute.ShortName)}";
-
-    /// <summary>Writes what the program does and its verbs.</summary>
-    public static void WriteOverview(CliContext context, IReadOnlyList<Type> verbs)
+    /// <summary>Writes what the program does and its commands.</summary>
+    public static void WriteOverview(CliContext context, Type[] commands)
     {
-        context.WriteLine("monoloss trains sparse autoencoders with MonoLoss on features kept in Parquet files.");
-        context.WriteLine();
-        context.WriteLine("  monoloss COMMAND [options]");
-        context.WriteLine("  monoloss COMMAND --help");
-        context.WriteLine();
-        foreach (var verb in verbs)
+        var help = new HelpText("monoloss trains sparse autoencoders with MonoLoss on features stored in Parquet files.\n")
         {
-            context.WriteLine($"  {Name(verb),-10}{verb.GetCustomAttribute<VerbAttribute>()!.HelpText}");
-        }
-
-        context.WriteLine();
-        context.WriteLine("Begin with:  monoloss demo");
+            AutoHelp = false,
+            AutoVersion = false,
+            AddDashesToOption = false,
+            AdditionalNewLineAfterOption = false,
+            MaximumDisplayWidth = Width,
+        };
+        help.AddPreOptionsLines(["  monoloss COMMAND [options]", "  monoloss COMMAND --help"]);
+        help.AddVerbs(commands);
+        help.AddPostOptionsLine("Start with:  monoloss demo");
+        context.WriteLine(help);
     }
 
-    /// <summary>Writes a verb's page.</summary>
-    public static void WriteVerb(CliContext context, Type verb)
+    /// <summary>Writes a command's page.</summary>
+    public static void WriteCommand(CliContext context, Type command)
     {
-        context.WriteLine($"monoloss {Name(verb)}: {verb.GetCustomAttribute<VerbAttribute>()!.HelpText}");
-        var options = Options(verb).ToList();
-        var column = options.Max(option => Left(option.Property, option.Attribute).Length) + 2;
-        foreach (var (property, attribute) in options)
+        context.WriteLine($"monoloss {Name(command)}: {command.GetCustomAttribute<VerbAttribute>()!.HelpText}");
+        var options = Options.Of(command);
+        var defaults = ((Command)Activator.CreateInstance(command)!).DefaultSettings;
+        var rows = options.Select(option => (Option: option, Left: Left(option), Right: Right(option, defaults))).ToList();
+        var column = rows.Select(row => row.Left.Length).DefaultIfEmpty().Max();
+        Grid? grid = null;
+        foreach (var (option, left, right) in rows)
         {
-            if (property.GetCustomAttribute<SectionAttribute>() is { } section)
+            if (grid is null || option.Property.IsDefined(typeof(SectionAttribute)))
             {
+                WriteGrid(context, grid);
                 context.WriteLine();
-                context.WriteLine(section.Title);
+                if (option.Property.GetCustomAttribute<SectionAttribute>() is { } section)
+                {
+                    context.WriteLine(section.Title);
+                }
+
+                grid = new Grid().AddColumn(new GridColumn { Width = column, NoWrap = true, Padding = new Padding(2, 0, 2, 0) })
+                    .AddColumn(new GridColumn { Padding = new Padding(0) });
             }
 
-            var left = Left(property, attribute).PadRight(column);
-            foreach (var line in Wrap(Right(property, attribute), Width - column))
-            {
-                context.WriteLine(left + line);
-                left = new string(' ', column);
-            }
+            grid.AddRow(new Text(left), new Text(right));
+        }
+
+        WriteGrid(context, grid);
+    }
+
+    private static void WriteGrid(CliContext context, Grid? grid)
+    {
+        if (grid is not null)
+        {
+            context.Write(grid, Width);
         }
     }
 
-    private static string Left(PropertyInfo property, OptionAttribute attribute) =>
-        property.PropertyType == typeof(bool) ? $"  {Flag(attribute)}" : $"  {Flag(attribute)} {attribute.MetaValue}";
+    private static string Left(CommandOption option) => option.IsSwitch ? option.Flag : $"{option.Flag} {option.Attribute.MetaValue}";
 
-    private static string Right(PropertyInfo property, OptionAttribute attribute) =>
-        attribute.Default is null || property.PropertyType == typeof(bool)
-            ? attribute.HelpText
-            : $"{attribute.HelpText} [{string.Format(CultureInfo.InvariantCulture, "{0}", attribute.Default)}]";
-
-    private static IEnumerable<string> Wrap(string text, int width)
+    private static string Right(CommandOption option, IReadOnlyList<object> settings)
     {
-        while (text.Length > width && text.LastIndexOf(' ', width) is > 0 and var space)
-        {
-            yield return text[..space];
-            text = text[(space + 1)..];
-        }
-
-        yield return text;
+        var value = option.Attribute.Default
+            ?? settings.Select(set => option.Target(set.GetType())?.GetValue(set)).FirstOrDefault(value => value is not null);
+        return option.IsSwitch || value is null or ""
+            ? option.Attribute.HelpText
+            : string.Create(CultureInfo.InvariantCulture, $"{option.Attribute.HelpText} [{value}]");
     }
 }

@@ -2,21 +2,21 @@ using MonoLoss.Models;
 
 namespace MonoLoss.Cli;
 
-/// <summary>Progress as plain lines, for files and pipes.</summary>
-/// <param name="context">Where to.</param>
-/// <param name="logEvery">Steps between lines; 0 for none; null for ten an epoch.</param>
+/// <summary>Progress as plain lines, for redirected output.</summary>
+/// <param name="context">The console.</param>
+/// <param name="logEvery">Steps between lines; 0 for none; null for ten lines per epoch.</param>
 internal sealed class PlainProgress(CliContext context, int? logEvery) : ITrainingObserver
 {
     private const int LinesPerEpoch = 10;
 
     private TrainingPlan? _plan;
-    private Throughput? _pace;
+    private Throughput? _throughput;
     private long _every;
 
     /// <inheritdoc/>
     public void Started(TrainingPlan plan)
     {
-        (_plan, _pace) = (plan, new Throughput(plan));
+        (_plan, _throughput) = (plan, new Throughput(plan));
         _every = logEvery ?? (plan.StepsPerEpoch + LinesPerEpoch - 1) / LinesPerEpoch;
         foreach (var line in ProgressFormat.Describe(plan))
         {
@@ -32,10 +32,10 @@ internal sealed class PlainProgress(CliContext context, int? logEvery) : ITraini
             return;
         }
 
-        _pace!.Update(metrics.Step);
+        _throughput!.Update(metrics.Step);
         context.WriteLine($"{ProgressFormat.Epoch(metrics.Epoch, _plan!.Training.Epochs)}  step {metrics.Step}  "
             + $"{ProgressFormat.Figures(metrics, _plan.Model.MonoCoefficient > 0)}  "
-            + $"{ProgressFormat.Format(_pace.SamplesPerSecond)} samples/s  {ProgressFormat.Duration(_pace.SecondsLeft)} left");
+            + $"{ProgressFormat.Format(_throughput.SamplesPerSecond)} samples/s  {ProgressFormat.Duration(_throughput.SecondsLeft)} left");
     }
 
     /// <inheritdoc/>
@@ -51,9 +51,9 @@ internal sealed class PlainProgress(CliContext context, int? logEvery) : ITraini
             context.WriteLine($"{ProgressFormat.Epoch(row.Epoch, _plan!.Training.Epochs)}  {ProgressFormat.Figures(row)}");
         }
 
-        _pace!.Pause();
+        _throughput!.Pause();
     }
 
     /// <inheritdoc/>
-    public void Saved(long step) => _pace!.Pause();
+    public void Saved(long step) => _throughput!.Pause();
 }

@@ -3,15 +3,15 @@ using MonoLoss.Models;
 
 namespace MonoLoss.Cli;
 
-/// <summary>How progress reads, on a terminal and elsewhere.</summary>
+/// <summary>Texts that progress is reported in, on a terminal and elsewhere.</summary>
 internal static class ProgressFormat
 {
-    /// <summary>What a run is about to do, in a few lines.</summary>
+    /// <summary>Describes a run that is about to start, in a few lines.</summary>
     public static IEnumerable<string> Describe(TrainingPlan plan)
     {
         var (model, training) = (plan.Model, plan.Training);
         var details = new List<string> { $"{Format(model.Dimension)} features", $"{Format(model.Latents)} latents" };
-        if (model.Architecture is Architecture.BatchTopK or Architecture.TopK)
+        if (model.Architecture.SelectsK())
         {
             details.Add($"k {model.K}");
         }
@@ -24,11 +24,11 @@ internal static class ProgressFormat
         yield return $"data    {string.Join(", ", plan.Splits.Select(split => $"{split.Key} {Format(split.Value)} rows"))} "
             + $"(training set {Place(plan.Features)})";
         yield return $"run     {training.Epochs} epochs of {Format(plan.StepsPerEpoch)} batches of {Format(training.BatchSize)} rows"
-            + (plan.FirstStep > 0 ? $", resumed after step {Format(plan.FirstStep)}" : string.Empty);
+            + (plan.FirstStep > 0 ? $", resumed at step {Format(plan.FirstStep)}" : string.Empty);
         yield return $"device  {plan.Device.Name} ({plan.Device.Description})";
     }
 
-    /// <summary>A model's name as --model takes it, with its variant.</summary>
+    /// <summary>An architecture's name as --model takes it, with its variant.</summary>
     public static string Name(SaeConfig model) => model.Architecture.Name() + (model.Untied ? " (untied)" : string.Empty);
 
     private static string Place(FeatureResidency features) => features switch
@@ -53,7 +53,7 @@ internal static class ProgressFormat
             + (result.PurityBinary is { } purity ? string.Create(CultureInfo.InvariantCulture, $"  purity {purity:0.000}") : string.Empty);
     }
 
-    /// <summary>An epoch's number among all.</summary>
+    /// <summary>An epoch out of all: epoch 3/50.</summary>
     public static string Epoch(int epoch, int epochs) => $"epoch {epoch.ToString().PadLeft(epochs.ToString().Length)}/{epochs}";
 
     /// <summary>Seconds as m:ss or h:mm:ss.</summary>
@@ -63,6 +63,6 @@ internal static class ProgressFormat
         return whole >= 3600 ? $"{whole / 3600}:{whole / 60 % 60:00}:{whole % 60:00}" : $"{whole / 60}:{whole % 60:00}";
     }
 
-    /// <summary>A count with thousands apart.</summary>
+    /// <summary>A number with a comma after the thousands and no decimals.</summary>
     public static string Format(double count) => count.ToString("N0", CultureInfo.InvariantCulture);
 }

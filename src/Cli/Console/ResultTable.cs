@@ -4,13 +4,13 @@ using Spectre.Console;
 
 namespace MonoLoss.Cli;
 
-/// <summary>The figures of evaluations as a table.</summary>
+/// <summary>Prints the results of evaluations as a table.</summary>
 internal static class ResultTable
 {
-    // What all columns but the first take.
-    private const int WidthOfRow = 100;
+    // The width of all columns but the first.
+    private const int RowWidth = 100;
 
-    /// <summary>Writes the final figures of a run; without an evaluation, those of its last step.</summary>
+    /// <summary>Writes the final results of a run; without an evaluation, the metrics of its last step.</summary>
     public static void Write(CliContext context, TrainingResults results)
     {
         if (results.Splits.Count > 0)
@@ -22,7 +22,7 @@ internal static class ResultTable
         context.WriteLine($"step {results.Steps}: {ProgressFormat.Figures(results.FinalStep, results.Model.MonoCoefficient > 0)}");
     }
 
-    /// <summary>Writes the figures of evaluations: a row for each, or a column for each where a row would not fit.</summary>
+    /// <summary>Writes the results of evaluations, one per row, or one per column if the rows do not fit the terminal.</summary>
     public static void Write(CliContext context, string title, IEnumerable<(string Name, EvaluationSummary Result)> evaluations)
     {
         var all = evaluations.ToList();
@@ -33,7 +33,7 @@ internal static class ResultTable
             lines = lines.ConvertAll(line => line[..^2]);
         }
 
-        if (context.IsTerminal && context.Output.Profile.Width < WidthOfRow + all.Max(evaluation => evaluation.Name.Length))
+        if (context.IsTerminal && context.Output.Profile.Width < RowWidth + all.Max(evaluation => evaluation.Name.Length))
         {
             lines = [.. Enumerable.Range(0, lines[0].Length).Select(i => lines.Select(line => line[i]).ToArray())];
         }
@@ -67,6 +67,6 @@ internal static class ResultTable
         Number(result.PurityWeighted),
     ];
 
-    /// <summary>Four decimals; a dash for what is not known.</summary>
+    /// <summary>A number with four decimals; a dash if there is none.</summary>
     public static string Number(double? value) => value?.ToString("0.0000", CultureInfo.InvariantCulture) ?? "–";
 }

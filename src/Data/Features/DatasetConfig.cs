@@ -3,16 +3,16 @@ using System.Text.Json;
 namespace MonoLoss.Data;
 
 /// <summary>
-/// The files of a dataset's splits, as a JSON file names them: <c>{"train_path": …, "val_path": …, "test_path": …}</c>, each a path
-/// or a list of paths (files, folders or patterns).
+/// The files of the splits of a dataset, as listed in a JSON file:
+/// <c>{"train_path": …, "val_path": …, "test_path": …}</c>, each a path or a list of paths (files, folders or patterns).
 /// </summary>
 /// <param name="Train">Paths of the training split; empty if there is none.</param>
 /// <param name="Validation">Paths of the validation split.</param>
 /// <param name="Test">Paths of the test split.</param>
 public sealed record DatasetConfig(IReadOnlyList<string> Train, IReadOnlyList<string> Validation, IReadOnlyList<string> Test)
 {
-    /// <summary>Reads the JSON file. A relative path that leads nowhere from the working directory starts at the file's folder.</summary>
-    /// <exception cref="DataException">There is no such file, or it is not as described.</exception>
+    /// <summary>Reads the JSON file. A relative path that does not exist in the working directory is resolved from the file's folder.</summary>
+    /// <exception cref="DataException">There is no such file, or it has other content.</exception>
     public static DatasetConfig Load(string path)
     {
         try
@@ -44,7 +44,7 @@ public sealed record DatasetConfig(IReadOnlyList<string> Train, IReadOnlyList<st
         catch (JsonException exception)
         {
             throw new DataException(
-                $"{path}: is not JSON: line {exception.LineNumber + 1}, byte {exception.BytePositionInLine + 1}", exception);
+                $"{path}: it is not JSON: line {exception.LineNumber + 1}, byte {exception.BytePositionInLine + 1}", exception);
         }
     }
 
@@ -68,12 +68,12 @@ public sealed record DatasetConfig(IReadOnlyList<string> Train, IReadOnlyList<st
         }
 
         var beside = Path.Combine(Path.GetDirectoryName(file) ?? "", path);
-        return !Path.IsPathRooted(path) && !FilePatterns.LeadSomewhere(path) && FilePatterns.LeadSomewhere(beside) ? beside : path;
+        return !Path.IsPathRooted(path) && !FilePatterns.Exists(path) && FilePatterns.Exists(beside) ? beside : path;
     }
 
     private static string Name(JsonElement value) => value.ValueKind switch
     {
-        JsonValueKind.String => "an empty text",
+        JsonValueKind.String => "an empty string",
         JsonValueKind.Number => "a number",
         JsonValueKind.True or JsonValueKind.False => "a boolean",
         JsonValueKind.Array => "a list",

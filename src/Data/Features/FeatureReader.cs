@@ -3,8 +3,8 @@ using MonoLoss.Data.Parquet;
 namespace MonoLoss.Data;
 
 /// <summary>
-/// Reads the rows of a <see cref="FeatureSet"/> one after another. It holds a few pages in memory and no more, however large the row
-/// groups are. Not thread-safe, but several may read one set.
+/// Reads the rows of a <see cref="FeatureSet"/> one after another. However large the row groups are, it holds one page in memory (of each
+/// column of features), as it is in the file and decompressed. Not thread-safe, but several readers may read one set.
 /// </summary>
 public sealed class FeatureReader : IDisposable
 {
@@ -25,8 +25,8 @@ public sealed class FeatureReader : IDisposable
 
     /// <summary>Reads the next rows.</summary>
     /// <param name="features">Room for rows × dimension floats.</param>
-    /// <param name="labels">Room for as many class indexes, or empty.</param>
-    /// <returns>How many rows were read: fewer than there is room for only at the end, then 0.</returns>
+    /// <param name="labels">Room for as many class indexes; or empty.</param>
+    /// <returns>The number of rows read: fewer than there is room for only at the end, then 0.</returns>
     /// <exception cref="DataException">The data are damaged, null, ragged, or not finite.</exception>
     public int Read(Span<float> features, Span<int> labels = default)
     {
@@ -34,7 +34,7 @@ public sealed class FeatureReader : IDisposable
         var room = features.Length / dimension;
         if (!labels.IsEmpty && (labels.Length < room || !_set.HasLabels))
         {
-            throw new ArgumentException("no labels in the set, or room for fewer labels than rows", nameof(labels));
+            throw new ArgumentException("the set has no labels, or there is room for fewer labels than rows", nameof(labels));
         }
 
         var read = 0;
@@ -60,8 +60,12 @@ public sealed class FeatureReader : IDisposable
         return read;
     }
 
-    /// <summary>Closes the file being read.</summary>
-    public void Dispose() => _file?.Dispose();
+    /// <summary>Closes the file being read and frees the buffers.</summary>
+    public void Dispose()
+    {
+        _file?.Dispose();
+        _cursor?.Dispose();
+    }
 
     private bool NextGroup()
     {
@@ -80,9 +84,10 @@ public sealed class FeatureReader : IDisposable
             _file = _set.OpenFile(index);
         }
 
-        // Buffers are kept from one row group to the next as long as the columns are the same ones.
+        // Buffers are kept from one row group of a file to the next.
         if (!ReferenceEquals(_columns, _set.Columns(index)))
         {
+            _cursor?.Dispose();
             _columns = _set.Columns(index);
             _cursor = new FeatureCursor(_columns, _set.Dimension);
         }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Numerics;
 using MonoLoss.Data.Parquet;
 
 namespace MonoLoss.Data;
@@ -8,15 +7,15 @@ namespace MonoLoss.Data;
 public sealed record FeatureSetOptions
 {
     /// <summary>
-    /// The column of features: lists of floats; or a pattern such as <c>f*</c> over columns of floats, one a dimension, in the order
-    /// of the numbers in their names. Null: the one column that holds lists of floats.
+    /// The column of features: lists of floats; or a pattern such as <c>f*</c> that matches columns of floats, one per dimension, taken in
+    /// the order of the numbers in their names. Null: the only column that holds lists of floats.
     /// </summary>
     public string? FeaturesColumn { get; init; }
 
-    /// <summary>The column of labels, integers or text. Null: one named label, labels, class, target or y, if there is one.</summary>
+    /// <summary>The column of labels, integers or text. Null: the one named label, labels, class, target or y, if any.</summary>
     public string? LabelColumn { get; init; }
 
-    /// <summary>Whether labels are read at all.</summary>
+    /// <summary>Whether labels are read.</summary>
     public bool ReadLabels { get; init; } = true;
 
     /// <summary>Whether rows are scaled to unit length (see <see cref="UnitLength"/>).</summary>
@@ -26,14 +25,14 @@ public sealed record FeatureSetOptions
 /// <summary>A row group of a <see cref="FeatureSet"/>.</summary>
 /// <param name="File">The file.</param>
 /// <param name="Index">Its index in the file.</param>
-/// <param name="Rows">How many rows it has.</param>
+/// <param name="Rows">Number of rows.</param>
 /// <param name="FirstRow">The number of its first row within the file.</param>
 /// <param name="Start">The number of its first row within the set.</param>
 public sealed record FeatureRowGroup(string File, int Index, long Rows, long FirstRow, long Start);
 
 /// <summary>
-/// Rows of features, and labels, in one or more Parquet files. Opening reads the footers and all labels; features are read by
-/// <see cref="OpenReader"/> and <see cref="ReadRowGroup"/>, which any number of threads may call.
+/// Rows of features, and their labels, in one or more Parquet files. Opening reads the footers and all labels (4 bytes per row are kept);
+/// features are read by <see cref="OpenReader"/> and <see cref="ReadRowGroup"/>, which any number of threads may call.
 /// </summary>
 public sealed class FeatureSet
 {
@@ -109,16 +108,29 @@ public sealed class FeatureSet
     /// <exception cref="DataException">
     /// There is no such file; one is damaged, empty, or has no column that fits or several; dimensions differ; a label is missing.
     /// </exception>
-    public static FeatureSet Open(IEnumerable<string> paths, FeatureSetOptions? options = null)
+    public static FeatureSet Open(IEnumerable<string> paths, FeatureSetOptions? options = null) =>
+        Open(FilePatterns.Expand(paths).Select(ParquetFile.Open), options ?? new FeatureSetOptions());
+
+    /// <summary>Opens one path.</summary>
+    /// <inheritdoc cref="Open(IEnumerable{string}, FeatureSetOptions?)"/>
+    public static FeatureSet Open(string path, FeatureSetOptions? options = null) => Open([path], options);
+
+    /// <summary>Opens a file whose content is in memory.</summary>
+    /// <param name="name">What the file is called in messages.</param>
+    /// <param name="content">The file.</param>
+    /// <param name="options">Which columns; null for the usual ones.</param>
+    /// <inheritdoc cref="Open(IEnumerable{string}, FeatureSetOptions?)"/>
+    public static FeatureSet Open(string name, ReadOnlyMemory<byte> content, FeatureSetOptions? options = null) =>
+        Open([ParquetFile.Open(FileBytes.InMemory(name, content))], options ?? new FeatureSetOptions());
+
+    private static FeatureSet Open(IEnumerable<ParquetFile> files, FeatureSetOptions options)
     {
-        options ??= new FeatureSetOptions();
-        var files = FilePatterns.Expand(paths);
         var sources = new List<Source>();
         try
         {
-            foreach (var path in files)
+            foreach (var file in files)
             {
-                var file = ParquetFile.Open(path);
+                var path = file.Path;
                 sources.Add(new Source(file, [], 0));
                 var columns = FindFeatures(file, options.FeaturesColumn);
                 if (file.Rows == 0)
@@ -146,10 +158,6 @@ public sealed class FeatureSet
         }
     }
 
-    /// <summary>Opens one path.</summary>
-    /// <inheritdoc cref="Open(IEnumerable{string}, FeatureSetOptions?)"/>
-    public static FeatureSet Open(string path, FeatureSetOptions? options = null) => Open([path], options);
-
     /// <summary>Starts reading from the first row.</summary>
     /// <param name="order">Indexes of the row groups to read; null for all in order.</param>
     public FeatureReader OpenReader(IReadOnlyList<int>? order = null) => new(this, order);
@@ -157,7 +165,7 @@ public sealed class FeatureSet
     /// <summary>Reads a row group.</summary>
     /// <param name="index">Its index in <see cref="RowGroups"/>.</param>
     /// <param name="features">Rows × dimension floats.</param>
-    /// <param name="labels">As many class indexes as rows, or empty.</param>
+    /// <param name="labels">Room for as many class indexes as rows; or empty.</param>
     /// <exception cref="DataException">The data are damaged, null, ragged, or not finite.</exception>
     public void ReadRowGroup(int index, Span<float> features, Span<int> labels = default)
     {
@@ -171,7 +179,35 @@ public sealed class FeatureSet
         reader.Read(features, labels);
     }
 
-    /// <summary>The class indexes of a row group's rows.</summary>
+    /// <summary>Copies the class indexes of consecutive rows, which are in memory since the set was opened.</summary>
+    /// <param name="firstRow">The number of the first row within the set.</param>
+    /// <param name="labels">Becomes the class indexes, one per row.</param>
+    /// <exception cref="InvalidOperationException">The set has no labels.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The set does not have all of these rows.</exception>
+    public void CopyLabels(long firstRow, Span<int> labels)
+    {
+        if (!HasLabels)
+        {
+            throw new InvalidOperationException("the set has no labels");
+        }
+
+        ArgumentOutOfRangeException.ThrowIfNegative(firstRow);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(firstRow + labels.Length, Rows, nameof(firstRow));
+        for (var g = 0; g < _labels.Length && !labels.IsEmpty; g++)
+        {
+            var start = firstRow - RowGroups[g].Start;
+            if (start < _labels[g].Length)
+            {
+                var part = _labels[g].AsSpan((int)start);
+                part = part[..Math.Min(part.Length, labels.Length)];
+                part.CopyTo(labels);
+                labels = labels[part.Length..];
+                firstRow += part.Length;
+            }
+        }
+    }
+
+    /// <summary>The class indexes of the rows of a row group.</summary>
     internal ReadOnlySpan<int> Labels(int rowGroup) => _labels[rowGroup];
 
     internal ParquetFile OpenFile(int rowGroup) => _places[rowGroup].Source.File.Reopen();
@@ -186,10 +222,14 @@ public sealed class FeatureSet
             return lists.Count switch
             {
                 1 => lists,
-                0 => throw new DataException($"{file.Path}: no column holds lists of floats; there are: {Describe(file)}; "
-                    + "name the features with --features-column, one column a dimension as 'f*'"),
-                _ => throw new DataException($"{file.Path}: {lists.Count} columns hold lists of floats: "
-                    + $"{string.Join(", ", lists.Select(column => column.Name))}; choose one with --features-column"),
+                0 => throw new DataException(
+                    $"{file.Path}: no column holds lists of floats; the columns are {Describe(file)}; "
+                        + "set FeaturesColumn to a pattern such as 'f*' if there is one column per feature",
+                    property: nameof(FeatureSetOptions.FeaturesColumn)),
+                _ => throw new DataException(
+                    $"{file.Path}: {lists.Count} columns hold lists of floats: "
+                        + $"{string.Join(", ", lists.Select(column => column.Name))}; choose one with FeaturesColumn",
+                    property: nameof(FeatureSetOptions.FeaturesColumn)),
             };
         }
 
@@ -236,10 +276,10 @@ public sealed class FeatureSet
             first++;
         }
 
-        return FloatCursor.FirstLength(file, columns[0], first);
+        return FloatColumn.FirstLength(file, columns[0], first);
     }
 
-    // The footer tells of rows with too many or too few floats: what is wrong is found now and not in the middle of training.
+    // The footer shows if rows have too many or too few floats: better to find them now than in the middle of training.
     private static void CheckCounts(Source source)
     {
         var column = source.Columns[0];
@@ -255,11 +295,11 @@ public sealed class FeatureSet
             var values = source.File.ValueCount(column, g);
             if ((Int128)rows * source.Dimension != values)
             {
-                var cursor = new FloatCursor(column, source.Dimension);
+                using var cursor = new FloatColumn(column, source.Dimension);
                 cursor.Open(source.File, g, first);
                 cursor.CheckAll();
                 throw source.File.Failure(
-                    column, g, new CorruptException($"{values} floats where {rows} rows of {source.Dimension} were expected"));
+                    column, g, new CorruptException($"{values} floats, expected {rows} rows of {source.Dimension}"));
             }
 
             first += rows;
@@ -311,11 +351,13 @@ public sealed class FeatureSet
     {
         LabelsAreIntegers = _sources[0].File.FindColumn(name)!.IsInteger;
         return LabelsAreIntegers
-            ? ReadLabels(name, Comparer<long>.Default, label => label.ToString(CultureInfo.InvariantCulture))
-            : ReadLabels<string>(name, StringComparer.Ordinal, label => label);
+            ? ReadLabels<long>(
+                name, FlatColumn.ReadIntegers, Comparer<long>.Default, label => label.ToString(CultureInfo.InvariantCulture))
+            : ReadLabels<string>(name, FlatColumn.ReadTexts, StringComparer.Ordinal, label => label);
     }
 
-    private int[][] ReadLabels<T>(string name, IComparer<T> order, Func<T, string> text)
+    private int[][] ReadLabels<T>(
+        string name, Action<ParquetFile, ParquetColumn, int, RowReader<T>> read, IComparer<T> order, Func<T, string> text)
         where T : notnull
     {
         var ids = new Dictionary<T, int>();
@@ -323,26 +365,24 @@ public sealed class FeatureSet
         for (var g = 0; g < labels.Length; g++)
         {
             var (source, rowGroup) = _places[g];
-            var column = source.File.FindColumn(name)!;
-            var values = source.File.ReadColumn<T>(column, rowGroup);
-            labels[g] = new int[values.Values.Length];
-            for (var i = 0; i < values.Values.Length; i++)
+            var found = new List<int>();
+            read(source.File, source.File.FindColumn(name)!, rowGroup, (label, isNull) =>
             {
-                if (values.IsNull(i))
+                if (isNull)
                 {
-                    throw new DataException(
-                        $"{source.File.Path}: column '{name}', row {RowGroups[g].FirstRow + i}: the label is null, expected a label");
+                    throw new DataException($"{source.File.Path}: column '{name}', row {RowGroups[g].FirstRow + found.Count}: "
+                        + "the label is null, expected a label");
                 }
 
-                var label = values.Values[i];
                 if (!ids.TryGetValue(label, out var id))
                 {
                     id = ids.Count;
                     ids.Add(label, id);
                 }
 
-                labels[g][i] = id;
-            }
+                found.Add(id);
+            });
+            labels[g] = [.. found];
         }
 
         var sorted = ids.Keys.Order(order).ToArray();
@@ -365,47 +405,4 @@ public sealed class FeatureSet
     }
 
     private sealed record Source(ParquetFile File, IReadOnlyList<ParquetColumn> Columns, int Dimension);
-}
-
-/// <summary>Orders names the way people do: by the numbers in them, f2 before f10.</summary>
-internal static class NaturalOrder
-{
-    public static int Compare(string a, string b)
-    {
-        var (i, j) = (0, 0);
-        while (i < a.Length && j < b.Length)
-        {
-            if (char.IsAsciiDigit(a[i]) && char.IsAsciiDigit(b[j]))
-            {
-                var order = TakeNumber(a, ref i).CompareTo(TakeNumber(b, ref j));
-                if (order != 0)
-                {
-                    return order;
-                }
-            }
-            else if (a[i] != b[j])
-            {
-                return a[i].CompareTo(b[j]);
-            }
-            else
-            {
-                i++;
-                j++;
-            }
-        }
-
-        var rest = (a.Length - i).CompareTo(b.Length - j);
-        return rest != 0 ? rest : string.CompareOrdinal(a, b);
-    }
-
-    private static BigInteger TakeNumber(string text, ref int at)
-    {
-        var start = at;
-        while (at < text.Length && char.IsAsciiDigit(text[at]))
-        {
-            at++;
-        }
-
-        return BigInteger.Parse(text.AsSpan(start, at - start), NumberStyles.None, CultureInfo.InvariantCulture);
-    }
 }

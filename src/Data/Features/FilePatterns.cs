@@ -2,16 +2,18 @@ using System.IO.Enumeration;
 
 namespace MonoLoss.Data;
 
-/// <summary>Turns files, folders and patterns into files.</summary>
+/// <summary>Expands paths, folders and patterns to files.</summary>
 internal static class FilePatterns
 {
+    /// <summary>Whether a name has a wildcard.</summary>
     public static bool IsPattern(string name) => name.AsSpan().IndexOfAny('*', '?') >= 0;
 
+    /// <summary>Whether a name matches a pattern of * and ?.</summary>
     public static bool Matches(string pattern, string name) =>
         FileSystemName.MatchesSimpleExpression(pattern, name, ignoreCase: false);
 
-    /// <summary>The files that are meant, in the order of the paths, and by name within a folder or a pattern.</summary>
-    /// <exception cref="DataException">There are none for a path.</exception>
+    /// <summary>The files, in the order of the paths, sorted by name within a folder or a pattern.</summary>
+    /// <exception cref="DataException">A path matches no file.</exception>
     public static List<string> Expand(IEnumerable<string> paths)
     {
         var files = new List<string>();
@@ -44,7 +46,7 @@ internal static class FilePatterns
     }
 
     /// <summary>Whether a path is a file, a folder, or a pattern that matches something.</summary>
-    public static bool LeadSomewhere(string path) =>
+    public static bool Exists(string path) =>
         File.Exists(path) || Directory.Exists(path) || (IsPattern(path) && Glob(path).Count > 0);
 
     private static void AddAll(List<string> files, IReadOnlyCollection<string> found, string problem)

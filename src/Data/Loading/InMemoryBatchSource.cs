@@ -1,14 +1,13 @@
 namespace MonoLoss.Data;
 
 /// <summary>
-/// Batches of a set that is loaded once: every epoch shuffles all rows. Rows can also be read by their number.
+/// Batches of a set that is loaded once: every epoch shuffles all rows. Rows can also be read by their index.
 /// </summary>
 public sealed class InMemoryBatchSource : BatchSource
 {
     private const int LoadFloats = 1 << 24;
 
     private readonly NativeBuffer _features;
-    private readonly int[] _labels;
     private readonly int[] _order;
     private readonly BatchOptions _options;
     private long _next;
@@ -16,7 +15,7 @@ public sealed class InMemoryBatchSource : BatchSource
     /// <summary>Loads the set.</summary>
     /// <exception cref="DataException">It cannot be read, is too large, or has fewer rows than a batch.</exception>
     public InMemoryBatchSource(FeatureSet set, BatchOptions options)
-        : base(set.Dimension, set.Rows, options.BatchSize, set.HasLabels)
+        : base(set.Dimension, set.Rows, options.BatchSize)
     {
         if (set.Rows > Array.MaxLength)
         {
@@ -24,7 +23,6 @@ public sealed class InMemoryBatchSource : BatchSource
         }
 
         _options = options;
-        _labels = set.HasLabels ? new int[set.Rows] : [];
         _order = new int[set.Rows];
         _next = BatchesPerEpoch;
         _features = new NativeBuffer(set.Rows * set.Dimension);
@@ -39,13 +37,11 @@ public sealed class InMemoryBatchSource : BatchSource
         }
     }
 
-    /// <summary>The features of a row, numbered as in the files.</summary>
+    /// <summary>The features of a row.</summary>
+    /// <param name="row">Its index in the order of the files.</param>
     public ReadOnlySpan<float> Row(long row) => _features.Slice(row * Dimension, Dimension);
 
-    /// <summary>The class index of a row, numbered as in the files.</summary>
-    public int Label(long row) => _labels[row];
-
-    /// <summary>All rows as they are in the files, rows × dimension floats.</summary>
+    /// <summary>All rows in the order of the files, rows × dimension floats.</summary>
     public NativeBuffer Features => _features;
 
     /// <inheritdoc/>
@@ -66,9 +62,9 @@ public sealed class InMemoryBatchSource : BatchSource
     }
 
     /// <inheritdoc/>
-    public override bool Next(Span<float> features, Span<int> labels = default)
+    public override bool Next(Span<float> features)
     {
-        CheckRoom(features, labels);
+        CheckRoom(features);
         if (!NextRows(out var rows))
         {
             return false;
@@ -79,16 +75,11 @@ public sealed class InMemoryBatchSource : BatchSource
             Row(rows[i]).CopyTo(features.Slice(i * Dimension, Dimension));
         }
 
-        for (var i = 0; i < labels.Length; i++)
-        {
-            labels[i] = _labels[rows[i]];
-        }
-
         return true;
     }
 
-    /// <summary>Draws the next batch as the numbers of its rows (<see cref="Row"/>).</summary>
-    /// <param name="rows">As many as a batch has; valid until the next epoch starts.</param>
+    /// <summary>Draws the next batch as the indexes of its rows (<see cref="Row"/>).</summary>
+    /// <param name="rows">One index per row of the batch; valid until the next epoch starts.</param>
     /// <returns>False at the end of the epoch.</returns>
     public bool NextRows(out ReadOnlySpan<int> rows)
     {
@@ -113,8 +104,7 @@ public sealed class InMemoryBatchSource : BatchSource
         for (long row = 0; row < Rows;)
         {
             var count = (int)Math.Min(most, Rows - row);
-            var labels = HasLabels ? _labels.AsSpan((int)row, count) : default;
-            row += reader.Read(_features.Slice(row * Dimension, count * Dimension), labels);
+            row += reader.Read(_features.Slice(row * Dimension, count * Dimension));
         }
     }
 }

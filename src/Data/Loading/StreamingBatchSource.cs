@@ -1,8 +1,8 @@
 namespace MonoLoss.Data;
 
 /// <summary>
-/// Batches of a set that is larger than memory. Row groups are read in random order into a shuffle buffer; every row of a batch is
-/// taken from a random place of it, and the next row read takes that place. The order also depends on the buffer's size.
+/// Batches of a set that is larger than memory. Row groups are read in random order into a shuffle buffer; every row of a batch is taken
+/// from a random slot, which the next row of the stream fills. The order also depends on the size of the buffer.
 /// </summary>
 public sealed class StreamingBatchSource : BatchSource
 {
@@ -11,9 +11,7 @@ public sealed class StreamingBatchSource : BatchSource
     private readonly FeatureSet _set;
     private readonly BatchOptions _options;
     private readonly NativeBuffer _buffer;
-    private readonly int[] _bufferLabels;
     private readonly float[] _block;
-    private readonly int[] _blockLabels;
     private readonly int _capacity;
     private FeatureReader? _reader;
     private Xoshiro256 _random;
@@ -22,20 +20,18 @@ public sealed class StreamingBatchSource : BatchSource
     private int _blockNext;
     private long _left;
 
-    /// <summary>Prepares to read the set; rows are read once an epoch starts.</summary>
+    /// <summary>Allocates the shuffle buffer; rows are read once an epoch starts.</summary>
     /// <exception cref="DataException">It has fewer rows than a batch.</exception>
     public StreamingBatchSource(FeatureSet set, BatchOptions options)
-        : base(set.Dimension, set.Rows, options.BatchSize, set.HasLabels)
+        : base(set.Dimension, set.Rows, options.BatchSize)
     {
         _set = set;
         _options = options;
         var rows = Math.Max(BatchSize, options.MemoryLimit / (sizeof(float) * (long)Dimension));
         _capacity = options.Shuffle ? (int)Math.Min(Math.Min(rows, Rows), Array.MaxLength) : 0;
         _buffer = new NativeBuffer((long)_capacity * Dimension);
-        _bufferLabels = HasLabels ? new int[_capacity] : [];
         var blockRows = Math.Max(1, BlockFloats / Dimension);
         _block = new float[blockRows * Dimension];
-        _blockLabels = HasLabels ? new int[blockRows] : [];
     }
 
     /// <inheritdoc/>
@@ -61,9 +57,9 @@ public sealed class StreamingBatchSource : BatchSource
     }
 
     /// <inheritdoc/>
-    public override bool Next(Span<float> features, Span<int> labels = default)
+    public override bool Next(Span<float> features)
     {
-        CheckRoom(features, labels);
+        CheckRoom(features);
         if (_left == 0)
         {
             return false;
@@ -72,20 +68,15 @@ public sealed class StreamingBatchSource : BatchSource
         _left--;
         if (!_options.Shuffle)
         {
-            _reader!.Read(features, labels);
+            _reader!.Read(features);
             return true;
         }
 
         for (var i = 0; i < BatchSize; i++)
         {
-            var place = (int)_random.Next((ulong)_filled);
-            Slot(place).CopyTo(features.Slice(i * Dimension, Dimension));
-            if (!labels.IsEmpty)
-            {
-                labels[i] = _bufferLabels[place];
-            }
-
-            Refill(place);
+            var slot = (int)_random.Next((ulong)_filled);
+            Slot(slot).CopyTo(features.Slice(i * Dimension, Dimension));
+            Refill(slot);
         }
 
         return true;
@@ -98,7 +89,7 @@ public sealed class StreamingBatchSource : BatchSource
         _buffer.Dispose();
     }
 
-    private Span<float> Slot(int place) => _buffer.Slice((long)place * Dimension, Dimension);
+    private Span<float> Slot(int slot) => _buffer.Slice((long)slot * Dimension, Dimension);
 
     private int SkipRow()
     {
@@ -115,40 +106,30 @@ public sealed class StreamingBatchSource : BatchSource
         while (_filled < _capacity)
         {
             var count = (int)Math.Min(Math.Min(MostRows, _capacity - _filled), int.MaxValue / Dimension);
-            var labels = HasLabels ? _bufferLabels.AsSpan(_filled, count) : default;
-            _filled += _reader!.Read(_buffer.Slice((long)_filled * Dimension, count * Dimension), labels);
+            _filled += _reader!.Read(_buffer.Slice((long)_filled * Dimension, count * Dimension));
         }
     }
 
-    // Puts the next row of the stream in a place of the buffer, at the end of the stream the buffer's last row.
-    private void Refill(int place)
+    // Fills a slot with the next row of the stream; at the end of the stream, with the buffer's last row.
+    private void Refill(int slot)
     {
         if (_blockNext == _blockRows)
         {
-            _blockRows = _reader!.Read(_block, _blockLabels);
+            _blockRows = _reader!.Read(_block);
             _blockNext = 0;
         }
 
         if (_blockRows > 0)
         {
-            _block.AsSpan(_blockNext * Dimension, Dimension).CopyTo(Slot(place));
-            if (HasLabels)
-            {
-                _bufferLabels[place] = _blockLabels[_blockNext];
-            }
-
+            _block.AsSpan(_blockNext * Dimension, Dimension).CopyTo(Slot(slot));
             _blockNext++;
             return;
         }
 
         _filled--;
-        if (place != _filled)
+        if (slot != _filled)
         {
-            Slot(_filled).CopyTo(Slot(place));
-            if (HasLabels)
-            {
-                _bufferLabels[place] = _bufferLabels[_filled];
-            }
+            Slot(_filled).CopyTo(Slot(slot));
         }
     }
 }

@@ -6,14 +6,14 @@ namespace MonoLoss.Data;
 
 /// <summary>
 /// Scales rows to unit length: x ← x / (‖x‖₂ + 1e-8), norm and quotient in float64, rounded once. The sum is formed in eight
-/// parts whatever the processor has, so that the result is the same bits everywhere.
+/// parts on every processor, so that the result is the same to the bit everywhere.
 /// </summary>
 public static class UnitLength
 {
     private const double Epsilon = 1e-8;
 
     /// <summary>Scales a row in place; a row of zeros stays.</summary>
-    /// <returns>False, with the row as it was, if it holds NaN or an infinity.</returns>
+    /// <returns>False, and the row is unchanged, if it has a NaN or an infinity.</returns>
     public static bool TryScale(Span<float> row)
     {
         var squares = SumOfSquares(row);

@@ -3,7 +3,7 @@ using System.Numerics;
 namespace MonoLoss.Data;
 
 /// <summary>
-/// xoshiro256** 1.0 (Blackman and Vigna), its state filled by splitmix64: the same numbers on every machine and version.
+/// The generator xoshiro256** 1.0 (Blackman and Vigna), seeded by splitmix64: the same numbers on every machine and in every version.
 /// </summary>
 public struct Xoshiro256
 {
@@ -21,7 +21,7 @@ public struct Xoshiro256
         _s3 = SplitMix64(ref seed);
     }
 
-    /// <summary>Starts one of a seed's many sequences, such as that of an epoch.</summary>
+    /// <summary>Starts one of the independent sequences of a seed, such as that of an epoch.</summary>
     public Xoshiro256(ulong seed, ulong stream)
         : this(SplitMix64(ref seed) ^ SplitMix64(ref stream))
     {
@@ -57,7 +57,7 @@ public struct Xoshiro256
         return high;
     }
 
-    /// <summary>Puts items into random order (Fisher–Yates).</summary>
+    /// <summary>Shuffles items (Fisher–Yates).</summary>
     public void Shuffle(Span<int> items)
     {
         for (var i = items.Length - 1; i > 0; i--)

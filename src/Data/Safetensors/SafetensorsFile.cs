@@ -1,19 +1,17 @@
-using System.Buffers;
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Numerics;
 using System.Runtime.InteropServices;
-using System.Text;
 using System.Text.Json;
 using Microsoft.Win32.SafeHandles;
 
 namespace MonoLoss.Data;
 
 /// <summary>A tensor of a safetensors file.</summary>
-/// <param name="Name">Its name.</param>
-/// <param name="Dtype">Its type as the format writes it: F32, F64, F16, BF16, I8 … I64, U8 … U64, BOOL.</param>
-/// <param name="Shape">Its dimensions; none for a scalar.</param>
-/// <param name="Count">How many elements.</param>
+/// <param name="Name">The name.</param>
+/// <param name="Dtype">The element type as the format names it: F32, F64, F16, BF16, I8 … I64, U8 … U64, BOOL.</param>
+/// <param name="Shape">The dimensions; none for a scalar.</param>
+/// <param name="Count">Number of elements.</param>
 public sealed record TensorInfo(string Name, string Dtype, IReadOnlyList<long> Shape, long Count)
 {
     /// <summary>Offset in the file.</summary>
@@ -24,8 +22,8 @@ public sealed record TensorInfo(string Name, string Dtype, IReadOnlyList<long> S
 }
 
 /// <summary>
-/// A safetensors file, open for reading: a JSON header that is checked whole when the file is opened, and tensors that are read when
-/// asked for. Any number of threads may read.
+/// A safetensors file, open for reading. The JSON header is checked completely when the file is opened; tensors are read on request. Any
+/// number of threads may read.
 /// </summary>
 public sealed unsafe class SafetensorsFile : IDisposable
 {
@@ -53,17 +51,17 @@ public sealed unsafe class SafetensorsFile : IDisposable
         }
     }
 
-    /// <summary>The file, as it was named.</summary>
+    /// <summary>The path, as given.</summary>
     public string Path { get; }
 
     /// <summary>The tensors, in the order of their data.</summary>
     public IReadOnlyList<TensorInfo> Tensors { get; private set; } = [];
 
-    /// <summary>The texts under <c>__metadata__</c>.</summary>
+    /// <summary>The strings under <c>__metadata__</c>.</summary>
     public IReadOnlyDictionary<string, string> Metadata { get; private set; } = new Dictionary<string, string>();
 
     /// <summary>Opens a file and checks its header.</summary>
-    /// <exception cref="DataException">There is no such file, or it is no safetensors file, or damaged.</exception>
+    /// <exception cref="DataException">There is no such file, or it is not a safetensors file, or it is damaged.</exception>
     public static SafetensorsFile Open(string path)
     {
         var file = new SafetensorsFile(path);
@@ -75,23 +73,23 @@ public sealed unsafe class SafetensorsFile : IDisposable
         catch (Exception exception) when (exception is CorruptException or IOException or JsonException or InvalidOperationException)
         {
             file.Dispose();
-            // A JSON text that is no UTF-8 is an InvalidOperationException.
+            // JSON text that is not valid UTF-8 gives an InvalidOperationException.
             var why = exception is JsonException or InvalidOperationException ? "the header is not JSON" : exception.Message;
             throw new DataException($"{path}: cannot be read as safetensors: {why}", exception);
         }
     }
 
-    /// <summary>Whether there is a tensor of a name.</summary>
+    /// <summary>Whether there is a tensor with this name.</summary>
     public bool Contains(string name) => _byName.ContainsKey(name);
 
     /// <summary>Finds a tensor.</summary>
-    /// <exception cref="DataException">There is none of that name.</exception>
+    /// <exception cref="DataException">There is no tensor with this name.</exception>
     public TensorInfo Find(string name) => _byName.TryGetValue(name, out var tensor)
         ? tensor
         : throw new DataException($"{Path}: there is no tensor '{name}'; there are: {string.Join(", ", Tensors.Select(t => t.Name))}");
 
     /// <summary>Finds a tensor and checks its shape.</summary>
-    /// <exception cref="DataException">There is none of that name, or it has another shape.</exception>
+    /// <exception cref="DataException">There is no tensor with this name, or it has another shape.</exception>
     public TensorInfo Find(string name, params ReadOnlySpan<long> shape)
     {
         var tensor = Find(name);
@@ -101,7 +99,7 @@ public sealed unsafe class SafetensorsFile : IDisposable
     }
 
     /// <summary>Reads a tensor of any floating-point or integer type as float32 (a float64 is rounded).</summary>
-    /// <exception cref="DataException">There is none of that name, or it cannot be read.</exception>
+    /// <exception cref="DataException">There is no tensor with this name, or it cannot be read.</exception>
     public float[] ReadFloats(string name) => ReadArray<float>(name);
 
     /// <summary>Reads a tensor of any floating-point or integer type as float64.</summary>
@@ -109,17 +107,17 @@ public sealed unsafe class SafetensorsFile : IDisposable
     public double[] ReadDoubles(string name) => ReadArray<double>(name);
 
     /// <summary>Reads a tensor of an integer type.</summary>
-    /// <exception cref="DataException">There is none of that name, it is of another type, or an element does not fit.</exception>
+    /// <exception cref="DataException">There is no tensor with this name, it has another type, or an element does not fit.</exception>
     public int[] ReadInts(string name) => ReadArray<int>(name);
 
     /// <inheritdoc cref="ReadInts"/>
     public long[] ReadLongs(string name) => ReadArray<long>(name);
 
     /// <summary>Reads part of a tensor as float32.</summary>
-    /// <param name="name">Its name.</param>
-    /// <param name="target">Where to, as many elements as are wanted.</param>
-    /// <param name="start">The first element wanted.</param>
-    /// <exception cref="DataException">There is none of that name, or it cannot be read.</exception>
+    /// <param name="name">The tensor.</param>
+    /// <param name="target">Receives as many elements as it has room for.</param>
+    /// <param name="start">Index of the first element wanted.</param>
+    /// <exception cref="DataException">There is no tensor with this name, or it cannot be read.</exception>
     public void ReadFloats(string name, Span<float> target, long start = 0)
     {
         fixed (float* pointer = target)
@@ -128,18 +126,10 @@ public sealed unsafe class SafetensorsFile : IDisposable
         }
     }
 
-    /// <summary>Reads part of a tensor as float32 into unmanaged memory.</summary>
-    /// <param name="name">Its name.</param>
-    /// <param name="target">Where to.</param>
-    /// <param name="count">How many elements.</param>
-    /// <param name="start">The first element wanted.</param>
-    /// <exception cref="DataException">There is none of that name, or it cannot be read.</exception>
-    public void ReadFloats(string name, float* target, long count, long start = 0) => Read(Find(name), target, count, start);
-
     /// <summary>Closes the file.</summary>
     public void Dispose() => _file.Dispose();
 
-    /// <summary>Bytes of an element, or 0 for a type that is not known.</summary>
+    /// <summary>Bytes per element; 0 for an unknown type.</summary>
     internal static int SizeOf(string dtype) => dtype switch
     {
         "F64" or "I64" or "U64" => 8,
@@ -337,7 +327,7 @@ public sealed unsafe class SafetensorsFile : IDisposable
             spans.Add((tensor, end));
         }
 
-        // The format wants the data without holes or overlaps, from the header to the end of the file.
+        // The format requires the data to be without gaps or overlaps, from the header to the end of the file.
         spans.Sort((a, b) => (a.Tensor.Start, a.End).CompareTo((b.Tensor.Start, b.End)));
         var expected = start;
         foreach (var (tensor, end) in spans)
@@ -370,7 +360,7 @@ public sealed unsafe class SafetensorsFile : IDisposable
         {
             metadata[property.Name] = property.Value.ValueKind == JsonValueKind.String
                 ? property.Value.GetString()!
-                : throw new CorruptException($"__metadata__ '{property.Name}' is not a text");
+                : throw new CorruptException($"__metadata__ '{property.Name}' is not a string");
         }
 
         return metadata;
@@ -389,7 +379,7 @@ public sealed unsafe class SafetensorsFile : IDisposable
         var size = SizeOf(dtype.GetString()!);
         if (size == 0)
         {
-            throw new CorruptException($"tensor '{name}' is of the unknown type {dtype.GetString()}");
+            throw new CorruptException($"tensor '{name}' has the unknown type {dtype.GetString()}");
         }
 
         Int128 count = 1;
@@ -432,182 +422,5 @@ public sealed unsafe class SafetensorsFile : IDisposable
         }
 
         return true;
-    }
-}
-
-/// <summary>A tensor to be written: its data stay where they are until the file is written.</summary>
-public sealed unsafe class SafeTensor
-{
-    private readonly Action<Stream> _write;
-
-    private SafeTensor(string name, string dtype, IReadOnlyList<long> shape, long count, Action<Stream> write)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(name);
-        Int128 product = 1;
-        foreach (var dimension in shape)
-        {
-            product *= dimension;
-        }
-
-        if (product != count || name == "__metadata__")
-        {
-            throw new ArgumentException($"tensor '{name}' of {string.Join("×", shape)} has {count} elements");
-        }
-
-        Name = name;
-        Dtype = dtype;
-        Shape = shape;
-        Bytes = count * SafetensorsFile.SizeOf(dtype);
-        _write = write;
-    }
-
-    /// <summary>Its name.</summary>
-    public string Name { get; }
-
-    /// <summary>Its type as the format writes it.</summary>
-    public string Dtype { get; }
-
-    /// <summary>Its dimensions.</summary>
-    public IReadOnlyList<long> Shape { get; }
-
-    internal long Bytes { get; }
-
-    /// <summary>A tensor of float, double, int, long, byte and the like.</summary>
-    public static SafeTensor Create<T>(string name, IReadOnlyList<long> shape, ReadOnlyMemory<T> values)
-        where T : unmanaged =>
-        new(name, DtypeOf<T>(), shape, values.Length, stream => WriteSpan(stream, values.Span));
-
-    /// <inheritdoc cref="Create{T}(string, IReadOnlyList{long}, ReadOnlyMemory{T})"/>
-    public static SafeTensor Create<T>(string name, IReadOnlyList<long> shape, T[] values)
-        where T : unmanaged => Create(name, shape, new ReadOnlyMemory<T>(values));
-
-    /// <summary>A tensor of float32 in unmanaged memory, which must stay until the file is written.</summary>
-    public static SafeTensor Create(string name, IReadOnlyList<long> shape, float* values, long count) =>
-        new(name, "F32", shape, count, stream => WritePointer(stream, values, count));
-
-    internal void Write(Stream stream) => _write(stream);
-
-    private static string DtypeOf<T>() => Type.GetTypeCode(typeof(T)) switch
-    {
-        TypeCode.Single => "F32",
-        TypeCode.Double => "F64",
-        TypeCode.Int64 => "I64",
-        TypeCode.Int32 => "I32",
-        TypeCode.Int16 => "I16",
-        TypeCode.SByte => "I8",
-        TypeCode.UInt64 => "U64",
-        TypeCode.UInt32 => "U32",
-        TypeCode.UInt16 => "U16",
-        TypeCode.Byte => "U8",
-        TypeCode.Boolean => "BOOL",
-        _ when typeof(T) == typeof(Half) => "F16",
-        _ => throw new NotSupportedException($"a tensor of {typeof(T).Name}"),
-    };
-
-    private static void WriteSpan<T>(Stream stream, ReadOnlySpan<T> values)
-        where T : unmanaged
-    {
-        const int Part = 1 << 24;
-        for (var at = 0; at < values.Length; at += Part)
-        {
-            stream.Write(MemoryMarshal.AsBytes(values.Slice(at, Math.Min(Part, values.Length - at))));
-        }
-    }
-
-    private static void WritePointer(Stream stream, float* values, long count)
-    {
-        const int Part = 1 << 24;
-        for (long at = 0; at < count; at += Part)
-        {
-            stream.Write(new ReadOnlySpan<byte>(values + at, (int)Math.Min(Part, count - at) * sizeof(float)));
-        }
-    }
-}
-
-/// <summary>Writes safetensors files.</summary>
-public static class SafetensorsWriter
-{
-    private const int Alignment = 8;
-
-    /// <summary>Writes a file, whole or not at all. Tensors with larger elements come first, so that all are aligned.</summary>
-    /// <param name="path">The file.</param>
-    /// <param name="tensors">The tensors.</param>
-    /// <param name="metadata">Texts to go with them.</param>
-    /// <exception cref="DataException">The file cannot be written.</exception>
-    public static void Write(
-        string path, IEnumerable<SafeTensor> tensors, IReadOnlyDictionary<string, string>? metadata = null)
-    {
-        var ordered = tensors.OrderByDescending(tensor => SafetensorsFile.SizeOf(tensor.Dtype)).ToList();
-        if (ordered.DistinctBy(tensor => tensor.Name).Count() != ordered.Count)
-        {
-            throw new ArgumentException("two tensors have the same name", nameof(tensors));
-        }
-
-        using var file = new AtomicFile(path);
-        try
-        {
-            file.Stream.Write(Header(ordered, metadata));
-            foreach (var tensor in ordered)
-            {
-                tensor.Write(file.Stream);
-            }
-        }
-        catch (Exception exception) when (AtomicFile.IsFailure(exception))
-        {
-            throw file.Failure(exception);
-        }
-
-        file.Commit();
-    }
-
-    private static byte[] Header(List<SafeTensor> tensors, IReadOnlyDictionary<string, string>? metadata)
-    {
-        var buffer = new ArrayBufferWriter<byte>();
-        buffer.Write(new byte[sizeof(long)]);
-        using (var json = new Utf8JsonWriter(buffer))
-        {
-            json.WriteStartObject();
-            if (metadata is { Count: > 0 })
-            {
-                json.WriteStartObject("__metadata__");
-                foreach (var (key, value) in metadata)
-                {
-                    json.WriteString(key, value);
-                }
-
-                json.WriteEndObject();
-            }
-
-            long offset = 0;
-            foreach (var tensor in tensors)
-            {
-                json.WriteStartObject(tensor.Name);
-                json.WriteString("dtype", tensor.Dtype);
-                WriteNumbers(json, "shape", tensor.Shape);
-                WriteNumbers(json, "data_offsets", [offset, offset + tensor.Bytes]);
-                json.WriteEndObject();
-                offset += tensor.Bytes;
-            }
-
-            json.WriteEndObject();
-        }
-
-        // Spaces after the object are part of the format: they bring the data to an aligned offset.
-        var padding = (Alignment - (buffer.WrittenCount % Alignment)) % Alignment;
-        buffer.Write(Encoding.ASCII.GetBytes(new string(' ', padding)));
-        var header = buffer.WrittenSpan.ToArray();
-        BinaryPrimitives.WriteInt64LittleEndian(header, header.Length - sizeof(long));
-        return header;
-    }
-
-    private static void WriteNumbers(Utf8JsonWriter json, string name, IReadOnlyList<long> numbers)
-    {
-        json.WriteStartArray(name);
-        foreach (var number in numbers)
-        {
-            json.WriteNumberValue(number);
-        }
-
-        json.WriteEndArray();
     }
 }

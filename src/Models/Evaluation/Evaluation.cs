@@ -1,56 +1,8 @@
 using MonoLoss.Autodiff;
+using MonoLoss.Data;
 using MonoLoss.Kernels;
 
 namespace MonoLoss.Models;
-
-/// <summary>How good an autoencoder is on a dataset.</summary>
-public sealed record EvaluationResult
-{
-    /// <summary>Rows that were evaluated.</summary>
-    public required long Rows { get; init; }
-
-    /// <summary>Mean squared error over rows and features.</summary>
-    public required double Mse { get; init; }
-
-    /// <summary>Mean over rows of Σ(recon − x)²/Σx².</summary>
-    public required double Nmse { get; init; }
-
-    /// <summary>Mean over features with any spread of 1 − SS_res/(SS_tot + 1e-12).</summary>
-    public required double R2 { get; init; }
-
-    /// <summary>Mean number of active latents a row.</summary>
-    public required double L0 { get; init; }
-
-    /// <summary>Latents that never fire on this dataset.</summary>
-    public required int DeadLatents { get; init; }
-
-    /// <summary>Mean MonoScore over all latents, those that never fire counting 0.</summary>
-    public required double MonoMean { get; init; }
-
-    /// <summary>Median MonoScore over all latents.</summary>
-    public required double MonoMedian { get; init; }
-
-    /// <summary>90th percentile of MonoScore over all latents.</summary>
-    public required double MonoP90 { get; init; }
-
-    /// <summary>Mean binary class purity over latents that fire; null without labels.</summary>
-    public double? PurityBinary { get; init; }
-
-    /// <summary>Mean weighted class purity over latents that fire; null without labels.</summary>
-    public double? PurityWeighted { get; init; }
-
-    /// <summary>Every latent.</summary>
-    public required IReadOnlyList<LatentResult> Latents { get; init; }
-}
-
-/// <summary>One latent on a dataset.</summary>
-/// <param name="MonoScore">Its MonoScore.</param>
-/// <param name="ActivationCount">How many rows activate it.</param>
-/// <param name="ActivationMean">Mean activation over those rows; 0 if there is none.</param>
-/// <param name="ActivationMax">Largest activation.</param>
-/// <param name="Purity">Which classes it fires for; null without labels.</param>
-public readonly record struct LatentResult(
-    double MonoScore, long ActivationCount, double ActivationMean, double ActivationMax, LatentPurity? Purity);
 
 /// <summary>Evaluates an autoencoder batch by batch, in one pass and constant memory.</summary>
 public sealed class Evaluation : IDisposable
@@ -59,35 +11,73 @@ public sealed class Evaluation : IDisposable
     private const double SmallestSpread = 1e-12;
 
     private readonly SparseAutoencoder _model;
-    private readonly DatasetMonoLoss _mono;
+    private readonly MonoScoreAccumulator _scores;
     private readonly Tape _tape;
     private readonly ClassPurity? _purity;
     private readonly DeviceArray<double> _columns;
-    private readonly DeviceArray<double> _result;
-    private readonly double[] _host = new double[2];
+    // Sums over the batches: NMSE of the rows, and the number of active latents. They stay on the device until the end.
+    private readonly DeviceArray<double> _sums;
+    private readonly DeviceArray<double> _nmseSum;
+    private readonly DeviceArray<double> _activeSum;
+    private readonly DeviceArray<double> _batch;
+    private readonly DeviceArray<double> _batchFirst;
     private int[] _offsets = [];
     private int[] _indices = [];
     private float[] _values = [];
-    private double _nmseSum;
-    private double _activeSum;
     private long _rows;
 
     /// <summary>Begins an evaluation.</summary>
-    /// <param name="model">What to evaluate.</param>
-    /// <param name="classes">How many classes the labels have; 0 without labels.</param>
+    /// <param name="model">The model to evaluate.</param>
+    /// <param name="classes">Number of classes of the labels; 0 without labels.</param>
     public Evaluation(SparseAutoencoder model, int classes)
     {
         _model = model;
         _tape = new Tape(model.Device);
-        _mono = new DatasetMonoLoss(model);
+        _scores = new MonoScoreAccumulator(model.Device, model.Config.Latents, model.Config.Dimension);
         _purity = classes > 0 ? new ClassPurity(model.Config.Latents, classes) : null;
         _columns = model.Device.Allocate<double>(3L * model.Config.Dimension);
-        _result = model.Device.Allocate<double>(2);
+        _sums = model.Device.Allocate<double>(2);
+        (_nmseSum, _activeSum) = (_sums.Slice(0, 1), _sums.Slice(1, 1));
+        _batch = model.Device.Allocate<double>(2);
+        _batchFirst = _batch.Slice(0, 1);
+    }
+
+    /// <summary>Evaluates a model on a set, which is read in file order.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="set">The set.</param>
+    /// <param name="batchSize">Rows per batch; BatchTopK selects within a batch.</param>
+    /// <param name="progress">Called with the number of rows evaluated so far; may be null.</param>
+    /// <exception cref="DataException">The set cannot be read.</exception>
+    public static EvaluationResult Run(SparseAutoencoder model, FeatureSet set, int batchSize, Action<long>? progress = null) =>
+        Run(model, set, SequentialBatches.Read(set, model.Device, batchSize), progress);
+
+    /// <summary>Evaluates a model on the rows of a set that are already at hand.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="set">The set, whose labels are taken.</param>
+    /// <param name="batches">Its rows in file order.</param>
+    /// <param name="progress">Called with the number of rows evaluated so far; may be null.</param>
+    internal static EvaluationResult Run(SparseAutoencoder model, FeatureSet set, IEnumerable<Tensor> batches, Action<long>? progress)
+    {
+        using var evaluation = new Evaluation(model, set.HasLabels ? set.Classes.Count : 0);
+        int[] labels = [];
+        foreach (var x in batches)
+        {
+            if (set.HasLabels)
+            {
+                Array.Resize(ref labels, x.Rows);
+                set.CopyLabels(evaluation._rows, labels);
+            }
+
+            evaluation.Add(x, labels);
+            progress?.Invoke(evaluation._rows);
+        }
+
+        return evaluation.Finish();
     }
 
     /// <summary>Adds a batch; BatchTopK selects within it.</summary>
-    /// <param name="x">Rows of unit length.</param>
-    /// <param name="labels">A class a row, if the evaluation has classes.</param>
+    /// <param name="x">B×D rows of unit length.</param>
+    /// <param name="labels">One class per row, if the evaluation has classes.</param>
     public void Add(Tensor x, ReadOnlySpan<int> labels)
     {
         var device = _model.Device;
@@ -95,14 +85,12 @@ public sealed class Evaluation : IDisposable
         var encoding = _model.Encode(_tape, x);
         var latents = encoding.Latents.Value;
         var reconstruction = _model.Reconstruct(_tape, encoding).Value;
-        _mono.Add(latents, x);
+        _scores.Add(latents, x);
         device.AccumulateColumnErrors(x, reconstruction, _columns);
-        device.SquaredError(reconstruction, x, 1, relative: true, _result);
-        _result.CopyTo(_host.AsSpan(0, 1));
-        _nmseSum += _host[0];
-        device.SumAndCountPositive(latents, _result);
-        _result.CopyTo(_host);
-        _activeSum += _host[0];
+        device.SquaredError(reconstruction, x, 1, relative: true, _batchFirst);
+        device.AddSum(_batchFirst, _nmseSum);
+        device.SumAndCountPositive(latents, _batch);
+        device.AddSum(_batchFirst, _activeSum);
         _rows += x.Rows;
         if (_purity is not null)
         {
@@ -114,10 +102,10 @@ public sealed class Evaluation : IDisposable
     /// <summary>The figures over all batches added.</summary>
     public EvaluationResult Finish()
     {
-        var scores = _mono.Scores();
-        var fired = _mono.Sums.Fired.ToArray();
-        var sums = _mono.Sums.Sum.ToArray();
-        var largest = _mono.Sums.Maximum.ToArray();
+        var scores = _scores.Scores();
+        var fired = _scores.Sums.Fired.ToArray();
+        var sums = _scores.Sums.Sum.ToArray();
+        var largest = _scores.Sums.Maximum.ToArray();
         var latents = new LatentResult[scores.Length];
         for (var m = 0; m < latents.Length; m++)
         {
@@ -128,13 +116,14 @@ public sealed class Evaluation : IDisposable
         var sorted = scores.Order().ToArray();
         var live = latents.Where(latent => latent.ActivationCount > 0).ToArray();
         var (r2, mse) = R2AndMse();
+        var batchSums = _sums.ToArray();
         return new EvaluationResult
         {
             Rows = _rows,
             Mse = mse,
-            Nmse = _nmseSum / _rows,
+            Nmse = batchSums[0] / _rows,
             R2 = r2,
-            L0 = _activeSum / _rows,
+            L0 = batchSums[1] / _rows,
             DeadLatents = latents.Length - live.Length,
             MonoMean = scores.Average(),
             MonoMedian = Percentile(sorted, 0.5),
@@ -149,9 +138,10 @@ public sealed class Evaluation : IDisposable
     public void Dispose()
     {
         _tape.Dispose();
-        _mono.Dispose();
+        _scores.Dispose();
         _columns.Dispose();
-        _result.Dispose();
+        _sums.Dispose();
+        _batch.Dispose();
     }
 
     /// <summary>A percentile with linear interpolation between the two values around it.</summary>

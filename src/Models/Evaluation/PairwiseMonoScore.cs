@@ -1,3 +1,5 @@
+using MonoLoss.Kernels;
+
 namespace MonoLoss.Models;
 
 /// <summary>
@@ -6,11 +8,6 @@ namespace MonoLoss.Models;
 /// </summary>
 public static class PairwiseMonoScore
 {
-    // The values of the official code, as for the linear form.
-    private const double NormFloor = 1e-8;
-    private const double RangeEpsilon = 1e-8;
-    private const double SmallestPairWeight = 1e-8;
-    private const double DatasetAddend = 1e-12;
     private const int LatentsPerPiece = 64;
 
     /// <summary>Scores every latent.</summary>
@@ -43,7 +40,7 @@ public static class PairwiseMonoScore
         }
 
         return [.. Enumerable.Range(0, latents).Select(m =>
-            constant[m] || denominators[m] <= SmallestPairWeight ? 0 : numerators[m] / (denominators[m] + DatasetAddend))];
+            constant[m] || denominators[m] <= MonoScore.SmallestPairWeight ? 0 : numerators[m] / (denominators[m] + MonoScore.DatasetDelta))];
     }
 
     /// <summary>Adds the pairs (row, j), j &gt; row, for the latents of a piece.</summary>
@@ -84,7 +81,7 @@ public static class PairwiseMonoScore
                 squares += (double)value * value;
             }
 
-            var norm = Math.Max(Math.Sqrt(squares), NormFloor);
+            var norm = Math.Max(Math.Sqrt(squares), MonoScore.SmallestNorm);
             for (var j = start; j < start + dimension; j++)
             {
                 directions[j] = features[j] / norm;
@@ -112,7 +109,7 @@ public static class PairwiseMonoScore
         for (var i = 0; i < scaled.Length; i++)
         {
             var m = i % latents;
-            scaled[i] = (activations[i] - minimum[m]) / (maximum[m] - minimum[m] + RangeEpsilon);
+            scaled[i] = (activations[i] - minimum[m]) / (maximum[m] - minimum[m] + MonoScore.RangeEpsilon);
         }
 
         return (scaled, [.. minimum.Zip(maximum, (low, high) => low == high)]);

@@ -12,7 +12,7 @@ namespace MonoLoss.Models;
 /// <param name="MonoLoss">MonoLoss of the batch without its coefficient; 0 when it is off.</param>
 /// <param name="MonoScore">Mean score of the batch's active latents; 0 when MonoLoss is off.</param>
 /// <param name="L0">Mean number of active latents a row.</param>
-/// <param name="DeadLatents">Latents silent for more than <see cref="TrainingOptions.DeadAfterBatches"/> batches.</param>
+/// <param name="DeadLatents">Latents silent for more than <see cref="StepOptions.DeadAfterBatches"/> batches.</param>
 /// <param name="GradientNorm">Before clipping.</param>
 /// <param name="SamplesPerSecond">Rows over the step's time.</param>
 public readonly record struct StepMetrics(
@@ -95,21 +95,22 @@ public static class MetricsFiles
     /// <summary>Reads metrics.parquet.</summary>
     public static List<StepMetrics> ReadSteps(string path)
     {
-        using var file = ParquetFile.Open(path);
-        var step = Read<long>(file, "step");
-        var epoch = Read<int>(file, "epoch");
-        var loss = Read<double>(file, "loss");
-        var reconstruction = Read<double>(file, "reconstruction_loss");
-        var aux = Read<double>(file, "aux_loss");
-        var sparsity = Read<double>(file, "sparsity_loss");
-        var mono = Read<double>(file, "mono_loss");
-        var score = Read<double>(file, "mono_score");
-        var l0 = Read<double>(file, "l0");
-        var dead = Read<int>(file, "dead_latents");
-        var norm = Read<double>(file, "grad_norm");
-        var speed = Read<double>(file, "samples_per_second");
+        var table = ParquetTable.Read(path);
+        var step = table.ReadIntegers("step");
+        var epoch = table.ReadIntegers("epoch");
+        var loss = table.ReadDoubles("loss");
+        var reconstruction = table.ReadDoubles("reconstruction_loss");
+        var aux = table.ReadDoubles("aux_loss");
+        var sparsity = table.ReadDoubles("sparsity_loss");
+        var mono = table.ReadDoubles("mono_loss");
+        var score = table.ReadDoubles("mono_score");
+        var l0 = table.ReadDoubles("l0");
+        var dead = table.ReadIntegers("dead_latents");
+        var norm = table.ReadDoubles("grad_norm");
+        var speed = table.ReadDoubles("samples_per_second");
         return [.. Enumerable.Range(0, step.Length).Select(i => new StepMetrics(
-            step[i], epoch[i], loss[i], reconstruction[i], aux[i], sparsity[i], mono[i], score[i], l0[i], dead[i], norm[i], speed[i]))];
+            step[i], (int)epoch[i], loss[i], reconstruction[i], aux[i], sparsity[i], mono[i], score[i], l0[i], (int)dead[i], norm[i],
+            speed[i]))];
     }
 
     /// <summary>Writes evals.parquet.</summary>
@@ -132,21 +133,21 @@ public static class MetricsFiles
     /// <summary>Reads evals.parquet.</summary>
     public static List<EvaluationRow> ReadEvaluations(string path)
     {
-        using var file = ParquetFile.Open(path);
-        var epoch = Read<int>(file, "epoch");
-        var split = Read<string>(file, "split");
-        var mse = Read<double>(file, "mse");
-        var nmse = Read<double>(file, "nmse");
-        var r2 = Read<double>(file, "r2");
-        var l0 = Read<double>(file, "l0");
-        var dead = Read<int>(file, "dead_latents");
-        var mean = Read<double>(file, "mono_mean");
-        var median = Read<double>(file, "mono_median");
-        var p90 = Read<double>(file, "mono_p90");
-        var binary = ReadNullable<double>(file, "purity_binary");
-        var weighted = ReadNullable<double>(file, "purity_weighted");
-        return [.. Enumerable.Range(0, epoch.Length).Select(i => new EvaluationRow(epoch[i], split[i], new EvaluationSummary(
-            mse[i], nmse[i], r2[i], l0[i], dead[i], mean[i], median[i], p90[i], binary[i], weighted[i])))];
+        var table = ParquetTable.Read(path);
+        var epoch = table.ReadIntegers("epoch");
+        var split = table.ReadTexts("split");
+        var mse = table.ReadDoubles("mse");
+        var nmse = table.ReadDoubles("nmse");
+        var r2 = table.ReadDoubles("r2");
+        var l0 = table.ReadDoubles("l0");
+        var dead = table.ReadIntegers("dead_latents");
+        var mean = table.ReadDoubles("mono_mean");
+        var median = table.ReadDoubles("mono_median");
+        var p90 = table.ReadDoubles("mono_p90");
+        var binary = table.ReadNullableDoubles("purity_binary");
+        var weighted = table.ReadNullableDoubles("purity_weighted");
+        return [.. Enumerable.Range(0, epoch.Length).Select(i => new EvaluationRow((int)epoch[i], split[i] ?? "", new EvaluationSummary(
+            mse[i], nmse[i], r2[i], l0[i], (int)dead[i], mean[i], median[i], p90[i], binary[i], weighted[i])))];
     }
 
     /// <summary>Writes latents.parquet.</summary>
@@ -165,25 +166,14 @@ public static class MetricsFiles
             Column("activation_mean", latents, row => row.ActivationMean),
             Column("activation_max", latents, row => row.ActivationMax),
             integerLabels
-                ? ParquetData.Create("dominant_label", latents.Select(row => Dominant(row) is { } c ? long.Parse(classes[c]) : (long?)null).ToArray())
+                ? ParquetData.Create(
+                    "dominant_label", latents.Select(row => Dominant(row) is { } c ? long.Parse(classes[c]) : (long?)null).ToArray())
                 : ParquetData.Create(
                     "dominant_label", latents.Select(row => Dominant(row) is { } c ? classes[c] : null).ToArray(), nullable: true),
             ParquetData.Create("purity_binary", latents.Select(row => row.Purity?.Binary).ToArray()),
             ParquetData.Create("purity_weighted", latents.Select(row => row.Purity?.Weighted).ToArray()),
         ]);
     }
-
-    /// <summary>A column of all row groups; a value of the type's default where it is null.</summary>
-    private static T[] Read<T>(ParquetFile file, string column) =>
-        [.. Enumerable.Range(0, file.RowGroups.Count).SelectMany(group => file.ReadColumn<T>(column, group).Values)];
-
-    private static T?[] ReadNullable<T>(ParquetFile file, string column)
-        where T : struct =>
-        [.. Enumerable.Range(0, file.RowGroups.Count).SelectMany(group =>
-        {
-            var read = file.ReadColumn<T>(column, group);
-            return read.Values.Select((value, i) => read.IsNull(i) ? (T?)null : value);
-        })];
 
     private static ParquetData Column<TRow, T>(string name, IReadOnlyList<TRow> rows, Func<TRow, T> value)
         where T : unmanaged

@@ -3,18 +3,21 @@ using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using MonoLoss.Autodiff;
 using MonoLoss.Data;
-using MonoLoss.Kernels;
 
 namespace MonoLoss.Models;
 
 /// <summary>
-/// The files of a training run. cfg.json and sae_weights.safetensors are laid out as SAELens lays them out, so that its tools load
-/// the autoencoder as it is. Every file is written to a temporary name and renamed.
+/// The files of a training run. cfg.json and sae_weights.safetensors have the layout of SAELens. Every file is written to a temporary name
+/// and renamed.
 /// </summary>
 /// <param name="path">The folder.</param>
 public sealed class RunFolder(string path)
 {
     private const string ConfigKey = "monoloss";
+    private const string FirstMoment = ".first_moment";
+    private const string SecondMoment = ".second_moment";
+    private const string Counters = "silent_batches";
+    private const string Position = "position";
 
     private static readonly JsonSerializerOptions Json = new()
     {
@@ -28,34 +31,34 @@ public sealed class RunFolder(string path)
     /// <summary>The folder.</summary>
     public string Path { get; } = path;
 
-    /// <summary>What it is: architecture and settings.</summary>
+    /// <summary>The architecture and the settings.</summary>
     public string Config => File("cfg.json");
 
-    /// <summary>The weights, one tensor each as SAELens names them.</summary>
+    /// <summary>The weights, named as in SAELens.</summary>
     public string Weights => File("sae_weights.safetensors");
 
-    /// <summary>All that a resumed run needs: weights, moments, counters.</summary>
+    /// <summary>The checkpoint, with all that a resumed run needs: weights, moments, counters.</summary>
     public string State => File("training_state.safetensors");
 
-    /// <summary>A row a step.</summary>
+    /// <summary>One row per step.</summary>
     public string Metrics => File("metrics.parquet");
 
-    /// <summary>A row an epoch and split.</summary>
+    /// <summary>One row per epoch and split.</summary>
     public string Evaluations => File("evals.parquet");
 
-    /// <summary>A row a latent.</summary>
+    /// <summary>One row per latent.</summary>
     public string Latents => File("latents.parquet");
 
-    /// <summary>The final figures; written last, so that a folder that has it is complete.</summary>
+    /// <summary>The final figures; written last, so that a folder with this file is complete.</summary>
     public string Results => File("results.json");
 
-    /// <summary>Whether a run was begun here.</summary>
+    /// <summary>Whether the folder contains a run, complete or not.</summary>
     public bool HasRun => System.IO.File.Exists(Config) || System.IO.File.Exists(State) || System.IO.File.Exists(Metrics);
 
-    /// <summary>Whether a run was finished here.</summary>
+    /// <summary>Whether the folder contains a complete run.</summary>
     public bool IsComplete => System.IO.File.Exists(Results);
 
-    /// <summary>Deletes the run's files and, if nothing else is in it, the folder.</summary>
+    /// <summary>Deletes the files of the run, and the folder if nothing else is in it.</summary>
     public void Delete()
     {
         foreach (var file in new[] { Results, Config, Weights, State, Metrics, Evaluations, Latents })
@@ -73,44 +76,21 @@ public sealed class RunFolder(string path)
     }
 
     /// <summary>Writes cfg.json.</summary>
-    /// <param name="model">What is trained.</param>
-    /// <param name="training">How; null if not known.</param>
-    public void WriteConfig(SaeConfig model, TrainingOptions? training)
+    /// <param name="model">The model.</param>
+    /// <param name="training">The settings of its training; null if not known.</param>
+    public void WriteConfig(SparseAutoencoder model, TrainingOptions? training)
     {
-        // BatchTopK is, outside a batch, a JumpReLU whose threshold is the same for all latents; SAELens stores it so too.
-        var json = new JsonObject
-        {
-            ["architecture"] = model.Architecture switch
-            {
-                Architecture.TopK => "topk",
-                Architecture.Vanilla => "standard",
-                _ => "jumprelu",
-            },
-            ["d_in"] = model.Dimension,
-            ["d_sae"] = model.Latents,
-            ["dtype"] = "float32",
-            ["device"] = "cpu",
-            ["apply_b_dec_to_input"] = model.Architecture != Architecture.JumpReLU,
-            ["normalize_activations"] = model.NormalizesInput ? "layer_norm" : "none",
-            ["reshape_activations"] = "none",
-        };
-        if (model.Architecture == Architecture.TopK)
-        {
-            json["k"] = model.K;
-            json["rescale_acts_by_decoder_norm"] = false;
-        }
-
-        json["metadata"] = new JsonObject();
-        json[ConfigKey] = JsonSerializer.SerializeToNode(new StoredConfig(model, training), Json);
+        var json = SaeLensFormat.Config(model);
+        json[ConfigKey] = JsonSerializer.SerializeToNode(new StoredConfig(model.Config, training), Json);
         AtomicFile.WriteAllText(Config, json.ToJsonString(Json) + "\n");
     }
 
-    /// <summary>Reads the settings of a run of ours.</summary>
-    /// <exception cref="DataException">There is none, or it was not written by this program.</exception>
+    /// <summary>Reads the settings of a run of this program.</summary>
+    /// <exception cref="DataException">cfg.json is missing, or was not written by this program.</exception>
     public (SaeConfig Model, TrainingOptions? Training) ReadConfig()
     {
         var stored = ReadJson(Config)[ConfigKey]
-            ?? throw new DataException($"{Config}: has no '{ConfigKey}' entry, so it is not a run of this program");
+            ?? throw new DataException($"{Config}: has no '{ConfigKey}' entry, so this is not a run of monoloss");
         try
         {
             var config = stored.Deserialize<StoredConfig>(Json)!;
@@ -127,7 +107,7 @@ public sealed class RunFolder(string path)
         AtomicFile.WriteAllText(Results, JsonSerializer.Serialize(results, Json) + "\n");
 
     /// <summary>Reads results.json.</summary>
-    /// <exception cref="DataException">It is not there or damaged.</exception>
+    /// <exception cref="DataException">It is missing or damaged.</exception>
     public TrainingResults ReadResults()
     {
         try
@@ -140,133 +120,74 @@ public sealed class RunFolder(string path)
         }
     }
 
-    /// <summary>The settings of a complete run by name, as results.json has them.</summary>
-    /// <exception cref="DataException">It is not there or damaged.</exception>
-    public IEnumerable<(string Name, string Value)> ReadSettings()
-    {
-        var results = ReadJson(Results);
-        foreach (var part in new[] { "model", "training" })
-        {
-            foreach (var (name, value) in results[part]?.AsObject() ?? [])
-            {
-                var text = value switch
-                {
-                    null => "default",
-                    JsonArray list => string.Join(", ", list.Select(item => $"{item}")),
-                    _ => value.ToString(),
-                };
-                yield return (name, text);
-            }
-        }
-    }
-
-    /// <summary>Writes sae_weights.safetensors: W_enc D×M, b_enc, W_dec M×D, b_dec, and the threshold of JumpReLU or BatchTopK.</summary>
-    public void WriteWeights(SparseAutoencoder model)
-    {
-        var (d, m) = (model.Config.Dimension, model.Config.Latents);
-        var values = model.Parameters.ToDictionary(parameter => parameter.Name, parameter => parameter.Value.ToArray());
-        var tensors = new List<SafeTensor>
-        {
-            SafeTensor.Create("W_enc", [d, m], Transpose(values["W_enc"], m, d)),
-            SafeTensor.Create("b_enc", [m], values["b_enc"]),
-            SafeTensor.Create("W_dec", [m, d], values.GetValueOrDefault("W_dec") ?? values["W_enc"]),
-            SafeTensor.Create("b_dec", [d], values["b_dec"]),
-        };
-        if (values.TryGetValue("log_threshold", out var logThreshold))
-        {
-            tensors.Add(SafeTensor.Create("threshold", [m], Array.ConvertAll(logThreshold, MathF.Exp)));
-        }
-        else if (model is BatchTopK batchTopK)
-        {
-            var threshold = new float[m];
-            Array.Fill(threshold, (float)(batchTopK.InferenceThreshold ?? 0));
-            tensors.Add(SafeTensor.Create("threshold", [m], threshold));
-        }
-
-        SafetensorsWriter.Write(Weights, tensors);
-    }
+    /// <summary>Writes sae_weights.safetensors.</summary>
+    /// <param name="model">The model.</param>
+    public void WriteWeights(SparseAutoencoder model) => SaeLensFormat.WriteWeights(Weights, model, Fetch(model));
 
     /// <summary>
-    /// Fills a model with the folder's weights. The tensors' shapes and the model decide; of cfg.json only d_in and d_sae are looked
-    /// at. A tied TopK reads W_enc alone; biases that are missing are 0.
+    /// Fills a model with the folder's weights. The model's shapes decide what is read; of cfg.json only d_in and d_sae are checked. A tied
+    /// TopK reads W_enc alone; biases that are missing are 0.
     /// </summary>
+    /// <param name="model">The model to fill.</param>
     /// <exception cref="DataException">A file is missing or damaged, or a shape does not fit the model.</exception>
     public void ReadWeights(SparseAutoencoder model)
     {
-        var (d, m) = (model.Config.Dimension, model.Config.Latents);
         if (System.IO.File.Exists(Config))
         {
             var config = ReadJson(Config);
-            CheckSize(config, "d_in", d);
-            CheckSize(config, "d_sae", m);
+            CheckSize(config, "d_in", model.Config.Dimension);
+            CheckSize(config, "d_sae", model.Config.Latents);
         }
 
-        using var file = SafetensorsFile.Open(Weights);
-        foreach (var parameter in model.Parameters)
-        {
-            switch (parameter.Name)
-            {
-                case "W_enc":
-                    file.Find("W_enc", d, m);
-                    parameter.Value.Set(Transpose(file.ReadFloats("W_enc"), d, m));
-                    break;
-                case "W_dec":
-                    file.Find("W_dec", m, d);
-                    parameter.Value.Set(file.ReadFloats("W_dec"));
-                    break;
-                case "log_threshold" when !file.Contains("log_threshold"):
-                    file.Find("threshold", m);
-                    parameter.Value.Set(Array.ConvertAll(file.ReadFloats("threshold"), MathF.Log));
-                    break;
-                default:
-                    if (file.Contains(parameter.Name))
-                    {
-                        file.Find(parameter.Name, parameter.Value.Count);
-                        parameter.Value.Set(file.ReadFloats(parameter.Name));
-                    }
-
-                    break;
-            }
-        }
-
-        if (model is BatchTopK batchTopK && file.Contains("threshold"))
-        {
-            batchTopK.InferenceThreshold = file.ReadFloats("threshold")[0];
-        }
+        SaeLensFormat.ReadWeights(Weights, model);
     }
 
-    /// <summary>Writes the checkpoint: everything that the next step depends on, in one file, so that it is whole or the last one.</summary>
-    public void WriteState(SparseAutoencoder model, Adam adam, TrainingPosition position)
+    /// <summary>
+    /// Writes the weights and the checkpoint. The checkpoint is one file with everything that the next step depends on, so that it is
+    /// either complete or still the previous one.
+    /// </summary>
+    /// <param name="model">The model.</param>
+    /// <param name="adam">Its optimizer.</param>
+    /// <param name="position">How far the run is.</param>
+    public void WriteCheckpoint(SparseAutoencoder model, Adam adam, TrainingPosition position)
     {
+        var values = Fetch(model);
+        SaeLensFormat.WriteWeights(Weights, model, values);
+
         var tensors = new List<SafeTensor>();
         foreach (var parameter in model.Parameters)
         {
             long[] shape = [parameter.Value.Rows, parameter.Value.Columns];
-            tensors.Add(SafeTensor.Create(parameter.Name, shape, parameter.Value.ToArray()));
-            tensors.Add(SafeTensor.Create($"{parameter.Name}.first_moment", shape, parameter.FirstMoment.ToArray()));
-            tensors.Add(SafeTensor.Create($"{parameter.Name}.second_moment", shape, parameter.SecondMoment.ToArray()));
+            tensors.Add(SafeTensor.Create(parameter.Name, shape, values[parameter]));
+            tensors.Add(SafeTensor.Create($"{parameter.Name}{FirstMoment}", shape, parameter.FirstMoment.ToArray()));
+            tensors.Add(SafeTensor.Create($"{parameter.Name}{SecondMoment}", shape, parameter.SecondMoment.ToArray()));
         }
 
-        tensors.Add(SafeTensor.Create("silent_batches", [model.Config.Latents], model.StepsSinceFired.ToArray()));
-        tensors.Add(SafeTensor.Create<long>("position", [4], [position.Epoch, position.Batch, position.Step, adam.Steps]));
-        if (model is BatchTopK { InferenceThreshold: { } threshold })
+        tensors.Add(SafeTensor.Create(Counters, [model.Config.Latents], model.StepsSinceFired.ToArray()));
+        tensors.Add(SafeTensor.Create<long>(Position, [4], [position.Epoch, position.Batch, position.Step, adam.Steps]));
+        foreach (var number in model.StoredNumbers)
         {
-            tensors.Add(SafeTensor.Create<double>("inference_threshold", [1], [threshold]));
+            if (number.Get() is { } value)
+            {
+                tensors.Add(SafeTensor.Create<double>(number.StateName, [1], [value]));
+            }
         }
 
         SafetensorsWriter.Write(State, tensors);
     }
 
     /// <summary>Reads the checkpoint.</summary>
-    /// <exception cref="DataException">It is damaged, or of another model.</exception>
-    public TrainingPosition ReadState(SparseAutoencoder model, Adam adam)
+    /// <param name="model">The model to fill.</param>
+    /// <param name="adam">Its optimizer.</param>
+    /// <exception cref="DataException">The checkpoint is damaged, or of another model.</exception>
+    public TrainingPosition ReadCheckpoint(SparseAutoencoder model, Adam adam)
     {
         using var file = SafetensorsFile.Open(State);
         foreach (var parameter in model.Parameters)
         {
             foreach (var (suffix, tensor) in new[]
             {
-                (string.Empty, parameter.Value), (".first_moment", parameter.FirstMoment), (".second_moment", parameter.SecondMoment),
+                (string.Empty, parameter.Value), (FirstMoment, parameter.FirstMoment), (SecondMoment, parameter.SecondMoment),
             })
             {
                 file.Find(parameter.Name + suffix, tensor.Rows, tensor.Columns);
@@ -274,40 +195,21 @@ public sealed class RunFolder(string path)
             }
         }
 
-        file.Find("silent_batches", model.Config.Latents);
-        model.StepsSinceFired.CopyFrom(file.ReadInts("silent_batches"));
-        file.Find("position", 4);
-        var position = file.ReadLongs("position");
+        file.Find(Counters, model.Config.Latents);
+        model.StepsSinceFired.CopyFrom(file.ReadInts(Counters));
+        file.Find(Position, 4);
+        var position = file.ReadLongs(Position);
         adam.Steps = position[3];
-        if (model is BatchTopK batchTopK && file.Contains("inference_threshold"))
+        foreach (var number in model.StoredNumbers.Where(number => file.Contains(number.StateName)))
         {
-            batchTopK.InferenceThreshold = file.ReadDoubles("inference_threshold")[0];
+            number.Set(file.ReadDoubles(number.StateName)[0]);
         }
 
         return new TrainingPosition((int)position[0], position[1], position[2]);
     }
 
-    private static float[] Transpose(float[] values, int rows, int columns)
-    {
-        // Blocks, so that neither side walks memory a whole row apart at every element.
-        const int Block = 32;
-        var result = new float[values.Length];
-        for (var i0 = 0; i0 < rows; i0 += Block)
-        {
-            for (var j0 = 0; j0 < columns; j0 += Block)
-            {
-                for (var i = i0; i < Math.Min(i0 + Block, rows); i++)
-                {
-                    for (var j = j0; j < Math.Min(j0 + Block, columns); j++)
-                    {
-                        result[((long)j * rows) + i] = values[((long)i * columns) + j];
-                    }
-                }
-            }
-        }
-
-        return result;
-    }
+    private static Dictionary<Parameter, float[]> Fetch(SparseAutoencoder model) =>
+        model.Parameters.ToDictionary(parameter => parameter, parameter => parameter.Value.ToArray());
 
     private static string OneLine(Exception exception) => exception.Message.ReplaceLineEndings(" ");
 
@@ -316,12 +218,12 @@ public sealed class RunFolder(string path)
         try
         {
             return JsonNode.Parse(System.IO.File.ReadAllText(path)) as JsonObject
-                ?? throw new DataException($"{path}: is no JSON object");
+                ?? throw new DataException($"{path}: is not a JSON object");
         }
         catch (Exception exception) when (exception is JsonException or IOException or UnauthorizedAccessException)
         {
             throw new DataException(
-                exception is FileNotFoundException or DirectoryNotFoundException ? $"{path}: there is no such file" : $"{path}: {OneLine(exception)}",
+                exception is FileNotFoundException or DirectoryNotFoundException ? $"{path}: no such file" : $"{path}: {OneLine(exception)}",
                 exception);
         }
     }
@@ -338,18 +240,3 @@ public sealed class RunFolder(string path)
 
     private sealed record StoredConfig(SaeConfig Model, TrainingOptions? Training);
 }
-
-/// <summary>Where in a run a checkpoint was made.</summary>
-/// <param name="Epoch">The epoch of the next batch, from 0.</param>
-/// <param name="Batch">The next batch of that epoch, from 0.</param>
-/// <param name="Step">Steps made.</param>
-public readonly record struct TrainingPosition(int Epoch, long Batch, long Step);
-
-/// <summary>What results.json holds.</summary>
-/// <param name="Model">What was trained.</param>
-/// <param name="Training">How.</param>
-/// <param name="Steps">Steps made.</param>
-/// <param name="FinalStep">The last step's metrics.</param>
-/// <param name="Splits">The final figures of every split that was evaluated.</param>
-public sealed record TrainingResults(
-    SaeConfig Model, TrainingOptions Training, long Steps, StepMetrics FinalStep, IReadOnlyDictionary<string, EvaluationSummary> Splits);

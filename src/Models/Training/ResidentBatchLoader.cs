@@ -3,36 +3,45 @@ using MonoLoss.Kernels;
 
 namespace MonoLoss.Models;
 
-/// <summary>Keeps all features on the device: for a batch only the numbers of its rows travel.</summary>
+/// <summary>Keeps all features on the device: only the row indexes of a batch travel.</summary>
 internal sealed class ResidentBatchLoader : BatchLoader
 {
-    private const int FloatsAtOnce = 1 << 24;
+    private const int FloatsPerCopy = 1 << 24;
 
     private readonly InMemoryBatchSource _source;
     private readonly Tensor _features;
     private readonly DeviceArray<int> _rows;
     private readonly Tensor _batch;
 
-    /// <inheritdoc cref="BatchLoader(Device, FeatureSet, BatchSource, bool)"/>
+    /// <inheritdoc cref="BatchLoader(Device, FeatureSet, BatchSource)"/>
     public ResidentBatchLoader(Device device, FeatureSet set, InMemoryBatchSource source)
         : base(device, set, source)
     {
         _source = source;
         _features = device.Tensor((int)source.Rows, source.Dimension);
-        for (var start = 0L; start < _features.Count; start += FloatsAtOnce)
+        for (var start = 0L; start < _features.Count; start += FloatsPerCopy)
         {
-            _features.Data.CopyFrom(source.Features.Slice(start, (int)Math.Min(FloatsAtOnce, _features.Count - start)), start);
+            _features.Data.CopyFrom(source.Features.Slice(start, (int)Math.Min(FloatsPerCopy, _features.Count - start)), start);
         }
 
+        // From here on the source gives the order of the rows, and the device their features.
+        source.Features.Dispose();
         _rows = device.Allocate<int>(source.BatchSize);
         _batch = device.Tensor(source.BatchSize, source.Dimension);
     }
 
     /// <inheritdoc/>
-    public override FeatureResidency Place => FeatureResidency.Device;
+    public override FeatureResidency Residency => FeatureResidency.Device;
 
     /// <inheritdoc/>
     public override Tensor? Next() => _source.NextRows(out var rows) ? Gather(rows) : null;
+
+    /// <inheritdoc/>
+    public override float[] FirstBatch()
+    {
+        StartEpoch(0);
+        return Next()!.ToArray();
+    }
 
     /// <inheritdoc/>
     public override IEnumerable<Tensor> InFileOrder()

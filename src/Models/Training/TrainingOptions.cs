@@ -2,103 +2,60 @@ using System.Text.Json.Serialization;
 
 namespace MonoLoss.Models;
 
-/// <summary>How an autoencoder is trained, and on what. The defaults are the official ones.</summary>
-public sealed record TrainingOptions
+/// <summary>How an autoencoder is trained, and on which features. The defaults are those of the official code.</summary>
+public sealed record TrainingOptions : StepOptions
 {
-    /// <summary>Parquet files, folders or globs to train on.</summary>
+    /// <summary>Parquet files, folders or patterns to train on.</summary>
     public required IReadOnlyList<string> Train { get; init; }
 
-    /// <summary>The same to validate on; may be empty.</summary>
+    /// <summary>Parquet files, folders or patterns to validate on; may be empty.</summary>
     public IReadOnlyList<string> Validation { get; init; } = [];
 
-    /// <summary>The same to test on; may be empty.</summary>
+    /// <summary>Parquet files, folders or patterns to test on; may be empty.</summary>
     public IReadOnlyList<string> Test { get; init; } = [];
 
-    /// <summary>The column of features; null for the one that fits.</summary>
+    /// <summary>The column of features; null to detect it.</summary>
     public string? FeaturesColumn { get; init; }
 
-    /// <summary>The column of labels; null for the one that is named so, if any.</summary>
+    /// <summary>The column of labels; null to detect it by its name.</summary>
     public string? LabelColumn { get; init; }
 
     /// <summary>The run folder.</summary>
     public required string Output { get; init; }
 
-    /// <summary>Rows of a batch.</summary>
-    public int BatchSize { get; init; } = 2048;
-
-    /// <summary>Passes over the data.</summary>
+    /// <summary>Passes over the training set.</summary>
     public int Epochs { get; init; } = 50;
-
-    /// <summary>Adam's α.</summary>
-    public double LearningRate { get; init; } = 1e-4;
-
-    /// <summary>Adam's ε.</summary>
-    public double AdamEpsilon { get; init; } = 6.25e-10;
-
-    /// <summary>The gradient's norm is clipped to this; null for the model's own: 1, and no clipping for TopK.</summary>
-    public double? MaxGradientNorm { get; init; }
-
-    /// <summary>1 for MonoLoss of every batch; P &gt; 1 for that of the whole dataset at every P-th step instead.</summary>
-    public int MonoPeriod { get; init; } = 1;
-
-    /// <summary>A latent is dead after so many samples without firing.</summary>
-    public long DeadAfter { get; init; } = 10_000_000;
-
-    /// <summary>TopK restarts dead latents every so many steps; 0 for never.</summary>
-    public int DeadCheckInterval { get; init; } = 1000;
-
-    /// <summary>What weights and the order of rows are drawn from.</summary>
-    public int Seed { get; init; } = 42;
 
     /// <summary>Whether rows are shuffled.</summary>
     public bool Shuffle { get; init; } = true;
 
-    /// <summary>Bytes that features may take in memory; 0 for half of what the machine has.</summary>
+    /// <summary>Bytes of memory that features may take; 0 for half of the machine's.</summary>
     public long MemoryBytes { get; init; }
 
-    /// <summary>Evaluate after every so many epochs; 0 for no evaluation at all.</summary>
+    /// <summary>Evaluate every this many epochs; 0 for never.</summary>
     public int EvalEvery { get; init; } = 1;
 
-    /// <summary>Save a checkpoint after every so many steps, besides the one after each epoch; 0 for only those.</summary>
+    /// <summary>Save a checkpoint every this many steps, in addition to the one after each epoch; 0 for only those.</summary>
     public int CheckpointEvery { get; init; }
 
-    /// <summary>A folder whose weights to start from; null to draw them.</summary>
+    /// <summary>A run folder whose weights to start from; null to draw them.</summary>
     public string? InitializeFrom { get; init; }
 
-    /// <summary>Whether to go on from the checkpoint in <see cref="Output"/>.</summary>
+    /// <summary>Whether to continue from the checkpoint in <see cref="Output"/>.</summary>
     [JsonIgnore]
     public bool Resume { get; init; }
 
-    /// <summary>Whether a run that is complete is left alone instead of being an error.</summary>
+    /// <summary>Whether to skip a run that is complete instead of failing.</summary>
     [JsonIgnore]
     public bool SkipExisting { get; init; }
 
-    /// <summary>n, the number of silent batches after which a latent is dead.</summary>
-    [JsonIgnore]
-    public int DeadAfterBatches => (int)Math.Clamp(DeadAfter / BatchSize, 1, int.MaxValue - 1);
-
-    /// <summary>Checks the numbers.</summary>
-    /// <exception cref="ConfigurationException">One line that says which cannot be.</exception>
-    public void Validate()
+    /// <inheritdoc/>
+    public override void Validate()
     {
-        Check(BatchSize > 0, $"--batch-size must be positive, not {BatchSize}");
-        Check(Epochs > 0, $"--epochs must be positive, not {Epochs}");
-        Check(double.IsFinite(LearningRate) && LearningRate > 0, $"--lr must be a positive number, not {LearningRate}");
-        Check(double.IsFinite(AdamEpsilon) && AdamEpsilon >= 0, $"--adam-eps must be a number that is not negative, not {AdamEpsilon}");
-        Check(MaxGradientNorm is null or > 0, $"--max-grad-norm must be positive, not {MaxGradientNorm}");
-        Check(MonoPeriod > 0, $"--mono-period must be positive, not {MonoPeriod}");
-        Check(DeadAfter > 0, $"--dead-after must be positive, not {DeadAfter}");
-        Check(DeadCheckInterval >= 0, $"--dead-check-interval must not be negative, not {DeadCheckInterval}");
-        Check(MemoryBytes >= 0, $"--memory must not be negative, not {MemoryBytes}");
-        Check(EvalEvery >= 0, $"--eval-every must not be negative, not {EvalEvery}");
-        Check(CheckpointEvery >= 0, $"--checkpoint-every must not be negative, not {CheckpointEvery}");
-    }
-
-    private static void Check(bool condition, string message)
-    {
-        if (!condition)
-        {
-            throw new ConfigurationException(message);
-        }
+        base.Validate();
+        Require.Positive(Epochs);
+        Require.NonNegative(MemoryBytes);
+        Require.NonNegative(EvalEvery);
+        Require.NonNegative(CheckpointEvery);
     }
 }

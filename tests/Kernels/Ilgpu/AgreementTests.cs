@@ -1,4 +1,3 @@
-using MonoLoss.Autodiff;
 using MonoLoss.Data;
 using MonoLoss.Kernels;
 using MonoLoss.Kernels.Cpu;
@@ -45,20 +44,16 @@ public abstract class AgreementTests(Device device)
             Bandwidth = 0.3,
         });
         model.Initialize(new Random(1));
-        using var tape = new Tape(device);
-        using var adam = new Adam(device, model.Parameters);
+        using var training = new TrainingStep(
+            model, new StepOptions { BatchSize = Rows, LearningRate = 1e-3, MaxGradientNorm = 1, DeadAfter = Rows, DeadCheckInterval = 0 });
         using var x = device.Tensor(Rows, set.Dimension);
         var rows = new float[Rows * set.Dimension];
         var losses = new List<double>();
         for (var step = 0; step < Steps; step++)
         {
-            Assert.Equal(Rows, reader.Read(rows, new int[Rows]));
+            Assert.Equal(Rows, reader.Read(rows));
             x.Set(rows);
-            tape.Reset();
-            var loss = model.Loss(tape, x, deadAfter: 1, batchMonoLoss: true);
-            tape.Backward(loss.Total);
-            adam.Step(1e-3f, 6.25e-10f, 1);
-            losses.Add(loss.Total.Read());
+            losses.Add(training.Run(x).Loss);
         }
 
         return losses;

@@ -12,6 +12,10 @@ public sealed class IlgpuFixture : IDisposable
     public IlgpuDevice Device { get; } = IlgpuDevice.Open(
         Environment.GetEnvironmentVariable("MONOLOSS_TEST_DEVICE") ?? IlgpuDevice.BestGpu() ?? "ilgpu-cpu");
 
+    /// <summary>Skips a test whose sizes ILGPU's simulation would take hours for.</summary>
+    public void SkipOnSimulation() => Assert.SkipWhen(
+        Device.Name == "ilgpu-cpu", "needs a real device, named by MONOLOSS_TEST_DEVICE: ILGPU's simulation would take hours");
+
     public void Dispose() => Device.Dispose();
 }
 
@@ -22,25 +26,32 @@ public sealed class IlgpuTests : ICollectionFixture<IlgpuFixture>
 }
 
 [Collection(IlgpuTests.Name)]
+[Trait("Device", "Ilgpu")]
 [Trait("Speed", "Slow")]
+[Trait("Suite", "Conformance")]
 public sealed class IlgpuConformanceTests(IlgpuFixture ilgpu) : DeviceConformance(ilgpu.Device);
 
 [Collection(IlgpuTests.Name)]
+[Trait("Device", "Ilgpu")]
 [Trait("Speed", "Slow")]
 public sealed class IlgpuGoldenRunTests(IlgpuFixture ilgpu) : GoldenRuns(ilgpu.Device);
 
 [Collection(IlgpuTests.Name)]
+[Trait("Device", "Ilgpu")]
 [Trait("Speed", "Slow")]
 public sealed class IlgpuGoldenDatasetTests(IlgpuFixture ilgpu) : GoldenDatasets(ilgpu.Device);
 
 [Collection(IlgpuTests.Name)]
+[Trait("Device", "Ilgpu")]
 [Trait("Speed", "Slow")]
 public sealed class IlgpuGemmTileTests(IlgpuFixture ilgpu) : GemmTileTests(ilgpu.Device);
 
 [Collection(IlgpuTests.Name)]
+[Trait("Device", "Ilgpu")]
 [Trait("Speed", "Slow")]
 public sealed class IlgpuEncodeChunkTests(IlgpuFixture ilgpu) : EncodeChunkTests(ilgpu.Device);
 
 [Collection(IlgpuTests.Name)]
+[Trait("Device", "Ilgpu")]
 [Trait("Speed", "Slow")]
 public sealed class IlgpuAgreementTests(IlgpuFixture ilgpu) : AgreementTests(ilgpu.Device);

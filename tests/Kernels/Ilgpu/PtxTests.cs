@@ -1,5 +1,6 @@
 using System.Reflection;
 using System.Text.RegularExpressions;
+using ILGPU.Runtime.Cuda;
 using MonoLoss.Kernels.Ilgpu;
 
 namespace MonoLoss.Tests.Kernels.Ilgpu;
@@ -27,10 +28,10 @@ public sealed partial class PtxTests
 
     [Theory]
     [MemberData(nameof(Kernels))]
-    public void CompilesWithoutLocalMemory(string type, string kernel, int major)
+    public void Kernel_compiles_without_local_memory(string type, string kernel, int major)
     {
         var method = OfflineCompiler.Kernels.Single(method => method.DeclaringType!.Name == type && OfflineCompiler.Name(method) == kernel);
-        var ptx = OfflineCompiler.Compile(method, major);
+        var ptx = OfflineCompiler.CompilePtx(method, new CudaArchitecture(major, 0));
         Assert.DoesNotContain(".local", ptx);
         Assert.DoesNotMatch(GenericAccess(), ptx);
         Assert.DoesNotContain("bra.uni", ptx);

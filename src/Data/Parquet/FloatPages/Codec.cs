@@ -1,125 +1,167 @@
+using System.Buffers;
+using System.Buffers.Binary;
 using System.IO.Compression;
+using K4os.Compression.LZ4;
+using Parquet.Meta;
+using Snappier;
+using ZstdSharp;
 
 namespace MonoLoss.Data.Parquet;
 
-/// <summary>Compresses and decompresses the bodies of pages.</summary>
-internal static unsafe class Codec
+/// <summary>
+/// Decompresses the bodies of pages. The libraries decompress; what is checked here is that a damaged page can neither claim more memory
+/// than its compressed bytes could fill nor end in anything but a <see cref="CorruptException"/>.
+/// </summary>
+internal sealed unsafe class Codec : IDisposable
 {
-    private const int Chunk = 1 << 20;
+    private const int FirstPart = 1 << 20;
 
-    /// <summary>Decompresses exactly <paramref name="size"/> bytes.</summary>
+    private Decompressor? _zstandard;
+
+    /// <summary>Decompresses exactly <paramref name="size"/> bytes to the start of a buffer.</summary>
     /// <param name="codec">The codec.</param>
-    /// <param name="source">Compressed bytes.</param>
-    /// <param name="buffer">Where to put them; made larger if need be, but not on the word of a damaged header alone.</param>
-    /// <param name="start">Where in <paramref name="buffer"/>; what is before stays.</param>
-    /// <param name="size">How many bytes are expected.</param>
+    /// <param name="compressed">The compressed bytes.</param>
+    /// <param name="buffer">Where they go; grown as needed.</param>
+    /// <param name="size">Number of bytes expected.</param>
     /// <exception cref="CorruptException">The data are damaged or of another length, or the codec is not supported.</exception>
-    public static void Decompress(ParquetCompression codec, ReadOnlySpan<byte> source, ref byte[] buffer, int start, int size)
+    public void Decompress(CompressionCodec codec, ReadOnlyMemory<byte> compressed, NativeBytes buffer, int size)
     {
-        // What a byte can become at most: by the formats of Snappy (three bytes copy 64), LZ4 and Zstandard (a run of 128 KiB).
+        var source = compressed.Span;
+        // What a compressed byte can become at most: by the formats of Snappy (three bytes copy 64), LZ4 and Zstandard (a run of 128 KiB).
+        // Deflate and Brotli have no such limit that would help; their output is allocated as it comes.
         var ratio = codec switch
         {
-            ParquetCompression.None => 1L,
-            ParquetCompression.Snappy => 22,
-            ParquetCompression.Lz4 or ParquetCompression.Lz4Raw => 256,
-            ParquetCompression.Zstd => 1 << 16,
-            ParquetCompression.Gzip or ParquetCompression.Brotli => long.MaxValue / int.MaxValue,
+            CompressionCodec.SNAPPY => 22L,
+            CompressionCodec.LZ4 or CompressionCodec.LZ4_RAW => 256,
+            CompressionCodec.ZSTD => 1 << 16,
+            CompressionCodec.GZIP or CompressionCodec.BROTLI => int.MaxValue,
             _ => throw new CorruptException($"{codec} compression is not supported"),
         };
-        if (size > (source.Length + 1L) * ratio)
+        if (source.IsEmpty || size > (source.Length + 1L) * ratio)
         {
-            throw new CorruptException($"a page of {source.Length} compressed bytes cannot hold {size}");
+            throw new CorruptException($"a page of {source.Length} compressed bytes cannot hold {size} bytes");
         }
 
-        if (codec is ParquetCompression.Gzip or ParquetCompression.Brotli)
+        if (codec is CompressionCodec.GZIP or CompressionCodec.BROTLI)
         {
-            Inflate(codec, source, ref buffer, start, size);
+            Inflate(codec, source, buffer, size);
             return;
         }
 
-        Grow(ref buffer, start + size, start);
-        var target = buffer.AsSpan(start, size);
-        switch (codec)
+        var read = -1;
+        try
         {
-            case ParquetCompression.None:
-                if (source.Length != size)
-                {
-                    throw new CorruptException($"an uncompressed page of {source.Length} bytes where {size} were expected");
-                }
+            if (!IsSize(codec, source, size))
+            {
+                throw new CorruptException($"{Name(codec)} data do not hold the {size} bytes expected");
+            }
 
-                source.CopyTo(target);
-                break;
-            case ParquetCompression.Snappy:
-                Snappy.Decompress(source, target);
-                break;
-            case ParquetCompression.Lz4Raw:
-                Lz4.Decompress(source, target);
-                break;
-            case ParquetCompression.Lz4:
-                Lz4.DecompressHadoop(source, target);
-                break;
-            default:
-                Zstandard.Decompress(source, target);
-                break;
+            buffer.Grow(size);
+            var target = buffer.Span[..size];
+            read = codec switch
+            {
+                CompressionCodec.SNAPPY => DecompressSnappy(compressed, buffer.Memory[..size]),
+                CompressionCodec.LZ4_RAW => LZ4Codec.Decode(source, target),
+                CompressionCodec.LZ4 => DecompressHadoop(source, target),
+                _ => (_zstandard ??= new Decompressor()).Unwrap(source, target),
+            };
+        }
+        catch (Exception exception) when (exception is InvalidDataException or ArgumentException or InvalidOperationException
+            or ZstdException or IndexOutOfRangeException or OverflowException)
+        {
+            throw new CorruptException($"{Name(codec)} data are damaged");
+        }
+
+        if (read != size)
+        {
+            throw new CorruptException($"{Name(codec)} data are damaged or do not hold the {size} bytes expected");
         }
     }
 
-    /// <summary>Compresses.</summary>
-    /// <param name="codec">None, Snappy, Gzip or Zstd.</param>
-    /// <param name="source">What to compress.</param>
-    /// <param name="buffer">Where to put it; made larger if need be.</param>
-    /// <returns>The bytes written.</returns>
-    public static int Compress(ParquetCompression codec, ReadOnlySpan<byte> source, ref byte[] buffer)
+    /// <summary>Frees the decompressor's memory.</summary>
+    public void Dispose() => _zstandard?.Dispose();
+
+    private static string Name(CompressionCodec codec) => codec switch
     {
-        switch (codec)
-        {
-            case ParquetCompression.None:
-                Grow(ref buffer, source.Length, 0);
-                source.CopyTo(buffer);
-                return source.Length;
-            case ParquetCompression.Snappy:
-                Grow(ref buffer, Snappy.MaxCompressedLength(source.Length), 0);
-                return Snappy.Compress(source, buffer);
-            case ParquetCompression.Zstd:
-                Grow(ref buffer, Zstandard.MaxCompressedLength(source.Length), 0);
-                return Zstandard.Compress(source, buffer);
-            case ParquetCompression.Gzip:
-                using (var bytes = new MemoryStream())
-                {
-                    using (var gzip = new GZipStream(bytes, CompressionLevel.Optimal, leaveOpen: true))
-                    {
-                        gzip.Write(source);
-                    }
+        CompressionCodec.SNAPPY => "Snappy",
+        CompressionCodec.ZSTD => "Zstandard",
+        CompressionCodec.GZIP => "gzip",
+        CompressionCodec.BROTLI => "Brotli",
+        _ => "LZ4",
+    };
 
-                    buffer = bytes.GetBuffer();
-                    return (int)bytes.Length;
-                }
-
-            default:
-                throw new CorruptException($"{codec} compression is not supported for writing");
-        }
-    }
-
-    /// <summary>Makes a buffer at least so large, keeping its first bytes.</summary>
-    public static void Grow(ref byte[] buffer, int size, int keep)
+    // Snappy data tell their size, frames of Zstandard at least a bound: no memory is taken on the word of the page's header alone.
+    private static bool IsSize(CompressionCodec codec, ReadOnlySpan<byte> source, int size) => codec switch
     {
-        if (buffer.Length >= size)
-        {
-            return;
-        }
+        CompressionCodec.SNAPPY => Snappy.GetUncompressedLength(source) == size,
+        CompressionCodec.ZSTD => Decompressor.GetDecompressedSize(source) >= (ulong)size,
+        _ => true,
+    };
 
-        var larger = GC.AllocateUninitializedArray<byte>(size);
-        buffer.AsSpan(0, keep).CopyTo(larger);
-        buffer = larger;
+    // Where the output is a span, the library decompresses to a buffer of its own first.
+    private static int DecompressSnappy(ReadOnlyMemory<byte> source, Memory<byte> target)
+    {
+        var writer = new PageWriter(target);
+        Snappy.Decompress(new ReadOnlySequence<byte>(source), writer);
+        return writer.Written;
     }
 
-    private static void Inflate(ParquetCompression codec, ReadOnlySpan<byte> source, ref byte[] buffer, int start, int size)
+    // The codec LZ4 (without RAW): frames of Hadoop, each with its two lengths, or, by some writers, a bare block.
+    private static int DecompressHadoop(ReadOnlySpan<byte> source, Span<byte> target)
+    {
+        if (!IsHadoop(source, target.Length))
+        {
+            return LZ4Codec.Decode(source, target);
+        }
+
+        var total = 0;
+        while (!source.IsEmpty)
+        {
+            var length = BinaryPrimitives.ReadInt32BigEndian(source);
+            var compressed = BinaryPrimitives.ReadInt32BigEndian(source[4..]);
+            if (length > 0 && LZ4Codec.Decode(source.Slice(8, compressed), target.Slice(total, length)) != length)
+            {
+                return -1;
+            }
+
+            source = source[(8 + compressed)..];
+            total += length;
+        }
+
+        return total;
+    }
+
+    private static bool IsHadoop(ReadOnlySpan<byte> source, int expected)
+    {
+        long total = 0;
+        while (!source.IsEmpty)
+        {
+            if (source.Length < 8)
+            {
+                return false;
+            }
+
+            var length = BinaryPrimitives.ReadUInt32BigEndian(source);
+            var compressed = BinaryPrimitives.ReadUInt32BigEndian(source[4..]);
+            total += length;
+            if (compressed > source.Length - 8 || total > expected)
+            {
+                return false;
+            }
+
+            source = source[(8 + (int)compressed)..];
+        }
+
+        return total == expected;
+    }
+
+    private static void Inflate(CompressionCodec codec, ReadOnlySpan<byte> source, NativeBytes buffer, int size)
     {
         fixed (byte* bytes = source)
         {
             using var input = new UnmanagedMemoryStream(bytes, source.Length);
-            // GZipStream goes on to the next member of a stream by itself.
-            using Stream stream = codec == ParquetCompression.Gzip
+            // GZipStream continues with the next member of a stream by itself.
+            using Stream stream = codec == CompressionCodec.GZIP
                 ? new GZipStream(input, CompressionMode.Decompress)
                 : new BrotliStream(input, CompressionMode.Decompress);
             var read = 0;
@@ -127,11 +169,15 @@ internal static unsafe class Codec
             {
                 while (read < size)
                 {
-                    Grow(ref buffer, start + (int)Math.Min(size, Math.Max(Chunk, 2L * read)), start + read);
-                    var part = stream.Read(buffer.AsSpan(start + read, Math.Min(size, buffer.Length - start) - read));
+                    if (read == buffer.Length || buffer.Length == 0)
+                    {
+                        buffer.Grow((int)Math.Min(size, Math.Max(FirstPart, 2L * read)), read);
+                    }
+
+                    var part = stream.Read(buffer.Span[read..Math.Min(size, buffer.Length)]);
                     if (part == 0)
                     {
-                        throw new EndOfDataException($"{codec} data");
+                        throw new EndOfDataException($"{Name(codec)} data");
                     }
 
                     read += part;
@@ -139,13 +185,24 @@ internal static unsafe class Codec
 
                 if (stream.ReadByte() >= 0)
                 {
-                    throw new CorruptException($"{codec} data of more than the {size} bytes expected");
+                    throw new CorruptException($"{Name(codec)} data hold more than the {size} bytes expected");
                 }
             }
             catch (Exception exception) when (exception is InvalidDataException or InvalidOperationException or IOException)
             {
-                throw new CorruptException($"{codec} data are damaged");
+                throw new CorruptException($"{Name(codec)} data are damaged");
             }
         }
+    }
+
+    private sealed class PageWriter(Memory<byte> page) : IBufferWriter<byte>
+    {
+        public int Written { get; private set; }
+
+        public void Advance(int count) => Written += count;
+
+        public Memory<byte> GetMemory(int sizeHint = 0) => page[Written..];
+
+        public Span<byte> GetSpan(int sizeHint = 0) => GetMemory(sizeHint).Span;
     }
 }

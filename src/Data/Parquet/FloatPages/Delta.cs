@@ -1,107 +1,138 @@
 namespace MonoLoss.Data.Parquet;
 
-/// <summary>DELTA_BINARY_PACKED: blocks of differences, bit-packed with a width of their own for each miniblock.</summary>
-internal static class Delta
+/// <summary>
+/// Decodes DELTA_BINARY_PACKED (blocks of differences, bit-packed, each miniblock with its own width), a part at a time. The data are
+/// passed to every call, so that the decoder can outlive the span.
+/// </summary>
+internal struct DeltaReader
 {
     private const int MaxBlock = 1 << 20;
 
-    private readonly record struct Header(int Block, int Miniblocks, long Count, long First)
+    private readonly int _miniblocks;
+    private readonly int _perMiniblock;
+    private long _previous;
+    private long _smallest;
+    private bool _first;
+    private int _left;
+    private int _position;
+    private int _widths;
+    private int _miniblock;
+    private int _packedStart;
+    private int _width;
+    private int _used;
+    private int _inMiniblock;
+
+    /// <summary>Reads the header.</summary>
+    /// <param name="data">The page.</param>
+    /// <param name="start">Where the encoded values start in it.</param>
+    /// <param name="count">Number of values expected.</param>
+    /// <exception cref="CorruptException">The header is damaged, or announces another number of values.</exception>
+    public DeltaReader(ReadOnlySpan<byte> data, int start, int count)
     {
-        public int PerMiniblock => Block / Miniblocks;
-    }
-
-    /// <summary>Checks that there are so many values, as far as can be told without decoding.</summary>
-    /// <exception cref="CorruptException">There are fewer.</exception>
-    public static void EnsureHolds(ReadOnlySpan<byte> data, long count)
-    {
-        var header = ReadHeader(ref data);
-        var blocks = (count - 1 + header.Block - 1) / header.Block;
-        if (header.Count < count || blocks > data.Length)
-        {
-            throw new EndOfDataException("delta-encoded data");
-        }
-    }
-
-    /// <summary>Decodes.</summary>
-    /// <param name="data">The encoded values; on return what follows them.</param>
-    /// <param name="target">Exactly as many as were encoded.</param>
-    public static void Decode(ref ReadOnlySpan<byte> data, Span<long> target)
-    {
-        var header = ReadHeader(ref data);
-        if (header.Count != target.Length)
-        {
-            throw new CorruptException($"delta-encoded data hold {header.Count} values where {target.Length} were expected");
-        }
-
-        if (target.IsEmpty)
-        {
-            return;
-        }
-
-        var previous = header.First;
-        target[0] = previous;
-        var at = 1;
-        while (at < target.Length)
-        {
-            var smallest = Varint.ReadZigZag(ref data);
-            if (data.Length < header.Miniblocks)
-            {
-                throw new EndOfDataException("delta-encoded data");
-            }
-
-            var widths = data[..header.Miniblocks];
-            data = data[header.Miniblocks..];
-            for (var m = 0; m < widths.Length && at < target.Length; m++)
-            {
-                var width = widths[m];
-                var part = target.Slice(at, Math.Min(header.PerMiniblock, target.Length - at));
-                var bytes = (int)Math.Min((long)header.PerMiniblock * width / 8, data.Length);
-                if (width > 64 || bytes * 8L < (long)part.Length * width)
-                {
-                    throw new EndOfDataException("delta-encoded data");
-                }
-
-                BitPacking.Unpack(data[..bytes], width, part);
-                for (var i = 0; i < part.Length; i++)
-                {
-                    previous = unchecked(previous + smallest + part[i]);
-                    part[i] = previous;
-                }
-
-                data = data[bytes..];
-                at += part.Length;
-            }
-        }
-    }
-
-    /// <summary>Decodes lengths.</summary>
-    public static int[] DecodeLengths(ref ReadOnlySpan<byte> data, int count)
-    {
-        EnsureHolds(data, count);
-        var values = new long[count];
-        Decode(ref data, values);
-        var lengths = new int[count];
-        for (var i = 0; i < count; i++)
-        {
-            lengths[i] = values[i] is >= 0 and <= int.MaxValue
-                ? (int)values[i]
-                : throw new CorruptException("delta-encoded data with an invalid length");
-        }
-
-        return lengths;
-    }
-
-    private static Header ReadHeader(ref ReadOnlySpan<byte> data)
-    {
-        var block = Varint.Read(ref data);
-        var miniblocks = Varint.Read(ref data);
-        var count = Varint.Read(ref data);
-        var first = Varint.ReadZigZag(ref data);
-        if (block is 0 or > MaxBlock || miniblocks == 0 || miniblocks > block || block % (miniblocks * 8) != 0 || count > int.MaxValue)
+        var rest = data[start..];
+        var block = Varint.Read(ref rest);
+        var miniblocks = Varint.Read(ref rest);
+        var found = Varint.Read(ref rest);
+        _previous = Varint.ReadZigZag(ref rest);
+        if (block is 0 or > MaxBlock || miniblocks == 0 || miniblocks > block || block % (miniblocks * 8) != 0)
         {
             throw new CorruptException("delta-encoded data with an invalid header");
         }
 
-        return new Header((int)block, (int)miniblocks, (long)count, first);
+        if (found != (ulong)count)
+        {
+            throw new CorruptException($"delta-encoded data hold {found} values, expected {count}");
+        }
+
+        (_miniblocks, _perMiniblock) = ((int)miniblocks, (int)(block / miniblocks));
+        (_first, _left, _miniblock) = (true, count, _miniblocks);
+        _position = data.Length - rest.Length;
+    }
+
+    /// <summary>Reads the next values.</summary>
+    /// <param name="data">The page.</param>
+    /// <param name="target">Receives the values; at most as many as are left.</param>
+    /// <exception cref="CorruptException">The data are damaged.</exception>
+    public void Read(ReadOnlySpan<byte> data, Span<long> target)
+    {
+        if (_first && !target.IsEmpty)
+        {
+            target[0] = _previous;
+            target = target[1..];
+            _first = false;
+            _left--;
+        }
+
+        while (!target.IsEmpty)
+        {
+            if (_used == _inMiniblock)
+            {
+                NextMiniblock(data);
+            }
+
+            var part = target[..Math.Min(_inMiniblock - _used, target.Length)];
+            BitPacking.Unpack(data[_packedStart.._position], _width, _used, part);
+            foreach (ref var value in part)
+            {
+                _previous = unchecked(_previous + _smallest + value);
+                value = _previous;
+            }
+
+            _used += part.Length;
+            _left -= part.Length;
+            target = target[part.Length..];
+        }
+    }
+
+    /// <summary>Passes over all values that are left.</summary>
+    /// <returns>Where in <paramref name="data"/> they end.</returns>
+    /// <exception cref="CorruptException">The data are damaged.</exception>
+    public int Skip(ReadOnlySpan<byte> data)
+    {
+        _left -= _first && _left > 0 ? 1 : 0;
+        _first = false;
+        _left -= _inMiniblock - _used;
+        while (_left > 0)
+        {
+            NextMiniblock(data);
+            _left -= _inMiniblock;
+        }
+
+        return _position;
+    }
+
+    private void NextMiniblock(ReadOnlySpan<byte> data)
+    {
+        if (_left == 0)
+        {
+            throw new EndOfDataException("delta-encoded data");
+        }
+
+        if (_miniblock == _miniblocks)
+        {
+            var rest = data[_position..];
+            _smallest = Varint.ReadZigZag(ref rest);
+            if (rest.Length < _miniblocks)
+            {
+                throw new EndOfDataException("delta-encoded data");
+            }
+
+            _widths = data.Length - rest.Length;
+            _position = _widths + _miniblocks;
+            _miniblock = 0;
+        }
+
+        _width = data[_widths + _miniblock++];
+        _inMiniblock = Math.Min(_perMiniblock, _left);
+        _used = 0;
+        // The last miniblock may be cut after the bytes that hold values.
+        var bytes = (int)Math.Min((long)_perMiniblock * _width / 8, data.Length - _position);
+        if (_width > 64 || bytes * 8L < (long)_inMiniblock * _width)
+        {
+            throw new EndOfDataException("delta-encoded data");
+        }
+
+        _packedStart = _position;
+        _position += bytes;
     }
 }

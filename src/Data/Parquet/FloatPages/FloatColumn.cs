@@ -1,23 +1,39 @@
-using MonoLoss.Data.Parquet;
+using PhysicalType = Parquet.Meta.Type;
 
-namespace MonoLoss.Data;
+namespace MonoLoss.Data.Parquet;
 
 /// <summary>
-/// Reads one column of floats, page by page and in order, straight to where they are wanted. A column of lists must have the same
-/// number of floats in every row, so that the levels are only checked, never kept.
+/// Reads one column of floats, a page at a time and in order, to where the caller wants them. A column of lists must have the same number
+/// of floats in every row, so that levels are only checked and never kept.
 /// </summary>
-internal sealed class FloatCursor(ParquetColumn column, int width)
+internal sealed class FloatColumn : IDisposable
 {
-    private readonly PageReader _pages = new();
-    private readonly ValueDecoder<float> _decoder = Decoders.Create<float>(column);
-    private float[] _buffer = [];
+    private const int LevelBlock = 4096;
+
+    private readonly ParquetColumn _column;
+    private readonly int _width;
+    private readonly PageReader _pages;
+    private readonly ValueReader<float> _values;
     private ParquetFile? _file;
     private int _rowGroup;
     private long _firstRow;
     private long _seen;
-    private int _at;
     private int _left;
-    private bool _buffered;
+
+    /// <summary>Prepares to read a column.</summary>
+    /// <param name="column">A column of float32, float64 or float16, or of lists of them.</param>
+    /// <param name="width">Floats per row.</param>
+    /// <param name="readAhead">Bytes to read at a time where pages are smaller.</param>
+    public FloatColumn(ParquetColumn column, int width, int readAhead = PageReader.DefaultReadAhead)
+    {
+        (_column, _width, _pages) = (column, width, new PageReader(readAhead));
+        _values = column.Type switch
+        {
+            PhysicalType.FLOAT => new NumberReader<float>(),
+            PhysicalType.DOUBLE => new ConvertingReader<double, float>(value => (float)value),
+            _ => new ConvertingReader<Half, float>(value => (float)value),
+        };
+    }
 
     /// <summary>Starts a row group.</summary>
     /// <param name="file">The file.</param>
@@ -29,8 +45,9 @@ internal sealed class FloatCursor(ParquetColumn column, int width)
         _rowGroup = rowGroup;
         _firstRow = firstRow;
         _seen = 0;
-        _at = _left = 0;
-        Guard(() => file.OpenPages(_pages, column, rowGroup));
+        _left = 0;
+        _values.Reset();
+        Guard(() => file.OpenPages(_pages, _column, rowGroup));
     }
 
     /// <summary>Reads the next values.</summary>
@@ -41,127 +58,121 @@ internal sealed class FloatCursor(ParquetColumn column, int width)
         {
             while (!target.IsEmpty)
             {
-                if (_left == 0 && !NextPage())
+                if (_left == 0 && !NextPage(valuesWanted: true))
                 {
-                    throw new CorruptException($"the values of {_seen / width} rows where more were expected");
+                    throw new CorruptException($"it holds the values of {_seen / _width} rows, expected more");
                 }
 
                 var count = Math.Min(_left, target.Length);
-                Take(target[..count]);
+                _values.Read(_pages.Values, target[..count]);
+                _left -= count;
                 target = target[count..];
             }
         }
         catch (Exception exception) when (exception is CorruptException or IOException or OutOfMemoryException)
         {
-            throw _file!.Failure(column, _rowGroup, exception);
+            throw _file!.Failure(_column, _rowGroup, exception);
         }
     }
 
-    /// <summary>Reads the row group to its end for the sake of the checks alone.</summary>
+    /// <summary>Reads the row group to its end only to check it.</summary>
     /// <exception cref="DataException">As for <see cref="Read"/>, or the last list is too short.</exception>
     public void CheckAll()
     {
         Guard(() =>
         {
-            while (NextPage())
+            while (NextPage(valuesWanted: false))
             {
             }
         });
-        if (_seen % width != 0)
+        if (_seen % _width != 0)
         {
-            throw Ragged(_seen / width, $"{_seen % width}");
+            throw Ragged(_seen / _width, $"{_seen % _width}");
         }
     }
 
     /// <summary>The number of floats in the first row of a list column.</summary>
-    /// <exception cref="DataException">It is null, empty or cannot be read.</exception>
+    /// <param name="file">The file.</param>
+    /// <param name="column">The column.</param>
+    /// <param name="rowGroup">Index of the first row group that has rows.</param>
+    /// <exception cref="DataException">The row is null, empty or cannot be read.</exception>
     public static int FirstLength(ParquetFile file, ParquetColumn column, int rowGroup)
     {
-        var cursor = new FloatCursor(column, int.MaxValue);
-        cursor.Open(file, rowGroup, 0);
+        using var reader = new FloatColumn(column, int.MaxValue);
+        reader.Open(file, rowGroup, 0);
         long length = 0;
-        cursor.Guard(() =>
-        {
-            var found = false;
-            while (!found && cursor._pages.Next(cursor._decoder))
-            {
-                var rest = cursor._pages.Repetition;
-                if (rest.IsEmpty)
-                {
-                    continue;
-                }
-
-                if (length == 0)
-                {
-                    cursor.CheckStart(rest);
-                    var definition = cursor._pages.Definition[0];
-                    if (definition < column.RepeatedDefinition)
-                    {
-                        throw cursor.Null(0, definition);
-                    }
-
-                    length = 1;
-                    rest = rest[1..];
-                }
-
-                var next = rest.IndexOf((byte)0);
-                found = next >= 0;
-                length += found ? next : rest.Length;
-            }
-        });
+        reader.Guard(() => length = reader.CountFirst());
         return length is > 0 and <= int.MaxValue
             ? (int)length
             : throw file.Failure(column, rowGroup, new CorruptException("the first row cannot be read"));
     }
 
-    private void Take(Span<float> target)
+    /// <summary>Frees the buffers.</summary>
+    public void Dispose() => _pages.Dispose();
+
+    private long CountFirst()
     {
-        var whole = _at == 0 && target.Length == _left;
-        if (!_buffered && !whole && (_pages.Encoding != PageEncoding.Plain || _decoder.PlainSize == 0))
+        Span<byte> repetition = stackalloc byte[LevelBlock];
+        Span<byte> definition = stackalloc byte[LevelBlock];
+        long length = 0;
+        while (_pages.Next(null))
         {
-            if (_buffer.Length < _left)
+            for (int count; (count = _pages.NextLevels(repetition, definition)) > 0;)
             {
-                _buffer = GC.AllocateUninitializedArray<float>(_left);
+                if (length == 0)
+                {
+                    CheckStart(repetition[0]);
+                    if (definition[0] < _column.RepeatedDefinition)
+                    {
+                        throw Null(0, definition[0]);
+                    }
+                }
+
+                var next = repetition[..count].IndexOf((byte)0);
+                next = length == 0 && next == 0 ? repetition[1..count].IndexOf((byte)0) + 1 : next;
+                if (next > 0 || (next == 0 && length > 0))
+                {
+                    return length + next;
+                }
+
+                length += count;
             }
-
-            _decoder.Decode(_pages.Encoding, _pages.Values, _buffer.AsSpan(0, _left));
-            _buffered = true;
         }
 
-        if (_buffered)
-        {
-            _buffer.AsSpan(_at, target.Length).CopyTo(target);
-        }
-        else
-        {
-            var values = whole ? _pages.Values : _pages.Values[(_at * _decoder.PlainSize)..];
-            _decoder.Decode(_pages.Encoding, values, target);
-        }
-
-        _at += target.Length;
-        _left -= target.Length;
+        return length;
     }
 
-    private bool NextPage()
+    private bool NextPage(bool valuesWanted)
     {
-        if (!_pages.Next(_decoder))
+        if (!_pages.Next(valuesWanted ? _values : null))
         {
             return false;
         }
 
         CheckLevels();
-        _at = 0;
         _left = _pages.Count;
-        _seen += _left;
-        _buffered = false;
+        if (valuesWanted)
+        {
+            _values.Start(_pages.Encoding, _pages.Values, _left);
+        }
+
         return true;
     }
 
     private void CheckLevels()
     {
-        var definition = _pages.Definition;
-        var missing = definition.IndexOfAnyExcept((byte)column.MaxDefinition);
-        if (!column.IsList)
+        Span<byte> repetition = stackalloc byte[LevelBlock];
+        Span<byte> definition = stackalloc byte[LevelBlock];
+        for (int count; (count = _pages.NextLevels(repetition, definition)) > 0; _seen += count)
+        {
+            CheckLevels(repetition[..count], definition[..count]);
+        }
+    }
+
+    private void CheckLevels(ReadOnlySpan<byte> repetition, ReadOnlySpan<byte> definition)
+    {
+        var missing = definition.IndexOfAnyExcept((byte)_column.MaxDefinition);
+        if (!_column.IsList)
         {
             if (missing >= 0)
             {
@@ -171,10 +182,9 @@ internal sealed class FloatCursor(ParquetColumn column, int width)
             return;
         }
 
-        var repetition = _pages.Repetition;
         if (_seen == 0)
         {
-            CheckStart(repetition);
+            CheckStart(repetition[0]);
         }
 
         var odd = FirstOdd(repetition);
@@ -185,23 +195,43 @@ internal sealed class FloatCursor(ParquetColumn column, int width)
 
         if (odd >= 0)
         {
-            var inRow = (_seen + odd) % width;
-            var row = (_seen + odd) / width;
-            if (inRow != 0)
-            {
-                throw Ragged(row, $"{inRow}");
-            }
-
-            var more = repetition[odd..].IndexOf((byte)0);
-            throw Ragged(row - 1, more >= 0 ? $"{width + more}" : $"at least {(long)width + repetition.Length - odd}");
+            var inRow = (_seen + odd) % _width;
+            var row = (_seen + odd) / _width;
+            throw inRow != 0 ? Ragged(row, $"{inRow}") : Ragged(row - 1, CountRest(repetition[odd..]));
         }
     }
 
-    // The first level that is not what lists of `width` values have: 0 at the start of each, 1 otherwise.
+    // The length of a row that is longer than it should be, as far as it is on this page.
+    private string CountRest(ReadOnlySpan<byte> repetition)
+    {
+        Span<byte> levels = stackalloc byte[LevelBlock];
+        Span<byte> definition = stackalloc byte[LevelBlock];
+        long length = _width;
+        scoped var rest = repetition;
+        while (true)
+        {
+            var next = rest.IndexOf((byte)0);
+            if (next >= 0)
+            {
+                return $"{length + next}";
+            }
+
+            length += rest.Length;
+            var count = _pages.NextLevels(levels, definition);
+            if (count == 0)
+            {
+                return $"at least {length}";
+            }
+
+            rest = levels[..count];
+        }
+    }
+
+    // The first level that lists of _width values do not have: 0 at the start of each, 1 otherwise.
     private int FirstOdd(ReadOnlySpan<byte> repetition)
     {
         var at = 0;
-        var inRow = (int)(_seen % width);
+        var inRow = (int)(_seen % _width);
         while (at < repetition.Length)
         {
             if (inRow == 0)
@@ -212,14 +242,14 @@ internal sealed class FloatCursor(ParquetColumn column, int width)
                 }
 
                 at++;
-                inRow = 1 % width;
+                inRow = 1 % _width;
                 if (inRow == 0)
                 {
                     continue;
                 }
             }
 
-            var rest = repetition.Slice(at, Math.Min(width - inRow, repetition.Length - at));
+            var rest = repetition.Slice(at, Math.Min(_width - inRow, repetition.Length - at));
             var start = rest.IndexOf((byte)0);
             if (start >= 0)
             {
@@ -233,9 +263,9 @@ internal sealed class FloatCursor(ParquetColumn column, int width)
         return -1;
     }
 
-    private void CheckStart(ReadOnlySpan<byte> repetition)
+    private static void CheckStart(byte repetition)
     {
-        if (repetition is [not 0, ..])
+        if (repetition != 0)
         {
             throw new CorruptException("the first row does not start a list");
         }
@@ -243,15 +273,15 @@ internal sealed class FloatCursor(ParquetColumn column, int width)
 
     private DataException Null(long value, byte definition)
     {
-        var what = !column.IsList || definition < column.RepeatedDefinition - 1 ? "it is null"
-            : definition == column.RepeatedDefinition - 1 ? "its list is empty"
-            : $"element {value % width} of its list is null";
-        return new DataException($"{_file!.Path}: column '{column.Name}', row {_firstRow + (value / width)}: {what}, expected "
-            + (column.IsList ? "floats" : "a float"));
+        var what = !_column.IsList || definition < _column.RepeatedDefinition - 1 ? "it is null"
+            : definition == _column.RepeatedDefinition - 1 ? "its list is empty"
+            : $"element {value % _width} of its list is null";
+        return new DataException($"{_file!.Path}: column '{_column.Name}', row {_firstRow + (value / _width)}: {what}, expected "
+            + (_column.IsList ? "floats" : "a float"));
     }
 
     private DataException Ragged(long row, string found) => new(
-        $"{_file!.Path}: column '{column.Name}', row {_firstRow + row}: found {found} floats, expected {width}");
+        $"{_file!.Path}: column '{_column.Name}', row {_firstRow + row}: found {found} floats, expected {_width}");
 
     private void Guard(Action action)
     {
@@ -261,59 +291,7 @@ internal sealed class FloatCursor(ParquetColumn column, int width)
         }
         catch (Exception exception) when (exception is CorruptException or IOException or OutOfMemoryException)
         {
-            throw _file!.Failure(column, _rowGroup, exception);
-        }
-    }
-}
-
-/// <summary>Reads rows of features from a row group: one column of lists, or a column for each dimension.</summary>
-internal sealed class FeatureCursor
-{
-    private const int BlockRows = 256;
-
-    private readonly FloatCursor[] _columns;
-    private readonly int _dimension;
-    private readonly float[] _block;
-
-    public FeatureCursor(IReadOnlyList<ParquetColumn> columns, int dimension)
-    {
-        _dimension = dimension;
-        _columns = [.. columns.Select(column => new FloatCursor(column, column.IsList ? dimension : 1))];
-        _block = columns[0].IsList ? [] : new float[BlockRows];
-    }
-
-    public void Open(ParquetFile file, int rowGroup, long firstRow)
-    {
-        foreach (var column in _columns)
-        {
-            column.Open(file, rowGroup, firstRow);
-        }
-    }
-
-    /// <summary>Reads the next rows.</summary>
-    /// <param name="rows">Rows × dimension.</param>
-    public void Read(Span<float> rows)
-    {
-        if (_block.Length == 0)
-        {
-            _columns[0].Read(rows);
-            return;
-        }
-
-        while (!rows.IsEmpty)
-        {
-            var count = Math.Min(BlockRows, rows.Length / _dimension);
-            var block = _block.AsSpan(0, count);
-            for (var d = 0; d < _dimension; d++)
-            {
-                _columns[d].Read(block);
-                for (var i = 0; i < block.Length; i++)
-                {
-                    rows[(i * _dimension) + d] = block[i];
-                }
-            }
-
-            rows = rows[(count * _dimension)..];
+            throw _file!.Failure(_column, _rowGroup, exception);
         }
     }
 }

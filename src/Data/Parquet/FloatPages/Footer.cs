@@ -1,8 +1,11 @@
+using Parquet.Meta;
+using PhysicalType = Parquet.Meta.Type;
+
 namespace MonoLoss.Data.Parquet;
 
 /// <summary>A node of the schema as the footer has it; children follow their parent.</summary>
 internal sealed record SchemaElement(
-    string Name, ParquetType? Type, int TypeLength, Repetition Repetition, int Children, ParquetLogicalType Logical);
+    string Name, PhysicalType? Type, int TypeLength, FieldRepetitionType Repetition, int Children, LogicalKind Logical);
 
 /// <summary>Where a column's pages of one row group are.</summary>
 /// <param name="Type">How values are stored.</param>
@@ -12,7 +15,7 @@ internal sealed record SchemaElement(
 /// <param name="Values">Values, nulls and empty lists included.</param>
 /// <param name="Problem">Why it cannot be read, or null.</param>
 internal sealed record ColumnChunk(
-    ParquetType Type, ParquetCompression Codec, long Values, long Start, long Size, string? Problem);
+    PhysicalType Type, CompressionCodec Codec, long Values, long Start, long Size, string? Problem);
 
 internal sealed record RowGroup(long Rows, IReadOnlyList<ColumnChunk> Chunks);
 
@@ -115,8 +118,8 @@ internal sealed record FileMetadata(
         string? name = null;
         int? physical = null;
         int length = 0, repetition = 0, children = 0;
-        var logical = ParquetLogicalType.None;
-        var converted = ParquetLogicalType.None;
+        var logical = LogicalKind.None;
+        var converted = LogicalKind.None;
         short id = 0;
         while (reader.NextField(ref id, out var type))
         {
@@ -151,46 +154,46 @@ internal sealed record FileMetadata(
         }
 
         if (name is null || children < 0 || repetition is < 0 or > 2 || physical is < 0 or > 7
-            || (physical == (int)ParquetType.FixedLenByteArray && length <= 0))
+            || (physical == (int)PhysicalType.FIXED_LEN_BYTE_ARRAY && length <= 0))
         {
             throw new CorruptException("the footer has an invalid schema element");
         }
 
-        return new SchemaElement(name, (ParquetType?)physical, length, (Repetition)repetition, children,
-            logical == ParquetLogicalType.None ? converted : logical);
+        return new SchemaElement(name, (PhysicalType?)physical, length, (FieldRepetitionType)repetition, children,
+            logical == LogicalKind.None ? converted : logical);
     }
 
-    private static ParquetLogicalType FromConverted(int type) => type switch
+    private static LogicalKind FromConverted(int type) => type switch
     {
-        0 or 4 or 19 => ParquetLogicalType.String,
-        1 or 2 => ParquetLogicalType.Map,
-        3 => ParquetLogicalType.List,
-        >= 11 and <= 14 => ParquetLogicalType.UnsignedInteger,
-        >= 15 and <= 18 => ParquetLogicalType.Integer,
-        _ => ParquetLogicalType.Other,
+        0 or 4 or 19 => LogicalKind.String,
+        1 or 2 => LogicalKind.Map,
+        3 => LogicalKind.List,
+        >= 11 and <= 14 => LogicalKind.UnsignedInteger,
+        >= 15 and <= 18 => LogicalKind.Integer,
+        _ => LogicalKind.Other,
     };
 
-    private static ParquetLogicalType ReadLogical(ref ThriftReader reader)
+    private static LogicalKind ReadLogical(ref ThriftReader reader)
     {
-        var logical = ParquetLogicalType.None;
+        var logical = LogicalKind.None;
         short id = 0;
         while (reader.NextField(ref id, out var type))
         {
             if (id == 10)
             {
                 reader.ReadStruct(type);
-                logical = ReadIsSigned(ref reader) ? ParquetLogicalType.Integer : ParquetLogicalType.UnsignedInteger;
+                logical = ReadIsSigned(ref reader) ? LogicalKind.Integer : LogicalKind.UnsignedInteger;
                 continue;
             }
 
             reader.Skip(type);
             logical = id switch
             {
-                1 or 4 or 12 => ParquetLogicalType.String,
-                2 => ParquetLogicalType.Map,
-                3 => ParquetLogicalType.List,
-                15 => ParquetLogicalType.Float16,
-                _ => ParquetLogicalType.Other,
+                1 or 4 or 12 => LogicalKind.String,
+                2 => LogicalKind.Map,
+                3 => LogicalKind.List,
+                15 => LogicalKind.Float16,
+                _ => LogicalKind.Other,
             };
         }
 
@@ -318,166 +321,6 @@ internal sealed record FileMetadata(
 
         // Some writers give a dictionary offset of 0 where there is none, or where the dictionary is at the data's offset.
         var start = dictionary > 0 && dictionary < data ? dictionary : data;
-        return new ColumnChunk((ParquetType)physical, (ParquetCompression)codec, values, start, size, null);
-    }
-}
-
-internal enum PageType
-{
-    Data = 0,
-    Index = 1,
-    Dictionary = 2,
-    DataV2 = 3,
-}
-
-/// <summary>The header of a page, of any type.</summary>
-internal struct PageHeader
-{
-    public PageType Type;
-    public int UncompressedSize;
-    public int CompressedSize;
-    public uint? Crc;
-    public int Values;
-    public PageEncoding Encoding;
-    public PageEncoding DefinitionEncoding;
-    public PageEncoding RepetitionEncoding;
-    public int DefinitionLength;
-    public int RepetitionLength;
-    public bool IsCompressed;
-
-    /// <summary>Decodes a header.</summary>
-    /// <param name="bytes">Bytes that start with it.</param>
-    /// <param name="length">How many it takes.</param>
-    public static PageHeader Read(ReadOnlySpan<byte> bytes, out int length)
-    {
-        var reader = new ThriftReader(bytes);
-        var header = new PageHeader { Type = (PageType)(-1), UncompressedSize = -1, CompressedSize = -1, IsCompressed = true };
-        var details = (PageType)(-1);
-        short id = 0;
-        while (reader.NextField(ref id, out var type))
-        {
-            switch (id)
-            {
-                case 1:
-                    header.Type = (PageType)reader.ReadI32(type);
-                    break;
-                case 2:
-                    header.UncompressedSize = reader.ReadI32(type);
-                    break;
-                case 3:
-                    header.CompressedSize = reader.ReadI32(type);
-                    break;
-                case 4:
-                    header.Crc = (uint)reader.ReadI32(type);
-                    break;
-                case 5:
-                    reader.ReadStruct(type);
-                    header.ReadDataV1(ref reader);
-                    details = PageType.Data;
-                    break;
-                case 7:
-                    reader.ReadStruct(type);
-                    header.ReadDictionary(ref reader);
-                    details = PageType.Dictionary;
-                    break;
-                case 8:
-                    reader.ReadStruct(type);
-                    header.ReadDataV2(ref reader);
-                    details = PageType.DataV2;
-                    break;
-                default:
-                    reader.Skip(type);
-                    break;
-            }
-        }
-
-        length = reader.Position;
-        if (header.UncompressedSize < 0 || header.CompressedSize < 0 || header.Values < 0
-            || (header.Type is PageType.Data or PageType.Dictionary or PageType.DataV2 && header.Type != details)
-            || header.DefinitionLength < 0 || header.RepetitionLength < 0)
-        {
-            throw new CorruptException("a page has an invalid header");
-        }
-
-        return header;
-    }
-
-    private void ReadDataV1(ref ThriftReader reader)
-    {
-        Values = -1;
-        short id = 0;
-        while (reader.NextField(ref id, out var type))
-        {
-            switch (id)
-            {
-                case 1:
-                    Values = reader.ReadI32(type);
-                    break;
-                case 2:
-                    Encoding = (PageEncoding)reader.ReadI32(type);
-                    break;
-                case 3:
-                    DefinitionEncoding = (PageEncoding)reader.ReadI32(type);
-                    break;
-                case 4:
-                    RepetitionEncoding = (PageEncoding)reader.ReadI32(type);
-                    break;
-                default:
-                    reader.Skip(type);
-                    break;
-            }
-        }
-    }
-
-    private void ReadDictionary(ref ThriftReader reader)
-    {
-        Values = -1;
-        short id = 0;
-        while (reader.NextField(ref id, out var type))
-        {
-            switch (id)
-            {
-                case 1:
-                    Values = reader.ReadI32(type);
-                    break;
-                case 2:
-                    Encoding = (PageEncoding)reader.ReadI32(type);
-                    break;
-                default:
-                    reader.Skip(type);
-                    break;
-            }
-        }
-    }
-
-    private void ReadDataV2(ref ThriftReader reader)
-    {
-        Values = -1;
-        DefinitionEncoding = RepetitionEncoding = PageEncoding.Rle;
-        short id = 0;
-        while (reader.NextField(ref id, out var type))
-        {
-            switch (id)
-            {
-                case 1:
-                    Values = reader.ReadI32(type);
-                    break;
-                case 4:
-                    Encoding = (PageEncoding)reader.ReadI32(type);
-                    break;
-                case 5:
-                    DefinitionLength = reader.ReadI32(type);
-                    break;
-                case 6:
-                    RepetitionLength = reader.ReadI32(type);
-                    break;
-                case 7:
-                    IsCompressed = reader.ReadBool(type);
-                    break;
-                default:
-                    reader.Skip(type);
-                    break;
-            }
-        }
+        return new ColumnChunk((PhysicalType)physical, (CompressionCodec)codec, values, start, size, null);
     }
 }

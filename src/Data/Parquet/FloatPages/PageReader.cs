@@ -1,56 +1,58 @@
+using System.IO.Hashing;
 using System.Numerics;
 using System.Runtime.InteropServices;
-using Microsoft.Win32.SafeHandles;
+using Parquet.Meta;
 
 namespace MonoLoss.Data.Parquet;
 
-/// <summary>Reads the pages of a column chunk one after another. One reader serves many chunks, and keeps its buffers.</summary>
-internal sealed class PageReader
+/// <summary>
+/// Reads the pages of a column chunk one after another. One reader serves many chunks and keeps its buffers: the bytes of a page as they
+/// are in the file, and those bytes decompressed. Levels are never kept, only handed out a part at a time.
+/// </summary>
+/// <param name="readAhead">Bytes to read at a time where pages are smaller.</param>
+internal sealed class PageReader(int readAhead = PageReader.DefaultReadAhead) : IDisposable
 {
-    private const int ReadAhead = 1 << 20;
-    private const int FirstHeaderGuess = 1 << 14;
-    private const int MaxHeader = 1 << 26;
+    /// <summary>Bytes read at a time for a single column.</summary>
+    public const int DefaultReadAhead = 1 << 20;
 
-    private byte[] _window = [];
+    private const int FirstHeaderGuess = 1 << 12;
+    private const int MaxHeader = 1 << 26;
+    private const int LevelBlock = 4096;
+
+    private readonly NativeBytes _window = new();
+    private readonly NativeBytes _page = new();
+    private readonly Codec _codecs = new();
     private int _start;
     private int _end;
-    private byte[] _page = [];
-    private byte[] _repetition = [];
-    private byte[] _definition = [];
-    private SafeFileHandle? _file;
+    private FileBytes? _file;
     private ParquetColumn? _column;
-    private ParquetCompression _codec;
+    private CompressionCodec _codec;
     private long _position;
     private long _unread;
     private long _valuesLeft;
     private bool _valuesInWindow;
     private int _valuesStart;
     private int _valuesLength;
+    private int _levelsLeft;
+    private LevelReader _repetition;
+    private LevelReader _definition;
 
     /// <summary>Values of the page, nulls and empty lists included.</summary>
     public int Count { get; private set; }
 
-    /// <summary>Values that are there.</summary>
-    public int Present { get; private set; }
-
     /// <summary>How the values are encoded.</summary>
-    public PageEncoding Encoding { get; private set; }
-
-    /// <summary>Repetition levels; empty for a flat column.</summary>
-    public ReadOnlySpan<byte> Repetition => _column!.MaxRepetition > 0 ? _repetition.AsSpan(0, Count) : default;
-
-    /// <summary>Definition levels; empty for a column without nulls and lists.</summary>
-    public ReadOnlySpan<byte> Definition => _column!.MaxDefinition > 0 ? _definition.AsSpan(0, Count) : default;
+    public Encoding Encoding { get; private set; }
 
     /// <summary>The encoded values. Valid until the next page.</summary>
-    public ReadOnlySpan<byte> Values => (_valuesInWindow ? _window : _page).AsSpan(_valuesStart, _valuesLength);
+    public ReadOnlySpan<byte> Values => (_valuesInWindow ? _window : _page).Span.Slice(_valuesStart, _valuesLength);
 
     /// <summary>Starts a chunk.</summary>
     /// <param name="file">The open file.</param>
     /// <param name="column">The column.</param>
     /// <param name="chunk">The column's data in a row group.</param>
-    /// <param name="size">How many bytes may be read from the chunk's start.</param>
-    public void Open(SafeFileHandle file, ParquetColumn column, ColumnChunk chunk, long size)
+    /// <param name="size">Bytes that may be read from the chunk's start.</param>
+    /// <exception cref="CorruptException">The chunk cannot be read.</exception>
+    public void Open(FileBytes file, ParquetColumn column, ColumnChunk chunk, long size)
     {
         if (chunk.Problem is not null)
         {
@@ -64,39 +66,41 @@ internal sealed class PageReader
         _unread = size;
         _valuesLeft = chunk.Values;
         _start = _end = 0;
-        Count = Present = 0;
+        Count = _levelsLeft = 0;
     }
 
-    /// <summary>Reads the next data page; hands a dictionary that comes before it to the decoder.</summary>
+    /// <summary>Reads the next data page.</summary>
+    /// <param name="dictionary">Takes a dictionary that comes before the page; null if values are not wanted.</param>
     /// <returns>False after the last page.</returns>
     /// <exception cref="CorruptException">The page is damaged.</exception>
-    /// <exception cref="IOException">It cannot be read.</exception>
-    public bool Next<T>(ValueDecoder<T> decoder)
+    /// <exception cref="IOException">The page cannot be read.</exception>
+    public bool Next(IDictionaryReader? dictionary)
     {
         while (_valuesLeft > 0)
         {
             var header = ReadHeader();
             var body = Take(header.CompressedSize);
-            if (header.Crc is { } crc && crc != Crc32.Compute(Window(body, header.CompressedSize)))
+            if (header.Crc is { } crc && crc != Crc32.HashToUInt32(_window.Span.Slice(body, header.CompressedSize)))
             {
                 throw new CorruptException("a page does not match its checksum");
             }
 
             switch (header.Type)
             {
-                case PageType.Dictionary:
-                    decoder.SetDictionary(Decompress(header, body, 0), header.Values);
+                case PageType.DICTIONARY_PAGE:
+                    Decompress(header, body, 0);
+                    dictionary?.SetDictionary(Values, header.Values);
                     break;
-                case PageType.Data or PageType.DataV2:
+                case PageType.DATA_PAGE or PageType.DATA_PAGE_V2:
                     if (header.Values > _valuesLeft)
                     {
                         throw new CorruptException("the pages hold more values than the footer says");
                     }
 
                     _valuesLeft -= header.Values;
-                    Count = header.Values;
+                    Count = _levelsLeft = header.Values;
                     Encoding = header.Encoding;
-                    if (header.Type == PageType.Data)
+                    if (header.Type == PageType.DATA_PAGE)
                     {
                         ReadV1(header, body);
                     }
@@ -105,7 +109,6 @@ internal sealed class PageReader
                         ReadV2(header, body);
                     }
 
-                    decoder.EnsureHolds(Encoding, Values, Present);
                     return true;
                 default:
                     break;
@@ -115,17 +118,52 @@ internal sealed class PageReader
         return false;
     }
 
-    private ReadOnlySpan<byte> Window(int start, int length) => _window.AsSpan(start, length);
+    /// <summary>Reads the next levels of the page.</summary>
+    /// <param name="repetition">Room for repetition levels; all 0 for a flat column.</param>
+    /// <param name="definition">As much room for definition levels; all 0 for a column without nulls and lists.</param>
+    /// <returns>How many were read: 0 at the end of the page.</returns>
+    /// <exception cref="CorruptException">The levels are damaged.</exception>
+    public int NextLevels(Span<byte> repetition, Span<byte> definition)
+    {
+        var count = Math.Min(_levelsLeft, repetition.Length);
+        _levelsLeft -= count;
+        _repetition.Read((_repetition.InWindow ? _window : _page).Span, repetition[..count]);
+        _definition.Read((_definition.InWindow ? _window : _page).Span, definition[..count]);
+        return count;
+    }
+
+    /// <summary>The number of values of the page that are not null, for a column without lists.</summary>
+    /// <exception cref="CorruptException">The levels are damaged.</exception>
+    public int CountPresent()
+    {
+        // A copy, so that the levels can be read once more.
+        var levels = _definition;
+        Span<byte> block = stackalloc byte[LevelBlock];
+        var present = 0;
+        for (var left = _levelsLeft; left > 0;)
+        {
+            var part = block[..Math.Min(LevelBlock, left)];
+            levels.Read((levels.InWindow ? _window : _page).Span, part);
+            present += part.Count((byte)_column!.MaxDefinition);
+            left -= part.Length;
+        }
+
+        return present;
+    }
+
+    /// <summary>Frees the buffers.</summary>
+    public void Dispose()
+    {
+        _window.Dispose();
+        _page.Dispose();
+        _codecs.Dispose();
+    }
 
     private void ReadV1(in PageHeader header, int body)
     {
-        var rest = Decompress(header, body, 0);
-        var all = rest.Length;
-        rest = ReadLevels(rest, header.RepetitionEncoding, _column!.MaxRepetition, ref _repetition);
-        rest = ReadLevels(rest, header.DefinitionEncoding, _column.MaxDefinition, ref _definition);
-        _valuesStart += all - rest.Length;
-        _valuesLength = rest.Length;
-        CountPresent();
+        Decompress(header, body, 0);
+        _repetition = TakeLevels(header.RepetitionEncoding, _column!.MaxRepetition);
+        _definition = TakeLevels(header.DefinitionEncoding, _column.MaxDefinition);
     }
 
     private void ReadV2(in PageHeader header, int body)
@@ -136,119 +174,68 @@ internal sealed class PageReader
             throw new CorruptException("a page has an invalid header");
         }
 
-        ReadLevels(Window(body, header.RepetitionLength), _column!.MaxRepetition, ref _repetition);
-        ReadLevels(Window(body + header.RepetitionLength, header.DefinitionLength), _column.MaxDefinition, ref _definition);
+        _repetition = new LevelReader(true, Encoding.RLE, body, header.RepetitionLength, _column!.MaxRepetition);
+        _definition = new LevelReader(
+            true, Encoding.RLE, body + header.RepetitionLength, header.DefinitionLength, _column.MaxDefinition);
         Decompress(header, body, (int)levels);
-        CountPresent();
     }
 
     // Finds or decompresses the body (without its first bytes, which are levels) and remembers where it is.
-    private ReadOnlySpan<byte> Decompress(in PageHeader header, int body, int skip)
+    private void Decompress(in PageHeader header, int body, int skip)
     {
         var compressed = header.CompressedSize - skip;
         var size = header.UncompressedSize - skip;
-        if (_codec == ParquetCompression.None || !header.IsCompressed)
+        _valuesLength = size;
+        _valuesInWindow = _codec == CompressionCodec.UNCOMPRESSED || !header.IsCompressed;
+        _valuesStart = _valuesInWindow ? body + skip : 0;
+        if (_valuesInWindow)
         {
             if (compressed != size)
             {
-                throw new CorruptException($"an uncompressed page of {compressed} bytes where {size} were expected");
+                throw new CorruptException($"an uncompressed page of {compressed} bytes, expected {size}");
             }
-
-            _valuesInWindow = true;
-            _valuesStart = body + skip;
         }
-        else
+        else if (size > 0)
         {
-            _valuesInWindow = false;
-            _valuesStart = 0;
             // A page of nulls alone may have no compressed data, not even an empty stream of the codec.
-            if (size > 0)
-            {
-                Codec.Decompress(_codec, Window(body + skip, compressed), ref _page, 0, size);
-            }
+            _codecs.Decompress(_codec, _window.Memory.Slice(body + skip, compressed), _page, size);
         }
-
-        _valuesLength = size;
-        return Values;
     }
 
-    private ReadOnlySpan<byte> ReadLevels(ReadOnlySpan<byte> data, PageEncoding encoding, int max, ref byte[] levels)
+    // The levels of a V1 page come before its values.
+    private LevelReader TakeLevels(Encoding encoding, int max)
     {
         if (max == 0)
         {
-            return data;
+            return default;
         }
 
+        var data = Values;
+        var prefix = 0;
+        long size;
         switch (encoding)
         {
-            case PageEncoding.Rle:
-                if (data.Length < 4 || MemoryMarshal.Read<uint>(data) > data.Length - 4)
-                {
-                    throw new EndOfDataException("the levels of a page");
-                }
-
-                var size = MemoryMarshal.Read<int>(data);
-                ReadLevels(data.Slice(4, size), max, ref levels);
-                return data[(4 + size)..];
-            case PageEncoding.BitPacked:
-                return ReadBitPackedLevels(data, max, ref levels);
+            case Encoding.RLE:
+                prefix = sizeof(int);
+                size = data.Length >= prefix ? MemoryMarshal.Read<uint>(data) : uint.MaxValue;
+                break;
+            case Encoding.BIT_PACKED:
+                size = (((long)Count * LevelReader.Width(max)) + 7) / 8;
+                break;
             default:
                 throw new CorruptException($"levels in encoding {encoding} are not supported");
         }
-    }
 
-    private void ReadLevels(ReadOnlySpan<byte> data, int max, ref byte[] levels)
-    {
-        if (max == 0)
-        {
-            return;
-        }
-
-        var width = BitOperations.Log2((uint)max) + 1;
-        RunReader.EnsureHolds(data, width, Count);
-        Codec.Grow(ref levels, Count, 0);
-        var target = levels.AsSpan(0, Count);
-        RunReader.DecodeLevels(data, width, target);
-        CheckLevels(target, max);
-    }
-
-    // The deprecated encoding: no runs, and the highest bit first.
-    private ReadOnlySpan<byte> ReadBitPackedLevels(ReadOnlySpan<byte> data, int max, ref byte[] levels)
-    {
-        var width = BitOperations.Log2((uint)max) + 1;
-        var size = (((long)Count * width) + 7) / 8;
-        if (size > data.Length)
+        if (size > data.Length - prefix)
         {
             throw new EndOfDataException("the levels of a page");
         }
 
-        Codec.Grow(ref levels, Count, 0);
-        var bit = 0L;
-        for (var i = 0; i < Count; i++)
-        {
-            var level = 0;
-            for (var b = 0; b < width; b++, bit++)
-            {
-                level = (level << 1) | (data[(int)(bit >> 3)] >> (7 - (int)(bit & 7)) & 1);
-            }
-
-            levels[i] = (byte)level;
-        }
-
-        CheckLevels(levels.AsSpan(0, Count), max);
-        return data[(int)size..];
+        var levels = new LevelReader(_valuesInWindow, encoding, _valuesStart + prefix, (int)size, max);
+        _valuesStart += prefix + (int)size;
+        _valuesLength -= prefix + (int)size;
+        return levels;
     }
-
-    private static void CheckLevels(ReadOnlySpan<byte> levels, int max)
-    {
-        if (levels.ContainsAnyExceptInRange((byte)0, (byte)max))
-        {
-            throw new CorruptException("a page has a level out of range");
-        }
-    }
-
-    private void CountPresent() =>
-        Present = _column!.MaxDefinition > 0 ? Definition.Count((byte)_column.MaxDefinition) : Count;
 
     private PageHeader ReadHeader()
     {
@@ -258,7 +245,7 @@ internal sealed class PageReader
             Fill(available);
             try
             {
-                var header = PageHeader.Read(Window(_start, available), out var length);
+                var header = PageHeader.Read(_window.Span.Slice(_start, available), out var length);
                 _start += length;
                 return header;
             }
@@ -283,42 +270,95 @@ internal sealed class PageReader
 
     private void Fill(int count)
     {
-        if (_end - _start >= count)
+        var kept = _end - _start;
+        if (kept >= count)
         {
             return;
         }
 
-        if (count > _unread + _end - _start)
+        if (count > _unread + kept)
         {
             throw new EndOfDataException("the column's data");
         }
 
-        var kept = _end - _start;
-        var size = (int)Math.Min(Math.Max(count, ReadAhead), _unread + kept);
-        if (_window.Length >= size)
+        var size = (int)Math.Min(Math.Max(count, readAhead), _unread + kept);
+        _window.Span[_start.._end].CopyTo(_window.Span);
+        _window.Grow(size, kept);
+        _file!.Read(_window.Span[kept..size], _position);
+        _position += size - kept;
+        _unread -= size - kept;
+        (_start, _end) = (0, size);
+    }
+}
+
+/// <summary>Decodes the repetition or definition levels of a page a part at a time. The default value reads zeros.</summary>
+internal struct LevelReader
+{
+    private readonly int _start;
+    private readonly int _length;
+    private readonly int _max;
+    private readonly bool _isBitPacked;
+    private RunReader _runs;
+    private long _bit;
+
+    /// <summary>Starts at the first level.</summary>
+    /// <param name="inWindow">Whether the levels are in the page as it is in the file.</param>
+    /// <param name="encoding">RLE or BIT_PACKED.</param>
+    /// <param name="start">Where the levels start in the buffer.</param>
+    /// <param name="length">Their size in bytes.</param>
+    /// <param name="max">The largest level.</param>
+    public LevelReader(bool inWindow, Encoding encoding, int start, int length, int max)
+    {
+        (InWindow, _start, _length, _max) = (inWindow, start, length, max);
+        _isBitPacked = encoding == Encoding.BIT_PACKED;
+        _runs = new RunReader(0, Width(max));
+    }
+
+    /// <summary>Whether the levels are in the page as it is in the file.</summary>
+    public bool InWindow { get; }
+
+    /// <summary>Bits of a level.</summary>
+    public static int Width(int max) => BitOperations.Log2((uint)max) + 1;
+
+    /// <summary>Reads the next levels.</summary>
+    /// <param name="buffer">The buffer.</param>
+    /// <param name="target">Receives the levels.</param>
+    /// <exception cref="CorruptException">The levels are damaged, or there are fewer.</exception>
+    public void Read(ReadOnlySpan<byte> buffer, Span<byte> target)
+    {
+        if (_max == 0)
         {
-            _window.AsSpan(_start, kept).CopyTo(_window);
+            target.Clear();
+            return;
+        }
+
+        var data = buffer.Slice(_start, _length);
+        if (_isBitPacked)
+        {
+            ReadBitPacked(data, target);
         }
         else
         {
-            var larger = GC.AllocateUninitializedArray<byte>(size);
-            _window.AsSpan(_start, kept).CopyTo(larger);
-            _window = larger;
+            _runs.ReadLevels(data, target);
         }
 
-        _start = 0;
-        _end = kept;
-        while (_end < size)
+        if (target.ContainsAnyExceptInRange((byte)0, (byte)_max))
         {
-            var read = RandomAccess.Read(_file!, _window.AsSpan(_end, size - _end), _position);
-            if (read == 0)
-            {
-                throw new EndOfDataException("the file");
-            }
+            throw new CorruptException("a page has a level out of range");
+        }
+    }
 
-            _end += read;
-            _position += read;
-            _unread -= read;
+    // The deprecated encoding: no runs, and the highest bit first.
+    private void ReadBitPacked(ReadOnlySpan<byte> data, Span<byte> target)
+    {
+        var width = Width(_max);
+        foreach (ref var level in target)
+        {
+            level = 0;
+            for (var b = 0; b < width; b++, _bit++)
+            {
+                level = (byte)((level << 1) | (data[(int)(_bit >> 3)] >> (7 - (int)(_bit & 7)) & 1));
+            }
         }
     }
 }

@@ -1,7 +1,10 @@
+using Parquet.Meta;
+using PhysicalType = Parquet.Meta.Type;
+
 namespace MonoLoss.Data.Parquet;
 
 /// <summary>A column of values: a flat one, a field of a struct, or a list.</summary>
-public sealed class ParquetColumn
+internal sealed class ParquetColumn
 {
     private const int MaxDepth = 32;
 
@@ -13,7 +16,7 @@ public sealed class ParquetColumn
         Path = path;
         Type = leaf.Type!.Value;
         TypeLength = leaf.TypeLength;
-        LogicalType = leaf.Logical;
+        LogicalKind = leaf.Logical;
         MaxDefinition = definition;
         MaxRepetition = repetition;
         RepeatedDefinition = repeatedDefinition;
@@ -29,13 +32,13 @@ public sealed class ParquetColumn
     public string Path { get; }
 
     /// <summary>How its values are stored.</summary>
-    public ParquetType Type { get; }
+    public PhysicalType Type { get; }
 
-    /// <summary>Bytes of a value, for <see cref="ParquetType.FixedLenByteArray"/>.</summary>
+    /// <summary>Bytes of a value, for FIXED_LEN_BYTE_ARRAY.</summary>
     public int TypeLength { get; }
 
     /// <summary>What its values stand for.</summary>
-    public ParquetLogicalType LogicalType { get; }
+    public LogicalKind LogicalKind { get; }
 
     /// <summary>Whether a row is a list of values.</summary>
     public bool IsList => MaxRepetition == 1;
@@ -47,15 +50,15 @@ public sealed class ParquetColumn
     public bool IsNullable => MaxDefinition > MaxRepetition;
 
     /// <summary>Whether values are FLOAT, DOUBLE or 16-bit floating point.</summary>
-    public bool IsFloat => Type is ParquetType.Float or ParquetType.Double
-        || (Type == ParquetType.FixedLenByteArray && TypeLength == 2 && LogicalType == ParquetLogicalType.Float16);
+    public bool IsFloat => Type is PhysicalType.FLOAT or PhysicalType.DOUBLE
+        || (Type == PhysicalType.FIXED_LEN_BYTE_ARRAY && TypeLength == 2 && LogicalKind == LogicalKind.Float16);
 
     /// <summary>Whether values are plain integers, no dates or decimals.</summary>
-    public bool IsInteger => Type is ParquetType.Int32 or ParquetType.Int64
-        && LogicalType is ParquetLogicalType.None or ParquetLogicalType.Integer or ParquetLogicalType.UnsignedInteger;
+    public bool IsInteger => Type is PhysicalType.INT32 or PhysicalType.INT64
+        && LogicalKind is LogicalKind.None or LogicalKind.Integer or LogicalKind.UnsignedInteger;
 
     /// <summary>Whether values are text.</summary>
-    public bool IsString => Type == ParquetType.ByteArray && LogicalType is ParquetLogicalType.String or ParquetLogicalType.None;
+    public bool IsString => Type == PhysicalType.BYTE_ARRAY && LogicalKind is LogicalKind.String or LogicalKind.None;
 
     /// <summary>The definition level of a value that is there.</summary>
     internal int MaxDefinition { get; }
@@ -70,19 +73,19 @@ public sealed class ParquetColumn
     {
         var type = Type switch
         {
-            _ when IsFloat && Type == ParquetType.FixedLenByteArray => "float16",
-            ParquetType.Int32 or ParquetType.Int64 when LogicalType == ParquetLogicalType.UnsignedInteger =>
+            _ when IsFloat && Type == PhysicalType.FIXED_LEN_BYTE_ARRAY => "float16",
+            PhysicalType.INT32 or PhysicalType.INT64 when LogicalKind == LogicalKind.UnsignedInteger =>
                 "u" + Type.ToString().ToLowerInvariant(),
-            ParquetType.ByteArray when LogicalType == ParquetLogicalType.String => "string",
-            ParquetType.ByteArray => "binary",
-            ParquetType.FixedLenByteArray => $"binary({TypeLength})",
+            PhysicalType.BYTE_ARRAY when LogicalKind == LogicalKind.String => "string",
+            PhysicalType.BYTE_ARRAY => "binary",
+            PhysicalType.FIXED_LEN_BYTE_ARRAY => $"binary({TypeLength})",
             _ => Type.ToString().ToLowerInvariant(),
         };
         return MaxRepetition switch { 0 => type, 1 => $"list<{type}>", _ => $"nested list<{type}>" };
     }
 
     /// <summary>Finds the columns of a schema.</summary>
-    /// <exception cref="CorruptException">The schema is no tree.</exception>
+    /// <exception cref="CorruptException">The schema is not a tree.</exception>
     internal static List<ParquetColumn> FromSchema(IReadOnlyList<SchemaElement> schema)
     {
         if (schema.Count == 0)
@@ -97,18 +100,18 @@ public sealed class ParquetColumn
             Visit(new Node("", "", 0, 0, 0, NameDone: false), parent: null, 0);
         }
 
-        return next == schema.Count && columns.Count > 0 ? columns : throw new CorruptException("the schema is no tree");
+        return next == schema.Count && columns.Count > 0 ? columns : throw new CorruptException("the schema is not a tree");
 
         void Visit(Node outer, SchemaElement? parent, int depth)
         {
             if (next >= schema.Count || depth > MaxDepth)
             {
-                throw new CorruptException("the schema is no tree");
+                throw new CorruptException("the schema is not a tree");
             }
 
             var element = schema[next++];
-            var definition = outer.Definition + (element.Repetition == Repetition.Required ? 0 : 1);
-            var repeated = element.Repetition == Repetition.Repeated;
+            var definition = outer.Definition + (element.Repetition == FieldRepetitionType.REQUIRED ? 0 : 1);
+            var repeated = element.Repetition == FieldRepetitionType.REPEATED;
             var inner = new Node(
                 outer.NameDone ? outer.Name : Join(outer.Name, element.Name),
                 Join(outer.Path, element.Name),
@@ -116,7 +119,7 @@ public sealed class ParquetColumn
                 outer.Repetition + (repeated ? 1 : 0),
                 repeated ? definition : outer.RepeatedDefinition,
                 NameDone: false);
-            if (repeated && parent is { Logical: ParquetLogicalType.List, Children: 1 })
+            if (repeated && parent is { Logical: LogicalKind.List, Children: 1 })
             {
                 inner = inner with { Name = outer.Name, NameDone = IsElementWrapper(element, parent) };
             }
@@ -125,7 +128,7 @@ public sealed class ParquetColumn
             {
                 if (element.Children != 0)
                 {
-                    throw new CorruptException("the schema is no tree");
+                    throw new CorruptException("the schema is not a tree");
                 }
 
                 columns.Add(new ParquetColumn(

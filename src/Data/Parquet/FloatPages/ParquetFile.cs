@@ -1,44 +1,41 @@
 using System.Buffers.Binary;
-using Microsoft.Win32.SafeHandles;
 
 namespace MonoLoss.Data.Parquet;
 
-/// <summary>
-/// A Parquet file, open for reading. Columns may be flat, optional, or lists; BYTE_ARRAY, numbers of all widths and 16-bit floats;
-/// every encoding; Snappy, gzip, brotli, LZ4 and Zstandard. Not thread-safe; open it twice to read it on two threads.
-/// </summary>
-/// <example><code>
-/// using var file = ParquetFile.Open("features.parquet");
-/// for (var g = 0; g &lt; file.RowGroups.Count; g++)
-/// {
-///     int[] labels = file.ReadColumn&lt;int&gt;("label", g).Values;
-/// }
-/// </code></example>
-public sealed class ParquetFile : IDisposable
+/// <summary>A Parquet file, open for reading. Not thread-safe; <see cref="Reopen"/> it for a second thread.</summary>
+/// <remarks>
+/// Parquet.Net writes all our files. The code of this folder reads, because Parquet.Net 6.1.0 cannot, or not safely:
+/// <list type="bullet">
+/// <item>Float lists are streamed a page at a time. Parquet.Net decodes the whole column chunk of a row group at once, with two int
+/// levels for each value: 12 bytes per float32. It has no float16, throws on lists in V2 pages, knows no LZ4 in Hadoop's frames and no
+/// BIT_PACKED levels, and does not check the CRC of pages.</item>
+/// <item>So footers, page headers and levels are read here anyway, and columns of one value per row (labels, and our own tables) come with
+/// little more. Parquet.Net reads those, too, but a damaged file must end in one line, soon and with little memory. There Parquet.Net
+/// allocates what a length field says, up to 2 GiB, and never returns when the end of the footer cuts an integer: it reads the footer from
+/// a stream that its caller cannot replace, and takes a byte beyond the end for 255.</item>
+/// </list>
+/// Enumerations are those of Parquet.Net; codecs and checksums are libraries.
+/// </remarks>
+internal sealed class ParquetFile : IDisposable
 {
     private const int TailSize = 8;
 
     private readonly FileMetadata _metadata;
-    private readonly PageReader _pages = new();
+    private readonly FileBytes _bytes;
 
-    private readonly long _length;
-
-    private ParquetFile(
-        string path, SafeFileHandle handle, long length, FileMetadata metadata, IReadOnlyList<ParquetColumn> columns)
+    private ParquetFile(FileBytes bytes, FileMetadata metadata, IReadOnlyList<ParquetColumn> columns)
     {
-        Path = path;
-        Handle = handle;
-        _length = length;
+        _bytes = bytes;
         _metadata = metadata;
         Columns = columns;
         Rows = metadata.RowGroups.Sum(group => group.Rows);
         RowGroups = [.. metadata.RowGroups.Select(group => group.Rows)];
     }
 
-    /// <summary>The file, as it was named.</summary>
-    public string Path { get; }
+    /// <summary>The path, as given.</summary>
+    public string Path => _bytes.Path;
 
-    /// <summary>Rows of all row groups. Some writers leave the footer's own count at 0, so it is not asked.</summary>
+    /// <summary>Rows of all row groups. Some writers leave the footer's own count at 0, so it is not used.</summary>
     public long Rows { get; }
 
     /// <summary>The number of rows of each row group.</summary>
@@ -53,125 +50,74 @@ public sealed class ParquetFile : IDisposable
     /// <summary>The program that wrote the file, if it says so.</summary>
     public string? CreatedBy => _metadata.CreatedBy;
 
-    /// <summary>The open file, for cursors.</summary>
-    internal SafeFileHandle Handle { get; }
-
     /// <summary>Opens a file and reads its footer.</summary>
-    /// <exception cref="DataException">There is no such file, or it is no Parquet file, damaged, encrypted or cannot be read.</exception>
-    public static ParquetFile Open(string path)
+    /// <exception cref="DataException">There is no such file, or it is not a Parquet file, damaged, or encrypted.</exception>
+    public static ParquetFile Open(string path) => Open(FileBytes.Open(path));
+
+    /// <summary>Reads the footer of a file.</summary>
+    /// <param name="bytes">The file; disposed with the result, and if this fails.</param>
+    /// <exception cref="DataException">The file is not a Parquet file, damaged, or encrypted.</exception>
+    public static ParquetFile Open(FileBytes bytes)
     {
-        var handle = OpenHandle(path);
         try
         {
-            var length = RandomAccess.GetLength(handle);
-            var footer = ReadFooter(handle, length, out var dataEnd);
+            var footer = ReadFooter(bytes, out var dataEnd);
             var metadata = FileMetadata.Read(footer);
             var columns = ParquetColumn.FromSchema(metadata.Schema);
             Check(metadata, columns, dataEnd);
-            return new ParquetFile(path, handle, length, metadata, columns);
+            return new ParquetFile(bytes, metadata, columns);
         }
         catch (Exception exception) when (exception is CorruptException or IOException or UnauthorizedAccessException)
         {
-            handle.Dispose();
-            throw new DataException($"{path}: cannot be read as Parquet: {exception.Message}", exception);
+            bytes.Dispose();
+            throw new DataException($"{bytes.Path}: cannot be read as Parquet: {exception.Message}", exception);
         }
     }
 
     /// <summary>Opens the same file once more without reading its footer again; also after <see cref="Dispose"/>.</summary>
-    internal ParquetFile Reopen()
-    {
-        var handle = OpenHandle(Path);
-        if (RandomAccess.GetLength(handle) != _length)
-        {
-            handle.Dispose();
-            throw new DataException($"{Path}: the file has changed since it was opened");
-        }
+    /// <exception cref="DataException">The file cannot be opened, or has changed.</exception>
+    public ParquetFile Reopen() => new(_bytes.Reopen(), _metadata, Columns);
 
-        return new ParquetFile(Path, handle, _length, _metadata, Columns);
-    }
-
-    /// <summary>Finds a column by its name (or full path).</summary>
+    /// <summary>Finds a column by its name or full path.</summary>
     /// <returns>Null if there is none.</returns>
     public ParquetColumn? FindColumn(string name) =>
         Columns.FirstOrDefault(column => column.Name == name) ?? Columns.FirstOrDefault(column => column.Path == name);
 
-    /// <summary>Reads a column of one row group.</summary>
-    /// <typeparam name="T">
-    /// bool, int, long, float, double, string or byte[]. Numbers may be wider than those stored; a float may also be read from
-    /// doubles, which are rounded.
-    /// </typeparam>
-    /// <param name="name">Its name.</param>
-    /// <param name="rowGroup">Index of the row group.</param>
-    /// <exception cref="DataException">There is no such column, it holds something else, or it is damaged.</exception>
-    public ParquetValues<T> ReadColumn<T>(string name, int rowGroup)
-    {
-        var column = FindColumn(name) ?? throw new DataException(
-            $"{Path}: there is no column '{name}'; there are: {string.Join(", ", Columns.Select(c => $"{c.Name} ({c})"))}");
-        return ReadColumn<T>(column, rowGroup);
-    }
-
-    /// <inheritdoc cref="ReadColumn{T}(string, int)"/>
-    /// <param name="column">The column.</param>
-    /// <param name="rowGroup">Index of the row group.</param>
-    public ParquetValues<T> ReadColumn<T>(ParquetColumn column, int rowGroup)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(rowGroup);
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(rowGroup, RowGroups.Count);
-        try
-        {
-            var decoder = Decoders.Create<T>(column);
-            OpenPages(_pages, column, rowGroup);
-            return ParquetValues<T>.Read(_pages, decoder, column, RowGroups[rowGroup]);
-        }
-        catch (Exception exception) when (exception is CorruptException or IOException or OutOfMemoryException)
-        {
-            throw Failure(column, rowGroup, exception);
-        }
-    }
-
     /// <summary>Closes the file.</summary>
-    public void Dispose() => Handle.Dispose();
+    public void Dispose() => _bytes.Dispose();
 
-    internal void OpenPages(PageReader pages, ParquetColumn column, int rowGroup)
+    /// <summary>Starts to read a column of a row group.</summary>
+    /// <exception cref="CorruptException">The column cannot be read.</exception>
+    public void OpenPages(PageReader pages, ParquetColumn column, int rowGroup)
     {
         // Old writers do not count the header of the dictionary page in a chunk's size; reading stops at the last value anyway.
         const int HeaderAllowance = 128;
+        if (column.IsNested)
+        {
+            throw new CorruptException("lists of lists are not supported");
+        }
+
         var chunk = _metadata.RowGroups[rowGroup].Chunks[column.Index];
-        pages.Open(Handle, column, chunk, Math.Min(chunk.Size + HeaderAllowance, _length - TailSize - chunk.Start));
+        pages.Open(_bytes, column, chunk, Math.Min(chunk.Size + HeaderAllowance, _bytes.Length - TailSize - chunk.Start));
     }
 
-    /// <summary>How many values a column has in a row group, nulls and empty lists included.</summary>
-    internal long ValueCount(ParquetColumn column, int rowGroup) => _metadata.RowGroups[rowGroup].Chunks[column.Index].Values;
+    /// <summary>The number of values that a column has in a row group, nulls and empty lists included.</summary>
+    public long ValueCount(ParquetColumn column, int rowGroup) => _metadata.RowGroups[rowGroup].Chunks[column.Index].Values;
 
-    internal DataException Failure(ParquetColumn column, int rowGroup, Exception cause) =>
+    /// <summary>The line for the user about a column that cannot be read.</summary>
+    public DataException Failure(ParquetColumn column, int rowGroup, Exception cause) =>
         new($"{Path}: column '{column.Name}', row group {rowGroup}: {cause.Message}", cause);
 
-    private static SafeFileHandle OpenHandle(string path)
-    {
-        try
-        {
-            return File.OpenHandle(path, options: FileOptions.SequentialScan);
-        }
-        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
-        {
-            throw new DataException($"{path}: no such file", exception);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            throw new DataException($"{path}: cannot be opened: {exception.Message}", exception);
-        }
-    }
-
-    private static byte[] ReadFooter(SafeFileHandle handle, long length, out long dataEnd)
+    private static byte[] ReadFooter(FileBytes bytes, out long dataEnd)
     {
         const int MagicSize = 4;
-        if (length < MagicSize + TailSize)
+        if (bytes.Length < MagicSize + TailSize)
         {
-            throw new CorruptException($"it has only {length} bytes");
+            throw new CorruptException($"it has only {bytes.Length} bytes");
         }
 
         Span<byte> tail = stackalloc byte[TailSize];
-        ReadAll(handle, tail, length - TailSize);
+        bytes.Read(tail, bytes.Length - TailSize);
         if (tail[MagicSize..].SequenceEqual("PARE"u8))
         {
             throw new CorruptException("it is encrypted, which is not supported");
@@ -179,34 +125,19 @@ public sealed class ParquetFile : IDisposable
 
         if (!tail[MagicSize..].SequenceEqual("PAR1"u8))
         {
-            throw new CorruptException("it does not end in PAR1: cut off, or no Parquet file");
+            throw new CorruptException("it does not end in PAR1: it is cut off, or not a Parquet file");
         }
 
         var size = BinaryPrimitives.ReadUInt32LittleEndian(tail);
-        dataEnd = length - TailSize - size;
-        if (dataEnd < MagicSize)
+        dataEnd = bytes.Length - TailSize - size;
+        if (dataEnd < MagicSize || size > Array.MaxLength)
         {
-            throw new CorruptException($"its footer of {size} bytes does not fit the file's {length}");
+            throw new CorruptException($"its footer of {size} bytes does not fit the file's {bytes.Length}");
         }
 
         var footer = new byte[size];
-        ReadAll(handle, footer, dataEnd);
+        bytes.Read(footer, dataEnd);
         return footer;
-    }
-
-    private static void ReadAll(SafeFileHandle handle, Span<byte> target, long offset)
-    {
-        while (!target.IsEmpty)
-        {
-            var read = RandomAccess.Read(handle, target, offset);
-            if (read == 0)
-            {
-                throw new EndOfDataException("the file");
-            }
-
-            target = target[read..];
-            offset += read;
-        }
     }
 
     private static void Check(FileMetadata metadata, List<ParquetColumn> columns, long dataEnd)

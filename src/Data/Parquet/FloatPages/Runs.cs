@@ -4,112 +4,63 @@ using System.Runtime.InteropServices;
 namespace MonoLoss.Data.Parquet;
 
 /// <summary>
-/// Walks the runs of Parquet's hybrid encoding of small integers: runs of one value, and groups of eight packed ones.
+/// Decodes Parquet's hybrid encoding of small integers (runs of one value, and groups of eight packed ones), a part at a time. The data
+/// are passed to every call, so that the decoder can outlive the span.
 /// </summary>
-internal ref struct RunReader(ReadOnlySpan<byte> data, int bitWidth)
+internal struct RunReader(int start, int bitWidth)
 {
-    private ReadOnlySpan<byte> _rest = data;
+    private const int BlockSize = 256;
 
-    /// <summary>How many values the run has (of packed ones, the last may be padding).</summary>
-    public long Count { get; private set; }
+    private int _position = start;
+    private long _left;
+    private bool _isPacked;
+    private int _value;
+    private int _packedStart;
+    private int _packedLength;
+    private long _used;
 
-    /// <summary>Whether the run's values are packed; otherwise all are <see cref="Value"/>.</summary>
-    public bool IsPacked { get; private set; }
-
-    /// <summary>The value of a run.</summary>
-    public int Value { get; private set; }
-
-    /// <summary>The packed values.</summary>
-    public ReadOnlySpan<byte> Packed { get; private set; }
-
-    /// <summary>Bytes not read yet.</summary>
-    public readonly ReadOnlySpan<byte> Rest => _rest;
-
-    /// <summary>Steps to the next run.</summary>
-    /// <returns>False at the end of the data.</returns>
-    public bool Next()
+    /// <summary>Reads the next values of dictionary indexes.</summary>
+    /// <param name="data">The page.</param>
+    /// <param name="target">Receives the values.</param>
+    /// <exception cref="CorruptException">The data are damaged or hold fewer values.</exception>
+    public void Read(ReadOnlySpan<byte> data, Span<int> target)
     {
-        if (_rest.IsEmpty)
-        {
-            return false;
-        }
-
-        var header = Varint.Read(ref _rest);
-        IsPacked = (header & 1) != 0;
-        var count = header >> 1;
-        if (IsPacked)
-        {
-            // The last run may be cut after the bytes that hold values.
-            var groups = (long)Math.Min(count, int.MaxValue);
-            var bytes = (int)Math.Min(groups * bitWidth, _rest.Length);
-            Packed = _rest[..bytes];
-            _rest = _rest[bytes..];
-            Count = bitWidth == 0 ? groups * 8 : Packed.Length * 8L / bitWidth;
-            return true;
-        }
-
-        var size = (bitWidth + 7) / 8;
-        if (size > _rest.Length)
-        {
-            throw new EndOfDataException("run-length data");
-        }
-
-        Value = 0;
-        for (var i = 0; i < size; i++)
-        {
-            Value |= _rest[i] << (8 * i);
-        }
-
-        if (bitWidth < 32 && (uint)Value >> bitWidth != 0)
-        {
-            throw new CorruptException("run-length data with a value out of range");
-        }
-
-        _rest = _rest[size..];
-        Count = (long)Math.Min(count, int.MaxValue);
-        return true;
-    }
-
-    /// <summary>Checks that there are so many values, so that memory can be had for them without trusting a header.</summary>
-    /// <exception cref="CorruptException">There are fewer.</exception>
-    public static void EnsureHolds(ReadOnlySpan<byte> data, int bitWidth, long count)
-    {
-        var runs = new RunReader(data, bitWidth);
-        while (count > 0)
-        {
-            if (!runs.Next())
-            {
-                throw new EndOfDataException("run-length data");
-            }
-
-            count -= runs.Count;
-        }
-    }
-
-    /// <summary>Decodes repetition or definition levels.</summary>
-    /// <returns>The bytes that follow.</returns>
-    public static ReadOnlySpan<byte> DecodeLevels(ReadOnlySpan<byte> data, int bitWidth, Span<byte> target)
-    {
-        var runs = new RunReader(data, bitWidth);
-        Span<int> block = stackalloc int[256];
         while (!target.IsEmpty)
         {
-            if (!runs.Next())
+            var count = TakePart(data, target.Length);
+            if (_isPacked)
             {
-                throw new EndOfDataException("the levels of a page");
-            }
-
-            var count = (int)Math.Min(runs.Count, target.Length);
-            if (!runs.IsPacked)
-            {
-                target[..count].Fill((byte)runs.Value);
+                BitPacking.Unpack(data.Slice(_packedStart, _packedLength), bitWidth, _used, target[..count]);
             }
             else
             {
+                target[..count].Fill(_value);
+            }
+
+            _used += count;
+            target = target[count..];
+        }
+    }
+
+    /// <summary>Reads the next repetition or definition levels.</summary>
+    /// <inheritdoc cref="Read"/>
+    public void ReadLevels(ReadOnlySpan<byte> data, Span<byte> target)
+    {
+        Span<int> block = stackalloc int[BlockSize];
+        while (!target.IsEmpty)
+        {
+            var count = TakePart(data, target.Length);
+            if (!_isPacked)
+            {
+                target[..count].Fill((byte)_value);
+            }
+            else
+            {
+                var packed = data.Slice(_packedStart, _packedLength);
                 for (var i = 0; i < count; i += block.Length)
                 {
                     var part = block[..Math.Min(block.Length, count - i)];
-                    BitPacking.Unpack(runs.Packed, bitWidth, i, part);
+                    BitPacking.Unpack(packed, bitWidth, _used + i, part);
                     for (var j = 0; j < part.Length; j++)
                     {
                         target[i + j] = (byte)part[j];
@@ -117,15 +68,73 @@ internal ref struct RunReader(ReadOnlySpan<byte> data, int bitWidth)
                 }
             }
 
+            _used += count;
             target = target[count..];
         }
+    }
 
-        return runs.Rest;
+    // Moves to the next run if the last one is used up, and takes as much of it as is wanted.
+    private int TakePart(ReadOnlySpan<byte> data, int wanted)
+    {
+        while (_left == 0)
+        {
+            NextRun(data);
+        }
+
+        var count = (int)Math.Min(_left, wanted);
+        _left -= count;
+        return count;
+    }
+
+    private void NextRun(ReadOnlySpan<byte> data)
+    {
+        var rest = data[_position..];
+        if (rest.IsEmpty)
+        {
+            throw new EndOfDataException("run-length data");
+        }
+
+        var header = Varint.Read(ref rest);
+        var count = (long)Math.Min(header >> 1, int.MaxValue);
+        _isPacked = (header & 1) != 0;
+        _used = 0;
+        if (_isPacked)
+        {
+            // The last run may be cut after the bytes that hold values.
+            _packedLength = (int)Math.Min(count * bitWidth, rest.Length);
+            _packedStart = data.Length - rest.Length;
+            _position = _packedStart + _packedLength;
+            _left = bitWidth == 0 ? count * 8 : _packedLength * 8L / bitWidth;
+            return;
+        }
+
+        var size = (bitWidth + 7) / 8;
+        if (size > rest.Length)
+        {
+            throw new EndOfDataException("run-length data");
+        }
+
+        _value = 0;
+        for (var i = 0; i < size; i++)
+        {
+            _value |= rest[i] << (8 * i);
+        }
+
+        if (bitWidth < 32 && (uint)_value >> bitWidth != 0)
+        {
+            throw new CorruptException("run-length data with a value out of range");
+        }
+
+        _position = data.Length - rest.Length + size;
+        _left = count;
     }
 }
 
+/// <summary>Integers of seven bits per byte, lowest first.</summary>
 internal static class Varint
 {
+    /// <summary>Reads an unsigned integer and moves past it.</summary>
+    /// <exception cref="CorruptException">The data end within it, or it has more than ten bytes.</exception>
     public static ulong Read(ref ReadOnlySpan<byte> data)
     {
         ulong value = 0;
@@ -147,21 +156,22 @@ internal static class Varint
         throw new CorruptException("encoded data with an integer of too many bytes");
     }
 
-    public static long ReadZigZag(ref ReadOnlySpan<byte> data)
-    {
-        var value = Read(ref data);
-        return (long)(value >> 1) ^ -(long)(value & 1);
-    }
+    /// <summary>Reads a signed integer in zigzag encoding.</summary>
+    /// <inheritdoc cref="Read"/>
+    public static long ReadZigZag(ref ReadOnlySpan<byte> data) => ZigZag(Read(ref data));
+
+    /// <summary>Decodes zigzag: 0, −1, 1, −2, … for 0, 1, 2, 3, …</summary>
+    public static long ZigZag(ulong value) => (long)(value >> 1) ^ -(long)(value & 1);
 }
 
 /// <summary>Integers packed without gaps, lowest bit first.</summary>
 internal static class BitPacking
 {
     /// <summary>Unpacks values of up to 32 bits.</summary>
-    /// <param name="packed">At least the bytes that hold them.</param>
-    /// <param name="bitWidth">Bits of a value.</param>
+    /// <param name="packed">At least the bytes that hold the values.</param>
+    /// <param name="bitWidth">Bits per value.</param>
     /// <param name="start">Index of the first value wanted.</param>
-    /// <param name="target">Where they go.</param>
+    /// <param name="target">Receives the values.</param>
     public static void Unpack(ReadOnlySpan<byte> packed, int bitWidth, long start, Span<int> target)
     {
         var mask = bitWidth == 32 ? uint.MaxValue : (1u << bitWidth) - 1;
@@ -177,11 +187,12 @@ internal static class BitPacking
         }
     }
 
-    /// <summary>Unpacks values of up to 64 bits from the start.</summary>
-    public static void Unpack(ReadOnlySpan<byte> packed, int bitWidth, Span<long> target)
+    /// <summary>Unpacks values of up to 64 bits.</summary>
+    /// <inheritdoc cref="Unpack(ReadOnlySpan{byte}, int, long, Span{int})"/>
+    public static void Unpack(ReadOnlySpan<byte> packed, int bitWidth, long start, Span<long> target)
     {
         var mask = bitWidth == 64 ? ulong.MaxValue : (1ul << bitWidth) - 1;
-        long bit = 0;
+        var bit = start * bitWidth;
         for (var i = 0; i < target.Length; i++, bit += bitWidth)
         {
             var at = (int)(bit >> 3);

@@ -1,22 +1,21 @@
 using ILGPU;
-using MonoLoss.Kernels.Cpu;
 
 namespace MonoLoss.Kernels.Ilgpu;
 
-/// <summary>MonoScore of a dataset, in one pass over its batches, and its gradient.</summary>
+/// <summary>MonoScore of a dataset in one pass over its batches, and its gradient.</summary>
 internal static class DatasetMonoKernels
 {
-    /// <summary>Columns (or groups of four) that a group sums at once, beside each other.</summary>
+    /// <summary>Adjacent columns (or groups of four) that a group sums at once.</summary>
     public const int ColumnsPerGroup = 64;
 
-    // Nonzeros that a group reads at once.
+    // Nonzeros that a group reads at once: one for each of its sets of 64 threads.
     private const int NonzerosTogether = IlgpuDevice.GroupSize / ColumnsPerGroup;
 
-    /// <summary>Sums, extremes and counts of a batch's values, a warp a latent.</summary>
+    /// <summary>Adds a batch's sums, extremes and counts of z; one warp per latent.</summary>
     [Kernel("8*N + 90*M", "6*N", CachedBytes = "32*N + 256*M")]
     public static void AddValues(ArrayView<int> offsets, ArrayView<int> entryOf, ArrayView<float> values, DatasetSums<double> sums)
     {
-        var m = ((Grid.IdxX * Group.DimX) + Group.IdxX) / Warp.WarpSize;
+        var m = Grid.GlobalIndex.X / Warp.WarpSize;
         int first = 0, last = 0;
         if (m < sums.Sum.IntLength)
         {
@@ -79,8 +78,8 @@ internal static class DatasetMonoKernels
     }
 
     /// <summary>
-    /// Σ z·p of a batch, a group 64 columns of a latent, four places at once: one that fires on all rows keeps no group busy for
-    /// longer than the other latents keep the rest of the GPU.
+    /// Adds a batch's Σ z·p; one group per 64 columns of a latent, four nonzeros at once, so that a latent that fires on all rows does not
+    /// keep one group busy long after the rest of the GPU is done.
     /// </summary>
     [Kernel("16*M*D + 4*B*D + 12*N", "2*N*D + 5*M*D", CachedBytes = "4*N*D + 64*N + 8*M*D")]
     [KernelInstance(typeof(Float1), typeof(Double1))]
@@ -93,7 +92,7 @@ internal static class DatasetMonoKernels
         ArrayView<T> x,
         ArrayView<double> norms,
         int columns,
-        ArrayView<TSums> directions)
+        ArrayView<TSums> weightedUnitRows)
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>
     {
@@ -128,17 +127,17 @@ internal static class DatasetMonoKernels
         Group.Barrier();
         if (Group.IdxX < ColumnsPerGroup && column < columns)
         {
-            sum = directions[(m * columns) + column];
+            sum = weightedUnitRows[(m * columns) + column];
             for (var i = Group.IdxX; i < IlgpuDevice.GroupSize; i += ColumnsPerGroup)
             {
                 sum = sum.Add(sums[i]);
             }
 
-            directions[(m * columns) + column] = sum;
+            weightedUnitRows[(m * columns) + column] = sum;
         }
     }
 
-    /// <summary>The scores from the sums, a warp a latent.</summary>
+    /// <summary>The scores from the sums; one warp per latent.</summary>
     [Kernel("8*M*D + 64*M", "8*M*D")]
     [KernelInstance(typeof(Float1), typeof(Double1))]
     [KernelInstance(typeof(Float4), typeof(Double4))]
@@ -146,16 +145,16 @@ internal static class DatasetMonoKernels
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>
     {
-        var m = ((Grid.IdxX * Group.DimX) + Group.IdxX) / Warp.WarpSize;
-        DatasetTerms terms = default;
+        var m = Grid.GlobalIndex.X / Warp.WarpSize;
+        MonoScore terms = default;
         var squares = 0.0;
         if (m < scores.IntLength)
         {
-            terms = DatasetTerms.Of(sums, m);
+            terms = sums.Of(m).Terms();
             for (var column = Warp.LaneIdx; column < columns; column += Warp.WarpSize)
             {
                 var w = sums.WeightedUnitRows[(m * columns) + column]
-                    .SubtractScaledAndDivide(terms.Minimum, sums.UnitRowSum[column], terms.Range);
+                    .SubtractScaledAndMultiply(terms.Minimum, sums.UnitRowSum[column], terms.PerRange);
                 squares = w.Dot(w, squares);
             }
         }
@@ -163,12 +162,12 @@ internal static class DatasetMonoKernels
         squares = Reductions.WarpSum(squares);
         if (m < scores.IntLength && Warp.LaneIdx == 0)
         {
-            scores[m] = terms.ScoreOf(squares);
+            scores[m] = terms.IsActive ? terms.Score(squares) : 0.0;
         }
     }
 
     /// <summary>
-    /// factor·∂score/∂z at every entry of a batch: a group a latent, and for long ones, after those, a group a part
+    /// Adds factor·∂score/∂z at every nonzero of a batch: one group per latent, followed by one group per part of a long latent
     /// (<see cref="LatentSlice"/>).
     /// </summary>
     [Kernel("8*M*D + 4*B*D + 28*N", "2*N*D + 8*M*D", CachedBytes = "4*N*D + 96*N + 8*M*D")]
@@ -218,34 +217,32 @@ internal static class DatasetMonoKernels
         var columns = sums.UnitRowSum.IntLength;
         var partials = SharedMemory.Allocate<float>(LatentReductions.Partials);
         var w = SharedMemory.GetDynamic<T>().SubView(0, columns);
-        var terms = DatasetTerms.Of(sums, m);
-        var along = 0.0;
+        var latent = sums.Of(m);
+        var terms = latent.Terms();
+        var wDotSum = 0.0;
         for (var column = Group.IdxX; column < columns; column += Group.DimX)
         {
-            var all = sums.UnitRowSum[column];
-            var value = sums.WeightedUnitRows[(m * columns) + column].SubtractScaledAndDivide(terms.Minimum, all, terms.Range);
-            along = value.Dot(all, along);
+            var sum = sums.UnitRowSum[column];
+            var value = sums.WeightedUnitRows[(m * columns) + column].SubtractScaledAndMultiply(terms.Minimum, sum, terms.PerRange);
+            wDotSum = value.Dot(sum, wDotSum);
             w[column] = value.Round();
         }
 
-        along = Reductions.GroupSum(along);
+        wDotSum = Reductions.GroupSum(wDotSum);
         LatentReductions.Dots(w, rowOf, first, last, x, dots, partials);
-        var scale = factor / (terms.Range * (terms.PairWeight + CpuDevice.DatasetAddend));
         var score = scores[m];
-        var extreme = 2 * score * CpuDevice.DatasetAddend * scale;
-        // Rows that attain an extreme share its gradient.
-        var implicitZeros = sums.Rows - sums.Nonzeros[m];
-        var minimumRows = (terms.Minimum == sums.Minimum[m] ? sums.MinimumTies[m] : 0) + (terms.Minimum == 0 ? implicitZeros : 0);
-        var maximumRows = (terms.Maximum == sums.Maximum[m] ? sums.MaximumTies[m] : 0) + (terms.Maximum == 0 ? implicitZeros : 0);
-        var maximumGradient = -extreme / maximumRows;
-        var minimumGradient = (extreme - ((along - terms.U - (score * (sums.Rows - 1) * terms.U)) * scale)) / minimumRows;
+        var scale = terms.GradientScale(factor);
+        float minimum = terms.Minimum, maximum = latent.Maximum;
+        // All rows that attain an extreme share its gradient.
+        var atMaximum = terms.GradientAtMaximum(score, scale) / latent.RowsAtMaximum;
+        var atMinimum = terms.GradientAtMinimum(score, scale, wDotSum, latent.Rows) / latent.RowsAtMinimum;
         for (var j = first + Group.IdxX; j < last; j += Group.DimX)
         {
             var z = values[entryOf[j]];
-            var a = (z - terms.Minimum) / terms.Range;
-            var g = ((dots[j] / norms[rowOf[j]]) - a - (score * (terms.U - a))) * scale;
-            g += z == terms.Maximum ? maximumGradient : 0;
-            g += z == terms.Minimum ? minimumGradient : 0;
+            var a = terms.Scaled(z);
+            var g = terms.Gradient(a, dots[j] / norms[rowOf[j]], a, score, scale);
+            g += z == maximum ? atMaximum : 0.0;
+            g += z == minimum ? atMinimum : 0.0;
             gradient[entryOf[j]] += (float)g;
         }
     }

@@ -3,15 +3,18 @@ using ILGPU;
 namespace MonoLoss.Kernels.Ilgpu;
 
 /// <summary>
-/// <see cref="Device.FusedLatentBackward"/> and <see cref="Device.MonoScores"/>. Most latents fire on so few rows that one group does
-/// everything for one latent while those rows are in the level-1 cache (<see cref="Visit"/>). One that fires on many is visited in
-/// parts, by several groups, and what they sum is put together in order. Where most latents fire on many, products are dense, and kernels do
-/// what is between them.
+/// <see cref="Device.FusedLatentBackward"/> and <see cref="Device.MonoScores"/>, in three ways:
+/// <list type="bullet">
+/// <item>A latent that fires on few rows: one group does everything while those rows are in the level-1 cache (<see cref="Visit"/>).</item>
+/// <item>A long latent, one that fires on many rows, is cut into parts, one group per part (<see cref="LatentSlice"/>). The parts' sums are
+/// added in order by one group per latent.</item>
+/// <item>Where most latents fire on many rows, the products are dense, and kernels do what lies between them.</item>
+/// </list>
 /// </summary>
-/// <remarks>The costs of the kernels for long latents are those where every entry is of one.</remarks>
+/// <remarks>The stated costs of the kernels for long latents assume that every nonzero belongs to a long latent.</remarks>
 internal static class LatentKernels
 {
-    /// <summary>All of a latent that fires on few rows, a group a latent.</summary>
+    /// <summary>Everything for latents that fire on few rows; one group per latent.</summary>
     [Kernel("4*(3*M*D + 3*B*D) + 32*N + 100*M", "10*N*D", CachedBytes = "8*N*D + 20*M*D + 200*N")]
     [KernelInstance(typeof(Float1), typeof(Double1))]
     [KernelInstance(typeof(Float4), typeof(Double4))]
@@ -29,27 +32,27 @@ internal static class LatentKernels
         var partials = SharedMemory.Allocate<float>(LatentReductions.Partials);
         if (v.Decoder.Length > 0)
         {
-            Decode(v, m, first, last, Row(v.DecoderGradient, m, v.Columns), v.AddToDecoderGradient != 0, partials);
+            DecoderBackward(v, m, first, last, Row(v.DecoderGradient, m, v.Columns), v.AddToDecoderGradient != 0, partials);
         }
 
-        MonoTerms terms = default;
-        if (v.Nonzeros.Terms.Length > 0 && v.Nonzeros.Terms[m].IsActive)
+        LatentMonoScore mono = default;
+        if (v.Nonzeros.Mono.Length > 0 && v.Nonzeros.Mono[m].IsActive)
         {
             var w = SharedMemory.GetDynamic<T>().SubView(0, v.Columns);
-            Direction(v, first, last, w);
-            terms = Score(v, m, w);
-            Compare(v, first, last, w, partials);
+            SumWeightedRows(v, first, last, w);
+            mono = Score(v, m, w);
+            DotRows(v, first, last, w, partials);
         }
 
-        var sums = FormEntries(v.Nonzeros, m, first, last, terms);
+        var sums = FormGradient(v.Nonzeros, m, first, last, mono);
         if (v.EncoderGradient.Length > 0)
         {
-            Encode(v, first, last, Row(v.EncoderGradient, m, v.Columns), v.AddToEncoderGradient != 0);
+            EncoderBackward(v, first, last, Row(v.EncoderGradient, m, v.Columns), v.AddToEncoderGradient != 0);
             Finish(v, m, sums);
         }
     }
 
-    /// <summary>Long latents: zᵀ·G and w over each part, a group a part.</summary>
+    /// <summary>Long latents: zᵀ·G and w over each part; one group per part.</summary>
     [Kernel("8*B*D + 20*N + 12*N*D/128", "6*N*D", CachedBytes = "8*N*D")]
     [KernelInstance(typeof(Float1), typeof(Double1))]
     [KernelInstance(typeof(Float4), typeof(Double4))]
@@ -66,18 +69,18 @@ internal static class LatentKernels
         if (v.Decoder.Length > 0)
         {
             var partials = SharedMemory.Allocate<float>(LatentReductions.Partials);
-            Decode(v, part.Latent, part.First, part.Last, Row(v.PartRows, part.Slot, v.Columns), add: false, partials);
+            DecoderBackward(v, part.Latent, part.First, part.Last, Row(v.PartRows, part.Slot, v.Columns), add: false, partials);
         }
 
-        if (v.Nonzeros.Terms.Length > 0 && v.Nonzeros.Terms[part.Latent].IsActive)
+        if (v.Nonzeros.Mono.Length > 0 && v.Nonzeros.Mono[part.Latent].IsActive)
         {
-            Direction(v, part.First, part.Last, Row(v.PartDirections, part.Slot, v.Columns));
+            SumWeightedRows(v, part.First, part.Last, Row(v.PartWeightedRows, part.Slot, v.Columns));
         }
     }
 
     /// <summary>
-    /// Long latents: the parts' zᵀ·G into the decoder's gradient, and their w into that of the first part, with its score; a group
-    /// a latent.
+    /// Long latents: sums the parts' zᵀ·G into the decoder's gradient and their w into that of the first part, and forms the score; one
+    /// group per latent.
     /// </summary>
     [Kernel("8*N*D/128 + N/2", "2*N*D/128", CachedBytes = "8*N*D/128")]
     [KernelInstance(typeof(Float1), typeof(Double1))]
@@ -97,15 +100,15 @@ internal static class LatentKernels
             Join(part, v.PartRows, v.Columns, Row(v.DecoderGradient, part.Latent, v.Columns), v.AddToDecoderGradient != 0);
         }
 
-        if (v.Nonzeros.Terms.Length > 0 && v.Nonzeros.Terms[part.Latent].IsActive)
+        if (v.Nonzeros.Mono.Length > 0 && v.Nonzeros.Mono[part.Latent].IsActive)
         {
-            var w = Row(v.PartDirections, part.Slot, v.Columns);
-            Join(part, v.PartDirections, v.Columns, w, add: false);
+            var w = Row(v.PartWeightedRows, part.Slot, v.Columns);
+            Join(part, v.PartWeightedRows, v.Columns, w, add: false);
             Score(v, part.Latent, w);
         }
     }
 
-    /// <summary>Long latents: ∂z and ∂zᵀ·x over each part, a group a part.</summary>
+    /// <summary>Long latents: ∂z and ∂zᵀ·x over each part; one group per part.</summary>
     [Kernel("4*B*D + 40*N + 8*N*D/128", "4*N*D", CachedBytes = "4*N*D + 64*N")]
     [KernelInstance(typeof(Float1), typeof(Double1))]
     [KernelInstance(typeof(Float4), typeof(Double4))]
@@ -119,18 +122,18 @@ internal static class LatentKernels
             return;
         }
 
-        MonoTerms terms = default;
-        if (v.Nonzeros.Terms.Length > 0)
+        LatentMonoScore mono = default;
+        if (v.Nonzeros.Mono.Length > 0)
         {
-            terms = v.Nonzeros.Terms[part.Latent];
-            if (terms.IsActive)
+            mono = v.Nonzeros.Mono[part.Latent];
+            if (mono.IsActive)
             {
                 var partials = SharedMemory.Allocate<float>(LatentReductions.Partials);
-                Compare(v, part.First, part.Last, Row(v.PartDirections, part.SlotOf(0), v.Columns), partials);
+                DotRows(v, part.First, part.Last, Row(v.PartWeightedRows, part.SlotOf(0), v.Columns), partials);
             }
         }
 
-        var sums = FormEntries(v.Nonzeros, part.Latent, part.First, part.Last, terms);
+        var sums = FormGradient(v.Nonzeros, part.Latent, part.First, part.Last, mono);
         if (Group.IdxX == 0)
         {
             v.Nonzeros.Sums[part.Slot] = sums;
@@ -138,11 +141,11 @@ internal static class LatentKernels
 
         if (v.EncoderGradient.Length > 0)
         {
-            Encode(v, part.First, part.Last, Row(v.PartRows, part.Slot, v.Columns), add: false);
+            EncoderBackward(v, part.First, part.Last, Row(v.PartRows, part.Slot, v.Columns), add: false);
         }
     }
 
-    /// <summary>Long latents: the parts' ∂zᵀ·x into the encoder's gradient, and what follows from ∂z; a group a latent.</summary>
+    /// <summary>Long latents: sums the parts' ∂zᵀ·x into the encoder's gradient, then <see cref="Finish"/>; one group per latent.</summary>
     [Kernel("4*N*D/128 + N/2", "4*N*D/128", CachedBytes = "8*N*D/128")]
     [KernelInstance(typeof(Float1), typeof(Double1))]
     [KernelInstance(typeof(Float4), typeof(Double4))]
@@ -166,63 +169,75 @@ internal static class LatentKernels
         Finish(v, part.Latent, sums);
     }
 
-    /// <summary>Dense products: writes values by column into an M×B matrix of zeros, a thread an entry.</summary>
+    /// <summary>Dense products: scatters values by column into an M×B matrix of zeros; one thread per nonzero.</summary>
     [Kernel("20*N", CachedBytes = "24*N")]
     public static void WriteOut(
-        ArrayView<int> rowOf, ArrayView<int> entryOf, ArrayView<int> indices, ArrayView<float> values, int rows, ArrayView<float> matrix)
+        ArrayView<int> offsets,
+        ArrayView<int> rowOf,
+        ArrayView<int> entryOf,
+        ArrayView<int> indices,
+        ArrayView<float> values,
+        int rows,
+        ArrayView<float> matrix)
     {
-        var j = (Grid.IdxX * Group.DimX) + Group.IdxX;
-        if (j < values.IntLength)
+        var j = Grid.GlobalIndex.X;
+        if (j < offsets[offsets.IntLength - 1])
         {
             matrix[(indices[entryOf[j]] * rows) + rowOf[j]] = values[j];
         }
     }
 
-    /// <summary>Dense products: reads values by column out of an M×B matrix, a thread an entry.</summary>
+    /// <summary>Dense products: gathers values by column from an M×B matrix; one thread per nonzero.</summary>
     [Kernel("20*N", CachedBytes = "24*N")]
     public static void ReadAt(
-        ArrayView<int> rowOf, ArrayView<int> entryOf, ArrayView<int> indices, ArrayView<float> matrix, int rows, ArrayView<float> values)
+        ArrayView<int> offsets,
+        ArrayView<int> rowOf,
+        ArrayView<int> entryOf,
+        ArrayView<int> indices,
+        ArrayView<float> matrix,
+        int rows,
+        ArrayView<float> values)
     {
-        var j = (Grid.IdxX * Group.DimX) + Group.IdxX;
-        if (j < values.IntLength)
+        var j = Grid.GlobalIndex.X;
+        if (j < offsets[offsets.IntLength - 1])
         {
             values[j] = matrix[(indices[entryOf[j]] * rows) + rowOf[j]];
         }
     }
 
-    /// <summary>Dense products: the scores of all latents from their w, M×D; a group a latent.</summary>
+    /// <summary>Dense products: the scores of all latents from their w, M×D; one group per latent.</summary>
     [Kernel("4*M*D + 80*M", "4*M*D", CachedBytes = "8*M*D")]
     [KernelInstance(typeof(Float1), typeof(Double1))]
     [KernelInstance(typeof(Float4), typeof(Double4))]
-    public static void ScoreAll<T, TSums>(LatentTask<T, TSums> v, ArrayView<T> directions)
+    public static void ScoreAll<T, TSums>(LatentTask<T, TSums> v, ArrayView<T> w)
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>
     {
-        if (v.Nonzeros.Terms[Grid.IdxX].IsActive)
+        if (v.Nonzeros.Mono[Grid.IdxX].IsActive)
         {
-            Score(v, Grid.IdxX, Row(directions, Grid.IdxX, v.Columns));
+            Score(v, Grid.IdxX, Row(w, Grid.IdxX, v.Columns));
         }
     }
 
-    /// <summary>Dense products: ∂z of every entry from the products, a group a latent.</summary>
+    /// <summary>Dense products: ∂z of every nonzero from the products; one group per latent.</summary>
     [Kernel("32*N", "37*N", CachedBytes = "64*N")]
     public static void FormAll(LatentEntries p)
     {
         var m = Grid.IdxX;
-        MonoTerms terms = default;
-        if (p.Terms.Length > 0)
+        LatentMonoScore mono = default;
+        if (p.Mono.Length > 0)
         {
-            terms = p.Terms[m];
+            mono = p.Mono[m];
         }
 
-        var sums = FormEntries(p, m, p.Offsets[m], p.Offsets[m + 1], terms);
+        var sums = FormGradient(p, m, p.Offsets[m], p.Offsets[m + 1], mono);
         if (Group.IdxX == 0)
         {
             p.Sums[m] = sums;
         }
     }
 
-    /// <summary>Dense products: what follows from ∂z, a group a latent.</summary>
+    /// <summary>Dense products: <see cref="Finish"/> for every latent; one group per latent.</summary>
     [Kernel("12*M*D", "6*M*D", CachedBytes = "4*M*D")]
     [KernelInstance(typeof(Float1), typeof(Double1))]
     [KernelInstance(typeof(Float4), typeof(Double4))]
@@ -238,8 +253,8 @@ internal static class LatentKernels
     private static ArrayView<T> Row<T>(ArrayView<T> matrix, int row, int columns)
         where T : unmanaged => matrix.SubView(row * columns, columns);
 
-    /// <summary>G·W_dec of every entry, and zᵀ·G.</summary>
-    private static void Decode<T, TSums>(
+    /// <summary>G·W_dec at every nonzero, and zᵀ·G.</summary>
+    private static void DecoderBackward<T, TSums>(
         LatentTask<T, TSums> v, int m, int first, int last, ArrayView<T> result, bool add, ArrayView<float> partials)
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T> => LatentReductions.DotsAndWeightedSum(
@@ -255,52 +270,53 @@ internal static class LatentKernels
             add);
 
     /// <summary>w = Σ weight·x.</summary>
-    private static void Direction<T, TSums>(LatentTask<T, TSums> v, int first, int last, ArrayView<T> w)
+    private static void SumWeightedRows<T, TSums>(LatentTask<T, TSums> v, int first, int last, ArrayView<T> w)
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>
     {
         for (var column = Group.IdxX; column < v.Columns; column += Group.DimX)
         {
-            w[column] = LatentReductions.WeightedSum(default, v.Nonzeros.Weights, v.Nonzeros.RowIndices, first, last, v.MonoRows, v.Columns, column);
+            w[column] = LatentReductions.WeightedSum(
+                default, v.Nonzeros.Weights, v.Nonzeros.RowIndices, first, last, v.MonoRows, v.Columns, column);
         }
     }
 
-    /// <summary>The score of an active latent from the whole of w, each thread reading the columns that it wrote.</summary>
-    private static MonoTerms Score<T, TSums>(LatentTask<T, TSums> v, int m, ArrayView<T> w)
+    /// <summary>The score of an active latent from its complete w. Threads read only columns that they wrote: no barrier.</summary>
+    private static LatentMonoScore Score<T, TSums>(LatentTask<T, TSums> v, int m, ArrayView<T> w)
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>
     {
-        double squares = 0, along = 0;
+        double squares = 0, wDotSum = 0;
         for (var column = Group.IdxX; column < v.Columns; column += Group.DimX)
         {
             var value = w[column];
             squares = value.Dot(value, squares);
-            along = v.Directions[column].Dot(value, along);
+            wDotSum = v.UnitRowSum[column].Dot(value, wDotSum);
         }
 
-        var sums = Reductions.GroupSum(new Double2(squares, along));
-        var terms = v.Nonzeros.Terms[m];
-        terms.Score = terms.ScoreOf(sums.X);
-        terms.Along = sums.Y;
+        var sums = Reductions.GroupSum(new Double2(squares, wDotSum));
+        var mono = v.Nonzeros.Mono[m];
+        mono.Score = mono.Terms.Score(sums.X);
+        mono.WDotSum = sums.Y;
         if (Group.IdxX == 0)
         {
-            v.Nonzeros.Terms[m].Score = terms.Score;
-            v.Nonzeros.Terms[m].Along = terms.Along;
-            v.Scores[m] = (float)terms.Score;
+            v.Nonzeros.Mono[m].Score = mono.Score;
+            v.Nonzeros.Mono[m].WDotSum = mono.WDotSum;
+            v.Scores[m] = (float)mono.Score;
         }
 
-        return terms;
+        return mono;
     }
 
-    /// <summary>w·x of every entry.</summary>
-    private static void Compare<T, TSums>(LatentTask<T, TSums> v, int first, int last, ArrayView<T> w, ArrayView<float> partials)
+    /// <summary>w·x at every nonzero.</summary>
+    private static void DotRows<T, TSums>(LatentTask<T, TSums> v, int first, int last, ArrayView<T> w, ArrayView<float> partials)
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T> =>
         LatentReductions.Dots(w, v.Nonzeros.RowIndices, first, last, v.MonoRows, v.Nonzeros.Dots, partials);
 
-    /// <summary>∂z of nonzeros, from all that reaches it.</summary>
-    /// <returns>Σ ∂z, and what the threshold gets (<see cref="JumpReLUKernels.BandTerm"/>).</returns>
-    private static Double2 FormEntries(LatentEntries p, int m, int first, int last, MonoTerms terms)
+    /// <summary>∂z at nonzeros first … last − 1: the sum of everything that reaches it.</summary>
+    /// <returns>Σ ∂z, and the sum for the threshold's gradient (<see cref="JumpReLUKernels.BandTerm"/>).</returns>
+    private static Double2 FormGradient(LatentEntries p, int m, int first, int last, LatentMonoScore mono)
     {
         var factor = p.MonoFactor;
         if (p.Active.Length > 0)
@@ -308,6 +324,8 @@ internal static class LatentKernels
             factor /= -p.Active[0];
         }
 
+        var isMonoActive = mono.IsActive;
+        var scale = isMonoActive ? mono.Terms.GradientScale(factor) : 0.0;
         var hasThreshold = p.LogThreshold.Length > 0;
         var threshold = hasThreshold ? Exponential.Exp(p.LogThreshold[m]) : 0;
         double sum = 0, bandSum = 0;
@@ -326,15 +344,15 @@ internal static class LatentKernels
                 g += p.Decoded[j];
             }
 
-            if (terms.IsActive)
+            if (isMonoActive)
             {
-                g += (float)terms.Gradient(j, z, p.Weights[j], p.Dots[j], p.Norms[p.RowIndices[j]], p.Rows, factor);
+                g += (float)mono.Gradient(j, z, p.Weights[j], p.Dots[j], p.Norms[p.RowIndices[j]], p.Rows, scale);
             }
 
             if (hasThreshold)
             {
                 bandSum += JumpReLUKernels.BandTerm(p.Pre[entry], z, g, threshold, p.Bandwidth, p.L0Factor);
-                // Nothing goes on to the pre-activation where the latent is off.
+                // The pre-activation gets no gradient where the latent is off.
                 g = z == 0 ? 0 : g;
             }
 
@@ -346,8 +364,8 @@ internal static class LatentKernels
         return Reductions.GroupSum(new Double2(sum, bandSum));
     }
 
-    /// <summary>∂zᵀ·x over nonzeros, with ∂z as the group's other threads have formed it.</summary>
-    private static void Encode<T, TSums>(LatentTask<T, TSums> v, int first, int last, ArrayView<T> result, bool add)
+    /// <summary>∂zᵀ·x over nonzeros first … last − 1, with the ∂z that <see cref="FormGradient"/> left.</summary>
+    private static void EncoderBackward<T, TSums>(LatentTask<T, TSums> v, int first, int last, ArrayView<T> result, bool add)
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>
     {
@@ -369,7 +387,7 @@ internal static class LatentKernels
         }
     }
 
-    /// <summary>result = (add ? result : 0) + Σ of a latent's parts in order; may be the row of one of them.</summary>
+    /// <summary>result = (add ? result : 0) + the sum of a latent's parts, in order; result may be one of these parts.</summary>
     private static void Join<T>(LatentSlice part, ArrayView<T> parts, int columns, ArrayView<T> result, bool add)
         where T : unmanaged, IFloats<T>
     {
@@ -390,7 +408,7 @@ internal static class LatentKernels
         }
     }
 
-    /// <summary>What follows from ∂z of a latent once its rows of the weights' gradients are there.</summary>
+    /// <summary>The rest of a latent once its rows of the weights' gradients exist: center, sums of squares, bias, threshold.</summary>
     private static void Finish<T, TSums>(LatentTask<T, TSums> v, int m, Double2 sums)
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>

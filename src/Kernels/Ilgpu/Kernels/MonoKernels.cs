@@ -1,16 +1,15 @@
 using ILGPU;
-using MonoLoss.Kernels.Cpu;
 
 namespace MonoLoss.Kernels.Ilgpu;
 
-/// <summary>MonoScore of a batch: what the values alone decide, and sums over latents.</summary>
+/// <summary>MonoScore of a batch: what depends on z alone, and sums over latents.</summary>
 internal static class MonoKernels
 {
-    /// <summary>The values in the order by column, a thread an entry.</summary>
+    /// <summary>z by column; one thread per nonzero.</summary>
     [Kernel("12*N", CachedBytes = "32*N")]
     public static void GatherValues(ArrayView<int> entryOf, ArrayView<float> values, ArrayView<float> z)
     {
-        var j = (Grid.IdxX * Group.DimX) + Group.IdxX;
+        var j = Grid.GlobalIndex.X;
         if (j < z.IntLength)
         {
             z[j] = values[entryOf[j]];
@@ -18,21 +17,20 @@ internal static class MonoKernels
     }
 
     /// <summary>
-    /// The terms of every latent, a/‖x‖ at its nonzeros, and how many latents are active; a warp a latent. A score is 0 until it is
-    /// known.
+    /// The terms of every latent, a/‖x‖ at its nonzeros, and the number of active latents; one warp per latent. Scores start as 0.
     /// </summary>
-    [Kernel("12*N + 80*M + 8*B", "14*N", CachedBytes = "32*N + 200*M")]
+    [Kernel("12*N + 88*M + 8*B", "14*N", CachedBytes = "32*N + 208*M")]
     public static void FormTerms(
         ArrayView<int> offsets,
         ArrayView<int> rowOf,
         ArrayView<float> z,
         ArrayView<double> norms,
         ArrayView<float> weights,
-        ArrayView<MonoTerms> terms,
+        ArrayView<LatentMonoScore> terms,
         ArrayView<float> scores,
         ArrayView<int> active)
     {
-        var m = ((Grid.IdxX * Group.DimX) + Group.IdxX) / Warp.WarpSize;
+        var m = Grid.GlobalIndex.X / Warp.WarpSize;
         int first = 0, last = 0;
         if (m < terms.IntLength)
         {
@@ -51,15 +49,15 @@ internal static class MonoKernels
 
         minimum = Reductions.WarpMin(minimum);
         maximum = -Reductions.WarpMin(-maximum);
-        var perRange = 1 / ((double)maximum - minimum + MonoVisit.RangeEpsilon);
+        var perRange = MonoScore.ReciprocalRange(minimum, maximum);
         double u = 0, v = 0, selfTerms = 0;
         int firstMinimum = int.MaxValue, firstMaximum = int.MaxValue;
         for (var j = first + Warp.LaneIdx; j < last; j += Warp.WarpSize)
         {
-            var a = ((double)z[j] - minimum) * perRange;
+            var a = MonoScore.Scaled(z[j], minimum, perRange);
             var norm = norms[rowOf[j]];
             var weight = (float)(a / norm);
-            var self = MonoTerms.SelfWeight(a, weight, norm);
+            var self = MonoScore.SelfTerm(a, weight, norm);
             weights[j] = weight;
             u += a;
             v += a * a;
@@ -77,17 +75,13 @@ internal static class MonoKernels
         {
             if (firstMinimum < last && minimum == 0 && rowOf[firstMinimum] > firstMinimum - first)
             {
-                // A row before this one stores nothing, so it has z = 0.
+                // An earlier row stores nothing, so it has z = 0.
                 firstMinimum = int.MaxValue;
             }
 
-            var result = new MonoTerms
+            var result = new LatentMonoScore
             {
-                Minimum = minimum,
-                PerRange = perRange,
-                U = u,
-                SelfTerms = selfTerms,
-                PairWeight = ((u * u) - v) / 2,
+                Terms = new MonoScore(minimum, perRange, u, v, selfTerms, MonoScore.BatchDelta),
                 FirstMinimum = firstMinimum,
                 FirstMaximum = firstMaximum,
             };
@@ -100,7 +94,7 @@ internal static class MonoKernels
         }
     }
 
-    /// <summary>The sum of the scores and the number of active latents, in one group.</summary>
+    /// <summary>The sum of the scores and the number of active latents; one group.</summary>
     [Kernel("4*M", "M")]
     public static void SumScores(ArrayView<float> scores, ArrayView<int> active, ArrayView<double> result)
     {
@@ -118,11 +112,11 @@ internal static class MonoKernels
         }
     }
 
-    /// <summary>gradient −= factor/result[1] · scoreGradient, if any latent is active; a thread an entry.</summary>
+    /// <summary>gradient −= factor/result[1] · scoreGradient, if any latent is active; one thread per nonzero.</summary>
     [Kernel("12*N", "2*N")]
     public static void AddScoreGradient(ArrayView<float> gradient, ArrayView<float> scoreGradient, ArrayView<double> result, double factor)
     {
-        var i = (Grid.IdxX * Group.DimX) + Group.IdxX;
+        var i = Grid.GlobalIndex.X;
         if (i < gradient.IntLength && result[1] > 0)
         {
             gradient[i] += (float)(-factor / result[1]) * scoreGradient[i];

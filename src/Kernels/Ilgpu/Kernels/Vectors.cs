@@ -51,7 +51,9 @@ internal interface IFloats<TSelf>
     /// <summary>0 in place of an element whose magnitude is below <paramref name="limit"/>.</summary>
     TSelf FlushBelow(float limit);
 
-    /// <summary>Four consecutive floats of a matrix; those from the <paramref name="valid"/>-th on, which may be none of its elements, are 0.</summary>
+    /// <summary>
+    /// Four consecutive floats of a matrix; from the <paramref name="valid"/>-th on, which may lie outside of the matrix, they are 0.
+    /// </summary>
     /// <param name="matrix">The matrix.</param>
     /// <param name="at">The first float, a multiple of 4 for <see cref="Float4"/>.</param>
     /// <param name="valid">How many may be read; 4 or more, or 0 or less, for <see cref="Float4"/>.</param>
@@ -82,8 +84,8 @@ internal interface IColumnSums<TSelf, TFloats>
     /// <summary>Sum of this·x over the elements, added to <paramref name="sum"/>.</summary>
     double Dot(TSelf x, double sum);
 
-    /// <summary>(this − α·x)/divisor.</summary>
-    TSelf SubtractScaledAndDivide(double alpha, TSelf x, double divisor);
+    /// <summary>(this − α·x)·factor.</summary>
+    TSelf SubtractScaledAndMultiply(double alpha, TSelf x, double factor);
 
     /// <summary>The elements, rounded.</summary>
     TFloats Round();
@@ -239,7 +241,7 @@ internal readonly struct Double1(double x) : IColumnSums<Double1, Float1>
 
     public double Dot(Double1 x, double sum) => sum + (X * x.X);
 
-    public Double1 SubtractScaledAndDivide(double alpha, Double1 x, double divisor) => new((X - (alpha * x.X)) / divisor);
+    public Double1 SubtractScaledAndMultiply(double alpha, Double1 x, double factor) => new((X - (alpha * x.X)) * factor);
 
     public Float1 Round() => new((float)X);
 
@@ -266,8 +268,8 @@ internal readonly struct Double4(double x, double y, double z, double w) : IColu
 
     public double Dot(Double4 x, double sum) => sum + (X * x.X) + (Y * x.Y) + (Z * x.Z) + (W * x.W);
 
-    public Double4 SubtractScaledAndDivide(double alpha, Double4 x, double divisor) => new(
-        (X - (alpha * x.X)) / divisor, (Y - (alpha * x.Y)) / divisor, (Z - (alpha * x.Z)) / divisor, (W - (alpha * x.W)) / divisor);
+    public Double4 SubtractScaledAndMultiply(double alpha, Double4 x, double factor) => new(
+        (X - (alpha * x.X)) * factor, (Y - (alpha * x.Y)) * factor, (Z - (alpha * x.Z)) * factor, (W - (alpha * x.W)) * factor);
 
     public Float4 Round() => new((float)X, (float)Y, (float)Z, (float)W);
 

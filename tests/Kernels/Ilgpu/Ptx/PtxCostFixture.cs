@@ -1,3 +1,4 @@
+using MonoLoss.Bench;
 using MonoLoss.Autodiff;
 using MonoLoss.Kernels;
 using MonoLoss.Kernels.Ilgpu;
@@ -17,22 +18,23 @@ public sealed class PtxCostFixture : IDisposable
     private const int Latents = 1024;
     private const int Active = 16;
 
-    private const int NeverDead = 1_000_000;
-
     // Latents that get all nonzeros where latents are to be long.
     private const int Favoured = 5;
 
     // So few that products of these sizes are cut into the tiles that large ones are on a GPU.
     private const int Multiprocessors = 4;
 
-    private readonly IlgpuDevice _device = IlgpuDevice.OpenSimulation();
+    private readonly IlgpuDevice _device;
     private readonly List<(string Kernel, PtxCost Cost)> _launches = [];
     private readonly Random _random = new(1);
 
     public PtxCostFixture()
     {
-        _device.Executor = new PtxExecutor { Ran = (kernel, cost) => _launches.Add((KernelAttribute.NameOf(kernel), cost)) };
-        _device.MultiprocessorCount = Multiprocessors;
+        _device = IlgpuDevice.OpenSimulation(new()
+        {
+            Executor = new PtxExecutor { Ran = (kernel, cost) => _launches.Add((KernelAttribute.NameOf(kernel), cost)) },
+            MultiprocessorCount = Multiprocessors,
+        });
         var sizes = new KernelSizes(Rows, Features, Latents, Active);
         Train("batch_topk", Architecture.BatchTopK, sizes);
         Train("topk", Architecture.TopK, sizes);
@@ -60,7 +62,7 @@ public sealed class PtxCostFixture : IDisposable
         "Latent.WriteOut" or "Latent.ReadAt" or "Latent.ScoreAll" or "Latent.FormAll" or "Latent.FinishAll" => "vanilla",
         "Loss.AddRelativeDifference" or "Row.LayerNorm" or "Row.ScaleRows" or "Row.ScaleAndShiftRows" => "topk",
         "Selection.FindThresholds" => "topk",
-        "Mono.AddScoreGradient" or "Row.GatherElements" or "Row.GatherRows" or "Row.NormalizeRows" or "Row.LinearCombination" => "batch_topk, operations",
+        "Mono.AddScoreGradient" or "Row.GatherElements" or "Row.GatherRows" or "Row.ScatterRows" or "Row.NormalizeRows" or "Row.LinearCombination" => "batch_topk, operations",
         "Sparse.AddWherePositive" or "Sparse.GatherEntries" or "Sparse.RemapColumns" or "Sparse.SDDMM" => "batch_topk, operations",
         "Sparse.SpMMTransposed" or "Sparse.SumColumns" or "DeadLatent.FindDead" or "DeadLatent.CountDead" => "batch_topk, operations",
         "Sum.SumColumnErrors" or "Sum.SumSquares" => "batch_topk, operations",
@@ -96,18 +98,15 @@ public sealed class PtxCostFixture : IDisposable
         });
         model.Initialize(_random);
         Favour(model, favoured);
-        using var tape = new Tape(_device) { FuseLatents = fuse };
-        using var adam = new Adam(_device, model.Parameters);
+        var tape = new Tape(_device) { FuseLatents = fuse };
+        var options = new StepOptions { BatchSize = (int)sizes.Rows, LearningRate = 1e-3, MaxGradientNorm = 1, DeadCheckInterval = 0 };
+        using var training = new TrainingStep(model, options, null, tape);
         using var x = Draw(sizes.Rows, sizes.Features);
         for (var step = 0; step < 2; step++)
         {
             // The first encoding looks for a threshold from nothing.
             _launches.Clear();
-            tape.Reset();
-            var loss = model.Loss(tape, x, NeverDead, batchMonoLoss: true);
-            tape.Backward(loss.Total);
-            adam.Step(1e-3f, 6.25e-10f, 1);
-            model.CountDead(NeverDead);
+            training.Run(x);
         }
 
         var launches = _launches.ToArray();
@@ -159,6 +158,7 @@ public sealed class PtxCostFixture : IDisposable
         _device.FindDead(counters, least: 0, list);
         _device.GatherRows(matrix, list, gathered);
         _device.GatherElements(row, list, gatheredRow);
+        _device.ScatterRows(gathered, list, matrix);
         _device.LinearCombination(1, x, 1, g, g);
         _device.NormalizeRows(matrix);
         _device.AccumulateColumnErrors(x, g, columnSums);

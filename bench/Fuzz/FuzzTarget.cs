@@ -1,0 +1,97 @@
+using MonoLoss.Data;
+using MonoLoss.Data.Parquet;
+
+namespace MonoLoss.Bench;
+
+/// <summary>How the reading of a file ended.</summary>
+internal enum FuzzOutcome
+{
+    /// <summary>It was read: not every bit matters.</summary>
+    Read,
+
+    /// <summary>It was refused by a <see cref="DataException"/> of one line.</summary>
+    Refused,
+
+    /// <summary>It ended in another exception, or took more memory than the file accounts for.</summary>
+    Failed,
+}
+
+/// <summary>Reads files that may be damaged, as training and the report do.</summary>
+internal static class FuzzTarget
+{
+    // A reader's fixed buffers, and what a page of the fixtures can become by the ratios of their codecs.
+    private const long MemoryAllowed = 64 << 20;
+    private const int BatchFloats = 1 << 12;
+
+    private static readonly string?[] LabelColumns = [null, "id", "label", "name", "kind", "big"];
+
+    /// <summary>Reads a file.</summary>
+    /// <param name="name">The name of the sound file.</param>
+    /// <param name="content">The file.</param>
+    /// <param name="number">Which of the label columns is read.</param>
+    /// <param name="failure">What went wrong, or null.</param>
+    public static FuzzOutcome Read(string name, byte[] content, long number, out string? failure)
+    {
+        failure = null;
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        var outcome = FuzzOutcome.Read;
+        try
+        {
+            // A table of one value per row, as our own files are.
+            if (number % 8 == 7)
+            {
+                ReadTable(name, content);
+            }
+            else
+            {
+                ReadFeatures(name, content, LabelColumns[number % LabelColumns.Length]);
+            }
+        }
+        catch (DataException exception)
+        {
+            outcome = FuzzOutcome.Refused;
+            failure = exception.Message.Contains('\n', StringComparison.Ordinal) ? $"more than one line: {exception.Message}" : null;
+        }
+        catch (Exception exception)
+        {
+            failure = exception.ToString();
+        }
+
+        var allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        if (failure is null && allocated > MemoryAllowed)
+        {
+            failure = $"{allocated} bytes were allocated for a file of {content.Length}";
+        }
+
+        return failure is null ? outcome : FuzzOutcome.Failed;
+    }
+
+    private static void ReadFeatures(string name, byte[] content, string? labels)
+    {
+        var set = FeatureSet.Open(name, content, new FeatureSetOptions
+        {
+            FeaturesColumn = name.Contains("columns", StringComparison.Ordinal) ? "f*" : null,
+            LabelColumn = name.Contains("columns", StringComparison.Ordinal) ? null : labels,
+        });
+        if (set.Dimension > BatchFloats)
+        {
+            return;
+        }
+
+        using var reader = set.OpenReader();
+        var x = new float[Math.Max(1, BatchFloats / set.Dimension) * set.Dimension];
+        var y = set.HasLabels ? new int[x.Length / set.Dimension] : [];
+        while (reader.Read(x, y) > 0)
+        {
+        }
+    }
+
+    private static void ReadTable(string name, byte[] content)
+    {
+        var table = ParquetTable.Read(name, content);
+        table.ReadIntegers("id");
+        table.ReadIntegers("big");
+        table.ReadTexts("name");
+        table.ReadNullableDoubles("score");
+    }
+}

@@ -1,0 +1,165 @@
+using System.Reflection;
+using System.Text.RegularExpressions;
+using CommandLine;
+using MonoLoss.Data;
+using MonoLoss.Kernels;
+using MonoLoss.Models;
+
+namespace MonoLoss.Cli;
+
+/// <summary>An option of a command.</summary>
+/// <param name="Property">The command's property that it sets.</param>
+/// <param name="Attribute">How it is written and described.</param>
+internal sealed record CommandOption(PropertyInfo Property, OptionAttribute Attribute)
+{
+    /// <summary>The option as the user writes it.</summary>
+    public string Flag => $"--{(Attribute.LongName.Length > 0 ? Attribute.LongName : Attribute.ShortName)}";
+
+    /// <summary>Whether an argument is this option, in its long or its short form.</summary>
+    public bool Matches(string argument) => argument == Flag || (Attribute.ShortName.Length > 0 && argument == $"-{Attribute.ShortName}");
+
+    /// <summary>Whether it takes no value.</summary>
+    public bool IsSwitch => Property.PropertyType == typeof(bool);
+
+    /// <summary>The type of its value.</summary>
+    public Type Type => Nullable.GetUnderlyingType(Property.PropertyType) ?? Property.PropertyType;
+
+    /// <summary>The property of the library's settings with the same name and type, which the option sets; null if there is none.</summary>
+    public PropertyInfo? Target(Type settings) => settings.GetProperty(Property.Name) is { CanWrite: true } target
+        && (Nullable.GetUnderlyingType(target.PropertyType) ?? target.PropertyType) == Type ? target : null;
+}
+
+/// <summary>Connects options with the library's settings and messages, and makes the checks that the parser leaves out.</summary>
+internal static class Options
+{
+    /// <summary>A command's options: first its own, then those that it shares with others, each in the order of the source.</summary>
+    public static IReadOnlyList<CommandOption> Of(Type command) =>
+    [
+        .. command.GetProperties()
+            .OrderBy(property => property.DeclaringType != command).ThenBy(property => property.MetadataToken)
+            .Where(property => property.IsDefined(typeof(OptionAttribute)))
+            .Select(property => new CommandOption(property, property.GetCustomAttribute<OptionAttribute>()!)),
+    ];
+
+    /// <summary>Sets the properties that have the name and type of an option. Options that were not given leave the default.</summary>
+    /// <param name="command">The command with its options.</param>
+    /// <param name="settings">The settings to change, which must not be shared yet.</param>
+    /// <returns>The settings.</returns>
+    public static T ApplyTo<T>(this Command command, T settings)
+        where T : class
+    {
+        foreach (var option in Of(command.GetType()))
+        {
+            if (option.Property.GetValue(command) is { } value)
+            {
+                option.Target(typeof(T))?.SetValue(settings, value);
+            }
+        }
+
+        return settings;
+    }
+
+    /// <summary>
+    /// The message of an exception as one line, with options in place of the library's names: LearningRate becomes --lr.
+    /// </summary>
+    /// <param name="exception">The exception.</param>
+    /// <param name="command">The command that was run; null if none was.</param>
+    public static string Message(Exception exception, Type? command)
+    {
+        IReadOnlyList<string> names = exception switch
+        {
+            ConfigurationException configuration => configuration.Properties,
+            DeviceException { Parameter: { } parameter } => [parameter],
+            DataException { Property: { } property } => [property],
+            _ => [],
+        };
+        var options = command is null ? [] : Of(command);
+        var message = (exception is OutOfMemoryException ? "out of memory" : exception.Message).ReplaceLineEndings(" ");
+        foreach (var option in options)
+        {
+            if (names.FirstOrDefault(name => name.Equals(option.Property.Name, StringComparison.OrdinalIgnoreCase)) is { } name)
+            {
+                // Only whole words that are not part of a path.
+                message = Regex.Replace(message, $@"(?<![\w./\\-]){name}(?![\w/\\-])", option.Flag);
+            }
+        }
+
+        if (exception is OutOfMemoryException or DeviceMemoryException)
+        {
+            string[] sizes = [nameof(TrainingOptions.BatchSize), nameof(SaeConfig.Latents), nameof(TrainingOptions.MemoryBytes)];
+            var flags = sizes[..(exception is OutOfMemoryException ? 3 : 2)]
+                .Select(size => options.FirstOrDefault(option => option.Property.Name == size)?.Flag).OfType<string>().ToList();
+            message += flags.Count > 0 ? $"; try a smaller {string.Join(" or ", flags)}" : string.Empty;
+        }
+
+        return message;
+    }
+
+    /// <summary>Rejects what the parser accepts: an option without its value at the end of the line, and one that is given twice.</summary>
+    /// <exception cref="UsageException">There is one.</exception>
+    public static void CheckValues(Type command, string[] args)
+    {
+        var options = Of(command);
+        foreach (var option in options)
+        {
+            var positions = Enumerable.Range(0, args.Length).Where(i => option.Matches(args[i])).ToList();
+            if (!option.IsSwitch && positions.Exists(i => i + 1 == args.Length || options.Any(other => other.Matches(args[i + 1]))))
+            {
+                throw new UsageException($"{HelpPage.Name(command)}: {option.Flag} needs a value: {option.Attribute.MetaValue}");
+            }
+
+            if (positions.Count > 1 && option.Type != typeof(IEnumerable<string>))
+            {
+                throw new UsageException($"{HelpPage.Name(command)}: {option.Flag} is given {positions.Count} times");
+            }
+        }
+    }
+
+    /// <summary>Describes an error of the parser in one line.</summary>
+    public static string Describe(Error error, Type command, string[] args)
+    {
+        var help = $"see monoloss {HelpPage.Name(command)} --help";
+        var options = Of(command);
+        switch (error)
+        {
+            case UnknownOptionError unknown:
+                var written = Array.Find(args, arg => arg.TrimStart('-') == unknown.Token) ?? unknown.Token;
+                return $"unknown option {written}{Suggest(written, options.Select(option => option.Flag))}; {help}";
+            case NamedError named when options.FirstOrDefault(option => named.NameInfo.ShortName == option.Attribute.ShortName
+                && named.NameInfo.LongName == option.Attribute.LongName) is { } option:
+                var given = args.SkipWhile(arg => !option.Matches(arg)).ElementAtOrDefault(1);
+                var expected = option.Type == typeof(double) ? "a number" : "an integer";
+                return error is MissingRequiredOptionError
+                    ? $"{option.Flag} is required: {option.Attribute.HelpText}"
+                    : $"{option.Flag}: found '{given}', expected {expected}";
+            default:
+                return $"invalid command line ({error.Tag}); {help}";
+        }
+    }
+
+    /// <summary>Suggests the closest name, in parentheses; empty if none is close.</summary>
+    public static string Suggest(string found, IEnumerable<string> names)
+    {
+        var (name, distance) = names.Select(name => (name, EditDistance(found, name))).MinBy(pair => pair.Item2);
+        return distance <= Math.Max(1, (found.Length + 1) / 3) ? $" (did you mean {name}?)" : string.Empty;
+    }
+
+    /// <summary>Levenshtein distance.</summary>
+    private static int EditDistance(string a, string b)
+    {
+        var row = Enumerable.Range(0, b.Length + 1).ToArray();
+        for (var i = 1; i <= a.Length; i++)
+        {
+            var diagonal = row[0];
+            row[0] = i;
+            for (var j = 1; j <= b.Length; j++)
+            {
+                var above = row[j];
+                row[j] = Math.Min(Math.Min(row[j - 1], above) + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1));
+                diagonal = above;
+            }
+        }
+
+        return row[^1];
+    }
+}

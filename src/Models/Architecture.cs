@@ -1,0 +1,41 @@
+using System.Diagnostics;
+
+namespace MonoLoss.Models;
+
+/// <summary>The architectures of sparse autoencoders.</summary>
+public enum Architecture
+{
+    /// <summary>Keeps the B·k largest activations of a batch of B rows.</summary>
+    BatchTopK,
+
+    /// <summary>Keeps the k largest activations of every row.</summary>
+    TopK,
+
+    /// <summary>Keeps activations above a learned threshold per latent.</summary>
+    JumpReLU,
+
+    /// <summary>Keeps all positive activations, under an L1 penalty.</summary>
+    Vanilla,
+}
+
+/// <summary>What is known about each architecture.</summary>
+public static class Architectures
+{
+    /// <summary>The name in snake case, as the official code has it.</summary>
+    /// <param name="architecture">The architecture.</param>
+    public static string Name(this Architecture architecture) => architecture.Traits().Name;
+
+    /// <summary>Whether models of the architecture have <see cref="SaeConfig.K"/> active latents per row, exactly or on average.</summary>
+    /// <param name="architecture">The architecture.</param>
+    public static bool SelectsK(this Architecture architecture) => architecture.Traits().SelectsK;
+
+    /// <summary>The traits of an architecture: the only place that lists all of them.</summary>
+    internal static ArchitectureTraits Traits(this Architecture architecture) => architecture switch
+    {
+        Architecture.BatchTopK => BatchTopK.Traits,
+        Architecture.TopK => TopK.Traits,
+        Architecture.JumpReLU => JumpReLU.Traits,
+        Architecture.Vanilla => Vanilla.Traits,
+        _ => throw new UnreachableException($"architecture {architecture}"),
+    };
+}

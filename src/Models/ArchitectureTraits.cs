@@ -1,0 +1,57 @@
+using MonoLoss.Autodiff;
+using MonoLoss.Kernels;
+
+namespace MonoLoss.Models;
+
+/// <summary>What must be known about an architecture before a model of it exists. Each model's file defines its own.</summary>
+internal sealed record ArchitectureTraits
+{
+    /// <summary>The name in snake case, as the official code has it.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Makes a model, with weights of zero.</summary>
+    public required Func<Device, SaeConfig, SparseAutoencoder> Create { get; init; }
+
+    /// <summary>What a model of some configuration keeps in memory.</summary>
+    public required Func<SaeConfig, ModelFootprint> Footprint { get; init; }
+
+    /// <summary>Whether it has <see cref="SaeConfig.K"/> active latents and the auxiliary loss of <see cref="SaeConfig.AuxK"/>.</summary>
+    public bool SelectsK { get; init; }
+
+    /// <summary>Whether it uses <see cref="SaeConfig.Bandwidth"/>.</summary>
+    public bool UsesBandwidth { get; init; }
+
+    /// <summary>Whether the decoder is tied to the encoder unless <see cref="SaeConfig.Untied"/> is set.</summary>
+    public bool CanBeUntied { get; init; }
+
+    /// <summary>Whether the input is layer-normalized whatever <see cref="SaeConfig.Normalize"/> says.</summary>
+    public bool AlwaysNormalizes { get; init; }
+}
+
+/// <summary>The sizes of what a model keeps in a device's memory, for the estimate that is made before a run starts.</summary>
+internal sealed record ModelFootprint
+{
+    /// <summary>Number of M×D parameters.</summary>
+    public required int WeightMatrices { get; init; }
+
+    /// <summary>Elements of all other parameters.</summary>
+    public required long VectorElements { get; init; }
+
+    /// <summary>The rule that selects the latents.</summary>
+    public required SelectionKind Selection { get; init; }
+
+    /// <summary>Expected number of stored latents per row at the start of training, when it is largest.</summary>
+    public required double ActivePerRow { get; init; }
+
+    /// <summary>Whether the decoder's bias is subtracted from the input, which takes a copy of the batch.</summary>
+    public bool CentersInput { get; init; } = true;
+
+    /// <summary>Whether the pre-activations are kept beside the latents.</summary>
+    public bool KeepsPreActivations { get; init; }
+
+    /// <summary>Most dead latents per row that the auxiliary loss reconstructs from; 0 without that loss.</summary>
+    public int AuxiliaryPerRow { get; init; }
+
+    /// <summary>Number of B×D matrices that the auxiliary loss takes.</summary>
+    public int AuxiliaryMatrices { get; init; }
+}

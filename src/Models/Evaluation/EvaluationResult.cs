@@ -1,0 +1,50 @@
+namespace MonoLoss.Models;
+
+/// <summary>The figures of an autoencoder on a dataset.</summary>
+public sealed record EvaluationResult
+{
+    /// <summary>Number of rows.</summary>
+    public required long Rows { get; init; }
+
+    /// <summary>Mean squared error over rows and features.</summary>
+    public required double Mse { get; init; }
+
+    /// <summary>Mean over rows of Σ(recon − x)²/Σx².</summary>
+    public required double Nmse { get; init; }
+
+    /// <summary>Mean over features that vary, of 1 − SS_res/(SS_tot + 1e-12).</summary>
+    public required double R2 { get; init; }
+
+    /// <summary>Mean number of active latents per row.</summary>
+    public required double L0 { get; init; }
+
+    /// <summary>Latents that never fire on this dataset.</summary>
+    public required int DeadLatents { get; init; }
+
+    /// <summary>Mean MonoScore over all latents, counting 0 for those that never fire.</summary>
+    public required double MonoMean { get; init; }
+
+    /// <summary>Median MonoScore over all latents.</summary>
+    public required double MonoMedian { get; init; }
+
+    /// <summary>90th percentile of MonoScore over all latents.</summary>
+    public required double MonoP90 { get; init; }
+
+    /// <summary>Mean binary class purity over latents that fire; null without labels.</summary>
+    public double? PurityBinary { get; init; }
+
+    /// <summary>Mean weighted class purity over latents that fire; null without labels.</summary>
+    public double? PurityWeighted { get; init; }
+
+    /// <summary>One entry per latent.</summary>
+    public required IReadOnlyList<LatentResult> Latents { get; init; }
+}
+
+/// <summary>One latent on a dataset.</summary>
+/// <param name="MonoScore">Its MonoScore.</param>
+/// <param name="ActivationCount">Number of rows that activate it.</param>
+/// <param name="ActivationMean">Mean activation over those rows; 0 if there are none.</param>
+/// <param name="ActivationMax">Largest activation.</param>
+/// <param name="Purity">Its class purity; null without labels.</param>
+public readonly record struct LatentResult(
+    double MonoScore, long ActivationCount, double ActivationMean, double ActivationMax, LatentPurity? Purity);

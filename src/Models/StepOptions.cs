@@ -1,0 +1,52 @@
+using System.Text.Json.Serialization;
+
+namespace MonoLoss.Models;
+
+/// <summary>The settings of a training step. The defaults are those of the official code.</summary>
+public record StepOptions
+{
+    /// <summary>B, the number of rows per batch.</summary>
+    public int BatchSize { get; init; } = 2048;
+
+    /// <summary>Adam's learning rate α.</summary>
+    public double LearningRate { get; init; } = 1e-4;
+
+    /// <summary>Adam's ε.</summary>
+    public double AdamEpsilon { get; init; } = 6.25e-10;
+
+    /// <summary>The gradient's norm is clipped to this; null for the model's default (<see cref="SparseAutoencoder.DefaultMaxGradientNorm"/>).</summary>
+    public double? MaxGradientNorm { get; init; }
+
+    /// <summary>1: MonoLoss of every batch; P &gt; 1: MonoLoss of the whole training set every P steps instead.</summary>
+    public int MonoPeriod { get; init; } = 1;
+
+    /// <summary>A latent is dead after this many samples without firing.</summary>
+    public long DeadAfter { get; init; } = 10_000_000;
+
+    /// <summary>TopK restarts dead latents every this many steps; 0 for never.</summary>
+    public int DeadCheckInterval { get; init; } = 1000;
+
+    /// <summary>Seed of weight initialization, shuffling and restarts.</summary>
+    public int Seed { get; init; } = 42;
+
+    /// <summary>n, the number of batches without firing after which a latent is dead.</summary>
+    [JsonIgnore]
+    public int DeadAfterBatches => (int)Math.Clamp(DeadAfter / BatchSize, 1, int.MaxValue - 1);
+
+    /// <summary>Checks that every setting is in range.</summary>
+    /// <exception cref="ConfigurationException">A setting is out of range; one line that names it.</exception>
+    public virtual void Validate()
+    {
+        Require.Positive(BatchSize);
+        Require.Positive(LearningRate);
+        Require.NonNegative(AdamEpsilon);
+        if (MaxGradientNorm is { } norm && !double.IsPositiveInfinity(norm))
+        {
+            Require.Positive(norm, nameof(MaxGradientNorm));
+        }
+
+        Require.Positive(MonoPeriod);
+        Require.Positive(DeadAfter);
+        Require.NonNegative(DeadCheckInterval);
+    }
+}

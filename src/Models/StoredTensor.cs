@@ -1,0 +1,39 @@
+using MonoLoss.Autodiff;
+
+namespace MonoLoss.Models;
+
+/// <summary>A parameter as the weights file stores it.</summary>
+/// <param name="Name">The tensor's name in the file.</param>
+/// <param name="Parameter">The parameter, 1×n or M×D.</param>
+internal sealed record StoredTensor(string Name, Parameter Parameter)
+{
+    /// <summary>Whether the file has the transpose of the parameter.</summary>
+    public bool Transposed { get; init; }
+
+    /// <summary>Whether reading leaves it out, because another tensor of the file fills the parameter.</summary>
+    public bool WriteOnly { get; init; }
+
+    /// <summary>Whether a file without it can be read, which leaves the parameter at 0.</summary>
+    public bool Optional { get; init; }
+
+    /// <summary>The value in the file of a value of the parameter; null if they are the same.</summary>
+    public Converter<float, float>? ToFile { get; init; }
+
+    /// <summary>The inverse of <see cref="ToFile"/>.</summary>
+    public Converter<float, float>? FromFile { get; init; }
+
+    /// <summary>The shape in the file.</summary>
+    public long[] Shape => (Parameter.Value.Rows, Transposed) switch
+    {
+        (1, _) => [Parameter.Value.Columns],
+        (_, true) => [Parameter.Value.Columns, Parameter.Value.Rows],
+        _ => [Parameter.Value.Rows, Parameter.Value.Columns],
+    };
+}
+
+/// <summary>A number of a model, besides its parameters, that files store.</summary>
+/// <param name="StateName">Its name in the checkpoint.</param>
+/// <param name="WeightName">The name in the weights file, where it is a vector of M equal values; 0 before there is a number.</param>
+/// <param name="Get">The number; null before there is one.</param>
+/// <param name="Set">Sets the number.</param>
+internal sealed record StoredNumber(string StateName, string WeightName, Func<double?> Get, Action<double> Set);

@@ -1,0 +1,27 @@
+namespace MonoLoss.Models;
+
+/// <summary>Watches a run.</summary>
+public interface ITrainingObserver
+{
+    /// <summary>The data are open and the model is ready.</summary>
+    /// <param name="plan">What the run is about to do.</param>
+    void Started(TrainingPlan plan);
+
+    /// <summary>A step was made.</summary>
+    /// <param name="metrics">Its figures.</param>
+    void Stepped(in StepMetrics metrics);
+
+    /// <summary>An evaluation is under way.</summary>
+    /// <param name="split">train, val or test.</param>
+    /// <param name="rows">Number of rows evaluated so far.</param>
+    /// <param name="total">Number of rows of the split.</param>
+    void Evaluating(string split, long rows, long total);
+
+    /// <summary>An evaluation was made.</summary>
+    /// <param name="row">Its figures.</param>
+    void Evaluated(EvaluationRow row);
+
+    /// <summary>A checkpoint was saved.</summary>
+    /// <param name="step">Number of steps made so far.</param>
+    void Saved(long step);
+}

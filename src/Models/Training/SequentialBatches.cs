@@ -1,0 +1,42 @@
+using MonoLoss.Data;
+using MonoLoss.Kernels;
+
+namespace MonoLoss.Models;
+
+/// <summary>Rows in file order, in batches of which the last may be smaller. A batch is valid until the next.</summary>
+internal static class SequentialBatches
+{
+    /// <summary>Reads a set from its files.</summary>
+    /// <param name="set">The set.</param>
+    /// <param name="device">The device to bring the batches to.</param>
+    /// <param name="batchSize">Rows per batch.</param>
+    public static IEnumerable<Tensor> Read(FeatureSet set, Device device, int batchSize)
+    {
+        using var reader = set.OpenReader();
+        using var batch = device.Tensor(0, 0);
+        var rows = new float[checked(batchSize * set.Dimension)];
+        int count;
+        while ((count = reader.Read(rows)) > 0)
+        {
+            batch.Resize(count, set.Dimension);
+            yield return batch.Set(rows.AsSpan(0, count * set.Dimension));
+        }
+    }
+
+    /// <summary>Takes rows from the host's memory.</summary>
+    /// <param name="features">N×D values in rows.</param>
+    /// <param name="dimension">D.</param>
+    /// <param name="device">The device to bring the batches to.</param>
+    /// <param name="batchSize">Rows per batch.</param>
+    public static IEnumerable<Tensor> Read(NativeBuffer features, int dimension, Device device, int batchSize)
+    {
+        using var batch = device.Tensor(0, 0);
+        var rows = features.Count / dimension;
+        for (var row = 0L; row < rows; row += batchSize)
+        {
+            var count = (int)Math.Min(batchSize, rows - row);
+            batch.Resize(count, dimension);
+            yield return batch.Set(features.Slice(row * dimension, count * dimension));
+        }
+    }
+}

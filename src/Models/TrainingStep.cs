@@ -1,0 +1,153 @@
+using MonoLoss.Autodiff;
+using MonoLoss.Kernels;
+
+namespace MonoLoss.Models;
+
+/// <summary>The training set, as a step may need it beside its batch.</summary>
+public interface ITrainingData
+{
+    /// <summary>The first batch of the first epoch on the host, B×D values in rows. An epoch that is under way is interrupted.</summary>
+    float[] FirstBatch();
+
+    /// <summary>All rows in the order of the files, in batches of which the last may be smaller; each is valid until the next.</summary>
+    IEnumerable<Tensor> InFileOrder();
+}
+
+/// <summary>The parts of a training step.</summary>
+public enum StepPhase
+{
+    /// <summary>Encoding, decoding and losses.</summary>
+    Forward,
+
+    /// <summary>All gradients, MonoLoss included.</summary>
+    Backward,
+
+    /// <summary>Clipping, projection and Adam.</summary>
+    Optimizer,
+}
+
+/// <summary>
+/// A training step: encode, count the latents that fired, form the loss, go backward, clip, step Adam, and let the model do what follows
+/// (restarts, thresholds). Trainer, benchmarks and tests all use this one.
+/// </summary>
+/// <example><code>
+/// using var step = new TrainingStep(model, new StepOptions { BatchSize = x.Rows });
+/// StepMetrics metrics = step.Run(x);
+/// </code></example>
+public sealed class TrainingStep : IDisposable
+{
+    private readonly SparseAutoencoder _model;
+    private readonly StepOptions _options;
+    private readonly ITrainingData? _data;
+    private readonly Tape _tape;
+    private readonly DatasetMonoLoss? _dataset;
+    private bool _begun;
+
+    /// <summary>Prepares to train a model.</summary>
+    /// <param name="model">The model; it is not owned by the step.</param>
+    /// <param name="options">The settings.</param>
+    /// <param name="data">
+    /// The training set; null if nothing but batches is at hand. It is needed if <see cref="StepOptions.MonoPeriod"/> exceeds 1, and to
+    /// continue an earlier run: without it, the first batch is the first one that is trained on.
+    /// </param>
+    /// <exception cref="ConfigurationException">A setting is out of range.</exception>
+    /// <exception cref="ArgumentNullException">MonoLoss of the whole training set is asked for, but there is no training set.</exception>
+    public TrainingStep(SparseAutoencoder model, StepOptions options, ITrainingData? data = null)
+        : this(model, options, data, new Tape(model.Device))
+    {
+    }
+
+    /// <summary>Prepares to train a model on a given tape, which the step owns.</summary>
+    internal TrainingStep(SparseAutoencoder model, StepOptions options, ITrainingData? data, Tape tape)
+    {
+        options.Validate();
+        (_model, _options, _data, _tape) = (model, options, data, tape);
+        if (options.MonoPeriod > 1 && model.Config.MonoCoefficient > 0)
+        {
+            ArgumentNullException.ThrowIfNull(data);
+            _dataset = new DatasetMonoLoss(model);
+        }
+
+        Optimizer = new Adam(model.Device, model.Parameters);
+        if (data is not null)
+        {
+            Begin(data.FirstBatch);
+        }
+    }
+
+    /// <summary>Adam, which counts the steps.</summary>
+    public Adam Optimizer { get; }
+
+    /// <summary>Called at the end of each phase of a step, for measurements; kernels may still be running. Null for nothing.</summary>
+    public Action<StepPhase>? PhaseEnded { get; set; }
+
+    /// <summary>Trains on a batch.</summary>
+    /// <param name="x">B×D rows of unit length.</param>
+    /// <returns>The figures of the step. The number of the epoch and the speed are left at 0.</returns>
+    /// <exception cref="ConfigurationException">The loss is not finite; the model cannot be used any more.</exception>
+    /// <exception cref="ArgumentException">The rows do not have D features.</exception>
+    public StepMetrics Run(Tensor x)
+    {
+        if (!_begun)
+        {
+            Begin(x.ToArray);
+        }
+
+        _tape.Reset();
+        var encoding = _model.Encode(_tape, x);
+        var dead = _model.UpdateStepsSinceFired(encoding, _options.DeadAfterBatches);
+        var loss = _model.Loss(_tape, x, encoding, dead, batchMonoLoss: _dataset is null);
+        PhaseEnded?.Invoke(StepPhase.Forward);
+
+        _tape.Backward(loss.Total);
+        PhaseEnded?.Invoke(StepPhase.Backward);
+
+        if (_dataset is not null && (Optimizer.Steps + 1) % _options.MonoPeriod == 0)
+        {
+            _dataset.AddGradient(_data!.InFileOrder(), _model.Config.MonoCoefficient);
+        }
+
+        var norm = Optimizer.Step(
+            (float)_options.LearningRate, (float)_options.AdamEpsilon, _options.MaxGradientNorm ?? _model.DefaultMaxGradientNorm);
+        PhaseEnded?.Invoke(StepPhase.Optimizer);
+
+        var metrics = Read(loss, norm, _model.CountDead(_options.DeadAfterBatches));
+        if (!double.IsFinite(metrics.Loss))
+        {
+            throw new ConfigurationException(
+                $"the loss became {metrics.Loss} at step {metrics.Step}: try a lower LearningRate", nameof(StepOptions.LearningRate));
+        }
+
+        _model.AfterStep(new CompletedStep(Optimizer.Steps, encoding, _options));
+        return metrics;
+    }
+
+    /// <summary>Frees the memory of the step. The model stays.</summary>
+    public void Dispose()
+    {
+        _tape.Dispose();
+        Optimizer.Dispose();
+        _dataset?.Dispose();
+    }
+
+    private void Begin(Func<float[]> firstBatch)
+    {
+        _model.BeforeTraining(_options, firstBatch);
+        _begun = true;
+    }
+
+    /// <summary>Reads the figures last: the first waits for the device, and one copy brings them all.</summary>
+    private StepMetrics Read(in StepLoss loss, Scalar gradientNorm, Scalar deadLatents) => new()
+    {
+        Step = Optimizer.Steps,
+        Loss = loss.Total.Read(),
+        ReconstructionLoss = loss.Reconstruction.Read(),
+        AuxLoss = _model.ReportedAuxiliaryFactor * (loss.Auxiliary?.Read() ?? 0),
+        SparsityLoss = _model.Config.L1Coefficient * (loss.Sparsity?.Read() ?? 0),
+        MonoLoss = loss.Mono?.Loss.Read() ?? 0,
+        MonoScore = loss.Mono?.MeanScore.Read() ?? 0,
+        L0 = loss.L0.Read(),
+        DeadLatents = (int)deadLatents.Read(),
+        GradientNorm = gradientNorm.Read(),
+    };
+}
