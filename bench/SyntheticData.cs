@@ -2,7 +2,7 @@ using MonoLoss.Data;
 
 namespace MonoLoss.Bench;
 
-/// <summary>Made-up features and latents: always the same for the same seed.</summary>
+/// <summary>Synthetic features and latents, the same for the same seed.</summary>
 internal static class SyntheticData
 {
     // Rows gather around directions, as features of images do; peer.py draws its rows in the same way.
@@ -11,27 +11,23 @@ internal static class SyntheticData
     private const double Own = 0.8;
 
     /// <summary>Rows of unit length around a few common directions.</summary>
-    /// <param name="rows">How many.</param>
+    /// <param name="rows">The number of rows.</param>
     /// <param name="features">D.</param>
-    /// <param name="seed">Which.</param>
+    /// <param name="seed">The random seed.</param>
     public static float[] UnitRows(int rows, int features, int seed)
     {
-        var random = new Random(seed);
-        var directions = new double[Directions * features];
-        for (var i = 0; i < directions.Length; i++)
-        {
-            directions[i] = Normal(random);
-        }
-
+        var random = new GaussianRandom((ulong)seed);
+        var directions = random.UnitVectors(Directions, features);
+        var noise = Own / Math.Sqrt(features);
         var x = new float[rows * features];
         var row = new double[features];
         for (var i = 0; i < rows; i++)
         {
-            var direction = directions.AsSpan(random.Next(Directions) * features, features);
+            var direction = directions[random.Choose(Directions)];
             var squares = 0.0;
             for (var d = 0; d < features; d++)
             {
-                row[d] = (Shared * direction[d]) + (Own * Normal(random));
+                row[d] = (Shared * direction[d]) + (noise * random.Normal());
                 squares += row[d] * row[d];
             }
 
@@ -45,7 +41,7 @@ internal static class SyntheticData
         return x;
     }
 
-    /// <summary>DeviceScalars uniform in ±<paramref name="bound"/>.</summary>
+    /// <summary>Numbers uniform in ±<paramref name="bound"/>.</summary>
     public static float[] Uniform(long count, float bound, int seed)
     {
         var random = new Xoshiro256((ulong)seed);
@@ -64,12 +60,12 @@ internal static class SyntheticData
         }
     }
 
-    /// <summary>Exactly k active latents a row, one in each k-th of the latents, with values in 0 … 1.</summary>
-    /// <param name="indices">Rows × k; becomes the latents, ascending in a row.</param>
-    /// <param name="values">Rows × k; becomes the values.</param>
+    /// <summary>Exactly k active latents per row, one in each k-th of the latents, with values in (0, 1].</summary>
+    /// <param name="indices">Rows × k; receives the latents, ascending within a row.</param>
+    /// <param name="values">Rows × k; receives the values.</param>
     /// <param name="latents">M, a multiple of k.</param>
     /// <param name="k">k.</param>
-    /// <param name="random">Draws them.</param>
+    /// <param name="random">The source of random numbers.</param>
     public static void FillActive(Span<int> indices, Span<float> values, int latents, int k, ref Xoshiro256 random)
     {
         const float Unit = 1f / (1 << 24);
@@ -82,7 +78,4 @@ internal static class SyntheticData
             values[i] = ((bits >> 40) + 1) * Unit;
         }
     }
-
-    private static double Normal(Random random) =>
-        Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
 }

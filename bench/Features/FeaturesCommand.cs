@@ -7,7 +7,7 @@ using ParquetWriter = MonoLoss.Data.Parquet.ParquetWriter;
 namespace MonoLoss.Bench;
 
 /// <summary>Reads lists of float32 from Parquet files by our reader and by Parquet.Net's.</summary>
-[Verb("features", HelpText = "Reads float lists from Parquet, uncompressed, Snappy and Zstandard, by our reader and by Parquet.Net's, in turn.")]
+[Verb("features", HelpText = "Reads float lists from Parquet files by our reader and by Parquet.Net's, in turn.")]
 internal sealed class FeaturesCommand : MeasuringCommand
 {
     private const int UsualRounds = 7;
@@ -24,7 +24,8 @@ internal sealed class FeaturesCommand : MeasuringCommand
         try
         {
             Console.WriteLine($"{Rows} rows of {Dimension} float32, {RowGroupRows} rows per row group, one thread\n");
-            var table = new Table("codec", "MB in the file", "ours MB/s", "Parquet.Net MB/s", "ratio", "ours peak MB", "Parquet.Net peak MB");
+            var table = new Table(
+                "codec", "MB in the file", "ours MB/s", "Parquet.Net MB/s", "ratio", "ours peak MB", "Parquet.Net peak MB");
             foreach (var codec in new[] { CompressionMethod.None, CompressionMethod.Snappy, CompressionMethod.Zstd })
             {
                 var path = Path.Combine(folder, $"{codec}.parquet");

@@ -5,7 +5,7 @@ using MonoLoss.Data;
 namespace MonoLoss.Bench;
 
 /// <summary>Reads damaged Parquet files until told to stop.</summary>
-[Verb("fuzz", HelpText = "Reads mutations of sound Parquet files: every one must be read or refused by one line, with little memory, soon.")]
+[Verb("fuzz", HelpText = "Reads mutations of sound Parquet files: each must be read, or refused by one line, soon and with little memory.")]
 internal sealed class FuzzCommand : ICommand
 {
     private static readonly TimeSpan Hang = TimeSpan.FromSeconds(20);

@@ -9,7 +9,7 @@ namespace MonoLoss.Bench;
 /// The least time of every kernel of the ILGPU device from the bytes and operations that it states, and of whole steps from the
 /// kernels that they launch. No GPU is needed: launches are counted in ILGPU's simulation of one, at small sizes.
 /// </summary>
-[Verb("bounds", HelpText = "For every GPU kernel the bytes, the operations and the time that they bound, on an H100 if not said otherwise.")]
+[Verb("bounds", HelpText = "For every GPU kernel its bytes, its operations and the time they bound, on an H100 unless other figures are given.")]
 internal sealed class BoundsCommand : GpuOptions
 {
     // The paper's time for a MonoScore: samples, and seconds on an H100.
@@ -19,12 +19,8 @@ internal sealed class BoundsCommand : GpuOptions
     /// <inheritdoc/>
     public override void Run()
     {
-        Console.WriteLine(FormattableString.Invariant(
-            $"""
-
-            B {Rows}, D {Features}, M {Latents}, k {Active}; {Memory} TB/s from memory, {Cache} TB/s from the level-2 cache, {Flops} TFLOP/s, TF32 {TensorFlops} TFLOP/s.
-
-            """));
+        Console.WriteLine(FormattableString.Invariant($"\nB {Rows}, D {Features}, M {Latents}, k {Active}; {Memory} TB/s from memory, ")
+            + FormattableString.Invariant($"{Cache} TB/s from the level-2 cache, {Flops} TFLOP/s, TF32 {TensorFlops} TFLOP/s.\n"));
         PrintKernels();
         Console.WriteLine();
         PrintWorks();
@@ -54,8 +50,8 @@ internal sealed class BoundsCommand : GpuOptions
     {
         var small = new BoundsCommand { Rows = 64, Features = 24, Latents = 96, Active = 8 };
         var table = new Table("work", "launches", "MB", "MB through L2", "GFLOP", "at least ms");
-        using var device = IlgpuDevice.OpenSimulation();
-        var log = new LaunchLog(device, profile: false);
+        var log = new LaunchLog();
+        using var device = IlgpuDevice.OpenSimulation(new() { Observer = log });
         using var batchTopK = small.Work(device, Architecture.BatchTopK);
         using var topK = small.Work(device, Architecture.TopK);
         // The first encoding looks for its threshold from nothing.
@@ -63,16 +59,18 @@ internal sealed class BoundsCommand : GpuOptions
         topK.Step();
         (string Name, IReadOnlyList<KernelLaunch> Launches, double Times)[] works =
         [
-            ("batch_topk step with MonoLoss", log.During(batchTopK.Step), 1),
-            ("topk step with MonoLoss", log.During(topK.Step), 1),
-            ($"MonoScore of {PaperSamples} samples", log.During(batchTopK.AddToScores), (double)PaperSamples / Rows),
+            ("batch_topk step with MonoLoss", log.During(device, batchTopK.Step), 1),
+            ("topk step with MonoLoss", log.During(device, topK.Step), 1),
+            ($"MonoScore of {PaperSamples} samples", log.During(device, batchTopK.AddToScores), (double)PaperSamples / Rows),
         ];
         // The same kernel may run over a matrix and over a vector: its cost is as its threads.
         var most = works.SelectMany(work => work.Launches).GroupBy(launch => launch.Kernel)
             .ToDictionary(group => group.Key, group => (double)group.Max(launch => launch.Threads));
         foreach (var (name, launches, times) in works)
         {
-            var bounds = launches.Select(launch => (Bound: KernelBound.Of(launch.Kernel, this), Share: launch.Threads / most[launch.Kernel]));
+            var bounds = launches
+                .Select(launch => (Bound: KernelBound.Of(launch.Kernel, this), Share: launch.Threads / most[launch.Kernel]))
+                .ToArray();
             double Sum(Func<KernelBound, double> figure) => times * bounds.Sum(bound => bound.Share * figure(bound.Bound));
             table.Add(
                 name,

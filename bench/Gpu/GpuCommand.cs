@@ -29,33 +29,34 @@ internal sealed class GpuCommand : GpuOptions
             throw new BenchException("--rounds must be positive");
         }
 
-        using var device = IlgpuDevice.Open(DeviceName, UseTf32);
+        var log = new LaunchLog();
+        using var device = IlgpuDevice.Open(DeviceName, new IlgpuDeviceOptions { UseTf32 = UseTf32, Profiling = true, Observer = log });
         Console.WriteLine(FormattableString.Invariant(
             $"\n{device.Name}: {device.Description}; B {Rows}, D {Features}, M {Latents}, k {Active}; medians of {Rounds}\n"));
         foreach (var architecture in Enum.GetValues<Architecture>())
         {
             using var work = Work(device, architecture);
-            Measure(device, $"{architecture.Name()} step with MonoLoss", work.Step);
+            Measure(device, log, $"{architecture.Name()} step with MonoLoss", work.Step);
         }
 
         using var scores = Work(device, Architecture.BatchTopK);
-        Measure(device, $"MonoScore of {Rows} samples", scores.AddToScores);
+        Measure(device, log, $"MonoScore of {Rows} samples", scores.AddToScores);
     }
 
     private static string Format(double value, string format = "0.0") => value.ToString(format, CultureInfo.InvariantCulture);
 
-    private void Measure(IlgpuDevice device, string name, Action work)
+    private void Measure(IlgpuDevice device, LaunchLog log, string name, Action work)
     {
         // Kernels are compiled, memory is taken, and a threshold to begin with is found.
         work();
         work();
         var whole = Timing.Median(Enumerable.Range(0, Rounds).Select(_ => Timing.Seconds(device, work)));
-        var log = new LaunchLog(device, profile: true);
-        var launches = Enumerable.Range(0, Rounds).Select(_ => log.During(work)).ToArray();
+        var launches = Enumerable.Range(0, Rounds).Select(_ => log.During(device, work)).ToArray();
         var table = new Table("kernel", "launches", "µs", "at least µs", "share of the step");
         foreach (var kernel in launches[0].GroupBy(launch => launch.Kernel).OrderByDescending(group => group.Sum(launch => launch.Seconds)))
         {
-            var seconds = Timing.Median(launches.Select(round => round.Where(launch => launch.Kernel == kernel.Key).Sum(launch => launch.Seconds)));
+            var seconds = Timing.Median(launches.Select(
+                round => round.Where(launch => launch.Kernel == kernel.Key).Sum(launch => launch.Seconds)));
             table.Add(
                 KernelAttribute.NameOf(kernel.Key),
                 $"{kernel.Count()}",

@@ -10,22 +10,24 @@ namespace MonoLoss.Bench;
 /// <param name="Seconds">What it took on the accelerator, 0 where that was not measured.</param>
 internal readonly record struct KernelLaunch(MethodInfo Kernel, long Threads, double Seconds);
 
-/// <summary>Notes the kernels that a device launches, and how long each takes where the device was opened for profiling.</summary>
-/// <param name="device">The device.</param>
-/// <param name="profile">Whether to take times.</param>
-internal sealed class LaunchLog(IlgpuDevice device, bool profile) : ILaunchObserver
+/// <summary>Notes the kernels that a device launches, and how long each takes if the device was opened for profiling.</summary>
+internal sealed class LaunchLog : ILaunchObserver
 {
+    private IlgpuDevice? _device;
+
     private readonly List<(MethodInfo Kernel, long Threads, ProfilingMarker? Begin, ProfilingMarker? End)> _launches = [];
 
     /// <summary>The kernels that some work launches.</summary>
-    public IReadOnlyList<KernelLaunch> During(Action work)
+    /// <param name="device">The device, opened with this as its observer.</param>
+    /// <param name="work">The work.</param>
+    public IReadOnlyList<KernelLaunch> During(IlgpuDevice device, Action work)
     {
-        device.Observer = this;
+        _device = device;
         work();
-        device.Observer = null;
+        _device = null;
         device.Synchronize();
         var launches = _launches.Select(launch => new KernelLaunch(
-            launch.Kernel, launch.Threads, profile ? launch.End!.MeasureFrom(launch.Begin!).TotalSeconds : 0)).ToArray();
+            launch.Kernel, launch.Threads, launch.Begin is { } begin ? launch.End!.MeasureFrom(begin).TotalSeconds : 0)).ToArray();
         _launches.ForEach(launch =>
         {
             launch.Begin?.Dispose();
@@ -36,12 +38,24 @@ internal sealed class LaunchLog(IlgpuDevice device, bool profile) : ILaunchObser
     }
 
     /// <inheritdoc/>
-    public void Launching(MethodInfo kernel, long threads) => _launches.Add((Definition(kernel), threads, Marker(), null));
+    public void Launching(MethodInfo kernel, long threads)
+    {
+        if (_device is not null)
+        {
+            _launches.Add((Definition(kernel), threads, Marker(), null));
+        }
+    }
 
     /// <inheritdoc/>
-    public void Launched() => _launches[^1] = _launches[^1] with { End = Marker() };
+    public void Launched()
+    {
+        if (_device is not null)
+        {
+            _launches[^1] = _launches[^1] with { End = Marker() };
+        }
+    }
 
     private static MethodInfo Definition(MethodInfo kernel) => kernel.IsGenericMethod ? kernel.GetGenericMethodDefinition() : kernel;
 
-    private ProfilingMarker? Marker() => profile ? device.Stream.AddProfilingMarker() : null;
+    private ProfilingMarker? Marker() => _device is { Options.Profiling: true } device ? device.Stream.AddProfilingMarker() : null;
 }

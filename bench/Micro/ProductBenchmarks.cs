@@ -46,7 +46,7 @@ public class ProductBenchmarks : KernelBenchmark
 
     [Benchmark]
     [Work(Flops = 2.0 * B * D * M, Bytes = Batch + Weight + Nonzeros)]
-    public float EncodeBatchTopK() => Device.EncodeBatchTopK(X, Weights, LatentVector, K, _latents);
+    public void EncodeBatchTopK() => Device.EncodeBatchTopK(X, Weights, LatentVector, K, _latents);
 
     [Benchmark]
     [Work(Flops = 2.0 * B * D * M, Bytes = Batch + Weight + Nonzeros)]

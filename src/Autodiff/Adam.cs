@@ -52,65 +52,80 @@ public sealed class Parameter : IDisposable
 /// Adam (Kingma &amp; Ba 2015) as PyTorch computes it, after clipping the global norm of the gradient and constraining the decoder.
 /// A parameter that no gradient reached is not stepped.
 /// </summary>
-/// <param name="device">Where the parameters are.</param>
-/// <param name="parameters">What is trained.</param>
-public sealed class Adam(Device device, IEnumerable<Parameter> parameters) : IDisposable
+public sealed class Adam : IDisposable
 {
     private const float Beta1 = 0.9f;
     private const float Beta2 = 0.999f;
-    private const double ClipEpsilon = 1e-6;
 
-    private readonly Parameter[] _parameters = [.. parameters];
-    private readonly DeviceArray<double> _squares = device.Allocate<double>(1);
+    private readonly Device _device;
+    private readonly Parameter[] _parameters;
+    private readonly DeviceScalars _squares;
+    private readonly DeviceArray<float> _clipFactor;
+    private readonly Scalar _norm;
+
+    /// <summary>An optimizer before its first step.</summary>
+    /// <param name="device">Where the parameters are.</param>
+    /// <param name="parameters">What is trained.</param>
+    public Adam(Device device, IEnumerable<Parameter> parameters)
+    {
+        _device = device;
+        _parameters = [.. parameters];
+        _squares = device.Scalars(1);
+        _clipFactor = device.Allocate<float>(1);
+        _norm = new Scalar(() => Math.Sqrt(_squares.Read(0)));
+    }
 
     /// <summary>Steps made so far.</summary>
     public long Steps { get; set; }
 
-    /// <summary>Makes a step and forgets the gradients.</summary>
+    /// <summary>Makes a step, without waiting for it, and forgets the gradients.</summary>
     /// <param name="learningRate">α.</param>
     /// <param name="epsilon">Added to the root of the second moment.</param>
     /// <param name="maxGradientNorm">The gradient is scaled down to this norm where it is longer; infinity for no clipping.</param>
-    /// <returns>The gradient's norm before clipping.</returns>
-    public double Step(float learningRate, float epsilon, double maxGradientNorm)
+    /// <returns>The gradient's norm before clipping, until the next step.</returns>
+    public Scalar Step(float learningRate, float epsilon, double maxGradientNorm)
     {
         Steps++;
-        _squares.Clear();
+        var squares = _squares.ToWrite();
+        squares.Clear();
         foreach (var parameter in _parameters)
         {
             if (parameter.Variable.HasGradient)
             {
                 if (parameter.Variable.GradientRowSquares is { } rowSquares)
                 {
-                    device.AddSum(rowSquares, _squares);
+                    _device.AddSum(rowSquares, squares);
                 }
                 else
                 {
-                    device.AddSumSquares(parameter.Variable.Gradient, _squares);
+                    _device.AddSumSquares(parameter.Variable.Gradient, squares);
                 }
             }
         }
 
-        Span<double> squares = stackalloc double[1];
-        _squares.CopyTo(squares);
-        var norm = Math.Sqrt(squares[0]);
-        var scale = (float)Math.Min(1, maxGradientNorm / (norm + ClipEpsilon));
+        _device.ClipFactor(squares, maxGradientNorm, _clipFactor);
         foreach (var parameter in _parameters)
         {
             if (parameter.Variable.HasGradient)
             {
-                device.Adam(
+                _device.Adam(
                     parameter.Value,
                     parameter.Variable.Gradient,
                     parameter.FirstMoment,
                     parameter.SecondMoment,
-                    new AdamStep(Steps, learningRate, Beta1, Beta2, epsilon, scale, parameter.UnitRows, parameter.Project));
+                    new AdamStep(Steps, learningRate, Beta1, Beta2, epsilon, parameter.UnitRows, parameter.Project),
+                    _clipFactor);
                 parameter.Variable.ClearGradient();
             }
         }
 
-        return norm;
+        return _norm;
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _squares.Dispose();
+    public void Dispose()
+    {
+        _squares.Dispose();
+        _clipFactor.Dispose();
+    }
 }

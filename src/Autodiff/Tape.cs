@@ -28,7 +28,7 @@ public sealed partial class Tape(Device device) : IDisposable
 {
     private readonly List<Operation> _recorded = [];
     private readonly Dictionary<Type, Pool> _pools = [];
-    private readonly List<DeviceScalars.Block> _numbers = [];
+    private readonly List<DeviceScalars> _scalars = [];
 
     /// <summary>Where the operations run.</summary>
     public Device Device { get; } = device;
@@ -74,9 +74,9 @@ public sealed partial class Tape(Device device) : IDisposable
             operation.Dispose();
         }
 
-        _numbers.ForEach(block => block.Dispose());
+        _scalars.ForEach(scalars => scalars.Dispose());
         _pools.Clear();
-        _numbers.Clear();
+        _scalars.Clear();
     }
 
     /// <summary>Records an operation of a kind: one used before if there is a free one.</summary>
@@ -102,13 +102,9 @@ public sealed partial class Tape(Device device) : IDisposable
     /// <summary>Room for numbers that an operation's kernels write.</summary>
     private DeviceScalars DeviceScalars(int count)
     {
-        if (_numbers.LastOrDefault()?.Take(count) is not { } numbers)
-        {
-            _numbers.Add(new DeviceScalars.Block(Device));
-            numbers = _numbers[^1].Take(count)!;
-        }
-
-        return numbers;
+        var scalars = Device.Scalars(count);
+        _scalars.Add(scalars);
+        return scalars;
     }
 
     private sealed class Pool

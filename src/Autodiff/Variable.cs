@@ -77,8 +77,8 @@ public sealed class SparseVariable(CsrMatrix value) : IDisposable
     /// <summary>The latents.</summary>
     public CsrMatrix Value { get; } = value;
 
-    /// <summary>The smallest value that a selection over the whole batch kept; 0 for other selections.</summary>
-    public float SmallestKept { get; internal set; }
+    /// <summary>The smallest value that the last selection over a whole batch kept. Waits for the device.</summary>
+    public float SmallestKept => Value.SmallestKept;
 
     /// <summary>The latents, with a gradient to add to: zeros at first.</summary>
     public CsrMatrix AccumulateGradient()
@@ -131,6 +131,6 @@ public sealed class Scalar(Func<double> read)
     /// <summary>∂loss/∂this, known on the host: losses are only ever weighted by constants and summed.</summary>
     public double Gradient { get; set; }
 
-    /// <summary>HostSyncCount for the number.</summary>
+    /// <summary>Waits for the number.</summary>
     public double Read() => read();
 }

@@ -47,7 +47,8 @@ internal static class Application
     }
 
     private static bool IsExpected(Exception exception) => exception is
-        UsageException or DataException or ConfigurationException or DeviceException or IOException or UnauthorizedAccessException or OutOfMemoryException;
+        UsageException or DataException or ConfigurationException or DeviceException
+            or IOException or UnauthorizedAccessException or OutOfMemoryException;
 
     /// <summary>--name=value as two arguments, and -h as --help; --help anywhere asks for help only.</summary>
     private static string[] Normalize(string[] args)
@@ -58,7 +59,8 @@ internal static class Application
         }
 
         return [.. args.SelectMany(arg => arg == "-h" ? ["--help"]
-            : arg.StartsWith("--", StringComparison.Ordinal) && arg.IndexOf('=') is > 0 and var equals ? [arg[..equals], arg[(equals + 1)..]]
+            : arg.StartsWith("--", StringComparison.Ordinal) && arg.IndexOf('=') is > 0 and var equals
+                ? [arg[..equals], arg[(equals + 1)..]]
             : new[] { arg })];
     }
 
@@ -77,7 +79,8 @@ internal static class Application
         });
         return parser.ParseArguments(args, Commands).MapResult(
             (Command parsed) => parsed.UnexpectedArguments.FirstOrDefault() is { } unexpected
-                ? throw new UsageException($"{HelpPage.Name(command!)}: unexpected argument '{unexpected}'; see monoloss {HelpPage.Name(command!)} --help")
+                ? throw new UsageException(
+                    $"{HelpPage.Name(command!)}: unexpected argument '{unexpected}'; see monoloss {HelpPage.Name(command!)} --help")
                 : parsed.Run(context),
             errors => Answer(errors.First(), command, args, context));
     }

@@ -46,7 +46,8 @@ internal abstract class DeviceCommand : Command
     public string DeviceName { get; set; } = string.Empty;
 
     /// <summary>Whether dense products may round to TF32.</summary>
-    [Option("tf32", HelpText = "Round the inputs of dense matrix products to TF32: faster, on NVIDIA GPUs of compute capability 8.0 or higher.")]
+    [Option("tf32", HelpText =
+        "Round the inputs of dense matrix products to TF32: faster, on NVIDIA GPUs of compute capability 8.0 or higher.")]
     public bool Tf32 { get; set; }
 
     /// <summary>The number of CPU threads.</summary>

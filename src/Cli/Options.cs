@@ -24,12 +24,12 @@ internal sealed record CommandOption(PropertyInfo Property, OptionAttribute Attr
     /// <summary>The type of its value.</summary>
     public Type Type => Nullable.GetUnderlyingType(Property.PropertyType) ?? Property.PropertyType;
 
-    /// <summary>The library's property that it sets: the one of the same name and type; null if there is none.</summary>
+    /// <summary>The property of the library's settings with the same name and type, which the option sets; null if there is none.</summary>
     public PropertyInfo? Target(Type settings) => settings.GetProperty(Property.Name) is { CanWrite: true } target
         && (Nullable.GetUnderlyingType(target.PropertyType) ?? target.PropertyType) == Type ? target : null;
 }
 
-/// <summary>What connects options with the library's settings and its messages with options, and what the parser does not check.</summary>
+/// <summary>Connects options with the library's settings and messages, and makes the checks that the parser leaves out.</summary>
 internal static class Options
 {
     /// <summary>A command's options: first its own, then those that it shares with others, each in the order of the source.</summary>
@@ -41,9 +41,10 @@ internal static class Options
             .Select(property => new CommandOption(property, property.GetCustomAttribute<OptionAttribute>()!)),
     ];
 
-    /// <summary>Sets the properties that have the names and types of options. Options that were not given leave the library's default.</summary>
+    /// <summary>Sets the properties that have the name and type of an option. Options that were not given leave the default.</summary>
     /// <param name="command">The command with its options.</param>
-    /// <param name="settings">The settings, which nobody else may hold yet.</param>
+    /// <param name="settings">The settings to change, which must not be shared yet.</param>
+    /// <returns>The settings.</returns>
     public static T ApplyTo<T>(this Command command, T settings)
         where T : class
     {
@@ -78,7 +79,7 @@ internal static class Options
         {
             if (names.FirstOrDefault(name => name.Equals(option.Property.Name, StringComparison.OrdinalIgnoreCase)) is { } name)
             {
-                // A word, but no part of a path.
+                // Only whole words that are not part of a path.
                 message = Regex.Replace(message, $@"(?<![\w./\\-]){name}(?![\w/\\-])", option.Flag);
             }
         }
@@ -114,7 +115,7 @@ internal static class Options
         }
     }
 
-    /// <summary>What the parser found wrong, in one line.</summary>
+    /// <summary>Describes an error of the parser in one line.</summary>
     public static string Describe(Error error, Type command, string[] args)
     {
         var help = $"see monoloss {HelpPage.Name(command)} --help";
@@ -136,7 +137,7 @@ internal static class Options
         }
     }
 
-    /// <summary>The name that was probably meant, in parentheses; empty if none is close.</summary>
+    /// <summary>Suggests the closest name, in parentheses; empty if none is close.</summary>
     public static string Suggest(string found, IEnumerable<string> names)
     {
         var (name, distance) = names.Select(name => (name, EditDistance(found, name))).MinBy(pair => pair.Item2);

@@ -23,7 +23,8 @@ public sealed class AtomicFile : IDisposable
                 throw new DataException($"{path}: cannot be written: it is a folder");
             }
 
-            var folder = System.IO.Path.GetDirectoryName(full) ?? throw new DataException($"{path}: cannot be written: it is not a file name");
+            var folder = System.IO.Path.GetDirectoryName(full)
+                ?? throw new DataException($"{path}: cannot be written: it is not a file name");
             _temporary = System.IO.Path.Combine(folder, $".{System.IO.Path.GetFileName(full)}.{Guid.NewGuid():N}.tmp");
             Stream = new FileStream(_temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16);
         }

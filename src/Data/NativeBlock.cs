@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.InteropServices;
 
 namespace MonoLoss.Data;
@@ -55,8 +56,8 @@ internal sealed unsafe class NativeBlock : SafeHandle
     }
 }
 
-/// <summary>A buffer of bytes in native memory that grows, and is freed at once when it does.</summary>
-internal sealed unsafe class NativeBytes : IDisposable
+/// <summary>A buffer of bytes in native memory that grows, and then frees what it had at once.</summary>
+internal sealed unsafe class NativeBytes : MemoryManager<byte>
 {
     private NativeBlock? _block;
 
@@ -64,7 +65,7 @@ internal sealed unsafe class NativeBytes : IDisposable
     public int Length { get; private set; }
 
     /// <summary>All bytes.</summary>
-    public Span<byte> Span => new(_block is null ? null : _block.Pointer, Length);
+    public Span<byte> Span => GetSpan();
 
     /// <summary>Makes the buffer at least <paramref name="size"/> bytes large.</summary>
     /// <param name="size">Bytes needed.</param>
@@ -89,7 +90,21 @@ internal sealed unsafe class NativeBytes : IDisposable
     }
 
     /// <summary>Frees the memory; the buffer is then empty and can grow again.</summary>
-    public void Dispose()
+    public void Dispose() => Dispose(disposing: true);
+
+    /// <inheritdoc/>
+    public override Span<byte> GetSpan() => new(_block is null ? null : _block.Pointer, Length);
+
+    /// <inheritdoc/>
+    public override MemoryHandle Pin(int elementIndex = 0) => new(_block!.Pointer + elementIndex, pinnable: this);
+
+    /// <inheritdoc/>
+    public override void Unpin()
+    {
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
     {
         _block?.Dispose();
         (_block, Length) = (null, 0);

@@ -1,14 +1,13 @@
 namespace MonoLoss.Kernels;
 
 /// <summary>
-/// A sparse float32 matrix by rows (CSR): for every sample the latents that are active, in ascending order. The gradient, where
-/// there is one, is an array beside the values, with the same nonzeros. The same nonzeros listed by column (by latent) are
-/// made on demand by <see cref="Device.BuildColumnIndex"/>. Where very many latents are active a device may keep the zeros instead, until
-/// somebody asks for the nonzeros.
+/// A sparse float32 matrix by rows (CSR): for every sample, the active latents in ascending order. The gradient is an array beside the
+/// values, for the same nonzeros. <see cref="Device.BuildColumnIndex"/> lists the nonzeros by column (by latent) too. Where very many
+/// latents are active, a device may store the matrix dense until the nonzeros are asked for.
 /// </summary>
 /// <remarks>
-/// An entry may hold the value 0: JumpReLU keeps latents just below their threshold, whose gradient reaches the threshold though
-/// they are off.
+/// A stored value, though called a nonzero, may be 0: JumpReLU stores latents just below their threshold, because their gradient reaches
+/// the threshold.
 /// </remarks>
 public sealed class CsrMatrix : IDisposable
 {
@@ -22,7 +21,9 @@ public sealed class CsrMatrix : IDisposable
     private Tensor? _dense;
     private bool _isDense;
     private bool _hasColumnIndex;
+    private bool _countIsBound;
     private int _count;
+    private float _smallestKept;
 
     internal CsrMatrix(Device device)
     {
@@ -37,7 +38,7 @@ public sealed class CsrMatrix : IDisposable
         _entryOf = device.Allocate<int>(0);
     }
 
-    /// <summary>Where the values are.</summary>
+    /// <summary>The device that holds the values.</summary>
     public Device Device { get; }
 
     /// <summary>Rows (samples).</summary>
@@ -46,8 +47,26 @@ public sealed class CsrMatrix : IDisposable
     /// <summary>Columns (latents).</summary>
     public int Columns { get; private set; }
 
-    /// <summary>How many places are stored.</summary>
+    /// <summary>The number of stored values. Waits for the device if it has just selected them.</summary>
     public int NonzeroCount
+    {
+        get
+        {
+            ListNonzeros();
+            if (_countIsBound)
+            {
+                Device.ReadNonzeroCount(this);
+            }
+
+            return _count;
+        }
+    }
+
+    /// <summary>
+    /// The most nonzeros that there can be, known without a wait: a device that selects does not know how many it keeps before it is done.
+    /// What the arrays hold behind the nonzeros has index and value 0.
+    /// </summary>
+    internal int MaxNonzeroCount
     {
         get
         {
@@ -56,47 +75,78 @@ public sealed class CsrMatrix : IDisposable
         }
     }
 
-    /// <summary>Where each row's nonzeros start: rows + 1 offsets.</summary>
+    /// <summary>Where the nonzeros of each row start: rows + 1 offsets.</summary>
     public DeviceArray<int> RowOffsets => Listed(_rowOffsets);
 
-    /// <summary>The column of each entry, ascending within a row.</summary>
-    public DeviceArray<int> Indices => Listed(_indices);
+    /// <summary>The column of each nonzero, ascending within a row.</summary>
+    public DeviceArray<int> Indices => Counted(_indices);
 
-    /// <summary>The value of each entry.</summary>
-    public DeviceArray<float> Values => Listed(_values);
+    /// <summary>The value of each nonzero.</summary>
+    public DeviceArray<float> Values => Counted(_values);
 
-    /// <summary>The gradient of each entry.</summary>
-    public DeviceArray<float> Gradient => Listed(_gradient);
+    /// <summary>The gradient at each nonzero.</summary>
+    public DeviceArray<float> Gradient => Counted(_gradient);
 
-    /// <summary>Whether <see cref="ColumnOffsets"/>, <see cref="RowIndices"/> and <see cref="EntryOf"/> describe the present nonzeros.</summary>
+    /// <summary>
+    /// Whether <see cref="ColumnOffsets"/>, <see cref="RowIndices"/> and <see cref="EntryOf"/> describe the present nonzeros.
+    /// </summary>
     public bool HasColumnIndex
     {
         get => _isDense || _hasColumnIndex;
         internal set => _hasColumnIndex = value;
     }
 
-    /// <summary>Where each column's nonzeros start in <see cref="RowIndices"/> and <see cref="EntryOf"/>: columns + 1 offsets.</summary>
+    /// <summary>Where each column starts in <see cref="RowIndices"/> and <see cref="EntryOf"/>: columns + 1 offsets.</summary>
     public DeviceArray<int> ColumnOffsets => Listed(_columnOffsets);
 
-    /// <summary>Column by column, the row of each entry, ascending within a column.</summary>
-    public DeviceArray<int> RowIndices => Listed(_rowIndices);
+    /// <summary>The row of each nonzero, column by column, ascending within a column.</summary>
+    public DeviceArray<int> RowIndices => Counted(_rowIndices);
 
-    /// <summary>Column by column, where the entry is in <see cref="Indices"/> and <see cref="Values"/>.</summary>
-    public DeviceArray<int> EntryOf => Listed(_entryOf);
+    /// <summary>The index of each nonzero in <see cref="Indices"/> and <see cref="Values"/>, column by column.</summary>
+    public DeviceArray<int> EntryOf => Counted(_entryOf);
+
+    /// <summary><see cref="Indices"/>, <see cref="MaxNonzeroCount"/> long: no wait for the number of nonzeros.</summary>
+    internal DeviceArray<int> OpenIndices => Listed(_indices);
+
+    /// <inheritdoc cref="OpenIndices"/>
+    internal DeviceArray<float> OpenValues => Listed(_values);
+
+    /// <inheritdoc cref="OpenIndices"/>
+    internal DeviceArray<float> OpenGradient => Listed(_gradient);
+
+    /// <inheritdoc cref="OpenIndices"/>
+    internal DeviceArray<int> OpenRowIndices => Listed(_rowIndices);
+
+    /// <inheritdoc cref="OpenIndices"/>
+    internal DeviceArray<int> OpenEntryOf => Listed(_entryOf);
 
     /// <summary>
-    /// The whole matrix with its zeros, columns×rows, column after column, where a device found so many nonzeros taken that listing them
-    /// would cost more; else null. Whoever asks for nonzeros has them listed, and from then on this is null.
+    /// The whole matrix with its zeros, transposed (columns×rows), where a device expects listing its nonzeros to cost more; else null. It
+    /// becomes null when the nonzeros are asked for and so listed.
     /// </summary>
     internal Tensor? Dense => _isDense ? _dense : null;
 
-    /// <summary>The smallest value that the last batch-wide selection kept: where the next one begins its search.</summary>
-    internal float SmallestKept { get; set; }
+    /// <summary>The smallest value kept by the last selection over a batch, where the next one begins its search; 0 if it kept none. Waits for the device.</summary>
+    public float SmallestKept
+    {
+        get
+        {
+            if (_countIsBound)
+            {
+                Device.ReadNonzeroCount(this);
+            }
 
-    /// <summary>Sets the shape and how many nonzeros there are, which makes the index by columns stale.</summary>
+            return _smallestKept;
+        }
+
+        internal set => _smallestKept = value;
+    }
+
+    /// <summary>Sets the shape and the number of nonzeros; the index by column becomes invalid.</summary>
     public void Resize(int rows, int columns, int count)
     {
         Forget();
+        _countIsBound = false;
         _rowOffsets.Resize(rows + 1);
         _indices.Resize(count);
         _values.Resize(count);
@@ -104,25 +154,50 @@ public sealed class CsrMatrix : IDisposable
         (Rows, Columns, _count) = (rows, columns, count);
     }
 
-    /// <summary>Sets the shape of a matrix that is to be written with its zeros.</summary>
+    /// <summary>Sets the shape and an upper bound of the number of nonzeros, which so far only the device knows.</summary>
+    internal void ResizeAtMost(int rows, int columns, int count)
+    {
+        Resize(rows, columns, count);
+        _countIsBound = count > 0;
+    }
+
+    /// <summary>Sets the number of nonzeros, at most the bound given before.</summary>
+    internal void SetNonzeroCount(int count)
+    {
+        _indices.Resize(count);
+        _values.Resize(count);
+        _gradient.Resize(count);
+        if (_hasColumnIndex)
+        {
+            _rowIndices.Resize(count);
+            _entryOf.Resize(count);
+        }
+
+        (_count, _countIsBound) = (count, false);
+    }
+
+    /// <summary>Whether the arrays of nonzeros may be longer than there are nonzeros.</summary>
+    internal bool CountIsBound => _countIsBound;
+
+    /// <summary>Sets the shape of a matrix that will be written dense.</summary>
     /// <returns><see cref="Dense"/>, its contents undefined.</returns>
     internal Tensor ResizeDense(int rows, int columns)
     {
         Forget();
         _dense ??= Device.Tensor(0, 0);
         _dense.Resize(columns, rows);
-        (Rows, Columns, _isDense) = (rows, columns, true);
+        (Rows, Columns, _isDense, _countIsBound) = (rows, columns, true, false);
         return _dense;
     }
 
-    /// <summary>Gives up the present nonzeros, whose arrays are about to be overwritten.</summary>
+    /// <summary>Discards the present nonzeros, whose arrays are about to be overwritten.</summary>
     internal void Forget() => (_isDense, _hasColumnIndex) = (false, false);
 
-    /// <summary>Changes the number of columns, after <see cref="Indices"/> were rewritten.</summary>
+    /// <summary>Sets the number of columns after <see cref="Indices"/> were rewritten.</summary>
     internal void SetColumns(int columns) => (Columns, _hasColumnIndex) = (columns, false);
 
-    /// <summary>Copies a matrix from the host.</summary>
-    /// <param name="dense">Rows × columns values, row after row; those that are not zero are kept.</param>
+    /// <summary>Copies the nonzeros of a dense matrix from the host.</summary>
+    /// <param name="dense">Rows×columns values.</param>
     /// <param name="rows">Rows.</param>
     /// <param name="columns">Columns.</param>
     public CsrMatrix Set(ReadOnlySpan<float> dense, int rows, int columns)
@@ -156,10 +231,10 @@ public sealed class CsrMatrix : IDisposable
         return this;
     }
 
-    /// <summary>The matrix written out on the host: rows × columns values, row after row.</summary>
+    /// <summary>The matrix with its zeros on the host: rows×columns values.</summary>
     public float[] ToDense() => ToDense(Values);
 
-    /// <summary>The gradient written out on the host: rows × columns values, 0 where there is no entry.</summary>
+    /// <summary>The gradient on the host: rows×columns values, 0 where nothing is stored.</summary>
     public float[] GradientToDense() => ToDense(Gradient);
 
     /// <inheritdoc/>
@@ -173,6 +248,13 @@ public sealed class CsrMatrix : IDisposable
         _rowIndices.Dispose();
         _entryOf.Dispose();
         _dense?.Dispose();
+    }
+
+    private DeviceArray<T> Counted<T>(DeviceArray<T> nonzeros)
+        where T : unmanaged
+    {
+        _ = NonzeroCount;
+        return nonzeros;
     }
 
     private DeviceArray<T> Listed<T>(DeviceArray<T> nonzeros)

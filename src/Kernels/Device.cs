@@ -1,36 +1,64 @@
 namespace MonoLoss.Kernels;
 
-/// <summary>
-/// Memory and every kernel that the autoencoders need. B is the number of rows (samples), D of features, M of latents.
-/// A kernel's result depends on its inputs and the device alone: the same call gives the same bits, however many threads run it.
-/// </summary>
+/// <summary>Memory, and every kernel that the autoencoders need. What each device implements is said here once.</summary>
 /// <remarks>
-/// Weights of encoder and decoder are both M×D, one latent a row. Scalars are float64 in device memory, so that a step can run
-/// without waiting for them. Kernels of one device are called from one thread at a time.
+/// <para>
+/// B is the number of rows (samples) of a batch, D the number of features, M the number of latents, k the number of active latents per
+/// row. x is a row of features, z a row of latents, ∂z short for ∂loss/∂z. Matrices are row-major; the weights of encoder and decoder
+/// are both M×D, one row per latent. The latents of a batch are a <see cref="CsrMatrix"/>, B×M.
+/// </para>
+/// <para>
+/// "Becomes" in a parameter's text means that the argument is resized and overwritten; "is added to" means that its values count. Unless
+/// said otherwise, a result must not share memory with an argument. Scalar results are float64 in device memory, so that a step can go on
+/// without waiting for them.
+/// </para>
+/// <para>
+/// A result depends on the arguments and the device alone: the same call gives the same bits, on any number of threads. The kernels of one
+/// device are called from one thread at a time. An <see cref="ArgumentException"/> says that shapes do not fit.
+/// </para>
+/// <para>
+/// A training step goes Encode… → <see cref="SpMM"/> (decode) → losses → <see cref="FusedLatentBackward"/> → <see cref="Adam"/>. The fused
+/// backward pass forms MonoScore, its gradient, ∂z and both weight gradients of a latent while the rows that the latent fires on are in
+/// cache. <see cref="MonoScores"/>, <see cref="SDDMM"/>, <see cref="SpMMTransposed"/> and the other parts of it exist on their own for
+/// losses that are read without a backward pass, for gradients that are not fused, and as what the fused pass is tested against.
+/// </para>
 /// </remarks>
 public abstract class Device : IDisposable
 {
+    /// <summary>What clipping adds to the gradient's norm before dividing by it.</summary>
+    protected const double ClipEpsilon = 1e-6;
+
+    private readonly List<DeviceScalars.Block> _scalars = [];
+
     /// <summary>The name that <see cref="DeviceFactory.Open"/> takes.</summary>
     public abstract string Name { get; }
 
-    /// <summary>What the device is, for people.</summary>
+    /// <summary>A description of the hardware for the user.</summary>
     public abstract string Description { get; }
 
-    /// <summary>HostSyncCount until everything asked for so far is done: for measuring. Reading a result waits by itself.</summary>
+    /// <summary>Waits until all work so far is done, for measurements. Reading a result waits by itself.</summary>
     public virtual void Synchronize()
     {
     }
 
     // ---- Memory ----------------------------------------------------------------------------------------------------
 
-    /// <summary>Takes memory for <paramref name="length"/> elements, all zero.</summary>
+    /// <summary>Allocates <paramref name="length"/> elements, all zero.</summary>
     public abstract DeviceArray<T> Allocate<T>(long length)
         where T : unmanaged;
 
-    /// <summary>The device's own memory; null where it is the host's.</summary>
+    /// <summary>The device's own memory; null if it computes in the host's.</summary>
     public virtual DeviceMemory? Memory => null;
 
-    /// <summary>The most values that an array may have.</summary>
+    /// <summary>
+    /// An estimate of the memory (<see cref="Memory"/>) that the kernels of training and evaluation need in addition to the arrays they are
+    /// given; 0 if the device computes in the host's memory.
+    /// </summary>
+    /// <param name="shape">The sizes of a training step.</param>
+    /// <returns>Bytes.</returns>
+    public virtual long ScratchBytes(in WorkloadShape shape) => 0;
+
+    /// <summary>The greatest length of an array, in elements.</summary>
     public virtual long MaxLength => long.MaxValue;
 
     /// <summary>Allocates host memory that the device can copy from while its kernels run.</summary>
@@ -43,22 +71,50 @@ public abstract class Device : IDisposable
     /// <summary>A new sparse matrix without rows.</summary>
     public CsrMatrix CsrMatrix() => new(this);
 
+    /// <summary>Room for numbers that kernels write.</summary>
+    /// <param name="count">How many.</param>
+    public DeviceScalars Scalars(int count)
+    {
+        foreach (var block in _scalars)
+        {
+            if (block.Take(count) is { } scalars)
+            {
+                return scalars;
+            }
+        }
+
+        _scalars.Add(new DeviceScalars.Block(this));
+        return _scalars[^1].Take(count) ?? throw new ArgumentOutOfRangeException(nameof(count));
+    }
+
     // ---- Gemm: dense products --------------------------------------------------------------------------------------
 
-    /// <summary>C = α·op(A)·op(B) + β·C, then + bias (one value a column) and ReLU where asked. With β = 0 C need not hold numbers.</summary>
+    /// <summary>C = α·op(A)·op(B) + β·C, then + bias and ReLU if asked for.</summary>
+    /// <param name="transposeA">Whether op transposes A.</param>
+    /// <param name="transposeB">Whether op transposes B.</param>
+    /// <param name="alpha">α.</param>
+    /// <param name="a">A.</param>
+    /// <param name="b">B.</param>
+    /// <param name="beta">β; if 0, C is not read.</param>
+    /// <param name="c">C.</param>
+    /// <param name="bias">One value per column of C, or null.</param>
+    /// <param name="relu">Whether negative results become 0.</param>
     public abstract void Gemm(
         bool transposeA, bool transposeB, float alpha, Tensor a, Tensor b, float beta, Tensor c, Tensor? bias = null, bool relu = false);
 
     /// <summary>y += α · Σ_m weights[m] · matrix[m].</summary>
-    /// <param name="alpha">A factor.</param>
+    /// <param name="alpha">α.</param>
     /// <param name="weights">1×M.</param>
     /// <param name="matrix">M×D.</param>
-    /// <param name="y">1×D.</param>
+    /// <param name="y">1×D; is added to.</param>
     public abstract void AddVectorMatrixProduct(float alpha, Tensor weights, Tensor matrix, Tensor y);
 
     // ---- Encode: Gemm fused with selection -------------------------------------------------------------------------
 
-    /// <summary>Per row the <paramref name="k"/> largest of x·weightsᵀ + bias, as far as they are positive; ties go to the lowest latent.</summary>
+    /// <summary>
+    /// TopK: the <paramref name="k"/> largest positive values of x·weightsᵀ + bias per row. Ties go to the lowest latent; NaN is never
+    /// selected.
+    /// </summary>
     /// <param name="x">B×D.</param>
     /// <param name="weights">M×D.</param>
     /// <param name="bias">1×M, or null.</param>
@@ -67,34 +123,36 @@ public abstract class Device : IDisposable
     public abstract void EncodeTopK(Tensor x, Tensor weights, Tensor? bias, int k, CsrMatrix latents);
 
     /// <summary>
-    /// Of all B·M values of ReLU(x·weightsᵀ + bias) the B·<paramref name="k"/> largest positive ones; ties go to the lowest row, then
-    /// latent.
+    /// BatchTopK: the B·<paramref name="k"/> largest positive values of x·weightsᵀ + bias in the whole batch. Ties go to the lowest row,
+    /// then the lowest latent; NaN is never selected.
     /// </summary>
     /// <param name="x">B×D.</param>
     /// <param name="weights">M×D.</param>
     /// <param name="bias">1×M, or null.</param>
     /// <param name="k">0 … M.</param>
     /// <param name="latents">Becomes B×M.</param>
-    /// <returns>The smallest value kept, 0 if none is.</returns>
-    public abstract float EncodeBatchTopK(Tensor x, Tensor weights, Tensor? bias, int k, CsrMatrix latents);
+    /// <remarks>The smallest value kept becomes <see cref="CsrMatrix.SmallestKept"/>.</remarks>
+    public abstract void EncodeBatchTopK(Tensor x, Tensor weights, Tensor? bias, int k, CsrMatrix latents);
 
-    /// <summary>Every value of ReLU(x·weightsᵀ + bias) that is above its latent's bound.</summary>
+    /// <summary>Every value of ReLU(x·weightsᵀ + bias) above the bound of its latent.</summary>
     /// <param name="x">B×D.</param>
     /// <param name="weights">M×D.</param>
     /// <param name="bias">1×M, or null.</param>
-    /// <param name="bounds">1×M, or null for 0. A negative bound keeps the zeros of that latent too.</param>
+    /// <param name="bounds">1×M, or null for 0. A negative bound keeps that latent's zeros too.</param>
     /// <param name="latents">Becomes B×M.</param>
     public abstract void EncodeThreshold(Tensor x, Tensor weights, Tensor? bias, Tensor? bounds, CsrMatrix latents);
 
     // ---- Sparse products -------------------------------------------------------------------------------------------
 
-    /// <summary>Lists the nonzeros of a sparse matrix by column; nothing is done if they are listed already.</summary>
+    /// <summary>Builds the index by column (CSC) of a sparse matrix, unless it exists.</summary>
     public abstract void BuildColumnIndex(CsrMatrix s);
 
-    /// <summary>Lists the nonzeros of a matrix that this device has left dense (<see cref="CsrMatrix.Dense"/>), by row and by column.</summary>
+    /// <summary>Lists the nonzeros of a matrix that this device kept dense (<see cref="CsrMatrix.Dense"/>), by row and by column.</summary>
     /// <param name="dense">Columns×rows.</param>
     /// <param name="s">Becomes its transpose.</param>
-    internal virtual void ListNonzeros(Tensor dense, CsrMatrix s) => throw new NotSupportedException($"{Name} keeps no sparse matrix dense");
+    /// <exception cref="NotSupportedException">The device keeps no matrix dense.</exception>
+    internal virtual void ListNonzeros(Tensor dense, CsrMatrix s) =>
+        throw new NotSupportedException($"{Name} keeps no sparse matrix dense");
 
     /// <summary>SpMM: result = s·matrix + bias.</summary>
     /// <param name="s">B×M.</param>
@@ -103,31 +161,37 @@ public abstract class Device : IDisposable
     /// <param name="result">Becomes B×D.</param>
     public abstract void SpMM(CsrMatrix s, Tensor matrix, Tensor? bias, Tensor result);
 
-    /// <summary>SpMM with the transpose: result += sᵀ·x, of the values of s or of its gradient.</summary>
+    /// <summary>SpMM with the transpose: result += sᵀ·x, with the values of s or with its gradient.</summary>
     /// <param name="s">B×M, its columns indexed.</param>
-    /// <param name="useGradient">Whether the gradient stands for the values.</param>
+    /// <param name="useGradient">Whether to take the gradient in place of the values.</param>
     /// <param name="x">B×D.</param>
-    /// <param name="result">M×D.</param>
+    /// <param name="result">M×D; is added to.</param>
     public abstract void SpMMTransposed(CsrMatrix s, bool useGradient, Tensor x, Tensor result);
 
-    /// <summary>SDDMM: the gradient at every entry (i, m) of s += g[i]·matrix[m].</summary>
+    /// <summary>SDDMM: the gradient at every nonzero (i, m) of s += g[i]·matrix[m].</summary>
     /// <param name="s">B×M.</param>
     /// <param name="g">B×D.</param>
     /// <param name="matrix">M×D.</param>
     public abstract void SDDMM(CsrMatrix s, Tensor g, Tensor matrix);
 
-    /// <summary>sums[m] += Σ of the gradient of latent m.</summary>
+    /// <summary>sums[m] += Σ_i of the gradient at nonzeros (i, m).</summary>
     /// <param name="s">B×M, its columns indexed.</param>
-    /// <param name="sums">1×M.</param>
+    /// <param name="sums">1×M; is added to.</param>
     public abstract void SumGradientColumns(CsrMatrix s, Tensor sums);
 
-    /// <summary>How many values are positive, and their sum, into result[0] and result[1].</summary>
+    /// <summary>result[0] = the number of positive values, result[1] = their sum.</summary>
     public abstract void SumAndCountPositive(CsrMatrix s, DeviceArray<double> result);
 
-    /// <summary>The gradient += <paramref name="amount"/> wherever the value is positive.</summary>
+    /// <summary>Adds <paramref name="amount"/> to the gradient at every positive value.</summary>
     public abstract void AddToGradientWherePositive(CsrMatrix s, float amount);
 
-    /// <summary>Replaces the columns of s, indices into <paramref name="list"/>, by the list's ascending entries; s gets <paramref name="columns"/> columns.</summary>
+    /// <summary>Sets the number of nonzeros of a matrix (<see cref="CsrMatrix.SetNonzeroCount"/>) that this device has left undetermined.</summary>
+    internal virtual void ReadNonzeroCount(CsrMatrix s) => throw new NotSupportedException($"{Name} always determines the number of nonzeros");
+
+    /// <summary>Column j of s becomes column list[j].</summary>
+    /// <param name="s">A matrix with as many columns as the list has elements.</param>
+    /// <param name="list">Ascending columns.</param>
+    /// <param name="columns">The number of columns that s gets.</param>
     public abstract void RemapColumns(CsrMatrix s, DeviceArray<int> list, int columns);
 
     // ---- Rows ------------------------------------------------------------------------------------------------------
@@ -135,26 +199,26 @@ public abstract class Device : IDisposable
     /// <summary>norms[i] = max(‖x_i‖, 1e-8) in float64.</summary>
     public abstract void RowNorms(Tensor x, DeviceArray<double> norms);
 
-    /// <summary>sum[d] += Σ_i x[i, d]/norms[i] in float64.</summary>
+    /// <summary>sum[d] += Σ_i x[i, d]/norms[i] in float64: the sum of the unit rows.</summary>
     public abstract void SumUnitRows(Tensor x, DeviceArray<double> norms, DeviceArray<double> sum);
 
-    /// <summary>Input layer norm: normalized = (x − mean)/(deviation + 1e-5) a row, with the sample standard deviation (n − 1).</summary>
+    /// <summary>Layer norm per row: (x − mean)/(deviation + 1e-5), with the sample standard deviation (divisor D − 1).</summary>
     /// <param name="x">B×D.</param>
     /// <param name="normalized">Becomes B×D.</param>
     /// <param name="mean">Becomes 1×B.</param>
     /// <param name="deviation">Becomes 1×B.</param>
     public abstract void LayerNorm(Tensor x, Tensor normalized, Tensor mean, Tensor deviation);
 
-    /// <summary>result[i] = x[i]·scale[i] + shift[i]; without shift the row is only scaled.</summary>
+    /// <summary>result[i] = x[i]·scale[i] + shift[i].</summary>
     /// <param name="x">B×D.</param>
     /// <param name="scale">1×B.</param>
-    /// <param name="shift">1×B, or null.</param>
+    /// <param name="shift">1×B, or null for 0.</param>
     /// <param name="result">Becomes B×D; may be x.</param>
     public abstract void ScaleRows(Tensor x, Tensor scale, Tensor? shift, Tensor result);
 
     /// <summary>result[i] = x[i] + α·row.</summary>
     /// <param name="x">B×D.</param>
-    /// <param name="alpha">A factor.</param>
+    /// <param name="alpha">α.</param>
     /// <param name="row">1×D.</param>
     /// <param name="result">Becomes B×D; may be x.</param>
     public abstract void AddRow(Tensor x, float alpha, Tensor row, Tensor result);
@@ -165,35 +229,46 @@ public abstract class Device : IDisposable
     /// <summary>result = α·x + β·y, elementwise; result may be x or y.</summary>
     public abstract void LinearCombination(float alpha, Tensor x, float beta, Tensor y, Tensor result);
 
-    /// <summary>Copies the rows of a matrix that a list names.</summary>
+    /// <summary>result[i] = matrix[list[i]], row by row.</summary>
     /// <param name="matrix">M×D.</param>
-    /// <param name="list">Row numbers.</param>
+    /// <param name="list">Row indices.</param>
     /// <param name="result">Becomes (length of list)×D.</param>
     public abstract void GatherRows(Tensor matrix, DeviceArray<int> list, Tensor result);
 
-    /// <summary>Copies the elements of a 1×M vector that a list names.</summary>
+    /// <summary>result[i] = vector[list[i]], elements of a 1×M vector.</summary>
     public abstract void GatherElements(Tensor vector, DeviceArray<int> list, Tensor result);
+
+    /// <summary>Copies rows to those of a matrix that a list names: the reverse of <see cref="GatherRows"/>.</summary>
+    /// <param name="rows">(Length of list)×D.</param>
+    /// <param name="list">Row numbers, all different.</param>
+    /// <param name="matrix">M×D.</param>
+    public abstract void ScatterRows(Tensor rows, DeviceArray<int> list, Tensor matrix);
 
     // ---- Losses ----------------------------------------------------------------------------------------------------
 
-    /// <summary>result[0] = Σ_i w_i · Σ_d (r[i, d] − t[i, d])², where w_i = weight, divided by Σ_d t[i, d]² if <paramref name="relative"/> (a row of zeros counts 0).</summary>
+    /// <summary>result[0] = Σ_i w_i · Σ_d (r[i, d] − t[i, d])².</summary>
+    /// <param name="r">The reconstruction, B×D.</param>
+    /// <param name="t">The target, B×D.</param>
+    /// <param name="weight">w_i, or its numerator.</param>
+    /// <param name="relative">Whether w_i = weight / Σ_d t[i, d]² (0 for a row of zeros); otherwise w_i = weight.</param>
+    /// <param name="result">One element.</param>
     public abstract void SquaredError(Tensor r, Tensor t, double weight, bool relative, DeviceArray<double> result);
 
-    /// <summary>Adds factor · the gradient of <see cref="SquaredError"/> with respect to r to <paramref name="gradient"/>.</summary>
+    /// <summary>gradient += factor · the gradient of <see cref="SquaredError"/> with respect to r.</summary>
     public abstract void SquaredErrorGradient(Tensor r, Tensor t, double weight, bool relative, double factor, Tensor gradient);
 
-    /// <summary>Per feature: sums[d] += Σ x, sums[D + d] += Σ x², sums[2D + d] += Σ (x − r)², in float64.</summary>
+    /// <summary>Per feature d, in float64: sums[d] += Σ_i x, sums[D + d] += Σ_i x², sums[2D + d] += Σ_i (x − r)².</summary>
     public abstract void AccumulateColumnErrors(Tensor x, Tensor r, DeviceArray<double> sums);
 
     // ---- JumpReLU --------------------------------------------------------------------------------------------------
 
     /// <summary>
-    /// JumpReLU in place: s holds pre-activations ReLU(x·weightsᵀ + bias); they are copied to <paramref name="pre"/> and those
-    /// that are not above θ = exp(logThreshold) of their latent become 0.
+    /// JumpReLU in place. s holds pre-activations ReLU(x·weightsᵀ + bias): they are copied to <paramref name="pre"/>, and those not above
+    /// θ = exp(logThreshold) of their latent become 0.
     /// </summary>
     /// <remarks>
-    /// The gradient jumps at θ and at θ ± h/2, so which side a pre-activation is on must not hang on float32 rounding: those that are
-    /// closer to an edge than rounding can tell are formed again in float64.
+    /// The gradient jumps at θ and at θ ± h/2, so the side that a pre-activation is on must not depend on float32 rounding: those closer
+    /// to an edge than rounding can tell are recomputed in float64.
     /// </remarks>
     /// <param name="s">B×M.</param>
     /// <param name="x">B×D.</param>
@@ -201,39 +276,39 @@ public abstract class Device : IDisposable
     /// <param name="bias">1×M.</param>
     /// <param name="logThreshold">1×M.</param>
     /// <param name="bandwidth">h.</param>
-    /// <param name="pre">Becomes the pre-activation of every entry.</param>
+    /// <param name="pre">Becomes the pre-activation at every nonzero.</param>
     public abstract void JumpReLU(
         CsrMatrix s, Tensor x, Tensor weights, Tensor bias, Tensor logThreshold, float bandwidth, DeviceArray<float> pre);
 
     /// <summary>
-    /// Straight-through gradient of JumpReLU and of L0: with rect(t) = 1 for −½ &lt; t &lt; ½ adds to the thresholds' gradient
-    /// Σ −(θ/h)·rect((pre − θ)/h)·∂z − l0Factor·(1/h)·rect((z − θ)/h), and sets ∂z to 0 where z is 0.
+    /// Straight-through gradient of JumpReLU and of L0 (arXiv 2407.14435). With rect(t) = 1 for −½ &lt; t &lt; ½, else 0, it adds
+    /// Σ −(θ/h)·rect((pre − θ)/h)·∂z − l0Factor·(1/h)·rect((z − θ)/h) to the gradient of logThreshold, and sets ∂z to 0 where z is 0.
     /// </summary>
     /// <param name="s">B×M, its columns indexed.</param>
-    /// <param name="pre">The pre-activation at every entry.</param>
+    /// <param name="pre">The pre-activation at every nonzero.</param>
     /// <param name="logThreshold">1×M.</param>
     /// <param name="bandwidth">h.</param>
-    /// <param name="l0Factor">The gradient of the loss with respect to L0.</param>
-    /// <param name="gradient">1×M.</param>
+    /// <param name="l0Factor">∂loss/∂L0.</param>
+    /// <param name="gradient">1×M; is added to.</param>
     public abstract void JumpReLUGradient(
         CsrMatrix s, DeviceArray<float> pre, Tensor logThreshold, float bandwidth, double l0Factor, Tensor gradient);
 
-    /// <summary>The bounds to encode with for <see cref="JumpReLU"/>: just below exp(logThreshold) − h/2.</summary>
+    /// <summary>The bounds to encode with before <see cref="JumpReLU"/>: just below exp(logThreshold) − h/2.</summary>
     public abstract void JumpReLUBounds(Tensor logThreshold, float bandwidth, Tensor bounds);
 
     // ---- MonoScore -------------------------------------------------------------------------------------------------
 
     /// <summary>
-    /// MonoScore of every latent over the batch, with its gradient in the same visit (MonoLoss paper; δ = 1e-8). z must not be
-    /// negative.
+    /// <see cref="MonoScore"/> of every latent over the batch (δ = 1e-8), and its gradient. A training step does not call this: it has
+    /// <see cref="FusedLatentBackward"/> do the same.
     /// </summary>
-    /// <param name="s">z, B×M, its columns indexed.</param>
-    /// <param name="x">B×D; its rows' directions are what is compared.</param>
-    /// <param name="norms">The rows' lengths.</param>
+    /// <param name="s">z ≥ 0, B×M, its columns indexed.</param>
+    /// <param name="x">The rows to compare, B×D.</param>
+    /// <param name="norms">Their <see cref="RowNorms"/>, B.</param>
     /// <param name="unitRowSum">P = Σ x/‖x‖ over the rows (<see cref="SumUnitRows"/>), D.</param>
     /// <param name="scores">Becomes 1×M, 0 for a latent that is not active.</param>
-    /// <param name="gradient">Becomes, for every entry, ∂score/∂z.</param>
-    /// <param name="result">Sum of the scores and number of active latents.</param>
+    /// <param name="gradient">Becomes ∂score/∂z at every nonzero.</param>
+    /// <param name="result">Becomes the sum of the scores and the number of active latents.</param>
     public abstract void MonoScores(
         CsrMatrix s,
         Tensor x,
@@ -243,53 +318,79 @@ public abstract class Device : IDisposable
         DeviceArray<float> gradient,
         DeviceArray<double> result);
 
-    /// <summary>How many latents are active in the sense of MonoLoss: Σ_{i&lt;j} a_i·a_j &gt; 1e-8 over the batch.</summary>
+    /// <summary>The number of latents that MonoLoss counts as active over the batch (<see cref="MonoScore.IsActive"/>).</summary>
     /// <param name="s">z ≥ 0, B×M, its columns indexed.</param>
-    /// <param name="norms">The rows' lengths.</param>
+    /// <param name="norms">The <see cref="RowNorms"/> of the rows compared, B.</param>
     public abstract int CountMonoActive(CsrMatrix s, DeviceArray<double> norms);
 
-    /// <summary>The gradient of s −= factor/result[1] · scoreGradient: MonoLoss's, if result[1] latents are active.</summary>
+    /// <summary>Adds MonoLoss's gradient: that of s −= factor/result[1] · scoreGradient, if result[1] latents are active.</summary>
     public abstract void AddMonoGradient(CsrMatrix s, DeviceArray<float> scoreGradient, DeviceArray<double> result, double factor);
 
-    /// <summary>Adds a batch to the sums that give MonoScore of a whole dataset. z may have any sign.</summary>
+    /// <summary>Adds a batch to the sums that give the MonoScore of a whole dataset. z may have any sign.</summary>
     /// <param name="s">z, B×M, its columns indexed.</param>
-    /// <param name="x">B×D.</param>
-    /// <param name="norms">The rows' lengths.</param>
-    /// <param name="sums">The sums so far.</param>
+    /// <param name="x">The rows to compare, B×D.</param>
+    /// <param name="norms">Their <see cref="RowNorms"/>, B.</param>
+    /// <param name="sums">The sums so far; is added to.</param>
     public abstract void AccumulateMonoScore(CsrMatrix s, Tensor x, DeviceArray<double> norms, MonoScoreSums sums);
 
-    /// <summary>MonoScore of every latent from its sums (dataset's divisor, den + 1e-12).</summary>
+    /// <summary><see cref="MonoScore"/> of every latent from its sums (δ = 1e-12).</summary>
     /// <param name="sums">The sums of the whole dataset.</param>
-    /// <param name="scores">Becomes M scores.</param>
+    /// <param name="scores">Becomes the scores, M.</param>
     public abstract void FinishMonoScore(MonoScoreSums sums, DeviceArray<double> scores);
 
     /// <summary>
-    /// Adds factor · ∂score/∂z of dataset-level MonoScore to the gradient at every entry of a batch, for latents whose score
-    /// is not 0. The extremes share their gradient equally among all rows that attain them.
+    /// Adds factor · ∂score/∂z of the dataset's MonoScore to the gradient at every nonzero of one of its batches, for latents whose score
+    /// is not 0. All rows that attain an extreme share its gradient equally.
     /// </summary>
+    /// <param name="s">z, B×M, its columns indexed.</param>
+    /// <param name="x">The rows to compare, B×D.</param>
+    /// <param name="norms">Their <see cref="RowNorms"/>, B.</param>
+    /// <param name="sums">The sums of the whole dataset.</param>
+    /// <param name="scores">What <see cref="FinishMonoScore"/> gave, M.</param>
+    /// <param name="factor">The derivative of the objective with respect to every score.</param>
     public abstract void AddDatasetMonoGradient(
         CsrMatrix s, Tensor x, DeviceArray<double> norms, MonoScoreSums sums, DeviceArray<double> scores, double factor);
 
     // ---- Fused backward pass ---------------------------------------------------------------------------------------
 
     /// <summary>
-    /// All that reaches the latents of a batch and all that goes on from them, in one visit to each latent. The same as
-    /// <see cref="SDDMM"/>, <see cref="SpMMTransposed"/>, <see cref="MonoScores"/>, <see cref="AddMonoGradient"/>,
-    /// <see cref="JumpReLUGradient"/> and <see cref="SumGradientColumns"/> one after another.
+    /// The backward pass through the latents of a batch, latent by latent: everything that contributes to ∂z, and every gradient that
+    /// follows from it. It does what <see cref="SDDMM"/>, <see cref="SpMMTransposed"/>, <see cref="MonoScores"/>,
+    /// <see cref="AddMonoGradient"/>, <see cref="JumpReLUGradient"/> and <see cref="SumGradientColumns"/> do one after another.
     /// </summary>
     public abstract void FusedLatentBackward(in FusedBackwardArgs work);
 
     // ---- Dead latents ----------------------------------------------------------------------------------------------
 
-    /// <summary>Adds one to the counter of every latent, then sets it to <paramref name="fired"/> where the latent has a positive value in s.</summary>
+    /// <summary>Sets the counter of every latent with a positive value in s to <paramref name="fired"/>; adds 1 to the others.</summary>
     /// <param name="s">B×M, its columns indexed.</param>
-    /// <param name="counters">M batches since each latent fired.</param>
-    /// <param name="fired">What a latent's counter is after a batch it fired in.</param>
+    /// <param name="counters">Steps since each latent fired, M.</param>
+    /// <param name="fired">The counter of a latent that fired in this batch.</param>
     public abstract void UpdateStepsSinceFired(CsrMatrix s, DeviceArray<int> counters, int fired);
 
-    /// <summary>Lists, ascending, the latents whose counter is at least <paramref name="least"/>.</summary>
-    /// <returns>How many there are, the length of <paramref name="list"/>.</returns>
+    /// <summary>Lists the latents whose counter is at least <paramref name="least"/>, ascending.</summary>
+    /// <returns>The length of <paramref name="list"/>.</returns>
     public abstract int FindDead(DeviceArray<int> counters, int least, DeviceArray<int> list);
+
+    /// <summary>
+    /// <see cref="UpdateStepsSinceFired"/> and <see cref="FindDead(DeviceArray{int}, int, DeviceArray{int})"/> with one wait for the device:
+    /// right after an encoding, what the host has to know of that comes in the same copy.
+    /// </summary>
+    /// <param name="s">B×M; its columns get indexed.</param>
+    /// <param name="counters">M batches since each latent fired; updated.</param>
+    /// <param name="fired">What a latent's counter is after a batch it fired in.</param>
+    /// <param name="least">The counter from which on a latent is listed.</param>
+    /// <param name="list">Becomes the latents, ascending.</param>
+    /// <returns>How many latents are listed.</returns>
+    public virtual int FindDead(CsrMatrix s, DeviceArray<int> counters, int fired, int least, DeviceArray<int> list)
+    {
+        BuildColumnIndex(s);
+        UpdateStepsSinceFired(s, counters, fired);
+        return FindDead(counters, least, list);
+    }
+
+    /// <summary>result[0] = how many counters are at least <paramref name="least"/>.</summary>
+    public abstract void CountDead(DeviceArray<int> counters, int least, DeviceArray<double> result);
 
     // ---- Optimizer -------------------------------------------------------------------------------------------------
 
@@ -299,12 +400,20 @@ public abstract class Device : IDisposable
     /// <summary>result[0] += Σ values.</summary>
     public abstract void AddSum(DeviceArray<double> values, DeviceArray<double> result);
 
-    /// <summary>Scales every row to length 1; a row of zeros stays.</summary>
+    /// <summary>
+    /// Clipping by the global norm, as torch.nn.utils.clip_grad_norm_ does: factor[0] = min(1, maxNorm/(√squares[0] + 1e-6)).
+    /// </summary>
+    /// <param name="squares">The sum of squares of the whole gradient.</param>
+    /// <param name="maxNorm">The longest that a gradient may be; infinity for no clipping.</param>
+    /// <param name="factor">One number, for <see cref="Adam"/>.</param>
+    public abstract void ClipFactor(DeviceArray<double> squares, double maxNorm, DeviceArray<float> factor);
+
+    /// <summary>Scales every row to unit length; a row of zeros stays zero.</summary>
     public abstract void NormalizeRows(Tensor x);
 
     /// <summary>
-    /// Adam with bias correction (Kingma &amp; Ba 2015), reading and writing every parameter once. With
-    /// <see cref="AdamStep.UnitRows"/> each row of the parameter is first scaled to length 1, and with
+    /// Adam with bias correction (Kingma &amp; Ba 2015, arXiv 1412.6980), which reads and writes every parameter once. With
+    /// <see cref="AdamStep.UnitRows"/> each row of the parameter is first scaled to unit length, and with
     /// <see cref="AdamStep.Project"/> the part of the gradient along that row is removed.
     /// </summary>
     /// <param name="parameter">Rows×columns.</param>
@@ -312,7 +421,14 @@ public abstract class Device : IDisposable
     /// <param name="firstMoment">The same shape.</param>
     /// <param name="secondMoment">The same shape.</param>
     /// <param name="step">The settings of this step.</param>
-    public abstract void Adam(Tensor parameter, Tensor gradient, Tensor firstMoment, Tensor secondMoment, in AdamStep step);
+    /// <param name="gradientScale">One number that the gradient is multiplied by (<see cref="ClipFactor"/>); null for 1.</param>
+    public abstract void Adam(
+        Tensor parameter,
+        Tensor gradient,
+        Tensor firstMoment,
+        Tensor secondMoment,
+        in AdamStep step,
+        DeviceArray<float>? gradientScale = null);
 
     /// <inheritdoc/>
     public abstract void Dispose();

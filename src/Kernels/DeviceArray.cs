@@ -1,19 +1,19 @@
 namespace MonoLoss.Kernels;
 
-/// <summary>A growable run of values in a device's memory.</summary>
+/// <summary>A growable array in a device's memory.</summary>
 /// <typeparam name="T">The element type.</typeparam>
 public abstract class DeviceArray<T> : IDisposable
     where T : unmanaged
 {
-    /// <summary>How many elements are in use.</summary>
+    /// <summary>The number of elements in use.</summary>
     public long Length { get; private set; }
 
-    /// <summary>How many elements the memory held now has room for.</summary>
+    /// <summary>The number of elements that the present memory has room for.</summary>
     public long Capacity { get; private set; }
 
     /// <summary>
-    /// Sets the length. Memory is only ever taken, never given back, so that a loop over batches stops allocating once it
-    /// has seen its largest one. The contents are undefined afterwards where memory had to be taken.
+    /// Sets the length. Memory only grows, so that a loop over batches stops allocating after its largest one. The contents are undefined
+    /// if memory had to grow.
     /// </summary>
     /// <param name="length">The new length.</param>
     public void Resize(long length)
@@ -21,7 +21,7 @@ public abstract class DeviceArray<T> : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         if (length > Capacity)
         {
-            // An eighth more than asked: the number of active latents wanders from batch to batch.
+            // An eighth more than asked for: the number of active latents varies from batch to batch.
             var capacity = Capacity == 0 ? length : length + (length / 8);
             Reallocate(capacity);
             Capacity = capacity;
@@ -40,9 +40,9 @@ public abstract class DeviceArray<T> : IDisposable
     /// <param name="offset">The element to start reading at.</param>
     public abstract void CopyTo(Span<T> destination, long offset = 0);
 
-    /// <summary>Elements in use as an array of their own in the same memory: it cannot grow, and this one must not while it is used.</summary>
+    /// <summary>An array over part of the same memory. It cannot grow, and this one must not grow while the slice is in use.</summary>
     /// <param name="offset">The first element.</param>
-    /// <param name="length">How many.</param>
+    /// <param name="length">The number of elements.</param>
     public abstract DeviceArray<T> Slice(long offset, long length);
 
     /// <summary>Sets every element in use to zero.</summary>
@@ -59,18 +59,19 @@ public abstract class DeviceArray<T> : IDisposable
     /// <inheritdoc/>
     public abstract void Dispose();
 
-    /// <summary>Replaces the memory by one of at least <paramref name="capacity"/> elements; contents need not survive.</summary>
+    /// <summary>Replaces the memory by one of at least <paramref name="capacity"/> elements; the contents may be lost.</summary>
     protected abstract void Reallocate(long capacity);
 
-    /// <summary>Sets the length of an array that another one holds the memory of.</summary>
+    /// <summary>Sets the length of an array whose memory belongs to another one.</summary>
     protected void Adopt(long length) => (Length, Capacity) = (length, length);
 
-    /// <summary>Throws where elements <paramref name="offset"/> … + <paramref name="count"/> are not all in use.</summary>
+    /// <summary>Throws unless <paramref name="count"/> elements from <paramref name="offset"/> on are in use.</summary>
     protected void CheckRange(long offset, long count)
     {
         if (offset < 0 || offset + count > Length)
         {
-            throw new ArgumentOutOfRangeException(nameof(offset), $"elements {offset} … {offset + count} of an array of {Length}");
+            throw new ArgumentOutOfRangeException(
+                nameof(offset), $"elements {offset} … {offset + count - 1} of an array of length {Length}");
         }
     }
 }

@@ -17,7 +17,7 @@ public static class DeviceFactory
     /// <summary>Opens a device.</summary>
     /// <param name="name">Its name, or "auto" for the best available: a CUDA GPU, else an OpenCL GPU, else the CPU.</param>
     /// <param name="threads">CPU threads to use; 0 for one per core. Results do not depend on it.</param>
-    /// <param name="tf32">Whether dense matrix products may round their inputs to TF32 (NVIDIA GPUs of compute capability 8.0 or higher).</param>
+    /// <param name="tf32">Whether dense products may round their inputs to TF32 (NVIDIA GPUs of compute capability 8.0 or higher).</param>
     /// <exception cref="DeviceException">There is no such device, or it lacks something, or a parameter is out of range.</exception>
     public static Device Open(string name, int threads, bool tf32 = false)
     {
@@ -54,7 +54,8 @@ public static class DeviceFactory
     public static IEnumerable<DeviceInfo> List()
     {
         using var cpu = new CpuDevice();
-        return [new DeviceInfo(Cpu, cpu.Description, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, IsGpu: false, Missing: null), .. ListAccelerators()];
+        var memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        return [new DeviceInfo(Cpu, cpu.Description, memory, IsGpu: false, Missing: null), .. ListAccelerators()];
     }
 
     private static string Best() => IlgpuDevice.BestGpu() ?? Cpu;

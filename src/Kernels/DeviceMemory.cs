@@ -3,12 +3,12 @@ using System.Globalization;
 namespace MonoLoss.Kernels;
 
 /// <summary>The memory of a device that has its own.</summary>
-/// <param name="Total">Bytes in all.</param>
-/// <param name="Free">Bytes that can still be had.</param>
-/// <param name="InUse">Bytes that the device's arrays hold.</param>
+/// <param name="Total">Total bytes.</param>
+/// <param name="Free">Bytes that can still be allocated.</param>
+/// <param name="InUse">Bytes held by the device's arrays.</param>
 public readonly record struct DeviceMemory(long Total, long Free, long InUse)
 {
-    /// <summary>Bytes for people: 12.3 GiB.</summary>
+    /// <summary>A number of bytes for the user: 12.3 GiB.</summary>
     public static string Format(long bytes)
     {
         string[] units = ["bytes", "KiB", "MiB", "GiB", "TiB"];

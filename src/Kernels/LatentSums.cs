@@ -15,13 +15,13 @@ internal struct LatentSums
     /// <summary>The largest stored z.</summary>
     public float StoredMaximum;
 
-    /// <summary>How many stored z equal <see cref="StoredMinimum"/>.</summary>
+    /// <summary>The number of stored z that equal <see cref="StoredMinimum"/>.</summary>
     public long MinimumTies;
 
-    /// <summary>How many stored z equal <see cref="StoredMaximum"/>.</summary>
+    /// <summary>The number of stored z that equal <see cref="StoredMaximum"/>.</summary>
     public long MaximumTies;
 
-    /// <summary>How many z are stored.</summary>
+    /// <summary>The number of stored z.</summary>
     public long Nonzeros;
 
     /// <summary>The number of rows.</summary>
@@ -35,10 +35,10 @@ internal struct LatentSums
     public readonly float Maximum =>
         Nonzeros == 0 ? 0f : Nonzeros < Rows ? Math.Max(StoredMaximum, 0f) : StoredMaximum;
 
-    /// <summary>How many rows attain min z and share its gradient.</summary>
+    /// <summary>The number of rows that attain min z and share its gradient.</summary>
     public readonly long RowsAtMinimum => RowsAt(Minimum, StoredMinimum, MinimumTies);
 
-    /// <summary>How many rows attain max z and share its gradient.</summary>
+    /// <summary>The number of rows that attain max z and share its gradient.</summary>
     public readonly long RowsAtMaximum => RowsAt(Maximum, StoredMaximum, MaximumTies);
 
     /// <summary>The terms of the latent's score over all rows.</summary>

@@ -113,12 +113,13 @@ public struct MonoScore
     public static double Scaled(float z, float minimum, double perRange) => ((double)z - minimum) * perRange;
 
     /// <summary>a = (z − min z)/r.</summary>
+    /// <param name="z">z.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public readonly double Scaled(float z) => Scaled(z, Minimum, PerRange);
 
     /// <summary>
-    /// a·‖p‖ of one row, where w is formed as Σ weight·x with weights a/‖x‖ in float32: the weight times ‖x‖ is a as rounded. A row of zeros
-    /// has no direction, but the formula subtracts its a² all the same.
+    /// a·‖p‖ of one row, where w is formed as Σ weight·x with weights a/‖x‖ in float32: the weight times ‖x‖ is a as rounded. A row of
+    /// zeros has no direction, but the formula subtracts its a² all the same.
     /// </summary>
     /// <param name="a">The scaled activation.</param>
     /// <param name="weight">a/‖x‖, rounded.</param>

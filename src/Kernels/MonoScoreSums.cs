@@ -1,12 +1,12 @@
 namespace MonoLoss.Kernels;
 
 /// <summary>
-/// What MonoScore of a dataset needs to know of each latent: a = (z − min)/(max − min + ε) is affine in z, so sums of z do.
+/// The sums from which the <see cref="MonoScore"/> of every latent over a dataset follows: a is affine in z, so one pass over z is enough.
 /// </summary>
 public sealed class MonoScoreSums : IDisposable
 {
-    /// <summary>Sums over no rows yet.</summary>
-    /// <param name="device">Where to keep them.</param>
+    /// <summary>Allocates sums over no rows.</summary>
+    /// <param name="device">The device that holds them.</param>
     /// <param name="latents">M.</param>
     /// <param name="dimension">D.</param>
     public MonoScoreSums(Device device, int latents, int dimension)
@@ -30,40 +30,40 @@ public sealed class MonoScoreSums : IDisposable
     /// <summary>D.</summary>
     public int Dimension { get; }
 
-    /// <summary>Rows so far.</summary>
+    /// <summary>The number of rows so far.</summary>
     public long Rows { get; internal set; }
 
-    /// <summary>Σ z.</summary>
+    /// <summary>Σ z of each latent, M.</summary>
     public DeviceArray<double> Sum { get; }
 
-    /// <summary>Σ z².</summary>
+    /// <summary>Σ z² of each latent, M.</summary>
     public DeviceArray<double> SumSquares { get; }
 
-    /// <summary>The smallest stored z (not stored ones are 0 and count through <see cref="Nonzeros"/>).</summary>
+    /// <summary>The smallest stored z of each latent, M. Rows that store nothing have z = 0.</summary>
     public DeviceArray<float> Minimum { get; }
 
-    /// <summary>The largest stored z.</summary>
+    /// <summary>The largest stored z of each latent, M.</summary>
     public DeviceArray<float> Maximum { get; }
 
-    /// <summary>How many z are stored.</summary>
+    /// <summary>The number of stored z of each latent, M.</summary>
     public DeviceArray<long> Nonzeros { get; }
 
-    /// <summary>How many z are positive.</summary>
+    /// <summary>The number of positive z of each latent, M.</summary>
     public DeviceArray<long> Fired { get; }
 
-    /// <summary>How many stored z equal <see cref="Minimum"/>.</summary>
+    /// <summary>The number of stored z that equal <see cref="Minimum"/>, M.</summary>
     public DeviceArray<long> MinimumTies { get; }
 
-    /// <summary>How many stored z equal <see cref="Maximum"/>.</summary>
+    /// <summary>The number of stored z that equal <see cref="Maximum"/>, M.</summary>
     public DeviceArray<long> MaximumTies { get; }
 
-    /// <summary>Σ z·p, M×D.</summary>
+    /// <summary>Σ z·p of each latent, M×D.</summary>
     public DeviceArray<double> WeightedUnitRows { get; }
 
-    /// <summary>Σ p over all rows, D.</summary>
+    /// <summary>P = Σ p over all rows, D.</summary>
     public DeviceArray<double> UnitRowSum { get; }
 
-    /// <summary>Forgets all rows.</summary>
+    /// <summary>Starts again with no rows.</summary>
     public void Clear()
     {
         Rows = 0;

@@ -10,7 +10,7 @@ public sealed class Tensor : IDisposable
         Resize(rows, columns);
     }
 
-    /// <summary>Where the values are.</summary>
+    /// <summary>The device that holds the values.</summary>
     public Device Device { get; }
 
     /// <summary>Rows.</summary>
@@ -22,10 +22,10 @@ public sealed class Tensor : IDisposable
     /// <summary>Rows × columns.</summary>
     public long Count => (long)Rows * Columns;
 
-    /// <summary>The values, row after row.</summary>
+    /// <summary>The values, row by row.</summary>
     public DeviceArray<float> Data { get; }
 
-    /// <summary>Changes the shape; the values are undefined where memory had to grow.</summary>
+    /// <summary>Sets the shape; the values are undefined if memory had to grow.</summary>
     public void Resize(int rows, int columns)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(rows);
@@ -35,7 +35,7 @@ public sealed class Tensor : IDisposable
     }
 
     /// <summary>Copies all values from the host.</summary>
-    /// <param name="values">Rows × columns values, row after row.</param>
+    /// <param name="values">Rows×columns values, row by row.</param>
     public Tensor Set(ReadOnlySpan<float> values)
     {
         if (values.Length != Count)
@@ -47,7 +47,7 @@ public sealed class Tensor : IDisposable
         return this;
     }
 
-    /// <summary>All values on the host, row after row.</summary>
+    /// <summary>All values on the host, row by row.</summary>
     public float[] ToArray() => Data.ToArray();
 
     /// <summary>Sets every value to zero.</summary>

@@ -3,14 +3,14 @@ namespace MonoLoss.Kernels;
 /// <summary>Host memory that a device copies from while it computes.</summary>
 public abstract class UploadBuffer : IDisposable
 {
-    /// <summary>The values to be copied.</summary>
+    /// <summary>The values to copy.</summary>
     public abstract Span<float> Values { get; }
 
     /// <summary>
-    /// Copies all values, and returns when they are there. It may be called on any thread; kernels run meanwhile, and none of them
-    /// may use the target.
+    /// Copies all values and returns when they have arrived. It may be called on any thread; kernels may run meanwhile, but must not use
+    /// the target.
     /// </summary>
-    /// <param name="target">As many elements.</param>
+    /// <param name="target">A tensor with as many elements.</param>
     public abstract void CopyTo(Tensor target);
 
     /// <inheritdoc/>

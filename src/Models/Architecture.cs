@@ -25,6 +25,10 @@ public static class Architectures
     /// <param name="architecture">The architecture.</param>
     public static string Name(this Architecture architecture) => architecture.Traits().Name;
 
+    /// <summary>Whether models of the architecture have <see cref="SaeConfig.K"/> active latents per row, exactly or on average.</summary>
+    /// <param name="architecture">The architecture.</param>
+    public static bool SelectsK(this Architecture architecture) => architecture.Traits().SelectsK;
+
     /// <summary>The traits of an architecture: the only place that lists all of them.</summary>
     internal static ArchitectureTraits Traits(this Architecture architecture) => architecture switch
     {

@@ -59,7 +59,8 @@ public sealed record SaeConfig
 
         if (Untied && !traits.CanBeUntied)
         {
-            var possible = Enum.GetValues<Architecture>().Where(architecture => architecture.Traits().CanBeUntied).Select(Architectures.Name);
+            var possible = Enum.GetValues<Architecture>().Where(architecture => architecture.Traits().CanBeUntied)
+                .Select(Architectures.Name);
             throw new ConfigurationException(
                 $"Untied requires Architecture {string.Join(" or ", possible)}, but it is {traits.Name}",
                 nameof(Untied),

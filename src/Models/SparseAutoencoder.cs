@@ -15,6 +15,8 @@ public abstract class SparseAutoencoder : IDisposable
     private readonly Tensor _mean;
     private readonly Tensor _deviation;
     private readonly DeviceArray<int> _dead;
+    private readonly DeviceScalars _deadCount;
+    private readonly Scalar _deadCountToRead;
 
     private protected SparseAutoencoder(Device device, SaeConfig config)
     {
@@ -24,6 +26,8 @@ public abstract class SparseAutoencoder : IDisposable
         _mean = device.Tensor(0, 0);
         _deviation = device.Tensor(0, 0);
         _dead = device.Allocate<int>(0);
+        _deadCount = device.Scalars(1);
+        _deadCountToRead = new Scalar(() => _deadCount.Read(0));
         StepsSinceFired = device.Allocate<int>(config.Latents);
     }
 
@@ -104,15 +108,22 @@ public abstract class SparseAutoencoder : IDisposable
     /// <summary>
     /// Counts a training step in <see cref="StepsSinceFired"/>: adds 1 for every latent that did not fire in the batch, and resets those
     /// that did. The forward pass does this before the loss is formed, whose auxiliary term is about the latents that are dead by then.
+    /// Right after the encoding, the host waits for the outcomes of both at once.
     /// </summary>
     /// <param name="encoding">The encoded batch.</param>
     /// <param name="deadAfter">n, the number of steps without firing after which a latent is dead.</param>
     /// <returns>The dead latents of the auxiliary loss, ascending, valid until the next call; null if there are none, or no such loss.</returns>
     public DeviceArray<int>? UpdateStepsSinceFired(in Encoding encoding, int deadAfter)
     {
-        Device.BuildColumnIndex(encoding.Latents.Value);
-        Device.UpdateStepsSinceFired(encoding.Latents.Value, StepsSinceFired, StepsAfterFiring);
-        return AuxiliaryDeadSteps(deadAfter) is { } steps ? FindDead(steps) : null;
+        var latents = encoding.Latents.Value;
+        if (AuxiliaryDeadSteps(deadAfter) is { } steps)
+        {
+            return Device.FindDead(latents, StepsSinceFired, StepsAfterFiring, steps, _dead) > 0 ? _dead : null;
+        }
+
+        Device.BuildColumnIndex(latents);
+        Device.UpdateStepsSinceFired(latents, StepsSinceFired, StepsAfterFiring);
+        return null;
     }
 
     /// <summary>The loss of a batch, recorded on the tape. Neither parameters nor counters change.</summary>
@@ -129,9 +140,14 @@ public abstract class SparseAutoencoder : IDisposable
     {
     }
 
-    /// <summary>The number of latents that have not fired for more than n steps.</summary>
+    /// <summary>Counts the latents that have not fired for more than n steps, without waiting for the device.</summary>
     /// <param name="deadAfter">n.</param>
-    public int CountDead(int deadAfter) => Device.FindDead(StepsSinceFired, checked(deadAfter + 1), _dead);
+    /// <returns>The number, until the next call.</returns>
+    public Scalar CountDead(int deadAfter)
+    {
+        Device.CountDead(StepsSinceFired, checked(deadAfter + 1), _deadCount.ToWrite());
+        return _deadCountToRead;
+    }
 
     /// <inheritdoc/>
     public virtual void Dispose()
@@ -146,6 +162,7 @@ public abstract class SparseAutoencoder : IDisposable
         _deviation.Dispose();
         StepsSinceFired.Dispose();
         _dead.Dispose();
+        _deadCount.Dispose();
     }
 
     /// <summary>The parameters as the weights file stores them, in the file's order.</summary>

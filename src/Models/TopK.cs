@@ -15,6 +15,9 @@ public sealed class TopK : SparseAutoencoder
     // Restarted latents begin at a tenth of the length of the data.
     private const double RestartLength = 0.1;
 
+    // 64 MiB: the device has room for that, but not for a second decoder.
+    private const int RestartedFloatsAtOnce = 1 << 24;
+
     // Every step restarts from a separate random sequence, so that a resumed run draws the same rows.
     private const int RestartSeedStride = 7919;
 
@@ -163,28 +166,28 @@ public sealed class TopK : SparseAutoencoder
             random.Shuffle(order);
         }
 
-        var row = new float[d];
+        var latents = dead.ToArray();
         var biases = _latentBias.Value.ToArray();
         var counters = StepsSinceFired.ToArray();
-        var latents = dead.ToArray();
-        for (var i = 0; i < latents.Length; i++)
+        using var restarted = Device.Tensor(0, 0);
+        var rowsAtOnce = Math.Max(1, RestartedFloatsAtOnce / d);
+        for (var first = 0; first < latents.Length; first += rowsAtOnce)
         {
-            var source = pool.Slice((withReplacement ? random.Next(poolRows) : order[i]) * d, d);
-            var norm = 0.0;
-            foreach (var value in source)
+            var rows = new float[Math.Min(rowsAtOnce, latents.Length - first) * d];
+            for (var i = 0; i < rows.Length / d; i++)
             {
-                norm += (double)value * value;
+                Restart(pool.Slice((withReplacement ? random.Next(poolRows) : order[first + i]) * d, d), rows.AsSpan(i * d, d));
+                (biases[latents[first + i]], counters[latents[first + i]]) = (0, 0);
             }
 
-            var scale = RestartLength / Math.Max(Math.Sqrt(norm), MonoScore.SmallestNorm);
-            for (var j = 0; j < d; j++)
+            restarted.Resize(rows.Length / d, d);
+            restarted.Set(rows);
+            using var list = dead.Slice(first, rows.Length / d);
+            Device.ScatterRows(restarted, list, _encoder.Value);
+            if (_ownDecoder is not null)
             {
-                row[j] = (float)(source[j] * scale);
+                Device.ScatterRows(restarted, list, _ownDecoder.Value);
             }
-
-            _encoder.Value.Data.CopyFrom(row, (long)latents[i] * d);
-            _ownDecoder?.Value.Data.CopyFrom(row, (long)latents[i] * d);
-            (biases[latents[i]], counters[latents[i]]) = (0, 0);
         }
 
         _latentBias.Value.Set(biases);
@@ -210,6 +213,21 @@ public sealed class TopK : SparseAutoencoder
 
     private protected override Variable DecodeLatents(Tape tape, SparseVariable latents) =>
         tape.Decode(latents, Decoder.Variable, _preBias.Variable);
+
+    private static void Restart(ReadOnlySpan<float> source, Span<float> row)
+    {
+        var norm = 0.0;
+        foreach (var value in source)
+        {
+            norm += (double)value * value;
+        }
+
+        var scale = RestartLength / Math.Max(Math.Sqrt(norm), MonoScore.SmallestNorm);
+        for (var j = 0; j < row.Length; j++)
+        {
+            row[j] = (float)(source[j] * scale);
+        }
+    }
 
     private Scalar AuxiliaryLoss(Tape tape, Tensor x, in Encoding encoding, Variable reconstruction, DeviceArray<int>? dead)
     {

@@ -111,7 +111,7 @@ public sealed class TrainingStep : IDisposable
             (float)_options.LearningRate, (float)_options.AdamEpsilon, _options.MaxGradientNorm ?? _model.DefaultMaxGradientNorm);
         PhaseEnded?.Invoke(StepPhase.Optimizer);
 
-        var metrics = Read(loss, norm);
+        var metrics = Read(loss, norm, _model.CountDead(_options.DeadAfterBatches));
         if (!double.IsFinite(metrics.Loss))
         {
             throw new ConfigurationException(
@@ -136,8 +136,8 @@ public sealed class TrainingStep : IDisposable
         _begun = true;
     }
 
-    /// <summary>Reads the figures: late, when the device has formed them all.</summary>
-    private StepMetrics Read(in StepLoss loss, double gradientNorm) => new()
+    /// <summary>Reads the figures last: the first waits for the device, and one copy brings them all.</summary>
+    private StepMetrics Read(in StepLoss loss, Scalar gradientNorm, Scalar deadLatents) => new()
     {
         Step = Optimizer.Steps,
         Loss = loss.Total.Read(),
@@ -147,7 +147,7 @@ public sealed class TrainingStep : IDisposable
         MonoLoss = loss.Mono?.Loss.Read() ?? 0,
         MonoScore = loss.Mono?.MeanScore.Read() ?? 0,
         L0 = loss.L0.Read(),
-        DeadLatents = _model.CountDead(_options.DeadAfterBatches),
-        GradientNorm = gradientNorm,
+        DeadLatents = (int)deadLatents.Read(),
+        GradientNorm = gradientNorm.Read(),
     };
 }

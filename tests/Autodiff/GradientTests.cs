@@ -2,7 +2,6 @@ using MonoLoss.Autodiff;
 using MonoLoss.Kernels;
 using MonoLoss.Kernels.Cpu;
 using MonoLoss.Tests.Kernels;
-using Selection = MonoLoss.Autodiff.Selection;
 
 namespace MonoLoss.Tests.Autodiff;
 
@@ -28,7 +27,7 @@ public sealed class GradientTests : IDisposable
     [InlineData(SelectionKind.BatchTopK, false)]
     [InlineData(SelectionKind.Threshold, true)]
     [InlineData(SelectionKind.Threshold, false)]
-    public void EncodeDecodeMeanSquaredError(SelectionKind kind, bool fuse) => Check(
+    public void Gradient_of_the_mean_squared_error(SelectionKind kind, bool fuse) => Check(
         fuse,
         new Selection(kind, 3),
         (tape, p, z) => tape.MeanSquaredError(tape.Decode(z, p.Decoder, p.DecoderBias), p.X),
@@ -37,7 +36,7 @@ public sealed class GradientTests : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void NormalizedMeanSquaredErrorOfDenormalized(bool fuse)
+    public void Gradient_of_the_normalized_error_of_denormalized_rows(bool fuse)
     {
         float[] deviation = [.. Enumerable.Range(0, B).Select(i => 0.5f + (0.1f * i))];
         float[] mean = [.. Enumerable.Range(0, B).Select(i => 0.3f - (0.05f * i))];
@@ -55,7 +54,7 @@ public sealed class GradientTests : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void ErrorOfTheErrorAndL1(bool fuse) => Check(
+    public void Gradient_of_the_error_of_the_error_and_of_L1(bool fuse) => Check(
         fuse,
         new Selection(SelectionKind.Threshold),
         (tape, p, z) =>
@@ -71,7 +70,7 @@ public sealed class GradientTests : IDisposable
     [InlineData(SelectionKind.TopK, false)]
     [InlineData(SelectionKind.Threshold, true)]
     [InlineData(SelectionKind.Threshold, false)]
-    public void MonoLoss(SelectionKind kind, bool fuse) => Check(
+    public void Gradient_of_MonoLoss(SelectionKind kind, bool fuse) => Check(
         fuse,
         new Selection(kind, 3),
         (tape, p, z) => tape.WeightedSum((tape.MonoLoss(z, p.X).Loss, 1), (tape.MeanSquaredError(tape.Decode(z, p.Decoder, null), p.X), 0.1)),
@@ -82,7 +81,7 @@ public sealed class GradientTests : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void MonoLossOfLatentsThatAlwaysFire(bool fuse) => Check(
+    public void Gradient_of_MonoLoss_of_latents_that_always_fire(bool fuse) => Check(
         fuse,
         new Selection(SelectionKind.Threshold),
         (tape, p, z) => tape.MonoLoss(z, p.X).Loss,
@@ -93,7 +92,7 @@ public sealed class GradientTests : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void EncodeOfASubset(bool fuse)
+    public void Gradient_of_encoding_a_subset_of_latents(bool fuse)
     {
         using var subset = _device.Allocate<int>(3);
         subset.CopyFrom([1, 4, 6]);
@@ -109,7 +108,7 @@ public sealed class GradientTests : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void JumpReLU(bool fuse)
+    public void Gradient_of_JumpReLU(bool fuse)
     {
         const float Bandwidth = 0.6f;
         var p = new Parameters(_device, _random, bias: 0);

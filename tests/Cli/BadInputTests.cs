@@ -6,7 +6,7 @@ using MonoLoss.Tests.Data;
 
 namespace MonoLoss.Tests.Cli;
 
-/// <summary>Whatever is wrong with the input: one line that says what and where, exit code 2, and nothing written.</summary>
+/// <summary>Any invalid input gives one line that says what is wrong and where, exit code 2, and no file.</summary>
 public sealed class BadInputTests : IDisposable
 {
     private readonly TempFolder _folder = new();
@@ -14,10 +14,10 @@ public sealed class BadInputTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void NoSuchFile() => Refused([_folder["absent.parquet"]], "absent.parquet", "no such file");
+    public void Train_rejects_a_missing_file() => Refused([_folder["absent.parquet"]], "absent.parquet", "no such file");
 
     [Fact]
-    public void FolderWithoutParquet()
+    public void Train_rejects_a_folder_without_Parquet_files()
     {
         Directory.CreateDirectory(_folder["empty"]);
         File.WriteAllText(Path.Combine(_folder["empty"], "notes.txt"), "no features");
@@ -31,7 +31,7 @@ public sealed class BadInputTests : IDisposable
     [InlineData(100)]
     [InlineData(5000)]
     [InlineData(-1)]
-    public void TruncatedFile(int length)
+    public void Train_rejects_a_truncated_file(int length)
     {
         var bytes = File.ReadAllBytes(RunFiles.Write(_folder));
         File.WriteAllBytes(_folder["features.parquet"], bytes[..(length < 0 ? bytes.Length + length : length)]);
@@ -41,7 +41,7 @@ public sealed class BadInputTests : IDisposable
     [Theory]
     [InlineData("")]
     [InlineData("8K")]
-    public void CorruptFile(string memory)
+    public void Train_rejects_a_corrupt_file(string memory)
     {
         var bytes = File.ReadAllBytes(RunFiles.Write(_folder));
         Array.Fill(bytes, (byte)0xff, 20_000, 400);
@@ -50,14 +50,14 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
-    public void NotParquet()
+    public void Train_rejects_a_file_that_is_not_Parquet()
     {
         File.WriteAllText(_folder["features.parquet"], "f0,f1\n1,2\n" + new string('x', 100));
         Refused([_folder["features.parquet"]], "features.parquet");
     }
 
     [Fact]
-    public void NoFeatureColumn()
+    public void Train_rejects_a_file_without_list_column()
     {
         Write("plain.parquet", ParquetData.Create("f0", new float[100]), ParquetData.Create("f1", new float[100]));
         Refused([_folder["plain.parquet"]], "plain.parquet", "f0", "--features-column");
@@ -66,17 +66,18 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
-    public void SeveralFeatureColumns()
+    public void Several_list_columns_need_an_option()
     {
         var values = RunFiles.Features(100, 4);
         Write("two.parquet", ParquetData.FloatLists("clip", values, 4), ParquetData.FloatLists("vit", values, 4));
         Refused([_folder["two.parquet"]], "two.parquet", "clip", "vit", "--features-column");
         var features = RunFiles.Write(_folder);
-        Monoloss.Run("score", "--features", features, "--activations", _folder["two.parquet"]).Refused("two.parquet", "--activations-column");
+        Monoloss.Run("score", "--features", features, "--activations", _folder["two.parquet"])
+            .Refused("two.parquet", "--activations-column");
     }
 
     [Fact]
-    public void RaggedLists()
+    public void Train_rejects_lists_of_different_lengths()
     {
         int[] offsets = [0, .. Enumerable.Range(1, 100).Select(row => (row * 4) - (row > 57 ? 1 : 0))];
         Write("ragged.parquet", ParquetData.FloatLists("features", RunFiles.Features(100, 4).AsMemory(0, 399), offsets));
@@ -84,7 +85,7 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
-    public void Nulls()
+    public void Train_rejects_nulls()
     {
         var values = Enumerable.Range(0, 100).Select(row => row == 31 ? (float?)null : row).ToArray();
         Write("nulls.parquet", ParquetData.Create("f0", new float[100]), ParquetData.Create("f1", values));
@@ -96,7 +97,7 @@ public sealed class BadInputTests : IDisposable
     [InlineData(float.PositiveInfinity, "infinite", "")]
     [InlineData(float.NegativeInfinity, "infinite", "8K")]
     [InlineData(float.NaN, "NaN", "8K")]
-    public void NotFinite(float value, string name, string memory)
+    public void Train_rejects_values_that_are_not_finite(float value, string name, string memory)
     {
         var values = RunFiles.Features(640, 16);
         values[(333 * 16) + 5] = value;
@@ -107,7 +108,7 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
-    public void DimensionsDiffer()
+    public void Train_rejects_files_of_different_dimensions()
     {
         var first = RunFiles.Write(_folder);
         var second = RunFiles.Write(_folder["second.parquet"], RunFiles.Features(100, 12), 12);
@@ -116,7 +117,7 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
-    public void DimensionDiffersFromTheCheckpoint()
+    public void Features_must_have_the_dimension_of_the_checkpoint()
     {
         var first = RunFiles.Write(_folder);
         var second = RunFiles.Write(_folder["second.parquet"], RunFiles.Features(100, 12), 12);
@@ -133,14 +134,15 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
-    public void NoRows()
+    public void Train_rejects_a_file_without_rows()
     {
         Write("none.parquet", ParquetData.FloatLists("features", Array.Empty<float>(), 4));
         Refused([_folder["none.parquet"]], "none.parquet", "no rows");
     }
 
     [Fact]
-    public void FewerRowsThanABatch() => Refused([RunFiles.Write(_folder), "--batch-size", "641"], "640 rows", "641");
+    public void Train_rejects_fewer_rows_than_a_batch() =>
+        Refused([RunFiles.Write(_folder), "--batch-size", "641"], "640 rows", "641");
 
     [Theory]
     [InlineData("--k 41", "--k 41", "--latents 40")]
@@ -169,7 +171,8 @@ public sealed class BadInputTests : IDisposable
     [InlineData("--trane x", "--trane", "did you mean --train")]
     [InlineData("--quiet yes", "'yes'")]
     [InlineData("--label-column nothing", "features.parquet", "'nothing'")]
-    public void Options(string options, params string[] words) => Refused([RunFiles.Write(_folder), .. options.Split(' ')], words);
+    public void Train_rejects_invalid_options(string options, params string[] words) =>
+        Refused([RunFiles.Write(_folder), .. options.Split(' ')], words);
 
     [Theory]
     [InlineData("trian", "'trian'", "did you mean train", "demo")]
@@ -188,10 +191,10 @@ public sealed class BadInputTests : IDisposable
     [InlineData("score --features x --activations y --method fast", "'fast'", "pairwise")]
     [InlineData("demo --mono-coef 0", "--mono-coef")]
     [InlineData("train --dataset-config absent.json", "absent.json", "no such file")]
-    public void CommandLines(string line, params string[] words) => Monoloss.Run(line.Split(' ')).Refused(words);
+    public void Invalid_command_lines_are_rejected(string line, params string[] words) => Monoloss.Run(line.Split(' ')).Refused(words);
 
     [Fact]
-    public void OutputHoldsAnotherRun()
+    public void Train_leaves_another_run_in_the_output_folder_alone()
     {
         var data = RunFiles.Write(_folder);
         Monoloss.Run(Train("run", data)).Succeeded();
@@ -203,7 +206,7 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
-    public void OutputIsAFile()
+    public void Train_rejects_a_file_as_output_folder()
     {
         File.WriteAllText(_folder["taken"], "text");
         Monoloss.Run(Train("taken", RunFiles.Write(_folder))).Refused("taken");
@@ -213,7 +216,7 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
-    public void DamagedCheckpoint()
+    public void Resume_rejects_a_damaged_checkpoint()
     {
         var data = RunFiles.Write(_folder);
         Monoloss.Run(Train("run", data)).Succeeded();
@@ -225,11 +228,11 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
-    public void LossThatIsNotFinite() =>
+    public void A_loss_that_is_not_finite_ends_the_run() =>
         Refused([RunFiles.Write(_folder), "--lr", "1e30", "--epochs", "5", "--batch-size", "64"], "loss", "step", "--lr");
 
     [Fact]
-    public void ScoreOfRowsThatDoNotMatch()
+    public void Score_rejects_different_numbers_of_rows()
     {
         var features = RunFiles.Write(_folder);
         var activations = RunFiles.Write(_folder["activations.parquet"], RunFiles.Features(639, 4), 4);
@@ -237,7 +240,7 @@ public sealed class BadInputTests : IDisposable
     }
 
     [UnixFact]
-    public void FullDisk()
+    public void A_full_disk_keeps_the_last_checkpoint()
     {
         var data = RunFiles.Write(_folder);
         string[] args = Train("run", data, "--latents", "400", "--epochs", "2");
@@ -278,7 +281,7 @@ public sealed class BadInputTests : IDisposable
         return ["train", "--train", data, .. defaults, .. more];
     }
 
-    /// <summary>Trains into a folder that does not exist: it must not afterwards either.</summary>
+    /// <summary>Checks that training is refused and neither creates nor changes a file.</summary>
     private void Refused(string[] dataAndOptions, params string[] words)
     {
         var before = Snapshot();
@@ -292,7 +295,7 @@ public sealed class BadInputTests : IDisposable
         Directory.EnumerateFiles(_folder.Path, "*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0 }),
         file => file.EndsWith(".tmp", StringComparison.Ordinal));
 
-    /// <summary>Every file and folder with its bytes.</summary>
+    /// <summary>Every file and folder, with the hash of its contents.</summary>
     private string Snapshot()
     {
         var text = new StringBuilder();

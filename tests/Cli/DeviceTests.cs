@@ -3,7 +3,7 @@ using MonoLoss.Tests.Data;
 
 namespace MonoLoss.Tests.Cli;
 
-/// <summary>--device and monoloss devices.</summary>
+/// <summary>The option --device and the command devices.</summary>
 public sealed class DeviceTests : IDisposable
 {
     private readonly TempFolder _folder = new();
@@ -11,7 +11,7 @@ public sealed class DeviceTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void DevicesNamesAllAndWhatIsMissing()
+    public void Devices_lists_all_devices_and_what_is_missing()
     {
         var output = Monoloss.Run("devices").Succeeded().Output;
         foreach (var name in new[] { "cpu", "cuda", "opencl", "ilgpu-cpu" })
@@ -32,18 +32,19 @@ public sealed class DeviceTests : IDisposable
     [InlineData("--device cuda:x", "number", "cuda:0")]
     [InlineData("--device cuda:-1", "number")]
     [InlineData("--device ilgpu-cpu:0", "'ilgpu-cpu:0'")]
-    public void NoSuchDevice(string options, params string[] words) =>
+    public void Train_rejects_a_device_that_is_not_there(string options, params string[] words) =>
         Monoloss.Run(["train", "--train", RunFiles.Write(_folder), "--out", _folder["run"], .. options.Split(' ')]).Refused(words);
 
     [Fact]
-    public void TheSimulationScoresAsTheProcessorDoes()
+    public void Score_is_the_same_on_the_simulation_as_on_the_CPU()
     {
         var features = RunFiles.Write(_folder["x.parquet"], RunFiles.Features(40, 6), 6);
         var activations = RunFiles.Write(_folder["z.parquet"], RunFiles.Features(40, 5, seed: 2), 5);
         double[] Scores(string device)
         {
-            Monoloss.Run("score", "--features", features, "--activations", activations, "--device", device, "--out", _folder[device]).Succeeded();
-            return ParquetTable.Read(_folder[device]).Read<double>("mono_score");
+            Monoloss.Run("score", "--features", features, "--activations", activations, "--device", device, "--out", _folder[device])
+                .Succeeded();
+            return ParquetTable.Read(_folder[device]).ReadDoubles("mono_score");
         }
 
         foreach (var (expected, actual) in Scores("cpu").Zip(Scores("ilgpu-cpu")))

@@ -4,7 +4,9 @@ using MonoLoss.Tests.Data;
 
 namespace MonoLoss.Tests.Cli;
 
-/// <summary>Official runs through the command line alone: batches as Parquet, initial weights as a folder, metrics and weights back.</summary>
+/// <summary>
+/// Replays official runs through the command line alone: batches as Parquet, initial weights as a folder, metrics and weights back.
+/// </summary>
 public sealed class GoldenCliTests
 {
     [Theory]
@@ -18,7 +20,7 @@ public sealed class GoldenCliTests
     [InlineData("jumprelu_norm_mono")]
     [InlineData("vanilla")]
     [InlineData("vanilla_mono")]
-    public void WholeRun(string name)
+    public void Train_gives_the_losses_and_weights_of_the_official_run(string name)
     {
         using var folder = new TempFolder();
         var golden = Golden.Open(name);
@@ -30,8 +32,8 @@ public sealed class GoldenCliTests
 
         List<string> args =
         [
-            "train", "--train", folder["batches.parquet"], "--init", folder["init"], "--out", folder["run"], "--no-shuffle", "--epochs", "1",
-            "--eval-every", "0", "--quiet", "--threads", "2",
+            "train", "--train", folder["batches.parquet"], "--init", folder["init"], "--out", folder["run"], "--no-shuffle",
+            "--epochs", "1", "--eval-every", "0", "--quiet", "--threads", "2",
             "--model", golden.Setting("model"), "--latents", $"{m}", "--k", golden.HasSetting("k") ? golden.Setting("k") : "1",
             "--batch-size", $"{batch}",
             "--dead-after", $"{golden.Integer("dead_after_batches") * batch}",

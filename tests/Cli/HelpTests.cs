@@ -6,10 +6,11 @@ using MonoLoss.Models;
 
 namespace MonoLoss.Tests.Cli;
 
+/// <summary>Help pages, defaults, and the connection of options with settings.</summary>
 public sealed class HelpTests
 {
     [Fact]
-    public void TheOverviewNamesEveryVerb()
+    public void Overview_lists_every_command()
     {
         foreach (var args in new[] { Array.Empty<string>(), ["--help"], ["-h"], ["help"] })
         {
@@ -19,7 +20,7 @@ public sealed class HelpTests
     }
 
     [Fact]
-    public void TheTrainPageNamesEveryOption()
+    public void Train_page_lists_every_option()
     {
         const string Names = "train val test dataset-config features-column label-column model latents k untied normalize batch-size "
             + "epochs lr adam-eps max-grad-norm aux-coef aux-k l1-coef bandwidth mono-coef mono-period dead-after dead-check-interval seed "
@@ -41,17 +42,17 @@ public sealed class HelpTests
     [InlineData("adam-eps", "6.25E-10")]
     [InlineData("aux-coef", "0.03125")]
     [InlineData("dead-after", "10000000")]
-    public void TheTrainPageShowsTheOfficialDefaults(string option, string value) =>
+    public void Train_page_shows_the_official_defaults(string option, string value) =>
         Assert.Matches(
             $@"(?m)^  --{option} [^[]*(\n    [^[]*)?\[{Regex.Escape(value)}\]\s*$", Monoloss.Run("train", "--help").Succeeded().Output);
 
     [Fact]
-    public void EveryOptionOfTrainSetsASettingOfItsNameUnlessTheCommandItselfReadsIt()
+    public void Every_option_of_train_sets_the_setting_of_its_name_or_is_read_by_the_command()
     {
         string[] read =
         [
-            "Train", "Validation", "Test", "DatasetConfigPath", "MemoryBytes", "NoShuffle", "Architecture", "LogEvery", "Quiet", "DeviceName",
-            "Tf32", "Threads",
+            "Train", "Validation", "Test", "DatasetConfigPath", "MemoryBytes", "NoShuffle", "Architecture", "LogEvery", "Quiet",
+            "DeviceName", "Tf32", "Threads",
         ];
         var settings = new TrainCommand().DefaultSettings;
         Assert.Equal(
@@ -83,7 +84,8 @@ public sealed class HelpTests
     }
 
     [Fact]
-    public void Version() => Assert.Equal($"monoloss {BuildInfo.Version}", Monoloss.Run("--version").Succeeded().Output.Trim());
+    public void Version_prints_the_version() =>
+        Assert.Equal($"monoloss {BuildInfo.Version}", Monoloss.Run("--version").Succeeded().Output.Trim());
 
     [Theory]
     [InlineData("1", 1)]
@@ -92,7 +94,7 @@ public sealed class HelpTests
     [InlineData("1.5k", 1536)]
     [InlineData("2GiB", 2L << 30)]
     [InlineData("3MB", 3L << 20)]
-    public void Sizes(string text, long bytes) => Assert.Equal(bytes, ByteSize.Parse("--memory", text));
+    public void ByteSize_parses_units(string text, long bytes) => Assert.Equal(bytes, ByteSize.Parse("--memory", text));
 
     [Theory]
     [InlineData("")]
@@ -101,5 +103,5 @@ public sealed class HelpTests
     [InlineData("0")]
     [InlineData("1e3")]
     [InlineData("9999999999T")]
-    public void NoSizes(string text) => Assert.Throws<UsageException>(() => ByteSize.Parse("--memory", text));
+    public void ByteSize_rejects_what_is_not_a_size(string text) => Assert.Throws<UsageException>(() => ByteSize.Parse("--memory", text));
 }

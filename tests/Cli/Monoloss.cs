@@ -8,17 +8,17 @@ using Spectre.Console;
 
 namespace MonoLoss.Tests.Cli;
 
-/// <summary>What a command left: exit code and streams.</summary>
+/// <summary>The outcome of a command: exit code and streams.</summary>
 internal sealed record Outcome(int Exit, string Output, string Error)
 {
-    /// <summary>Checks that it succeeded without a word on stderr.</summary>
+    /// <summary>Checks that it succeeded with nothing on stderr.</summary>
     public Outcome Succeeded()
     {
         Assert.True(Exit == ExitCode.Success && Error.Length == 0, $"exit code {Exit}: {Error}");
         return this;
     }
 
-    /// <summary>Checks that it refused its input: exit code 2 and one line on stderr that has these words in it.</summary>
+    /// <summary>Checks that it refused its input: exit code 2 and one line on stderr that contains these words.</summary>
     public void Refused(params string[] words)
     {
         Assert.True(Exit == ExitCode.BadInput, $"exit code {Exit}: {Error}{Output}");
@@ -28,12 +28,15 @@ internal sealed record Outcome(int Exit, string Output, string Error)
     }
 }
 
-/// <summary>Runs the command line, in this process or in one of its own.</summary>
+/// <summary>Runs the command line, in this process or in a new one.</summary>
 internal static class Monoloss
 {
+    // The tests run from a folder too, by a runtime that need not be installed.
+    private static string Host => Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet" ? Environment.ProcessPath! : "dotnet";
+
     public static Outcome Run(params string[] args) => Run(new StringWriter(), CancellationToken.None, args);
 
-    /// <summary>Runs until a line of output begins so (after white space is made single), then asks to stop.</summary>
+    /// <summary>Runs until a line of output starts with a text (runs of white space count as one space), then asks to stop.</summary>
     public static Outcome RunUntil(string line, params string[] args)
     {
         using var stop = new CancellationTokenSource();
@@ -45,12 +48,12 @@ internal static class Monoloss
     /// <param name="args">Its arguments.</param>
     public static Process Start(string? shell, params string[] args)
     {
-        var start = new ProcessStartInfo(shell is null ? "dotnet" : "bash") { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(shell is null ? Host : "bash") { RedirectStandardOutput = true, RedirectStandardError = true };
         if (shell is not null)
         {
             start.ArgumentList.Add("-c");
-            start.ArgumentList.Add($"{shell}; exec dotnet \"$@\"");
-            start.ArgumentList.Add("bash");
+            start.ArgumentList.Add($"{shell}; exec \"$0\" \"$@\"");
+            start.ArgumentList.Add(Host);
         }
 
         // Otherwise the runtime maps its code from a file, which a limit on the size of files hits too.
@@ -64,7 +67,7 @@ internal static class Monoloss
         return Process.Start(start)!;
     }
 
-    /// <summary>Waits for the end of a process.</summary>
+    /// <summary>Waits for a process to end.</summary>
     public static Outcome Finish(Process process)
     {
         var error = process.StandardError.ReadToEndAsync();
@@ -98,7 +101,7 @@ internal static class Monoloss
     }
 }
 
-/// <summary>Small feature files, and what runs on them leave.</summary>
+/// <summary>Small feature files, and the files of runs on them.</summary>
 internal static class RunFiles
 {
     /// <summary>Rows near one of a few directions, the same every time.</summary>
@@ -126,7 +129,7 @@ internal static class RunFiles
     public static string Write(TempFolder folder, string name = "features.parquet") =>
         Write(folder[name], Features(640, 16), 16, rowGroupRows: 100);
 
-    /// <summary>metrics.parquet without the column that no two runs share.</summary>
+    /// <summary>Reads metrics.parquet without samples per second, which differs between runs.</summary>
     public static IEnumerable<StepMetrics> Steps(string run) =>
         MetricsFiles.ReadSteps(Path.Combine(run, "metrics.parquet")).Select(row => row with { SamplesPerSecond = 0 });
 
@@ -138,7 +141,8 @@ internal static class RunFiles
             .Concat(evaluations ? ["evals.parquet"] : []))
         {
             Assert.True(
-                File.ReadAllBytes(Path.Combine(expected, file)).AsSpan().SequenceEqual(File.ReadAllBytes(Path.Combine(actual, file))), file);
+                File.ReadAllBytes(Path.Combine(expected, file)).AsSpan().SequenceEqual(File.ReadAllBytes(Path.Combine(actual, file))),
+                file);
         }
     }
 }
@@ -147,7 +151,16 @@ internal static class RunFiles
 [AttributeUsage(AttributeTargets.Method)]
 public sealed class UnixFactAttribute : FactAttribute
 {
-    /// <summary>Looks at the system.</summary>
+    /// <summary>Skips the test on Windows.</summary>
     public UnixFactAttribute([CallerFilePath] string? file = null, [CallerLineNumber] int line = -1)
         : base(file, line) => Skip = OperatingSystem.IsWindows() ? "Windows has no signals" : null;
+}
+
+/// <summary>A theory that needs signals and a shell.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class UnixTheoryAttribute : TheoryAttribute
+{
+    /// <summary>Looks at the system.</summary>
+    public UnixTheoryAttribute([CallerFilePath] string? file = null, [CallerLineNumber] int line = -1)
+        : base(file, line) => Skip = OperatingSystem.IsWindows() ? "Windows has no shell" : null;
 }

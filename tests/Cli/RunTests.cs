@@ -7,7 +7,7 @@ using MonoLoss.Tests.Data;
 
 namespace MonoLoss.Tests.Cli;
 
-/// <summary>What a run prints and leaves.</summary>
+/// <summary>The output and the files of runs.</summary>
 public sealed partial class RunTests : IDisposable
 {
     private readonly TempFolder _folder = new();
@@ -15,7 +15,7 @@ public sealed partial class RunTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void TrainLeavesARunFolderAndEvalFindsTheSameFigures()
+    public void Train_writes_a_run_folder_and_eval_finds_the_same_figures()
     {
         var data = RunFiles.Write(_folder);
         var test = RunFiles.Write(_folder["test.parquet"], RunFiles.Features(100, 16, seed: 2), 16);
@@ -57,7 +57,7 @@ public sealed partial class RunTests : IDisposable
     }
 
     [Fact]
-    public void WithoutLabelsThereIsNoPurity()
+    public void Without_labels_there_is_no_purity()
     {
         ParquetWriter.Write(_folder["plain.parquet"], [ParquetData.FloatLists("features", RunFiles.Features(640, 16), 16)]);
         var output = Train("--train", _folder["plain.parquet"], "--test", _folder["plain.parquet"]).Output;
@@ -67,7 +67,7 @@ public sealed partial class RunTests : IDisposable
     }
 
     [Fact]
-    public void QuietPrintsTheTableAlone()
+    public void Quiet_prints_only_the_table()
     {
         var output = Train("--train", RunFiles.Write(_folder), "--quiet").Output;
         Assert.DoesNotContain("step", output, StringComparison.Ordinal);
@@ -75,7 +75,7 @@ public sealed partial class RunTests : IDisposable
     }
 
     [Fact]
-    public void WithoutEvaluationThereAreNoFiguresButTheSteps()
+    public void Without_evaluation_only_steps_are_reported()
     {
         var output = Train("--train", RunFiles.Write(_folder), "--eval-every", "0", "--log-every", "7").Output;
         Assert.Equal(["7", "14"], LoggedStep().Matches(output).Select(match => match.Groups[1].Value));
@@ -85,7 +85,7 @@ public sealed partial class RunTests : IDisposable
     }
 
     [Fact]
-    public void DemoShowsWhatMonoLossDoes()
+    public void Demo_raises_MonoScore_and_purity_at_the_same_R2()
     {
         var output = _folder["demo"];
         Directory.CreateDirectory(Path.Combine(output, "baseline"));
@@ -110,7 +110,7 @@ public sealed partial class RunTests : IDisposable
     }
 
     [Fact]
-    public void DemoLeavesTheFilesOfOthersAlone()
+    public void Demo_does_not_replace_files_it_did_not_write()
     {
         Directory.CreateDirectory(_folder["demo"]);
         var data = RunFiles.Write(_folder, "demo/train.parquet");
@@ -127,7 +127,7 @@ public sealed partial class RunTests : IDisposable
 
     private static IReadOnlyList<string> Columns(string path) => ParquetTable.Read(path).Columns;
 
-    /// <summary>One file that needs no other, with charts that are well-formed.</summary>
+    /// <summary>Checks that a report is self-contained and its charts are well-formed XML.</summary>
     private static void AssertReport(string path, params string[] runs)
     {
         var html = File.ReadAllText(path);
@@ -141,7 +141,8 @@ public sealed partial class RunTests : IDisposable
 
     private Outcome Train(params string[] args) => Monoloss.Run(
     [
-        "train", "--out", _folder["run"], "--latents", "40", "--k", "4", "--batch-size", "64", "--lr", "1e-2", "--epochs", "2", "--threads", "2",
+        "train", "--out", _folder["run"], "--latents", "40", "--k", "4", "--batch-size", "64", "--lr", "1e-2", "--epochs", "2",
+        "--threads", "2",
         .. args,
     ]).Succeeded();
 }

@@ -4,7 +4,7 @@ using MonoLoss.Tests.Data;
 
 namespace MonoLoss.Tests.Cli;
 
-/// <summary>The linear MonoScore against the pairwise one, and both against the official code's.</summary>
+/// <summary>Compares the linear MonoScore with the pairwise one, and both with the official code's.</summary>
 public sealed class ScoreTests : IDisposable
 {
     private readonly TempFolder _folder = new();
@@ -12,7 +12,7 @@ public sealed class ScoreTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void OfficialScores()
+    public void Score_gives_the_official_scores()
     {
         var golden = Golden.Open("monoscore");
         var (d, m) = (golden.Shape("embeddings")[1], golden.Shape("activations")[1]);
@@ -27,7 +27,7 @@ public sealed class ScoreTests : IDisposable
     [InlineData(2, 3, 8)]
     [InlineData(57, 7, 8)]
     [InlineData(300, 33, 200)]
-    public void LinearIsPairwise(int rows, int d, int m)
+    public void Linear_and_pairwise_scores_are_equal(int rows, int d, int m)
     {
         var random = new Random(rows);
         var features = RunFiles.Features(rows, d);
@@ -58,9 +58,9 @@ public sealed class ScoreTests : IDisposable
     }
 
     [Fact]
-    public void RowsInChunksAndOneColumnALatentGiveTheSame()
+    public void Chunks_of_rows_and_one_column_per_latent_give_the_same()
     {
-        // 70 000 latents: 59 rows a chunk.
+        // 70 000 latents: 59 rows per chunk.
         const int Rows = 130, Dimension = 5, Latents = 70_000;
         var features = RunFiles.Features(Rows, Dimension);
         var activations = new float[Rows * Latents];
@@ -77,7 +77,8 @@ public sealed class ScoreTests : IDisposable
         }
 
         var scores = Score("linear", features, Dimension, activations, Latents);
-        AssertNear(PairwiseMonoScore.Compute(features, Dimension, activations, Latents, TestContext.Current.CancellationToken), scores, 1e-5);
+        var pairwise = PairwiseMonoScore.Compute(features, Dimension, activations, Latents, TestContext.Current.CancellationToken);
+        AssertNear(pairwise, scores, 1e-5);
         Assert.NotEqual(0, scores[0]);
 
         ParquetWriter.Write(_folder["columns.parquet"], [.. Enumerable.Range(0, 3).Select(latent => ParquetData.Create(
@@ -111,5 +112,5 @@ public sealed class ScoreTests : IDisposable
         return ReadScores();
     }
 
-    private double[] ReadScores() => ParquetTable.Read(_folder["scores.parquet"]).Read<double>("mono_score");
+    private double[] ReadScores() => ParquetTable.Read(_folder["scores.parquet"]).ReadDoubles("mono_score");
 }

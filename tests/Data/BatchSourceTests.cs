@@ -27,7 +27,7 @@ public sealed class BatchSourceTests : IDisposable
         _set = FeatureSet.Open(_folder.Path, new FeatureSetOptions { Normalize = false });
     }
 
-    public static TheoryData<string> Kinds => ["memory", "streaming", "prefetch", "prefetch-streaming"];
+    public static TheoryData<string> Kinds => ["memory", "streaming"];
 
     public void Dispose() => _folder.Dispose();
 

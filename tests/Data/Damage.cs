@@ -17,17 +17,21 @@ internal static class Damage
             {
                 if (column.IsFloat)
                 {
-                    using var floats = new FloatColumn(column, column.IsList ? FloatColumn.FirstLength(file, column, g) : 1);
+                    var row = new float[column.IsList ? FloatColumn.FirstLength(file, column, g) : 1];
+                    using var floats = new FloatColumn(column, row.Length);
                     floats.Open(file, g, first);
-                    floats.CheckAll();
+                    for (long i = 0; i < file.RowGroups[g]; i++)
+                    {
+                        floats.Read(row);
+                    }
                 }
                 else if (column.IsInteger)
                 {
-                    LabelColumn.ReadIntegers(file, column, g, first, _ => { });
+                    FlatColumn.ReadIntegers(file, column, g, (_, _) => { });
                 }
                 else if (column.IsString)
                 {
-                    LabelColumn.ReadTexts(file, column, g, first, _ => { });
+                    FlatColumn.ReadTexts(file, column, g, (_, _) => { });
                 }
             }
 

@@ -26,7 +26,7 @@ public sealed class DatasetConfigTests : IDisposable
     [InlineData("{}", "none of train_path")]
     [InlineData("{\"train_path\": 3}", "train_path: found a number")]
     [InlineData("{\"train_path\": [\"a\", null]}", "train_path: found null")]
-    [InlineData("{\"train_path\": \"\"}", "train_path: found an empty text")]
+    [InlineData("{\"train_path\": \"\"}", "train_path: found an empty string")]
     [InlineData("{\n\"train_path\"}", "not JSON: line 2")]
     public void Bad_configuration_gives_one_line(string json, string problem)
     {

@@ -225,8 +225,9 @@ public sealed class FeatureSetTests : IDisposable
             Assert.Equal(1, Math.Sqrt(x.AsSpan(i * 256, 256).ToArray().Sum(value => (double)value * value)), 3e-8);
         }
 
-        // Parquet.Net reads the same labels.
-        Assert.Equal(ParquetTable.Read(path).Read<int>("label"), y.Select(label => int.Parse(set.Classes[label], CultureInfo.InvariantCulture)));
+        Assert.Equal(
+            ParquetTable.Read(path).ReadIntegers("label"),
+            y.Select(label => long.Parse(set.Classes[label], CultureInfo.InvariantCulture)));
         var raw = new float[rows * 256];
         using var rawReader = FeatureSet.Open(path, new FeatureSetOptions { Normalize = false }).OpenReader();
         Assert.Equal(rows, rawReader.Read(raw));

@@ -12,7 +12,7 @@ public sealed class ParquetWriterTests
 
     [Theory]
     [MemberData(nameof(Codecs))]
-    public void Written_columns_are_read_back(CompressionMethod codec)
+    public async Task Written_columns_are_read_back(CompressionMethod codec)
     {
         using var folder = new TempFolder();
         const int Rows = 10_000;
@@ -43,21 +43,40 @@ public sealed class ParquetWriterTests
                 Metadata = new Dictionary<string, string> { ["what"] = "täst" },
             });
 
-        var table = ParquetTable.Read(folder["all.parquet"]);
+        var path = folder["all.parquet"];
+        var table = ParquetTable.Read(path);
         Assert.Equal(Rows, table.Rows);
         Assert.Equal("täst", table.Metadata["what"]);
-        Assert.NotEmpty(table.Metadata[ParquetWriter.VersionKey]);
-        Assert.Equal(longs, table.Read<long>("long"));
-        Assert.Equal(ints, table.Read<int>("int"));
-        Assert.Equal(floats, table.Read<float>("float"));
-        Assert.Equal(doubles, table.ReadNullable<double>("double"));
-        Assert.Equal(bools, table.ReadNullable<bool>("bool"));
+        Assert.Equal(BuildInfo.Version, table.Metadata[ParquetWriter.VersionKey]);
+        Assert.Equal(longs, table.ReadIntegers("long"));
+        Assert.Equal(ints, table.ReadIntegers("int").Select(value => (int)value));
+        Assert.Equal(doubles, table.ReadNullableDoubles("double"));
         Assert.Equal(texts, table.ReadTexts("text"));
         Assert.True(table.IsText("text"));
         Assert.False(table.IsText("long"));
 
-        // Features and labels are read by our own reader.
-        var set = FeatureSet.Open(folder["all.parquet"], new FeatureSetOptions { LabelColumn = "int", Normalize = false });
+        // So does Parquet.Net's own reader.
+        await using var library = await ParquetReader.CreateAsync(path, cancellationToken: TestContext.Current.CancellationToken);
+        var row = 0;
+        foreach (var group in library.RowGroups)
+        {
+            var fields = library.Schema.GetDataFields().ToDictionary(field => field.Name);
+            var (longPart, floatPart) = (new long[group.RowCount], new float[group.RowCount]);
+            var (boolPart, textPart) = (new bool?[group.RowCount], new string?[group.RowCount]);
+            await group.ReadAsync<long>(fields["long"], longPart, cancellationToken: TestContext.Current.CancellationToken);
+            await group.ReadAsync<float>(fields["float"], floatPart, cancellationToken: TestContext.Current.CancellationToken);
+            await group.ReadAsync<bool>(fields["bool"], boolPart, cancellationToken: TestContext.Current.CancellationToken);
+            await group.ReadAsync(fields["text"], textPart, cancellationToken: TestContext.Current.CancellationToken);
+            var rows = row..(row + (int)group.RowCount);
+            Assert.Equal(longs[rows], longPart);
+            Assert.Equal(floats[rows], floatPart);
+            Assert.Equal(bools[rows], boolPart);
+            Assert.Equal(texts[rows], textPart);
+            row = rows.End.Value;
+        }
+
+        // Features and labels are streamed.
+        var set = FeatureSet.Open(path, new FeatureSetOptions { LabelColumn = "int", Normalize = false });
         Assert.Equal([3333L, 3333, 3333, 1], set.RowGroups.Select(group => group.Rows));
         using var reader = set.OpenReader();
         var (x, y) = (new float[Rows * Width], new int[Rows]);
@@ -75,7 +94,7 @@ public sealed class ParquetWriterTests
         var table = ParquetTable.Read(folder["a.parquet"]);
         Assert.Equal(0, table.Rows);
         Assert.Equal(["a", "b"], table.Columns);
-        Assert.Empty(table.Read<long>("a"));
+        Assert.Empty(table.ReadIntegers("a"));
         Assert.Empty(table.ReadTexts("b"));
     }
 
@@ -92,7 +111,7 @@ public sealed class ParquetWriterTests
         Assert.Equal("old", File.ReadAllText(path));
         ParquetWriter.Write(path, [column]);
         Assert.Equal([path], Directory.GetFiles(folder.Path));
-        Assert.Equal([1L], ParquetTable.Read(path).Read<long>("a"));
+        Assert.Equal([1L], ParquetTable.Read(path).ReadIntegers("a"));
         Throws.Line(() => ParquetWriter.Write(folder["no/such/folder.parquet"], [column]), "folder.parquet: cannot be written");
     }
 
@@ -102,8 +121,8 @@ public sealed class ParquetWriterTests
         using var folder = new TempFolder();
         ParquetWriter.Write(folder["a.parquet"], [ParquetData.Create("a", Enumerable.Range(0, 999).ToArray())]);
         var table = ParquetTable.Read(folder["a.parquet"]);
-        Throws.Line(() => table.Read<long>("a"), "a.parquet", "column 'a'");
-        Throws.Line(() => table.Read<long>("b"), "a.parquet", "no column 'b'");
+        Throws.Line(() => table.ReadTexts("a"), "a.parquet", "column 'a'", "int32");
+        Throws.Line(() => table.ReadIntegers("b"), "a.parquet", "no column 'b'");
         Throws.Line(() => ParquetTable.Read(folder["b.parquet"]), "b.parquet: no such file");
         var bytes = File.ReadAllBytes(folder["a.parquet"]);
         for (var length = 0; length < bytes.Length; length += 7)

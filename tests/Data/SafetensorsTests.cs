@@ -95,7 +95,7 @@ public sealed class SafetensorsTests
     [InlineData("""{"a":{"dtype":"F32","shape":2,"data_offsets":[0,8]}}""", 8, "'a' lacks a valid")]
     [InlineData("""{"a":3}""", 0, "'a' lacks a valid")]
     [InlineData("""{"a":{"dtype":"U8","shape":[],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[],"data_offsets":[1,2]}}""", 2, "two")]
-    [InlineData("""{"__metadata__":{"a":1}}""", 0, "not a text")]
+    [InlineData("""{"__metadata__":{"a":1}}""", 0, "not a string")]
     [InlineData("[]", 0, "not an object")]
     [InlineData("{", 0, "not JSON")]
     public void Bad_header_is_refused(string header, int data, string problem)

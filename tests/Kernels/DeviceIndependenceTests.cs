@@ -2,6 +2,7 @@ using System.Reflection;
 using System.Reflection.Emit;
 using MonoLoss.Kernels.Cpu;
 using MonoLoss.Kernels.Ilgpu;
+using MonoLoss.Tests.Packaging;
 
 namespace MonoLoss.Tests.Kernels;
 
@@ -22,6 +23,19 @@ public sealed class DeviceIndependenceTests
         var types = device.Assembly.GetTypes().Where(type => IsIn(type, device)).ToArray();
         Assert.Contains(types, type => UsedBy(type).Any(used => IsIn(used, device)));
         Assert.Empty(types.SelectMany(type => UsedBy(type).Where(used => IsIn(used, other)).Select(used => $"{type} uses {used}")).Distinct());
+    }
+
+    /// <summary>Constants leave no trace in compiled code.</summary>
+    [Theory]
+    [InlineData("Ilgpu", "Cpu")]
+    [InlineData("Cpu", "Ilgpu")]
+    public void Source_of_a_device_does_not_name_the_other_device(string device, string other)
+    {
+        Assert.SkipWhen(SourceTree.Root is null, "there is no source tree");
+        var folder = Path.Combine(SourceTree.Root!, "src", "Kernels", device) + Path.DirectorySeparatorChar;
+        var files = SourceTree.CodeFiles().Where(file => file.StartsWith(folder, StringComparison.Ordinal)).ToArray();
+        Assert.NotEmpty(files);
+        Assert.DoesNotContain(files, file => File.ReadAllText(file).Contains($"Kernels.{other}", StringComparison.Ordinal));
     }
 
     private static bool IsIn(Type type, Type device) =>

@@ -49,7 +49,7 @@ public sealed unsafe class EncodeFilterTests
     }
 
     [Fact]
-    public void TheSlackIsSmall()
+    public void Slack_of_the_bound_is_small()
     {
         const int Features = 768;
         var random = new Random(3);

@@ -32,7 +32,7 @@ public sealed unsafe class GemmTests
     [InlineData(false, true)]
     [InlineData(true, false)]
     [InlineData(true, true)]
-    public void AgreesWithTheFloat64Loop(bool transA, bool transB)
+    public void Product_agrees_with_the_float64_loop(bool transA, bool transB)
     {
         using var pool = new WorkerPool(2);
         foreach (var isa in Isas())

@@ -12,7 +12,7 @@ public abstract class GoldenDatasets(Device device)
     [InlineData("full_dataset_batch_topk")]
     [InlineData("full_dataset_jumprelu")]
     [InlineData("full_dataset_vanilla")]
-    public void DatasetGradient(string name)
+    public void Dataset_scores_and_gradient_are_those_of_the_golden(string name)
     {
         var golden = Golden.Open(name);
         using var model = GoldenModel.Create(_device, golden);
@@ -30,7 +30,7 @@ public abstract class GoldenDatasets(Device device)
     [Theory]
     [InlineData("evaluation_batch_topk")]
     [InlineData("evaluation_jumprelu")]
-    public void EvaluationFigures(string name)
+    public void Evaluation_gives_the_figures_of_the_golden(string name)
     {
         var golden = Golden.Open(name);
         using var model = GoldenModel.Create(_device, golden);
@@ -68,7 +68,7 @@ public abstract class GoldenDatasets(Device device)
     }
 
     [Fact]
-    public void LinearScoresOfAnyActivations()
+    public void Scores_of_any_activations_are_those_of_the_golden()
     {
         var golden = Golden.Open("monoscore");
         var (n, d, latents) = (golden.Integer("n"), golden.Integer("d"), golden.Integer("latents"));

@@ -35,7 +35,7 @@ public abstract class GoldenRuns(Device device)
 
     [Theory]
     [MemberData(nameof(Runs))]
-    public void FirstStep(string name, bool fuse)
+    public void First_step_has_the_latents_and_gradients_of_the_golden(string name, bool fuse)
     {
         var golden = Golden.Open(name);
         using var model = GoldenModel.Create(_device, golden);
@@ -79,7 +79,7 @@ public abstract class GoldenRuns(Device device)
     [Theory]
     [MemberData(nameof(Runs))]
     [Trait("Simulation", "Hours")]
-    public void WholeRun(string name, bool fuse)
+    public void Whole_run_has_the_losses_and_weights_of_the_golden(string name, bool fuse)
     {
         var golden = Golden.Open(name);
         using var model = GoldenModel.Create(_device, golden);

@@ -20,23 +20,20 @@ public static unsafe class PtxLaunch
     /// <summary>Runs all groups of a grid to their end.</summary>
     /// <param name="program">The kernel.</param>
     /// <param name="grid">Groups, threads of a group and dynamic shared memory.</param>
-    /// <param name="parameters">The arguments, laid out as the kernel declares its parameters.</param>
-    /// <param name="buffers">The global memory that the kernel may use; buffers may overlap.</param>
+    /// <param name="arguments">The arguments, and the global memory that the kernel may use; buffers may overlap.</param>
     /// <exception cref="PtxFault">The kernel did what it may not do, or the grid cannot be launched.</exception>
-    public static void Run(PtxProgram program, PtxGrid grid, byte[] parameters, IEnumerable<PtxBuffer> buffers) =>
-        Run(program, grid, parameters, buffers, tallies: null);
+    public static void Run(PtxProgram program, PtxGrid grid, PtxArguments arguments) => Run(program, grid, arguments, tallies: null);
 
-    /// <summary>As <see cref="Run(PtxProgram, PtxGrid, byte[], IEnumerable{PtxBuffer})"/>, and counts what the launch moves and computes.</summary>
-    /// <inheritdoc cref="Run(PtxProgram, PtxGrid, byte[], IEnumerable{PtxBuffer})"/>
-    public static PtxCost Measure(PtxProgram program, PtxGrid grid, byte[] parameters, IEnumerable<PtxBuffer> buffers)
+    /// <summary>Runs all groups of a grid to their end and counts what the launch moves and computes.</summary>
+    /// <inheritdoc cref="Run(PtxProgram, PtxGrid, PtxArguments)"/>
+    public static PtxCost Measure(PtxProgram program, PtxGrid grid, PtxArguments arguments)
     {
         var tallies = new ConcurrentBag<PtxTally>();
-        var global = Run(program, grid, parameters, buffers, tallies);
+        var global = Run(program, grid, arguments, tallies);
         return new(global.BytesRead, global.BytesWritten, tallies.Sum(tally => tally.SectorBytes), tallies.Sum(tally => tally.Flops));
     }
 
-    private static PtxGlobal Run(
-        PtxProgram program, PtxGrid grid, byte[] parameters, IEnumerable<PtxBuffer> buffers, ConcurrentBag<PtxTally>? tallies)
+    private static PtxGlobal Run(PtxProgram program, PtxGrid grid, PtxArguments arguments, ConcurrentBag<PtxTally>? tallies)
     {
         var text = program.Text;
         if (grid.GroupCount < 1 || grid.Groups.Y > MaxGroupsYZ || grid.Groups.Z > MaxGroupsYZ || grid.ThreadCount is < 1 or > MaxThreads
@@ -46,15 +43,10 @@ public static unsafe class PtxLaunch
                 $"{text.Name}: {grid} cannot be launched (compiled for {text.MaxThreads} threads, {text.StaticShared} bytes of shared memory)");
         }
 
-        if (parameters.Length != text.ParameterSize)
-        {
-            throw new PtxFault($"{text.Name}: {parameters.Length} bytes of arguments for {text.ParameterSize} bytes of parameters");
-        }
-
-        var global = new PtxGlobal(buffers.Select(buffer => (buffer.Address, buffer.Bytes)));
+        var global = new PtxGlobal(arguments.Buffers.Select(buffer => (buffer.Address, buffer.Bytes)));
         try
         {
-            fixed (byte* pinned = parameters)
+            fixed (byte* pinned = arguments.Bytes)
             {
                 var start = pinned;
                 Parallel.For(

@@ -81,7 +81,7 @@ public sealed partial class Tape
                     device.EncodeTopK(_input, rows, biasValue, selection.K, latents);
                     break;
                 case SelectionKind.BatchTopK:
-                    _latents.SmallestKept = device.EncodeBatchTopK(_input, rows, biasValue, selection.K, latents);
+                    device.EncodeBatchTopK(_input, rows, biasValue, selection.K, latents);
                     break;
                 default:
                     device.EncodeThreshold(_input, rows, biasValue, selection.Bounds, latents);

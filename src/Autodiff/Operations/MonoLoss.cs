@@ -72,7 +72,7 @@ public sealed partial class Tape
             }
 
             Visit();
-            _device.AddMonoGradient(_latents.AccumulateGradient(), _scoreGradient, _sumAndActive.Device, _result.Loss.Gradient);
+            _device.AddMonoGradient(_latents.AccumulateGradient(), _scoreGradient, _sumAndActive.Array, _result.Loss.Gradient);
         }
 
         public override void ClearGradients() => _result.Loss.Gradient = 0;

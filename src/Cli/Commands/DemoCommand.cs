@@ -144,7 +144,8 @@ internal sealed class DemoCommand : DeviceCommand
         context.WriteLine("With MonoLoss a latent fires for inputs that look alike: MonoScore and purity rise while R² hardly changes.");
         context.WriteLine();
         var latents = Path.Combine(InFolder("monoloss"), "latents.parquet");
-        context.WriteLine($"  {InFolder("report.html").PadRight(latents.Length)}    both runs: curves, score histogram, most monosemantic latents");
+        var report = InFolder("report.html").PadRight(latents.Length);
+        context.WriteLine($"  {report}    both runs: curves, score histogram, most monosemantic latents");
         context.WriteLine($"  {latents}    one row per latent: score, activations, label, purity");
         context.WriteLine();
         context.WriteLine("Next, on your own features:");

@@ -37,7 +37,8 @@ internal sealed class EvalCommand : DeviceCommand
     [Option("json", HelpText = "Print JSON instead of a table.")]
     public bool PrintJson { get; set; }
 
-    [Option("out", MetaValue = "FILE", HelpText = "Also write the results to FILE: a summary if it ends in .json, one row per latent if in .parquet.")]
+    [Option("out", MetaValue = "FILE", HelpText =
+        "Also write the results to FILE: a summary if it ends in .json, one row per latent if in .parquet.")]
     public string? Output { get; set; }
 
     /// <inheritdoc/>

@@ -37,10 +37,10 @@ internal sealed class SyntheticConcepts
     /// <summary>Draws the directions of families, things and attributes.</summary>
     public SyntheticConcepts(ulong seed)
     {
-        var random = new Gaussian(seed, stream: 0);
-        _families = random.Directions(Families.Length, Dimension);
-        _things = random.Directions(Labels.Count, Dimension);
-        _attributes = random.Directions(Attributes, Dimension);
+        var random = new GaussianRandom(seed, stream: 0);
+        _families = random.UnitVectors(Families.Length, Dimension);
+        _things = random.UnitVectors(Labels.Count, Dimension);
+        _attributes = random.UnitVectors(Attributes, Dimension);
     }
 
     /// <summary>The labels of all things.</summary>
@@ -49,7 +49,7 @@ internal sealed class SyntheticConcepts
     /// <summary>Writes samples to a Parquet file: features (list of float) and label (text).</summary>
     public void Write(string path, int rows, ulong seed, IReadOnlyDictionary<string, string> metadata)
     {
-        var random = new Gaussian(seed, stream: 1);
+        var random = new GaussianRandom(seed, stream: 1);
         var features = new float[rows * Dimension];
         var labels = new string[rows];
         for (var i = 0; i < rows; i++)
@@ -64,19 +64,19 @@ internal sealed class SyntheticConcepts
             path, [ParquetData.FloatLists("features", features, Dimension), ParquetData.Create("label", labels)], options);
     }
 
-    private void Fill(Span<float> row, int thing, Gaussian random)
+    private void Fill(Span<float> row, int thing, GaussianRandom random)
     {
         Span<double> x = stackalloc double[Dimension];
         for (var j = 0; j < x.Length; j++)
         {
-            x[j] = NoiseStrength * random.Next() / Math.Sqrt(Dimension);
+            x[j] = NoiseStrength * random.Normal() / Math.Sqrt(Dimension);
         }
 
-        Add(x, _families[thing * Families.Length / Labels.Count], FamilyStrength * random.Strength());
-        Add(x, _things[thing], ThingStrength * random.Strength());
+        Add(x, _families[thing * Families.Length / Labels.Count], FamilyStrength * Strength(random));
+        Add(x, _things[thing], ThingStrength * Strength(random));
         for (var n = 0; n < AttributesPerSample; n++)
         {
-            Add(x, _attributes[random.Choose(Attributes)], AttributeStrength * random.Strength());
+            Add(x, _attributes[random.Choose(Attributes)], AttributeStrength * Strength(random));
         }
 
         for (var j = 0; j < x.Length; j++)
@@ -93,34 +93,6 @@ internal sealed class SyntheticConcepts
         }
     }
 
-    /// <summary>Random numbers that are the same on every machine.</summary>
-    private sealed class Gaussian(ulong seed, ulong stream)
-    {
-        private Xoshiro256 _random = new(seed, stream);
-
-        /// <summary>A standard normal number (Box and Muller).</summary>
-        public double Next() => Math.Sqrt(-2 * Math.Log(1 - Uniform())) * Math.Cos(2 * Math.PI * Uniform());
-
-        /// <summary>0.5 … 1.5: how much of a concept a sample shows.</summary>
-        public double Strength() => 0.5 + Uniform();
-
-        /// <summary>0 … count − 1.</summary>
-        public int Choose(int count) => (int)_random.Next((ulong)count);
-
-        /// <summary>Vectors of length 1.</summary>
-        public double[][] Directions(int count, int dimension)
-        {
-            var directions = new double[count][];
-            for (var i = 0; i < count; i++)
-            {
-                directions[i] = [.. Enumerable.Range(0, dimension).Select(_ => Next())];
-                var norm = Math.Sqrt(directions[i].Sum(value => value * value));
-                directions[i] = [.. directions[i].Select(value => value / norm)];
-            }
-
-            return directions;
-        }
-
-        private double Uniform() => (_random.Next() >> 11) * (1.0 / (1UL << 53));
-    }
+    /// <summary>How much of a concept a sample shows, 0.5 … 1.5.</summary>
+    private static double Strength(GaussianRandom random) => 0.5 + random.Uniform();
 }

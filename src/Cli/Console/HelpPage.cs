@@ -6,7 +6,9 @@ using Spectre.Console;
 
 namespace MonoLoss.Cli;
 
-/// <summary>The overview of all commands, and a page for each command with its options in sections, which the parser's own page has not.</summary>
+/// <summary>
+/// The overview of all commands, and a page for each command. The pages group options in sections, which the parser's HelpText cannot do.
+/// </summary>
 internal static class HelpPage
 {
     private const int Width = 100;

@@ -11,7 +11,7 @@ internal static class ProgressFormat
     {
         var (model, training) = (plan.Model, plan.Training);
         var details = new List<string> { $"{Format(model.Dimension)} features", $"{Format(model.Latents)} latents" };
-        if (model.Architecture is Architecture.BatchTopK or Architecture.TopK)
+        if (model.Architecture.SelectsK())
         {
             details.Add($"k {model.K}");
         }

@@ -66,10 +66,11 @@ internal static class Report
     private static string Describe(TrainingResults results)
     {
         var model = results.Model;
-        var k = model.Architecture is Architecture.BatchTopK or Architecture.TopK ? $", k {model.K}" : string.Empty;
+        var k = model.Architecture.SelectsK() ? $", k {model.K}" : string.Empty;
         var mono = model.MonoCoefficient > 0 ? FormattableString.Invariant($"MonoLoss {model.MonoCoefficient}") : "no MonoLoss";
-        return $"{ProgressFormat.Name(model)}, {ProgressFormat.Format(model.Dimension)} features, {ProgressFormat.Format(model.Latents)} latents{k}, "
-            + $"{mono}, {ProgressFormat.Format(results.Steps)} steps of {ProgressFormat.Format(results.Training.BatchSize)} rows";
+        return $"{ProgressFormat.Name(model)}, {ProgressFormat.Format(model.Dimension)} features, "
+            + $"{ProgressFormat.Format(model.Latents)} latents{k}, {mono}, "
+            + $"{ProgressFormat.Format(results.Steps)} steps of {ProgressFormat.Format(results.Training.BatchSize)} rows";
     }
 
     private static void AppendFigures(StringBuilder html, List<Run> runs)
@@ -251,7 +252,8 @@ internal static class Report
 
     private sealed record Run(CompletedRun Completed, int Color)
     {
-        public string Name { get; } = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(Completed.Results.Training.Output)));
+        public string Name { get; } =
+            Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(Completed.Results.Training.Output)));
 
         public TrainingResults Results => Completed.Results;
 

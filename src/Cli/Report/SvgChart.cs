@@ -29,7 +29,7 @@ internal static class SvgChart
     // More points than this do not show at this width, and make the file large.
     private const int MaxPoints = 400;
 
-    // Up to so many points of a line are marked.
+    // Points are marked on lines of at most this many.
     private const int MaxMarkers = 20;
 
     private const string FileStyle = "text { font: 12px sans-serif; fill: #667085; } .title { font-size: 15px; fill: #1d2433; } "
@@ -64,7 +64,8 @@ internal static class SvgChart
             svg.Append($"<polyline points=\"{path}\" class=\"line line{line.Color}\"><title>{title}</title></polyline>");
             if (points.Count <= MaxMarkers)
             {
-                svg.AppendJoin(string.Empty, points.Select(point => $"<circle r=\"3\" cx=\"{point.X}\" cy=\"{point.Y}\" class=\"fill{line.Color}\"/>"));
+                svg.AppendJoin('\n', points.Select(point =>
+                    $"<circle r=\"3\" cx=\"{point.X}\" cy=\"{point.Y}\" class=\"fill{line.Color}\"/>"));
             }
         }
 
@@ -120,8 +121,8 @@ internal static class SvgChart
                 {
                     var top = Y(y, counts[s][b]);
                     svg.Append($"<rect x=\"{N(Left + (b * slot) + (slot * 0.07) + (s * bar))}\" y=\"{N(top)}\" width=\"{N(bar)}\" "
-                        + $"height=\"{N(Height - Bottom - top)}\" class=\"fill{sets[s].Color}\"><title>{WebUtility.HtmlEncode(sets[s].Name)}: "
-                        + $"{counts[s][b]}</title></rect>");
+                        + $"height=\"{N(Height - Bottom - top)}\" class=\"fill{sets[s].Color}\">"
+                        + $"<title>{WebUtility.HtmlEncode(sets[s].Name)}: {counts[s][b]}</title></rect>");
                 }
             }
         }
@@ -217,7 +218,9 @@ internal static class SvgChart
             var ticks = Enumerable.Range((int)Math.Floor(low), (int)(Math.Floor(high) - Math.Floor(low)) + 1)
                 .SelectMany(power => new[] { 1, 2, 5 }.Select(digit => digit * Math.Pow(10, power)))
                 .Where(tick => Math.Log10(tick) >= low && Math.Log10(tick) <= high).ToList();
-            return ticks.Count <= MaxLogarithmicTicks ? ticks : ticks.Where(tick => Math.Log10(tick) is var log && Math.Abs(log - Math.Round(log)) < 1e-9);
+            return ticks.Count <= MaxLogarithmicTicks
+                ? ticks
+                : ticks.Where(tick => Math.Log10(tick) is var log && Math.Abs(log - Math.Round(log)) < 1e-9);
         }
 
         /// <summary>1, 2 or 5 times a power of ten, about a fifth of a range.</summary>

@@ -3,8 +3,8 @@ using System.Text.Json;
 namespace MonoLoss.Data;
 
 /// <summary>
-/// The files of the splits of a dataset, as listed in a JSON file: <c>{"train_path": …, "val_path": …, "test_path": …}</c>, each a path or a
-/// list of paths (files, folders or patterns).
+/// The files of the splits of a dataset, as listed in a JSON file:
+/// <c>{"train_path": …, "val_path": …, "test_path": …}</c>, each a path or a list of paths (files, folders or patterns).
 /// </summary>
 /// <param name="Train">Paths of the training split; empty if there is none.</param>
 /// <param name="Validation">Paths of the validation split.</param>

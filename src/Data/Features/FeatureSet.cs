@@ -352,12 +352,12 @@ public sealed class FeatureSet
         LabelsAreIntegers = _sources[0].File.FindColumn(name)!.IsInteger;
         return LabelsAreIntegers
             ? ReadLabels<long>(
-                name, Parquet.LabelColumn.ReadIntegers, Comparer<long>.Default, label => label.ToString(CultureInfo.InvariantCulture))
-            : ReadLabels<string>(name, Parquet.LabelColumn.ReadTexts, StringComparer.Ordinal, label => label);
+                name, FlatColumn.ReadIntegers, Comparer<long>.Default, label => label.ToString(CultureInfo.InvariantCulture))
+            : ReadLabels<string>(name, FlatColumn.ReadTexts, StringComparer.Ordinal, label => label);
     }
 
     private int[][] ReadLabels<T>(
-        string name, Action<ParquetFile, ParquetColumn, int, long, LabelBlock<T>> read, IComparer<T> order, Func<T, string> text)
+        string name, Action<ParquetFile, ParquetColumn, int, RowReader<T>> read, IComparer<T> order, Func<T, string> text)
         where T : notnull
     {
         var ids = new Dictionary<T, int>();
@@ -366,18 +366,21 @@ public sealed class FeatureSet
         {
             var (source, rowGroup) = _places[g];
             var found = new List<int>();
-            read(source.File, source.File.FindColumn(name)!, rowGroup, RowGroups[g].FirstRow, block =>
+            read(source.File, source.File.FindColumn(name)!, rowGroup, (label, isNull) =>
             {
-                foreach (var label in block)
+                if (isNull)
                 {
-                    if (!ids.TryGetValue(label, out var id))
-                    {
-                        id = ids.Count;
-                        ids.Add(label, id);
-                    }
-
-                    found.Add(id);
+                    throw new DataException($"{source.File.Path}: column '{name}', row {RowGroups[g].FirstRow + found.Count}: "
+                        + "the label is null, expected a label");
                 }
+
+                if (!ids.TryGetValue(label, out var id))
+                {
+                    id = ids.Count;
+                    ids.Add(label, id);
+                }
+
+                found.Add(id);
             });
             labels[g] = [.. found];
         }

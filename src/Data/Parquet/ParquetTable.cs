@@ -1,141 +1,88 @@
-using Parquet;
-using Parquet.Schema;
-
 namespace MonoLoss.Data.Parquet;
 
-/// <summary>A Parquet file that <see cref="ParquetWriter"/> wrote, read back by Parquet.Net: whole columns of flat tables.</summary>
+/// <summary>A Parquet file that <see cref="ParquetWriter"/> wrote, read back: whole columns of a table with one value per row.</summary>
 public sealed class ParquetTable
 {
     private readonly ParquetFile _file;
-    private readonly ParquetReader _reader;
 
-    private ParquetTable(ParquetFile file, ParquetReader reader)
-    {
-        (_file, _reader) = (file, reader);
-        Metadata = reader.CustomMetadata;
-    }
-
-    /// <summary>The texts kept beside the data.</summary>
-    public IReadOnlyDictionary<string, string> Metadata { get; }
+    private ParquetTable(ParquetFile file) => _file = file;
 
     /// <summary>The names of the columns.</summary>
-    public IReadOnlyList<string> Columns => [.. Fields().Select(column => column.Name)];
+    public IReadOnlyList<string> Columns => [.. _file.Columns.Select(column => column.Name)];
+
+    /// <summary>The texts kept beside the data.</summary>
+    public IReadOnlyDictionary<string, string> Metadata => _file.Metadata;
 
     /// <summary>Number of rows.</summary>
-    public int Rows => (int)_reader.RowGroups.Sum(group => group.RowCount);
+    public long Rows => _file.Rows;
 
-    /// <summary>Reads a file into memory.</summary>
+    /// <summary>Opens a file. It is read into memory, so that the table stays valid if the file is replaced.</summary>
     /// <exception cref="DataException">There is no such file, or it is not a Parquet file, or damaged.</exception>
     public static ParquetTable Read(string path)
     {
         using var bytes = FileBytes.Open(path);
-        return Read(bytes);
-    }
-
-    /// <inheritdoc cref="Read(string)"/>
-    internal static ParquetTable Read(FileBytes bytes)
-    {
-        // The library would not return from some damaged footers: see ParquetFile, which checks them.
-        using var onDisk = ParquetFile.Open(bytes);
-        return Guard(bytes.Path, () =>
+        var content = new byte[bytes.Length];
+        try
         {
-            var content = new byte[bytes.Length];
             bytes.Read(content, 0);
-            var file = ParquetFile.Open(FileBytes.InMemory(bytes.Path, content));
-            if (file.Rows > RowLimit(content))
-            {
-                throw new CorruptException($"{file.Rows} rows are more than its {content.Length} bytes can hold");
-            }
+        }
+        catch (Exception exception) when (exception is CorruptException or IOException)
+        {
+            throw new DataException($"{path}: cannot be read: {exception.Message}", exception);
+        }
 
-            return new ParquetTable(file, ParquetReader.CreateAsync(new BoundedStream(content)).GetAwaiter().GetResult());
-        });
+        return Read(path, content);
     }
+
+    /// <summary>Opens a file whose content is in memory.</summary>
+    /// <param name="name">What the file is called in messages.</param>
+    /// <param name="content">The file.</param>
+    /// <exception cref="DataException">The content is not a Parquet file, or damaged.</exception>
+    public static ParquetTable Read(string name, ReadOnlyMemory<byte> content) =>
+        new(ParquetFile.Open(FileBytes.InMemory(name, content)));
 
     /// <summary>Whether a column holds text.</summary>
     /// <exception cref="DataException">There is no such column.</exception>
-    public bool IsText(string name) => Field(name).ClrType == typeof(ReadOnlyMemory<char>);
+    public bool IsText(string name) => Find(name).IsString;
 
-    /// <summary>The values of a column without nulls.</summary>
-    /// <typeparam name="T">long, int, float, double or bool, as written.</typeparam>
-    /// <exception cref="DataException">There is no such column, it is of another type, or it is damaged.</exception>
-    public T[] Read<T>(string name)
-        where T : unmanaged => Read<T>(name, (group, field, target) => group.ReadAsync(field, target));
+    /// <summary>The integers of a column, of 32 or 64 bits.</summary>
+    /// <returns>One value per row.</returns>
+    /// <exception cref="DataException">There is no such column, it has another type, a value is null, or it is damaged.</exception>
+    public long[] ReadIntegers(string name) =>
+        Read<long, long>(name, FlatColumn.ReadIntegers, (value, isNull) => NotNull(name, value, isNull));
 
-    /// <summary>The values of a column that may be null.</summary>
-    /// <inheritdoc cref="Read{T}(string)"/>
-    public T?[] ReadNullable<T>(string name)
-        where T : unmanaged => Read<T?>(name, (group, field, target) => group.ReadAsync(field, target));
+    /// <summary>The float64 values of a column.</summary>
+    /// <inheritdoc cref="ReadIntegers"/>
+    public double[] ReadDoubles(string name) =>
+        Read<double, double>(name, FlatColumn.ReadDoubles, (value, isNull) => NotNull(name, value, isNull));
 
-    /// <summary>The texts of a column.</summary>
-    /// <exception cref="DataException">There is no such column, it is of another type, or it is damaged.</exception>
-    public string?[] ReadTexts(string name) => Read<string?>(name, (group, field, target) => group.ReadAsync(field, target));
+    /// <summary>The float64 values of a column that may have nulls.</summary>
+    /// <returns>One value per row.</returns>
+    /// <exception cref="DataException">There is no such column, it has another type, or it is damaged.</exception>
+    public double?[] ReadNullableDoubles(string name) =>
+        Read<double, double?>(name, FlatColumn.ReadDoubles, (value, isNull) => isNull ? null : value);
 
-    private T[] Read<T>(string name, Func<ParquetRowGroupReader, DataField, Memory<T>, ValueTask> read)
+    /// <summary>The texts of a column, which may have nulls.</summary>
+    /// <inheritdoc cref="ReadNullableDoubles"/>
+    public string?[] ReadTexts(string name) => Read<string, string?>(name, FlatColumn.ReadTexts, (value, isNull) => isNull ? null : value);
+
+    private TResult[] Read<T, TResult>(
+        string name, Action<ParquetFile, ParquetColumn, int, RowReader<T>> read, Func<T, bool, TResult> convert)
     {
-        var field = Field(name);
-        return Guard($"{_file.Path}: column '{name}'", () =>
-        {
-            CheckPages(name);
-            var values = new T[Rows];
-            var row = 0;
-            foreach (var group in _reader.RowGroups)
-            {
-                read(group, field, values.AsMemory(row, (int)group.RowCount)).AsTask().GetAwaiter().GetResult();
-                row += (int)group.RowCount;
-            }
-
-            return values;
-        });
-    }
-
-    // The library takes memory on the word of a page's header: see ParquetFile.
-    private void CheckPages(string name)
-    {
-        var column = _file.FindColumn(name) ?? throw new CorruptException("it is not in the footer");
-        using var pages = new PageReader();
+        var column = Find(name);
+        var rows = new List<TResult>();
         for (var group = 0; group < _file.RowGroups.Count; group++)
         {
-            _file.OpenPages(pages, column, group);
-            while (pages.Next(null))
-            {
-            }
+            read(_file, column, group, (value, isNull) => rows.Add(convert(value, isNull)));
         }
+
+        return [.. rows];
     }
 
-    private DataField Field(string name) =>
-        Fields().FirstOrDefault(field => field.Name == name)
-        ?? throw new DataException($"{_file.Path}: there is no column '{name}'");
+    private T NotNull<T>(string name, T value, bool isNull) => isNull
+        ? throw new DataException($"{_file.Path}: column '{name}' has a null, expected a value in every row")
+        : value;
 
-    private DataField[] Fields() => Guard(_file.Path, () => _reader.Schema.GetDataFields());
-
-    // A column of integers, which each of our files has, cannot be compressed further than this by Snappy.
-    private static long RowLimit(byte[] content) => 8L * content.Length;
-
-    // The library's exceptions for damaged files are of any type.
-    private static T Guard<T>(string what, Func<T> read)
-    {
-        try
-        {
-            return read();
-        }
-        catch (Exception exception) when (exception is not DataException)
-        {
-            throw new DataException($"{what}: cannot be read as Parquet: {exception.Message}", exception);
-        }
-    }
-
-    /// <summary>Ends what would loop forever: reads beyond the end, and reading the same bytes again and again.</summary>
-    private sealed class BoundedStream(byte[] content) : MemoryStream(content, writable: false)
-    {
-        private long _left = 64L * (content.Length + 1024);
-
-        public override int ReadByte()
-        {
-            var value = base.ReadByte();
-            return value >= 0 && --_left > 0 ? value : throw new EndOfStreamException("its data end early");
-        }
-
-        public override long Seek(long offset, SeekOrigin loc) =>
-            --_left > 0 ? base.Seek(offset, loc) : throw new EndOfStreamException("its data end early");
-    }
+    private ParquetColumn Find(string name) =>
+        _file.FindColumn(name) ?? throw new DataException($"{_file.Path}: there is no column '{name}'");
 }

@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics.X86;
 namespace MonoLoss.Kernels.Cpu;
 
 /// <summary>
-/// The CPU's passes over one latent of a batch: the sums that <see cref="MonoScore"/> needs, and its gradient at every entry. A latent
+/// The CPU's passes over one latent of a batch: the sums that <see cref="MonoScore"/> needs, and its gradient at every nonzero. A latent
 /// comes as its nonzeros (rows ascending) or dense, with its zeros written out.
 /// </summary>
 internal unsafe struct BatchMonoScore
@@ -18,7 +18,7 @@ internal unsafe struct BatchMonoScore
     /// <param name="n">How many there are.</param>
     /// <param name="rows">B.</param>
     /// <param name="norms">max(‖x‖, 1e-8) of every row.</param>
-    /// <param name="weights">Becomes a/‖x‖ for every entry; null if only <see cref="IsActive"/> is wanted.</param>
+    /// <param name="weights">Becomes a/‖x‖ for every nonzero; null if only <see cref="IsActive"/> is wanted.</param>
     public BatchMonoScore(float* z, int* rowOf, int n, int rows, double* norms, float* weights)
     {
         var minimum = n < rows ? 0 : float.MaxValue;

@@ -10,15 +10,15 @@ public sealed unsafe partial class CpuDevice
     {
         RequireColumnIndex(s);
         Require(counters.Length == s.Columns, $"{counters.Length} counters for {s.Columns} latents");
-        var pieces = Pieces(s.Columns, LatentsPerPiece);
+        var tasks = TaskCount(s.Columns, LatentsPerTask);
         if (s.Dense is { } dense)
         {
-            _pool.Run(pieces, new StepsSinceFiredDenseWork(Pointer(dense), dense.Rows, dense.Columns, Pointer(counters), fired));
+            _pool.Run(tasks, new StepsSinceFiredDenseWork(Pointer(dense), dense.Rows, dense.Columns, Pointer(counters), fired));
             return;
         }
 
         _pool.Run(
-            pieces,
+            tasks,
             new StepsSinceFiredWork(Pointer(s.ColumnOffsets), Pointer(s.EntryOf), Pointer(s.Values), s.Columns, Pointer(counters), fired));
     }
 
@@ -41,12 +41,25 @@ public sealed unsafe partial class CpuDevice
         return count;
     }
 
-    private readonly struct StepsSinceFiredWork(int* offsets, int* entryOf, float* values, int latents, int* counters, int fired) : IParallelWork
+    /// <inheritdoc/>
+    public override void CountDead(DeviceArray<int> counters, int least, DeviceArray<double> result)
     {
-        public void Run(int piece)
+        var count = 0;
+        foreach (var counter in new ReadOnlySpan<int>(Pointer(counters), checked((int)counters.Length)))
         {
-            var last = Math.Min(latents, (piece + 1) * LatentsPerPiece);
-            for (var m = piece * LatentsPerPiece; m < last; m++)
+            count += counter >= least ? 1 : 0;
+        }
+
+        Pointer(result)[0] = count;
+    }
+
+    private readonly struct StepsSinceFiredWork(
+        int* offsets, int* entryOf, float* values, int latents, int* counters, int fired) : IParallelWork
+    {
+        public void Run(int task)
+        {
+            var last = Math.Min(latents, (task + 1) * LatentsPerTask);
+            for (var m = task * LatentsPerTask; m < last; m++)
             {
                 counters[m]++;
                 for (var j = offsets[m]; j < offsets[m + 1]; j++)
@@ -63,10 +76,10 @@ public sealed unsafe partial class CpuDevice
 
     private readonly struct StepsSinceFiredDenseWork(float* dense, int latents, int rows, int* counters, int fired) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var last = Math.Min(latents, (piece + 1) * LatentsPerPiece);
-            for (var m = piece * LatentsPerPiece; m < last; m++)
+            var last = Math.Min(latents, (task + 1) * LatentsPerTask);
+            for (var m = task * LatentsPerTask; m < last; m++)
             {
                 var isSilent = new ReadOnlySpan<float>(dense + ((long)m * rows), rows).IndexOfAnyExcept(0) < 0;
                 counters[m] = isSilent ? counters[m] + 1 : fired;

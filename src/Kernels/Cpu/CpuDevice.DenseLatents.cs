@@ -3,17 +3,16 @@ using System.Runtime.Intrinsics;
 
 namespace MonoLoss.Kernels.Cpu;
 
-/// <summary>
-/// Latents of which so many are active that they are kept with their zeros (<see cref="CsrMatrix.Dense"/>), one latent a row: no
-/// lists of nonzeros, and dense products for everything. Latents go through them in blocks, so that of all M×B matrices z alone exists.
-/// </summary>
+/// <content> Batches in which so many latents are active that they are stored with their zeros (<see cref="CsrMatrix.Dense"/>), M×B:
+/// there are no lists of nonzeros, and all products are dense. The backward pass takes latents in blocks, so that z is the only M×B
+/// matrix in memory. </content>
 public sealed unsafe partial class CpuDevice
 {
-    // From about this share of active latents on, dense products are faster than sparse ones (measured at 2048×768×8192).
+    // Above about this share of active latents, dense products are faster than sparse ones (measured for B 2048, D 768, M 8192).
     private const double DenseShare = 0.25;
 
-    // Latents of a block: long enough to pack the other operand once for many, and its memory small beside z.
-    private const int LatentsPerBlock = 32 * LatentsPerPiece;
+    // Latents per block: enough to pay for packing the other operand once per block, few enough that a block is small beside z.
+    private const int LatentsPerBlock = 32 * LatentsPerTask;
 
     private readonly CpuArray<float> _block = new(0);
     private readonly CpuArray<float> _unitRows = new(0);
@@ -25,36 +24,36 @@ public sealed unsafe partial class CpuDevice
     {
         var (latents, rows) = (dense.Rows, dense.Columns);
         // A counting sort, as in BuildColumnIndex.
-        var pieces = Pieces(latents, LatentsPerBlock);
-        _histograms.Resize((long)pieces * rows);
+        var tasks = TaskCount(latents, LatentsPerBlock);
+        _histograms.Resize((long)tasks * rows);
         _histograms.Clear();
-        _pool.Run(pieces, new ListNonzerosWork(Pointer(dense), latents, rows, _histograms.Pointer, null, null));
+        _pool.Run(tasks, new ListNonzerosWork(Pointer(dense), latents, rows, _histograms.Pointer, null, null));
         var count = 0L;
         for (var i = 0; i < rows; i++)
         {
-            for (var piece = 0; piece < pieces; piece++)
+            for (var task = 0; task < tasks; task++)
             {
-                var next = _histograms.Pointer + ((long)piece * rows) + i;
+                var next = _histograms.Pointer + ((long)task * rows) + i;
                 (*next, count) = ((int)count, count + *next);
             }
         }
 
         s.Resize(rows, latents, checked((int)count));
         _pool.Run(
-            pieces, new ListNonzerosWork(Pointer(dense), latents, rows, _histograms.Pointer, Pointer(s.Indices), Pointer(s.Values)));
-        // Each piece's first entry has become its end: those of the last piece are where the next rows start.
+            tasks, new ListNonzerosWork(Pointer(dense), latents, rows, _histograms.Pointer, Pointer(s.Indices), Pointer(s.Values)));
+        // Scattering has advanced each task's start to its end; the last task's ends are where the next rows start.
         var offsets = Pointer(s.RowOffsets);
         offsets[0] = 0;
         for (var i = 0; i < rows; i++)
         {
-            offsets[i + 1] = _histograms.Pointer[((long)(pieces - 1) * rows) + i];
+            offsets[i + 1] = _histograms.Pointer[((long)(tasks - 1) * rows) + i];
         }
 
         BuildColumnIndex(s);
     }
 
-    /// <summary>Encodes to <see cref="CsrMatrix.Dense"/> if that pays.</summary>
-    /// <returns>Whether it has.</returns>
+    /// <summary>Encodes to <see cref="CsrMatrix.Dense"/> if enough latents are active.</summary>
+    /// <returns>Whether it did.</returns>
     private bool EncodeDense(Tensor x, Tensor weights, Tensor? bias, CsrMatrix latents)
     {
         var (rows, d, m) = (x.Rows, x.Columns, weights.Rows);
@@ -67,7 +66,7 @@ public sealed unsafe partial class CpuDevice
         for (var first = 0; first < m; first += LatentsPerBlock)
         {
             var count = Math.Min(m - first, LatentsPerBlock);
-            var operands = new GemmOperands
+            var operands = new CpuGemmOperands
             {
                 TransA = false, TransB = true, A = Pointer(weights) + ((long)first * d), Lda = d, B = Pointer(x), Ldb = d,
             };
@@ -103,41 +102,41 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    /// <summary>The visit to all latents with dense products.</summary>
-    private void BackwardDense(in FusedBackwardArgs work, Tensor z, in LatentWeights weights)
+    /// <summary><see cref="FusedLatentBackward"/> with dense products.</summary>
+    private void BackwardDense(in FusedBackwardArgs work, Tensor z, in WeightGradients weights)
     {
         var (latents, rows, d) = (z.Rows, z.Columns, work.Input.Columns);
         var most = Math.Min(latents, LatentsPerBlock);
         _block.Resize((long)most * rows);
         _denseLatents.Resize(latents);
-        var visit = new DenseVisit(work, Pointer(z), rows, _block.Pointer, _denseLatents.Pointer, weights);
+        var pass = new DensePass(work, Pointer(z), rows, _block.Pointer, _denseLatents.Pointer, weights);
         if (work.Mono.X is { } x)
         {
             Require(x.Rows == rows && x.Columns == d, "shapes do not fit");
             _unitRows.Resize(x.Count);
             _selfWeights.Resize(rows);
-            var rowsPerPiece = RowsPerPiece(d);
+            var rowsPerTask = RowsPerTask(d);
             _pool.Run(
-                Pieces(rows, rowsPerPiece),
+                TaskCount(rows, rowsPerTask),
                 new ToUnitRowsWork(
-                    Pointer(x), Pointer(work.Mono.Norms!), rows, d, rowsPerPiece, _unitRows.Pointer, _selfWeights.Pointer));
-            visit.SelfWeights = _selfWeights.Pointer;
-            visit.MonoSums = Scratch((long)most * d);
-            RunDense(visit, DensePhase.Scale, 0, latents);
+                    Pointer(x), Pointer(work.Mono.Norms!), rows, d, rowsPerTask, _unitRows.Pointer, _selfWeights.Pointer));
+            pass.SelfWeights = _selfWeights.Pointer;
+            pass.MonoSums = Scratch((long)most * d);
+            RunDense(pass, DensePhase.Scale, 0, latents);
             var active = 0;
             for (var m = 0; m < latents; m++)
             {
-                active += visit.Latents[m].Mono.IsActive ? 1 : 0;
+                active += pass.Latents[m].Mono.IsActive ? 1 : 0;
             }
 
-            visit.MonoFactor = active > 0 ? -work.Mono.Factor / active : 0;
+            pass.MonoFactor = active > 0 ? -work.Mono.Factor / active : 0;
             Pointer(work.Mono.Result!)[1] = active;
         }
 
         for (var first = 0; first < latents; first += most)
         {
-            visit.First = first;
-            BackwardDense(work, visit, Math.Min(latents - first, most));
+            pass.First = first;
+            BackwardDense(work, pass, Math.Min(latents - first, most));
         }
 
         if (work.Mono.Result is { } result)
@@ -145,36 +144,36 @@ public sealed unsafe partial class CpuDevice
             var sum = 0.0;
             for (var m = 0; m < latents; m++)
             {
-                sum += visit.Latents[m].Score;
+                sum += pass.Latents[m].Score;
             }
 
             Pointer(result)[0] = sum;
         }
     }
 
-    /// <summary>The same for a block of latents, in one matrix of latents×B.</summary>
-    private void BackwardDense(in FusedBackwardArgs work, DenseVisit visit, int count)
+    /// <summary>The same for one block of latents; <see cref="DensePass.Block"/> holds their ∂z, latents×B.</summary>
+    private void BackwardDense(in FusedBackwardArgs work, DensePass pass, int count)
     {
-        var (rows, d) = (visit.Rows, work.Input.Columns);
-        var start = (long)visit.First * d;
-        float* z = visit.Z + ((long)visit.First * rows), block = visit.Block;
+        var (rows, d) = (pass.Rows, work.Input.Columns);
+        var start = (long)pass.First * d;
+        float* z = pass.Z + ((long)pass.First * rows), block = pass.Block;
         void TimesRows(float* left, float* right, bool add, float* result) =>
             _gemm.Gemm(false, false, count, d, rows, 1, left, rows, right, d, add ? 1 : 0, result, d);
 
         var hasMono = work.Mono.X is not null;
         if (hasMono)
         {
-            RunDense(visit, DensePhase.WriteScaled, visit.First, count);
-            TimesRows(block, _unitRows.Pointer, false, visit.MonoSums);
-            RunDense(visit, DensePhase.Score, visit.First, count);
-            _gemm.Gemm(false, true, count, rows, d, 1, visit.MonoSums, d, _unitRows.Pointer, d, 0, block, rows);
-            RunDense(visit, DensePhase.WriteMonoGradient, visit.First, count);
+            RunDense(pass, DensePhase.WriteScaled, pass.First, count);
+            TimesRows(block, _unitRows.Pointer, false, pass.MonoSums);
+            RunDense(pass, DensePhase.Score, pass.First, count);
+            _gemm.Gemm(false, true, count, rows, d, 1, pass.MonoSums, d, _unitRows.Pointer, d, 0, block, rows);
+            RunDense(pass, DensePhase.WriteMonoGradient, pass.First, count);
         }
 
         var sink = new StoreGradient(z, block, rows, hasMono, work.PositiveAmount);
         if (work.DecodedGradient is { } g)
         {
-            var operands = new GemmOperands
+            var operands = new CpuGemmOperands
             {
                 TransA = false, TransB = true, A = Pointer(work.Decoder!) + start, Lda = d, B = Pointer(g), Ldb = d,
             };
@@ -188,16 +187,16 @@ public sealed unsafe partial class CpuDevice
 
         var isTied = work.DecoderGradient == work.EncoderGradient;
         TimesRows(block, Pointer(work.Input), work.AddToEncoderGradient || isTied, Pointer(work.EncoderGradient) + start);
-        RunDense(visit, DensePhase.Finish, visit.First, count);
+        RunDense(pass, DensePhase.Finish, pass.First, count);
     }
 
-    private void RunDense(in DenseVisit visit, DensePhase phase, int first, int count) =>
-        _pool.Run(Pieces(count, LatentsPerPiece), new DensePhaseWork(visit, phase, first, count));
+    private void RunDense(in DensePass pass, DensePhase phase, int first, int count) =>
+        _pool.Run(TaskCount(count, LatentsPerTask), new DensePhaseWork(pass, phase, first, count));
 
-    /// <summary>What happens latent by latent between the products.</summary>
+    /// <summary>The work between the products, latent by latent.</summary>
     private enum DensePhase
     {
-        /// <summary>The extremes and sums of z.</summary>
+        /// <summary>Extremes and sums of z.</summary>
         Scale,
 
         /// <summary>a = (z − min)/(max − min + ε), for MonoLoss's w = Σ a·p.</summary>
@@ -209,11 +208,11 @@ public sealed unsafe partial class CpuDevice
         /// <summary>MonoLoss's part of ∂z from w·p.</summary>
         WriteMonoGradient,
 
-        /// <summary>What follows from ∂z and the weights' gradients.</summary>
+        /// <summary><see cref="WeightGradients.Finish"/>.</summary>
         Finish,
     }
 
-    /// <summary>What is known of a latent from one phase to the next.</summary>
+    /// <summary>State of a latent from one phase to the next.</summary>
     private struct DenseLatent
     {
         public BatchMonoScore Mono;
@@ -223,30 +222,31 @@ public sealed unsafe partial class CpuDevice
         public double WDotSum;
     }
 
-    private struct DenseVisit(
-        in FusedBackwardArgs work, float* z, int rows, float* block, DenseLatent* latents, in LatentWeights weights)
+    /// <summary>Arguments of the phases.</summary>
+    private struct DensePass(
+        in FusedBackwardArgs work, float* z, int rows, float* block, DenseLatent* latents, in WeightGradients weights)
     {
         public readonly float* Z = z;
         public readonly int Rows = rows;
         public readonly DenseLatent* Latents = latents;
 
-        /// <summary>B numbers for every latent of the block.</summary>
+        /// <summary>B values for every latent of the block.</summary>
         public readonly float* Block = block;
 
         /// <summary>The first latent of the block.</summary>
         public int First;
 
-        /// <summary>w of every latent of the block.</summary>
+        /// <summary>w of every latent of the block, D values each.</summary>
         public float* MonoSums;
 
-        /// <summary>‖p‖² of every row.</summary>
+        /// <summary>‖p‖² of every row, with p rounded to float32.</summary>
         public double* SelfWeights;
 
         /// <summary>∂loss/∂score of an active latent.</summary>
         public double MonoFactor;
 
         private readonly int _d = work.Input.Columns;
-        private readonly LatentWeights _weights = weights;
+        private readonly WeightGradients _weights = weights;
         private readonly float* _scores = PointerOrNull(work.Mono.Scores);
         private readonly double* _unitRowSum = work.Mono.UnitRowSum is null ? null : Pointer(work.Mono.UnitRowSum);
 
@@ -281,43 +281,43 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct DensePhaseWork(DenseVisit visit, DensePhase phase, int first, int count) : IParallelWork
+    private readonly struct DensePhaseWork(DensePass pass, DensePhase phase, int first, int count) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var last = Math.Min(count, (piece + 1) * LatentsPerPiece);
-            for (var i = piece * LatentsPerPiece; i < last; i++)
+            var last = Math.Min(count, (task + 1) * LatentsPerTask);
+            for (var i = task * LatentsPerTask; i < last; i++)
             {
-                visit.Run(phase, first + i);
+                pass.Run(phase, first + i);
             }
         }
     }
 
-    /// <summary>The rows' directions p, and ‖p‖² as it was rounded.</summary>
+    /// <summary>The unit rows p, rounded to float32, and ‖p‖² of those.</summary>
     private readonly struct ToUnitRowsWork(
-        float* x, double* norms, int rows, int d, int rowsPerPiece, float* unit, double* selfWeights) : IParallelWork
+        float* x, double* norms, int rows, int d, int rowsPerTask, float* unit, double* selfWeights) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var last = Math.Min(rows, (piece + 1) * rowsPerPiece);
-            for (var i = piece * rowsPerPiece; i < last; i++)
+            var last = Math.Min(rows, (task + 1) * rowsPerTask);
+            for (var i = task * rowsPerTask; i < last; i++)
             {
                 var p = unit + ((long)i * d);
                 VectorMath.ShiftAndScale(x + ((long)i * d), 0, 1 / norms[i], p, d);
-                // A row of zeros has no direction, and the formula takes its a² off all the same.
+                // As MonoScore.SelfTerm: a row of zeros has no direction, but its a² is subtracted all the same.
                 selfWeights[i] = norms[i] > MonoScore.SmallestNorm ? VectorMath.SumSquares(p, d) : 1;
             }
         }
     }
 
-    /// <summary>Counts the nonzeros of every row, or writes them down.</summary>
+    /// <summary>Counts the nonzeros of every row or, if indices are given, writes them.</summary>
     private readonly struct ListNonzerosWork(float* dense, int latents, int rows, int* next, int* indices, float* values) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var ofRow = next + ((long)piece * rows);
-            var last = Math.Min(latents, (piece + 1) * LatentsPerBlock);
-            for (var m = piece * LatentsPerBlock; m < last; m++)
+            var ofRow = next + ((long)task * rows);
+            var last = Math.Min(latents, (task + 1) * LatentsPerBlock);
+            for (var m = task * LatentsPerBlock; m < last; m++)
             {
                 var z = dense + ((long)m * rows);
                 for (var i = 0; i < rows; i++)
@@ -327,7 +327,7 @@ public sealed unsafe partial class CpuDevice
                         continue;
                     }
 
-                    if (indices != null)
+                    if (indices is not null)
                     {
                         indices[ofRow[i]] = m;
                         values[ofRow[i]] = z[i];
@@ -339,7 +339,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    /// <summary>Writes max(tile + bias, 0), with one bias a row; NaN becomes 0.</summary>
+    /// <summary>z = max(tile + bias, 0) with one bias per row; NaN becomes 0.</summary>
     private readonly struct StorePositive(float* z, nint stride, float* bias) : ITileSink
     {
         public void Begin(int block, int group, int row, int rows)
@@ -357,7 +357,7 @@ public sealed unsafe partial class CpuDevice
             {
                 var from = tile + (r * tileStride);
                 var to = z + ((row + r) * stride) + column;
-                var addend = bias == null ? 0 : bias[row + r];
+                var addend = bias is null ? 0 : bias[row + r];
                 var j = 0;
                 for (; j + 8 <= columns; j += 8)
                 {
@@ -375,7 +375,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    /// <summary>∂z = tile (+ ∂z) + amount where z is positive, else 0.</summary>
+    /// <summary>∂z = tile + (add ? ∂z : 0) + amount where z is positive, else 0.</summary>
     private readonly struct StoreGradient(float* z, float* gradient, nint stride, bool add, float amount) : ITileSink
     {
         public void Begin(int block, int group, int row, int rows)

@@ -1,8 +1,9 @@
 namespace MonoLoss.Kernels.Cpu;
 
+/// <content>Encoders fused with selection.</content>
 public sealed unsafe partial class CpuDevice
 {
-    // A batch's threshold is close to the last one's; a little lower, so that the search rarely has to start anew.
+    // The search for a batch's threshold begins a little below the last batch's, so that it rarely has to begin again.
     private const float ThresholdHint = 0.95f;
 
     /// <inheritdoc/>
@@ -15,7 +16,7 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <inheritdoc/>
-    public override float EncodeBatchTopK(Tensor x, Tensor weights, Tensor? bias, int k, CsrMatrix latents)
+    public override void EncodeBatchTopK(Tensor x, Tensor weights, Tensor? bias, int k, CsrMatrix latents)
     {
         RequireEncoder(x, weights, bias);
         latents.SmallestKept = _encoder.EncodeBatchTopK(
@@ -31,14 +32,13 @@ public sealed unsafe partial class CpuDevice
             ThresholdHint * latents.SmallestKept,
             Into(latents));
         latents.Resize(x.Rows, weights.Rows, _encoded.Count);
-        return latents.SmallestKept;
     }
 
     /// <inheritdoc/>
     public override void EncodeThreshold(Tensor x, Tensor weights, Tensor? bias, Tensor? bounds, CsrMatrix latents)
     {
         RequireEncoder(x, weights, bias);
-        Require(bounds is null || bounds.Count == weights.Rows, $"one bound a latent: {weights.Rows}");
+        Require(bounds is null || bounds.Count == weights.Rows, $"{bounds?.Count} bounds for {weights.Rows} latents");
         if (bounds is null && EncodeDense(x, weights, bias, latents))
         {
             return;
@@ -60,8 +60,8 @@ public sealed unsafe partial class CpuDevice
 
     private static void RequireEncoder(Tensor x, Tensor weights, Tensor? bias)
     {
-        Require(x.Columns == weights.Columns, $"{x.Columns} features encoded by weights for {weights.Columns}");
-        Require(bias is null || bias.Count == weights.Rows, $"one bias a latent: {weights.Rows}");
+        Require(x.Columns == weights.Columns, $"{x.Columns} features with weights for {weights.Columns}");
+        Require(bias is null || bias.Count == weights.Rows, $"{bias?.Count} biases for {weights.Rows} latents");
     }
 
     private SparseBuffer Into(CsrMatrix latents)

@@ -1,5 +1,6 @@
 namespace MonoLoss.Kernels.Cpu;
 
+/// <content>The fused backward pass, latent by latent.</content>
 public sealed unsafe partial class CpuDevice
 {
     private readonly CpuArray<float> _centerPartials = new(0);
@@ -12,49 +13,50 @@ public sealed unsafe partial class CpuDevice
         RequireColumnIndex(s);
         Require(s.Rows == work.Input.Rows && s.Columns == work.Encoder.Rows && work.Encoder.Columns == d, "shapes do not fit");
         RequireSameShape(work.Encoder, work.EncoderGradient);
-        var pieces = Pieces(s.Columns, LatentsPerPiece);
+        var tasks = TaskCount(s.Columns, LatentsPerTask);
         if (work.CenterGradient is not null)
         {
-            _centerPartials.Resize((long)pieces * d);
+            _centerPartials.Resize((long)tasks * d);
             _centerPartials.Clear();
         }
 
-        var weights = new LatentWeights(work, work.CenterGradient is null ? null : _centerPartials.Pointer);
+        var weights = new WeightGradients(work, work.CenterGradient is null ? null : _centerPartials.Pointer);
         if (s.Dense is { } dense && !work.AddToLatentGradient && work.JumpReLU.Pre is null)
         {
             BackwardDense(work, dense, weights);
         }
         else
         {
-            BackwardSparse(work, weights, pieces);
+            BackwardSparse(work, weights, tasks);
         }
 
         if (work.CenterGradient is { } centerGradient)
         {
-            _pool.Run(Pieces(d, ColumnsPerPiece), new SumCenterWork(_centerPartials.Pointer, pieces, d, Pointer(centerGradient)));
+            _pool.Run(TaskCount(d, ColumnsPerTask), new SumCenterWork(_centerPartials.Pointer, tasks, d, Pointer(centerGradient)));
         }
     }
 
-    private void BackwardSparse(in FusedBackwardArgs work, in LatentWeights weights, int pieces)
+    private void BackwardSparse(in FusedBackwardArgs work, in WeightGradients weights, int tasks)
     {
         var s = work.Latents;
         var active = work.Mono.X is null ? 0 : CountMonoActive(s, work.Mono.Norms!);
-        var scratch = Visit(AnyTogether(s) ? s.Columns : pieces, work.Mono.X is null ? 0 : work.Input.Columns, s.NonzeroCount);
-        _pool.Run(pieces, new BackwardLatentsWork(work, scratch, weights, active, Partials(pieces)));
+        var vectors = HasRowBlockedTask(s) ? s.Columns : tasks;
+        var scratch = LatentScratchFor(vectors, work.Mono.X is null ? 0 : work.Input.Columns, s.NonzeroCount);
+        _pool.Run(tasks, new BackwardLatentsWork(work, scratch, weights, active, Partials(tasks)));
         if (work.Mono.Result is { } result)
         {
-            Pointer(result)[0] = SumPartials(pieces);
+            Pointer(result)[0] = SumPartials(tasks);
             Pointer(result)[1] = active;
         }
     }
 
-    /// <summary>Whether any piece has so many nonzeros that its latents go through the rows together.</summary>
-    private static bool AnyTogether(CsrMatrix s)
+    /// <summary>Whether the latents of any task go through the rows together (<see cref="IsRowBlocked"/>).</summary>
+    private static bool HasRowBlockedTask(CsrMatrix s)
     {
         var offsets = Pointer(s.ColumnOffsets);
-        for (var first = 0; first < s.Columns; first += LatentsPerPiece)
+        for (var first = 0; first < s.Columns; first += LatentsPerTask)
         {
-            if (GoTogether(offsets, first, Math.Min(s.Columns, first + LatentsPerPiece)))
+            if (IsRowBlocked(offsets, first, Math.Min(s.Columns, first + LatentsPerTask)))
             {
                 return true;
             }
@@ -63,11 +65,15 @@ public sealed unsafe partial class CpuDevice
         return false;
     }
 
-    private static bool GoTogether(int* offsets, int first, int last) =>
+    /// <summary>
+    /// Whether latents first … last − 1 have so many nonzeros that the rows of one do not stay in the level-2 cache: then they go through
+    /// the rows together, block by block.
+    /// </summary>
+    private static bool IsRowBlocked(int* offsets, int first, int last) =>
         offsets[last] - offsets[first] > (long)DenseNonzeros * (last - first);
 
-    /// <summary>What follows from ∂z of a latent once its rows of the weights' gradients are there.</summary>
-    private readonly struct LatentWeights(in FusedBackwardArgs work, float* centerPartials)
+    /// <summary>The rest of a latent once its rows of the weights' gradients exist: bias, center, sums of squares.</summary>
+    private readonly struct WeightGradients(in FusedBackwardArgs work, float* centerPartials)
     {
         private readonly int _d = work.Input.Columns;
         private readonly float* _encoder = Pointer(work.Encoder);
@@ -78,7 +84,9 @@ public sealed unsafe partial class CpuDevice
         private readonly float* _center = PointerOrNull(work.Center);
         private readonly float* _biasGradient = PointerOrNull(work.BiasGradient);
 
-        /// <summary>Adds what the sum of a latent's ∂z decides.</summary>
+        /// <summary>Completes latent m.</summary>
+        /// <param name="m">The latent.</param>
+        /// <param name="sum">Σ ∂z over the batch.</param>
         public void Finish(int m, double sum)
         {
             var row = (long)m * _d;
@@ -89,9 +97,9 @@ public sealed unsafe partial class CpuDevice
 
             if (_center is not null && sum != 0)
             {
-                // ∂zᵀ·(x − center), and through the center −∂z·W_enc.
+                // The encoder gets ∂zᵀ·(x − center), so far without the center; the center gets −∂z·W_enc.
                 VectorMath.Axpy((float)-sum, _center, _encoderGradient + row, _d);
-                VectorMath.Axpy((float)-sum, _encoder + row, centerPartials + ((long)(m / LatentsPerPiece) * _d), _d);
+                VectorMath.Axpy((float)-sum, _encoder + row, centerPartials + ((long)(m / LatentsPerTask) * _d), _d);
             }
 
             if (_encoderSquares is not null)
@@ -108,10 +116,10 @@ public sealed unsafe partial class CpuDevice
 
     private readonly struct BackwardLatentsWork : IParallelWork
     {
-        private readonly Latents _latents;
-        private readonly Latents _mono;
-        private readonly VisitScratch _scratch;
-        private readonly LatentWeights _weights;
+        private readonly LatentColumns _latents;
+        private readonly LatentColumns _mono;
+        private readonly LatentScratch _scratch;
+        private readonly WeightGradients _weights;
         private readonly float* _gradient;
         private readonly bool _addToLatentGradient;
         private readonly float* _decodedGradient;
@@ -133,10 +141,10 @@ public sealed unsafe partial class CpuDevice
         private readonly int _d;
 
         public BackwardLatentsWork(
-            in FusedBackwardArgs work, VisitScratch scratch, in LatentWeights weights, int active, double* scorePartials)
+            in FusedBackwardArgs work, LatentScratch scratch, in WeightGradients weights, int active, double* scorePartials)
         {
-            _latents = new Latents(work.Latents, work.Input, null);
-            _mono = new Latents(work.Latents, work.Mono.X, work.Mono.Norms);
+            _latents = new LatentColumns(work.Latents, work.Input, null);
+            _mono = new LatentColumns(work.Latents, work.Mono.X, work.Mono.Norms);
             _scratch = scratch;
             _weights = weights;
             _gradient = Pointer(work.Latents.Gradient);
@@ -146,7 +154,7 @@ public sealed unsafe partial class CpuDevice
             _decoderGradient = PointerOrNull(work.DecoderGradient);
             _addToDecoderGradient = work.AddToDecoderGradient;
             _encoderGradient = Pointer(work.EncoderGradient);
-            // Tied weights: the decoder's part of the visit has been there first.
+            // Tied weights: the decoder's gradient is already in the same rows.
             _addToEncoderGradient = work.AddToEncoderGradient || _encoderGradient == _decoderGradient;
             _positiveAmount = work.PositiveAmount;
             _monoScores = PointerOrNull(work.Mono.Scores);
@@ -161,36 +169,33 @@ public sealed unsafe partial class CpuDevice
             _d = work.Input.Columns;
         }
 
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var (first, last) = (_latents.First(piece), _latents.Last(piece));
+            var (first, last) = (_latents.First(task), _latents.Last(task));
             var scores = 0.0;
-            if (!GoTogether(_latents.Offsets, first, last))
+            if (!IsRowBlocked(_latents.Offsets, first, last))
             {
-                // The rows that a latent fires on stay in the level-2 cache from one of these to the next.
+                // The rows that a latent fires on stay in the level-2 cache from one loop to the next.
                 for (var m = first; m < last; m++)
                 {
-                    scores += FormLatentGradient(piece, m, visits: null);
+                    scores += FormLatentGradient(task, m, mono: null);
                     WeightedSum(m, _scratch.Gradient, _latents.X, _encoderGradient + ((long)m * _d), _addToEncoderGradient);
                     Finish(m);
                 }
             }
             else
             {
-                // It fires on too many: the piece's latents go through the rows together, block by block.
-                scores = RunTogether(piece, first, last);
+                scores = RunRowBlocked(task, first, last);
             }
 
-            _scorePartials[piece] = scores;
+            _scorePartials[task] = scores;
         }
 
-        private double RunTogether(int piece, int first, int last)
+        private double RunRowBlocked(int task, int first, int last)
         {
             var block = RowsPerBlock(_d);
             var scores = 0.0;
-            var room = stackalloc BatchMonoScore[LatentsPerPiece];
-            // As if it began with the first latent of all.
-            var visits = room - first;
+            var mono = stackalloc BatchMonoScore[LatentsPerTask];
             for (var m = first; m < last; m++)
             {
                 _latents.Gather(m, _scratch.Z);
@@ -204,7 +209,7 @@ public sealed unsafe partial class CpuDevice
                     {
                         var (start, count) = _latents.Within(m, row, row + block);
                         var at = (long)m * _d;
-                        LatentMath.DotsAndWeightedSum(
+                        IndexedRows.DotsAndWeightedSum(
                             _decoder + at,
                             _scratch.Z + start,
                             _latents.RowIndices + start,
@@ -223,7 +228,7 @@ public sealed unsafe partial class CpuDevice
                 for (var m = first; m < last; m++)
                 {
                     var start = _latents.Offsets[m];
-                    visits[m] = new BatchMonoScore(
+                    mono[m - first] = new BatchMonoScore(
                         _scratch.Z + start,
                         _latents.RowIndices + start,
                         _latents.Offsets[m + 1] - start,
@@ -232,13 +237,13 @@ public sealed unsafe partial class CpuDevice
                         _scratch.Weights + start);
                 }
 
-                // Twice through the rows: a dot product needs the whole of w.
+                // Two passes over the rows: a dot product needs the complete w.
                 for (var row = 0; row < _latents.Rows; row += block)
                 {
                     for (var m = first; m < last; m++)
                     {
                         var (start, count) = _latents.Within(m, row, row + block);
-                        LatentMath.WeightedSum(
+                        IndexedRows.WeightedSum(
                             _scratch.Weights + start, _latents.RowIndices + start, count, _mono.X, _scratch.Vector(m), _d, row > 0);
                     }
                 }
@@ -255,7 +260,7 @@ public sealed unsafe partial class CpuDevice
 
             for (var m = first; m < last; m++)
             {
-                scores += FormLatentGradient(piece, m, visits);
+                scores += FormLatentGradient(task, m, mono + (m - first));
             }
 
             for (var row = 0; row < _latents.Rows; row += block)
@@ -263,7 +268,7 @@ public sealed unsafe partial class CpuDevice
                 for (var m = first; m < last; m++)
                 {
                     var (start, count) = _latents.Within(m, row, row + block);
-                    LatentMath.WeightedSum(
+                    IndexedRows.WeightedSum(
                         _scratch.Gradient + start,
                         _latents.RowIndices + start,
                         count,
@@ -282,15 +287,17 @@ public sealed unsafe partial class CpuDevice
             return scores;
         }
 
-        /// <summary>Forms ∂z of a latent, and all that its places alone decide.</summary>
-        /// <param name="piece">The piece.</param>
+        /// <summary>Forms ∂z of latent m and the gradient of its threshold.</summary>
+        /// <param name="task">The task.</param>
         /// <param name="m">The latent.</param>
-        /// <param name="visits">MonoLoss's visits to the latents, where the products with rows are there already; else null.</param>
+        /// <param name="mono">The latent's terms of MonoScore, where its products with rows exist already; else null.</param>
         /// <returns>The latent's MonoScore.</returns>
-        private double FormLatentGradient(int piece, int m, BatchMonoScore* visits)
+        private double FormLatentGradient(int task, int m, BatchMonoScore* mono)
         {
-            var together = visits is not null;
-            var (first, n) = together ? (_latents.Offsets[m], _latents.Offsets[m + 1] - _latents.Offsets[m]) : _latents.Gather(m, _scratch.Z);
+            var isRowBlocked = mono is not null;
+            var (first, n) = isRowBlocked
+                ? (_latents.Offsets[m], _latents.Offsets[m + 1] - _latents.Offsets[m])
+                : _latents.Gather(m, _scratch.Z);
             var row = (long)m * _d;
             float* z = _scratch.Z + first, g = _scratch.Gradient + first;
             int* rowOf = _latents.RowIndices + first, entryOf = _latents.EntryOf + first;
@@ -298,9 +305,9 @@ public sealed unsafe partial class CpuDevice
             {
                 new Span<float>(g, n).Clear();
             }
-            else if (!together)
+            else if (!isRowBlocked)
             {
-                LatentMath.DotsAndWeightedSum(
+                IndexedRows.DotsAndWeightedSum(
                     _decoder + row, z, rowOf, n, _decodedGradient, g, _decoderGradient + row, _d, _addToDecoderGradient);
             }
 
@@ -309,7 +316,7 @@ public sealed unsafe partial class CpuDevice
                 g[j] += (_addToLatentGradient ? _gradient[entryOf[j]] : 0) + (z[j] > 0 ? _positiveAmount : 0);
             }
 
-            var score = _monoScores is null ? 0 : AddMonoLossGradient(piece, m, first, n, visits);
+            var score = _monoScores is null ? 0 : AddMonoLossGradient(task, m, first, n, mono);
             if (_pre is not null)
             {
                 AddJumpReLUGradient(m, z, g, entryOf, n);
@@ -326,7 +333,7 @@ public sealed unsafe partial class CpuDevice
         private void WeightedSum(int m, float* weights, float* rows, float* y, bool add)
         {
             var first = _latents.Offsets[m];
-            LatentMath.WeightedSum(weights + first, _latents.RowIndices + first, _latents.Offsets[m + 1] - first, rows, y, _d, add);
+            IndexedRows.WeightedSum(weights + first, _latents.RowIndices + first, _latents.Offsets[m + 1] - first, rows, y, _d, add);
         }
 
         private void Finish(int m)
@@ -340,28 +347,28 @@ public sealed unsafe partial class CpuDevice
             _weights.Finish(m, sum);
         }
 
-        private double AddMonoLossGradient(int piece, int m, int first, int n, BatchMonoScore* visits)
+        private double AddMonoLossGradient(int task, int m, int first, int n, BatchMonoScore* mono)
         {
             float* z = _scratch.Z + first, weights = _scratch.Weights + first, dots = _scratch.Dots + first;
             var rowOf = _latents.RowIndices + first;
-            var together = visits is not null;
-            var visit = together ? visits[m] : new BatchMonoScore(z, rowOf, n, _mono.Rows, _mono.Norms, weights);
+            var isRowBlocked = mono is not null;
+            var terms = isRowBlocked ? *mono : new BatchMonoScore(z, rowOf, n, _mono.Rows, _mono.Norms, weights);
             _monoScores[m] = 0;
-            if (!visit.IsActive)
+            if (!terms.IsActive)
             {
                 return 0;
             }
 
-            // One by one they share a vector, which then stays in cache.
-            var w = _scratch.Vector(together ? m : piece);
-            if (!together)
+            // Latents that go one by one share a vector, which stays in cache.
+            var w = _scratch.Vector(isRowBlocked ? m : task);
+            if (!isRowBlocked)
             {
-                LatentMath.WeightedSumThenDots(weights, rowOf, n, _mono.X, w, dots, _d);
+                IndexedRows.WeightedSumThenDots(weights, rowOf, n, _mono.X, w, dots, _d);
             }
 
-            var score = visit.Score(w, _d);
+            var score = terms.Score(w, _d);
             _monoScores[m] = (float)score;
-            visit.AddGradient(
+            terms.AddGradient(
                 score, _monoFactor, z, rowOf, n, _mono.Rows, _mono.Norms, weights, w, dots, _unitRowSum, _d, _scratch.Gradient + first);
             return score;
         }
@@ -378,15 +385,15 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct SumCenterWork(float* partials, int pieces, int d, float* gradient) : IParallelWork
+    private readonly struct SumCenterWork(float* partials, int tasks, int d, float* gradient) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var first = piece * ColumnsPerPiece;
-            var count = Math.Min(d - first, ColumnsPerPiece);
-            var totals = stackalloc double[ColumnsPerPiece];
-            new Span<double>(totals, ColumnsPerPiece).Clear();
-            for (var i = 0; i < pieces; i++)
+            var first = task * ColumnsPerTask;
+            var count = Math.Min(d - first, ColumnsPerTask);
+            var totals = stackalloc double[ColumnsPerTask];
+            new Span<double>(totals, ColumnsPerTask).Clear();
+            for (var i = 0; i < tasks; i++)
             {
                 VectorMath.AccumulateDouble(totals, 1, partials + ((long)i * d) + first, count);
             }

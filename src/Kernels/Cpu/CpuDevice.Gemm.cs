@@ -14,7 +14,7 @@ public sealed unsafe partial class CpuDevice
         var (m, k) = transposeA ? (a.Columns, a.Rows) : (a.Rows, a.Columns);
         var (inner, n) = transposeB ? (b.Columns, b.Rows) : (b.Rows, b.Columns);
         Require(k == inner && c.Rows == m && c.Columns == n, $"{m}×{k} times {inner}×{n} is not {c.Rows}×{c.Columns}");
-        Require(bias is null || bias.Count == n, $"one bias a column: {n}");
+        Require(bias is null || bias.Count == n, $"{bias?.Count} biases for {n} columns");
         _gemm.Gemm(
             transposeA,
             transposeB,
@@ -38,18 +38,19 @@ public sealed unsafe partial class CpuDevice
     {
         Require(weights.Count == matrix.Rows && y.Count == matrix.Columns, "shapes do not fit");
         _pool.Run(
-            Pieces(matrix.Columns, ColumnsPerPiece),
+            TaskCount(matrix.Columns, ColumnsPerTask),
             new AddVectorMatrixProductWork(alpha, Pointer(weights), Pointer(matrix), matrix.Rows, matrix.Columns, Pointer(y)));
     }
 
-    private readonly struct AddVectorMatrixProductWork(float alpha, float* weights, float* matrix, int rows, int d, float* y) : IParallelWork
+    private readonly struct AddVectorMatrixProductWork(
+        float alpha, float* weights, float* matrix, int rows, int d, float* y) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var first = piece * ColumnsPerPiece;
-            var count = Math.Min(d - first, ColumnsPerPiece);
-            var totals = stackalloc double[ColumnsPerPiece];
-            new Span<double>(totals, ColumnsPerPiece).Clear();
+            var first = task * ColumnsPerTask;
+            var count = Math.Min(d - first, ColumnsPerTask);
+            var totals = stackalloc double[ColumnsPerTask];
+            new Span<double>(totals, ColumnsPerTask).Clear();
             for (var m = 0; m < rows; m++)
             {
                 if (weights[m] != 0)

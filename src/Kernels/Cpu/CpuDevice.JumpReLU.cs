@@ -9,12 +9,12 @@ public sealed unsafe partial class CpuDevice
     public override void JumpReLU(
         CsrMatrix s, Tensor x, Tensor weights, Tensor bias, Tensor logThreshold, float bandwidth, DeviceArray<float> pre)
     {
-        Require(logThreshold.Count == s.Columns && bias.Count == s.Columns, "one threshold and bias a latent");
+        Require(logThreshold.Count == s.Columns && bias.Count == s.Columns, "there is not one threshold and bias for each latent");
         Require(x.Rows == s.Rows && weights.Rows == s.Columns && x.Columns == weights.Columns, "shapes do not fit");
         pre.Resize(s.NonzeroCount);
-        var rows = RowsPerPiece(x.Columns);
+        var rows = RowsPerTask(x.Columns);
         _pool.Run(
-            Pieces(s.Rows, rows),
+            TaskCount(s.Rows, rows),
             new JumpReLUWork(
                 Pointer(s.RowOffsets),
                 Pointer(s.Indices),
@@ -37,7 +37,7 @@ public sealed unsafe partial class CpuDevice
         RequireColumnIndex(s);
         Require(pre.Length == s.NonzeroCount && logThreshold.Count == s.Columns && gradient.Count == s.Columns, "shapes do not fit");
         _pool.Run(
-            Pieces(s.Columns, LatentsPerPiece),
+            TaskCount(s.Columns, LatentsPerTask),
             new JumpReLUGradientWork(
                 Pointer(s.ColumnOffsets),
                 Pointer(s.EntryOf),
@@ -64,7 +64,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    /// <summary>How far from an edge a float32 pre-activation can still be on its wrong side.</summary>
+    /// <summary>The distance from an edge within which float32 rounding can put a pre-activation on its wrong side.</summary>
     private static float EdgeDoubt(float threshold) => 1e-6f * (1 + threshold);
 
     private readonly struct JumpReLUWork(
@@ -72,7 +72,7 @@ public sealed unsafe partial class CpuDevice
         int* indices,
         float* values,
         int rows,
-        int rowsPerPiece,
+        int rowsPerTask,
         float* x,
         float* weights,
         float* bias,
@@ -81,10 +81,10 @@ public sealed unsafe partial class CpuDevice
         float bandwidth,
         float* pre) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var last = Math.Min(rows, (piece + 1) * rowsPerPiece);
-            for (var i = piece * rowsPerPiece; i < last; i++)
+            var last = Math.Min(rows, (task + 1) * rowsPerTask);
+            for (var i = task * rowsPerTask; i < last; i++)
             {
                 for (var entry = offsets[i]; entry < offsets[i + 1]; entry++)
                 {
@@ -112,26 +112,26 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    /// <summary>Sums up the straight-through gradient of one latent's threshold (<see cref="Device.JumpReLUGradient"/>).</summary>
+    /// <summary>Sums the straight-through gradient of one latent's threshold (<see cref="Device.JumpReLUGradient"/>).</summary>
     private struct ThresholdBand(float threshold, float bandwidth)
     {
         private readonly float _half = bandwidth / 2;
         private double _preSum;
-        private int _l0Places;
+        private int _l0Count;
 
-        /// <summary>Adds an entry; where the latent is off, nothing goes on to the pre-activation.</summary>
+        /// <summary>Adds a nonzero; where the latent is off, the gradient of the pre-activation becomes 0.</summary>
         public void Add(float pre, float z, ref float gradient)
         {
             _preSum += Math.Abs(pre - threshold) < _half ? gradient : 0;
-            _l0Places += Math.Abs(z - threshold) < _half ? 1 : 0;
+            _l0Count += Math.Abs(z - threshold) < _half ? 1 : 0;
             if (z == 0)
             {
                 gradient = 0;
             }
         }
 
-        /// <summary>The gradient of the threshold's logarithm.</summary>
-        public readonly float Gradient(double l0Factor) => (float)(-((threshold * _preSum) + (l0Factor * _l0Places)) / bandwidth);
+        /// <summary>The gradient of log θ.</summary>
+        public readonly float Gradient(double l0Factor) => (float)(-((threshold * _preSum) + (l0Factor * _l0Count)) / bandwidth);
     }
 
     private readonly struct JumpReLUGradientWork(
@@ -146,10 +146,10 @@ public sealed unsafe partial class CpuDevice
         double l0Factor,
         float* thresholdGradient) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var last = Math.Min(latents, (piece + 1) * LatentsPerPiece);
-            for (var m = piece * LatentsPerPiece; m < last; m++)
+            var last = Math.Min(latents, (task + 1) * LatentsPerTask);
+            for (var m = task * LatentsPerTask; m < last; m++)
             {
                 var band = new ThresholdBand(MathF.Exp(logThreshold[m]), bandwidth);
                 for (var j = offsets[m]; j < offsets[m + 1]; j++)

@@ -7,11 +7,11 @@ public sealed unsafe partial class CpuDevice
     public override void SquaredError(Tensor r, Tensor t, double weight, bool relative, DeviceArray<double> result)
     {
         RequireSameShape(r, t);
-        var rows = RowsPerPiece(r.Columns);
-        var pieces = Pieces(r.Rows, rows);
+        var rows = RowsPerTask(r.Columns);
+        var tasks = TaskCount(r.Rows, rows);
         _pool.Run(
-            pieces, new SquaredErrorWork(Pointer(r), Pointer(t), r.Rows, r.Columns, rows, weight, relative, Partials(pieces)));
-        Pointer(result)[0] = SumPartials(pieces);
+            tasks, new SquaredErrorWork(Pointer(r), Pointer(t), r.Rows, r.Columns, rows, weight, relative, Partials(tasks)));
+        Pointer(result)[0] = SumPartials(tasks);
     }
 
     /// <inheritdoc/>
@@ -19,9 +19,9 @@ public sealed unsafe partial class CpuDevice
     {
         RequireSameShape(r, t);
         RequireSameShape(r, gradient);
-        var rows = RowsPerPiece(r.Columns);
+        var rows = RowsPerTask(r.Columns);
         _pool.Run(
-            Pieces(r.Rows, rows),
+            TaskCount(r.Rows, rows),
             new SquaredErrorGradientWork(
                 Pointer(r), Pointer(t), r.Rows, r.Columns, rows, weight * factor, relative, Pointer(gradient)));
     }
@@ -30,25 +30,25 @@ public sealed unsafe partial class CpuDevice
     public override void AccumulateColumnErrors(Tensor x, Tensor r, DeviceArray<double> sums)
     {
         RequireSameShape(x, r);
-        Require(sums.Length == 3L * x.Columns, "three sums a column");
+        Require(sums.Length == 3L * x.Columns, $"{sums.Length} sums, not three for each of {x.Columns} columns");
         _pool.Run(
-            Pieces(x.Columns, ColumnsPerPiece), new ColumnErrorsWork(Pointer(x), Pointer(r), x.Rows, x.Columns, Pointer(sums)));
+            TaskCount(x.Columns, ColumnsPerTask), new ColumnErrorsWork(Pointer(x), Pointer(r), x.Rows, x.Columns, Pointer(sums)));
     }
 
     private readonly struct SquaredErrorWork(
-        float* r, float* t, int rows, int d, int rowsPerPiece, double weight, bool relative, double* partials) : IParallelWork
+        float* r, float* t, int rows, int d, int rowsPerTask, double weight, bool relative, double* partials) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var last = Math.Min(rows, (piece + 1) * rowsPerPiece);
+            var last = Math.Min(rows, (task + 1) * rowsPerTask);
             var total = 0.0;
-            for (var i = piece * rowsPerPiece; i < last; i++)
+            for (var i = task * rowsPerTask; i < last; i++)
             {
                 float* ri = r + ((long)i * d), ti = t + ((long)i * d);
                 total += VectorMath.SumSquaredDifferences(ri, ti, d) * RowWeight(ti, d, weight, relative);
             }
 
-            partials[piece] = total;
+            partials[task] = total;
         }
 
         public static double RowWeight(float* target, int d, double weight, bool relative)
@@ -64,12 +64,12 @@ public sealed unsafe partial class CpuDevice
     }
 
     private readonly struct SquaredErrorGradientWork(
-        float* r, float* t, int rows, int d, int rowsPerPiece, double weight, bool relative, float* gradient) : IParallelWork
+        float* r, float* t, int rows, int d, int rowsPerTask, double weight, bool relative, float* gradient) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var last = Math.Min(rows, (piece + 1) * rowsPerPiece);
-            for (var i = piece * rowsPerPiece; i < last; i++)
+            var last = Math.Min(rows, (task + 1) * rowsPerTask);
+            for (var i = task * rowsPerTask; i < last; i++)
             {
                 float* ri = r + ((long)i * d), ti = t + ((long)i * d), gi = gradient + ((long)i * d);
                 var factor = (float)(2 * SquaredErrorWork.RowWeight(ti, d, weight, relative));
@@ -83,10 +83,10 @@ public sealed unsafe partial class CpuDevice
 
     private readonly struct ColumnErrorsWork(float* x, float* r, int rows, int d, double* sums) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var first = piece * ColumnsPerPiece;
-            var count = Math.Min(d - first, ColumnsPerPiece);
+            var first = task * ColumnsPerTask;
+            var count = Math.Min(d - first, ColumnsPerTask);
             for (var i = 0; i < rows; i++)
             {
                 var at = ((long)i * d) + first;

@@ -1,5 +1,6 @@
 namespace MonoLoss.Kernels.Cpu;
 
+/// <content>MonoScore of a batch and of a dataset. A training step uses <see cref="FusedLatentBackward"/> instead.</content>
 public sealed unsafe partial class CpuDevice
 {
     /// <inheritdoc/>
@@ -16,22 +17,22 @@ public sealed unsafe partial class CpuDevice
         Require(s.Rows == x.Rows && norms.Length == x.Rows && unitRowSum.Length == x.Columns, "shapes do not fit");
         scores.Resize(1, s.Columns);
         gradient.Resize(s.NonzeroCount);
-        var pieces = Pieces(s.Columns, LatentsPerPiece);
-        var partials = Partials(2L * pieces);
+        var tasks = TaskCount(s.Columns, LatentsPerTask);
+        var partials = Partials(2L * tasks);
         _pool.Run(
-            pieces,
+            tasks,
             new MonoScoresWork(
-                new Latents(s, x, norms),
-                Visit(pieces, x.Columns, s.NonzeroCount),
+                new LatentColumns(s, x, norms),
+                LatentScratchFor(tasks, x.Columns, s.NonzeroCount),
                 Pointer(unitRowSum),
                 Pointer(scores),
                 Pointer(gradient),
                 partials));
         double sum = 0, active = 0;
-        for (var piece = 0; piece < pieces; piece++)
+        for (var task = 0; task < tasks; task++)
         {
-            sum += partials[2 * piece];
-            active += partials[(2 * piece) + 1];
+            sum += partials[2 * task];
+            active += partials[(2 * task) + 1];
         }
 
         Pointer(result)[0] = sum;
@@ -42,9 +43,10 @@ public sealed unsafe partial class CpuDevice
     public override int CountMonoActive(CsrMatrix s, DeviceArray<double> norms)
     {
         RequireColumnIndex(s);
-        var pieces = Pieces(s.Columns, LatentsPerPiece);
-        _pool.Run(pieces, new CountActiveWork(new Latents(s, null, norms), Visit(pieces, 0, s.NonzeroCount), Partials(pieces)));
-        return (int)SumPartials(pieces);
+        var tasks = TaskCount(s.Columns, LatentsPerTask);
+        var scratch = LatentScratchFor(tasks, 0, s.NonzeroCount);
+        _pool.Run(tasks, new CountActiveWork(new LatentColumns(s, null, norms), scratch, Partials(tasks)));
+        return (int)SumPartials(tasks);
     }
 
     /// <inheritdoc/>
@@ -54,7 +56,7 @@ public sealed unsafe partial class CpuDevice
         if (active > 0)
         {
             _pool.Run(
-                Pieces(s.NonzeroCount, NonzerosPerPiece),
+                TaskCount(s.NonzeroCount, NonzerosPerTask),
                 new AddScaledWork(Pointer(scoreGradient), (float)(-factor / active), s.NonzeroCount, Pointer(s.Gradient)));
         }
     }
@@ -65,7 +67,7 @@ public sealed unsafe partial class CpuDevice
         RequireColumnIndex(s);
         Require(s.Columns == sums.Latents && x.Columns == sums.Dimension && s.Rows == x.Rows, "shapes do not fit");
         SumUnitRows(x, norms, sums.UnitRowSum);
-        _pool.Run(Pieces(s.Columns, LatentsPerPiece), new AccumulateWork(new Latents(s, x, norms), new Sums(sums)));
+        _pool.Run(TaskCount(s.Columns, LatentsPerTask), new AccumulateWork(new LatentColumns(s, x, norms), new Sums(sums)));
         sums.Rows += s.Rows;
     }
 
@@ -73,7 +75,7 @@ public sealed unsafe partial class CpuDevice
     public override void FinishMonoScore(MonoScoreSums sums, DeviceArray<double> scores)
     {
         scores.Resize(sums.Latents);
-        _pool.Run(Pieces(sums.Latents, LatentsPerPiece), new FinishWork(new Sums(sums), Pointer(scores)));
+        _pool.Run(TaskCount(sums.Latents, LatentsPerTask), new FinishWork(new Sums(sums), Pointer(scores)));
     }
 
     /// <inheritdoc/>
@@ -82,21 +84,21 @@ public sealed unsafe partial class CpuDevice
     {
         RequireColumnIndex(s);
         Require(s.Columns == sums.Latents && x.Columns == sums.Dimension && s.Rows == x.Rows, "shapes do not fit");
-        var pieces = Pieces(s.Columns, LatentsPerPiece);
+        var tasks = TaskCount(s.Columns, LatentsPerTask);
         _pool.Run(
-            pieces,
+            tasks,
             new DatasetGradientWork(
-                new Latents(s, x, norms),
+                new LatentColumns(s, x, norms),
                 new Sums(sums),
                 Pointer(scores),
                 factor,
-                Scratch(((long)pieces * x.Columns) + s.NonzeroCount),
-                pieces,
+                Scratch(((long)tasks * x.Columns) + s.NonzeroCount),
+                tasks,
                 Pointer(s.Gradient)));
     }
 
-    /// <summary>A batch as seen latent by latent.</summary>
-    private readonly struct Latents(CsrMatrix s, Tensor? x, DeviceArray<double>? norms)
+    /// <summary>A batch by columns: the nonzeros of each latent.</summary>
+    private readonly struct LatentColumns(CsrMatrix s, Tensor? x, DeviceArray<double>? norms)
     {
         public readonly int* Offsets = Pointer(s.ColumnOffsets);
         public readonly int* RowIndices = Pointer(s.RowIndices);
@@ -108,8 +110,8 @@ public sealed unsafe partial class CpuDevice
         public readonly int Columns = s.Columns;
         public readonly int Dimension = x?.Columns ?? 0;
 
-        /// <summary>Copies a latent's values beside each other.</summary>
-        /// <returns>Its first entry in the order by columns, and how many it has.</returns>
+        /// <summary>Copies the values of latent m to z, in the order by column.</summary>
+        /// <returns>The index by column of its first nonzero, and how many it has.</returns>
         public (int First, int Count) Gather(int m, float* z)
         {
             var (first, last) = (Offsets[m], Offsets[m + 1]);
@@ -121,7 +123,7 @@ public sealed unsafe partial class CpuDevice
             return (first, last - first);
         }
 
-        /// <summary>Of a latent's nonzeros those with rows from <paramref name="row"/> up to <paramref name="end"/>.</summary>
+        /// <summary>The nonzeros of latent m in rows <paramref name="row"/> … <paramref name="end"/> − 1: first and count.</summary>
         public (int First, int Count) Within(int m, int row, int end)
         {
             var (first, last) = (LowerBound(Offsets[m], Offsets[m + 1], row), Offsets[m + 1]);
@@ -139,15 +141,15 @@ public sealed unsafe partial class CpuDevice
             return first;
         }
 
-        /// <summary>The first of a piece's latents.</summary>
-        public int First(int piece) => piece * LatentsPerPiece;
+        /// <summary>The first latent of a task.</summary>
+        public int First(int task) => task * LatentsPerTask;
 
-        /// <summary>The end of a piece's latents.</summary>
-        public int Last(int piece) => Math.Min(Columns, (piece + 1) * LatentsPerPiece);
+        /// <summary>One past the last latent of a task.</summary>
+        public int Last(int task) => Math.Min(Columns, (task + 1) * LatentsPerTask);
     }
 
-    /// <summary>Memory of a visit to every latent: D-vectors, and four numbers an entry, column by column.</summary>
-    private readonly struct VisitScratch(float* memory, int vectors, int d, long nonzeros)
+    /// <summary>Scratch memory for loops over latents: D-vectors, and four values per nonzero in the order by column.</summary>
+    private readonly struct LatentScratch(float* memory, int vectors, int d, long nonzeros)
     {
         public readonly float* Z = memory + ((long)vectors * d);
         public readonly float* Weights = memory + ((long)vectors * d) + nonzeros;
@@ -157,8 +159,10 @@ public sealed unsafe partial class CpuDevice
         public float* Vector(int index) => memory + ((long)index * d);
     }
 
-    private VisitScratch Visit(int vectors, int d, long nonzeros) => new(Scratch(((long)vectors * d) + (4 * nonzeros)), vectors, d, nonzeros);
+    private LatentScratch LatentScratchFor(int vectors, int d, long nonzeros) =>
+        new(Scratch(((long)vectors * d) + (4 * nonzeros)), vectors, d, nonzeros);
 
+    /// <summary><see cref="MonoScoreSums"/> as pointers.</summary>
     private readonly struct Sums(MonoScoreSums sums)
     {
         public readonly double* Sum = Pointer(sums.Sum);
@@ -189,26 +193,26 @@ public sealed unsafe partial class CpuDevice
     }
 
     private readonly struct MonoScoresWork(
-        Latents latents, VisitScratch scratch, double* unitRowSum, float* scores, float* gradient, double* partials) : IParallelWork
+        LatentColumns latents, LatentScratch scratch, double* unitRowSum, float* scores, float* gradient, double* partials) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
             var d = latents.Dimension;
-            var w = scratch.Vector(piece);
+            var w = scratch.Vector(task);
             double sum = 0, active = 0;
-            for (var m = latents.First(piece); m < latents.Last(piece); m++)
+            for (var m = latents.First(task); m < latents.Last(task); m++)
             {
                 var (first, n) = latents.Gather(m, scratch.Z);
                 float* z = scratch.Z + first, weights = scratch.Weights + first, dots = scratch.Dots + first, g = scratch.Gradient + first;
                 var rowOf = latents.RowIndices + first;
-                var visit = new BatchMonoScore(z, rowOf, n, latents.Rows, latents.Norms, weights);
+                var terms = new BatchMonoScore(z, rowOf, n, latents.Rows, latents.Norms, weights);
                 new Span<float>(g, n).Clear();
                 scores[m] = 0;
-                if (visit.IsActive)
+                if (terms.IsActive)
                 {
-                    LatentMath.WeightedSumThenDots(weights, rowOf, n, latents.X, w, dots, d);
-                    var score = visit.Score(w, d);
-                    visit.AddGradient(score, 1, z, rowOf, n, latents.Rows, latents.Norms, weights, w, dots, unitRowSum, d, g);
+                    IndexedRows.WeightedSumThenDots(weights, rowOf, n, latents.X, w, dots, d);
+                    var score = terms.Score(w, d);
+                    terms.AddGradient(score, 1, z, rowOf, n, latents.Rows, latents.Norms, weights, w, dots, unitRowSum, d, g);
                     scores[m] = (float)score;
                     sum += score;
                     active++;
@@ -220,47 +224,47 @@ public sealed unsafe partial class CpuDevice
                 }
             }
 
-            partials[2 * piece] = sum;
-            partials[(2 * piece) + 1] = active;
+            partials[2 * task] = sum;
+            partials[(2 * task) + 1] = active;
         }
     }
 
-    private readonly struct CountActiveWork(Latents latents, VisitScratch scratch, double* partials) : IParallelWork
+    private readonly struct CountActiveWork(LatentColumns latents, LatentScratch scratch, double* partials) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
             var active = 0;
-            for (var m = latents.First(piece); m < latents.Last(piece); m++)
+            for (var m = latents.First(task); m < latents.Last(task); m++)
             {
                 var (first, n) = latents.Gather(m, scratch.Z);
-                var visit = new BatchMonoScore(scratch.Z + first, latents.RowIndices + first, n, latents.Rows, latents.Norms, null);
-                active += visit.IsActive ? 1 : 0;
+                var terms = new BatchMonoScore(scratch.Z + first, latents.RowIndices + first, n, latents.Rows, latents.Norms, null);
+                active += terms.IsActive ? 1 : 0;
             }
 
-            partials[piece] = active;
+            partials[task] = active;
         }
     }
 
     private readonly struct AddScaledWork(float* source, float factor, int count, float* target) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var first = piece * NonzerosPerPiece;
-            VectorMath.Axpy(factor, source + first, target + first, Math.Min(count - first, NonzerosPerPiece));
+            var first = task * NonzerosPerTask;
+            VectorMath.Axpy(factor, source + first, target + first, Math.Min(count - first, NonzerosPerTask));
         }
     }
 
-    private readonly struct AccumulateWork(Latents latents, Sums sums) : IParallelWork
+    private readonly struct AccumulateWork(LatentColumns latents, Sums sums) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
             var d = latents.Dimension;
-            for (var m = latents.First(piece); m < latents.Last(piece); m++)
+            for (var m = latents.First(task); m < latents.Last(task); m++)
             {
                 double sum = 0, squares = 0;
                 float minimum = sums.Minimum[m], maximum = sums.Maximum[m];
                 long minimumTies = sums.MinimumTies[m], maximumTies = sums.MaximumTies[m], fired = 0;
-                var directions = sums.WeightedUnitRows + ((long)m * d);
+                var weightedUnitRows = sums.WeightedUnitRows + ((long)m * d);
                 var end = latents.Offsets[m + 1];
                 for (var j = latents.Offsets[m]; j < end; j++)
                 {
@@ -284,7 +288,7 @@ public sealed unsafe partial class CpuDevice
                     var row = latents.RowIndices[j];
                     if (z != 0)
                     {
-                        VectorMath.AccumulateDouble(directions, z / latents.Norms[row], latents.X + ((long)row * d), d);
+                        VectorMath.AccumulateDouble(weightedUnitRows, z / latents.Norms[row], latents.X + ((long)row * d), d);
                     }
                 }
 
@@ -300,10 +304,10 @@ public sealed unsafe partial class CpuDevice
 
     private readonly struct FinishWork(Sums sums, double* scores) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var last = Math.Min(sums.Latents, (piece + 1) * LatentsPerPiece);
-            for (var m = piece * LatentsPerPiece; m < last; m++)
+            var last = Math.Min(sums.Latents, (task + 1) * LatentsPerTask);
+            for (var m = task * LatentsPerTask; m < last; m++)
             {
                 var terms = sums.Of(m).Terms();
                 scores[m] = 0;
@@ -312,7 +316,8 @@ public sealed unsafe partial class CpuDevice
                     var squares = 0.0;
                     for (var j = 0; j < sums.Dimension; j++)
                     {
-                        var w = (sums.WeightedUnitRows[((long)m * sums.Dimension) + j] - (terms.Minimum * sums.UnitRowSum[j])) * terms.PerRange;
+                        var at = ((long)m * sums.Dimension) + j;
+                        var w = (sums.WeightedUnitRows[at] - (terms.Minimum * sums.UnitRowSum[j])) * terms.PerRange;
                         squares += w * w;
                     }
 
@@ -323,14 +328,14 @@ public sealed unsafe partial class CpuDevice
     }
 
     private readonly struct DatasetGradientWork(
-        Latents latents, Sums sums, double* scores, double factor, float* scratch, int pieces, float* gradient) : IParallelWork
+        LatentColumns latents, Sums sums, double* scores, double factor, float* scratch, int tasks, float* gradient) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
             var d = latents.Dimension;
-            var w = scratch + ((long)piece * d);
-            var dots = scratch + ((long)pieces * d);
-            for (var m = latents.First(piece); m < latents.Last(piece); m++)
+            var w = scratch + ((long)task * d);
+            var dots = scratch + ((long)tasks * d);
+            for (var m = latents.First(task); m < latents.Last(task); m++)
             {
                 var (first, last) = (latents.Offsets[m], latents.Offsets[m + 1]);
                 if (scores[m] == 0 || first == last)

@@ -2,17 +2,19 @@ using System.Runtime.Intrinsics;
 
 namespace MonoLoss.Kernels.Cpu;
 
+/// <content>Clipping, decoder rows of unit length, and Adam.</content>
 public sealed unsafe partial class CpuDevice
 {
-    // Moments of latents that stay dead decay for ever; once denormal they make every operation on them ten times slower.
+    // The smallest normal float32. Moments of latents that stay dead decay without end, and once they are denormal, every operation on them
+    // takes ten times as long.
     private const float SmallestMoment = 1.1754944e-38f;
 
     /// <inheritdoc/>
     public override void AddSumSquares(Tensor x, DeviceArray<double> result)
     {
-        var pieces = Pieces(x.Count, ElementsPerPiece);
-        _pool.Run(pieces, new SumSquaresWork(Pointer(x), x.Count, Partials(pieces)));
-        Pointer(result)[0] += SumPartials(pieces);
+        var tasks = TaskCount(x.Count, ElementsPerTask);
+        _pool.Run(tasks, new SumSquaresWork(Pointer(x), x.Count, Partials(tasks)));
+        Pointer(result)[0] += SumPartials(tasks);
     }
 
     /// <inheritdoc/>
@@ -29,40 +31,58 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <inheritdoc/>
+    public override void ClipFactor(DeviceArray<double> squares, double maxNorm, DeviceArray<float> factor) =>
+        Pointer(factor)[0] = (float)Math.Min(1, maxNorm / (Math.Sqrt(Pointer(squares)[0]) + ClipEpsilon));
+
+    /// <inheritdoc/>
     public override void NormalizeRows(Tensor x)
     {
-        var rows = RowsPerPiece(x.Columns);
-        _pool.Run(Pieces(x.Rows, rows), new NormalizeRowsWork(Pointer(x), x.Rows, x.Columns, rows));
+        var rows = RowsPerTask(x.Columns);
+        _pool.Run(TaskCount(x.Rows, rows), new NormalizeRowsWork(Pointer(x), x.Rows, x.Columns, rows));
     }
 
     /// <inheritdoc/>
-    public override void Adam(Tensor parameter, Tensor gradient, Tensor firstMoment, Tensor secondMoment, in AdamStep step)
+    public override void Adam(
+        Tensor parameter,
+        Tensor gradient,
+        Tensor firstMoment,
+        Tensor secondMoment,
+        in AdamStep step,
+        DeviceArray<float>? gradientScale = null)
     {
         RequireSameShape(parameter, gradient);
         RequireSameShape(parameter, firstMoment);
         RequireSameShape(parameter, secondMoment);
-        var rows = RowsPerPiece(parameter.Columns);
+        var rows = RowsPerTask(parameter.Columns);
         _pool.Run(
-            Pieces(parameter.Rows, rows),
+            TaskCount(parameter.Rows, rows),
             new AdamWork(
-                Pointer(parameter), Pointer(gradient), Pointer(firstMoment), Pointer(secondMoment), parameter.Rows, parameter.Columns, rows, step));
+                Pointer(parameter),
+                Pointer(gradient),
+                Pointer(firstMoment),
+                Pointer(secondMoment),
+                parameter.Rows,
+                parameter.Columns,
+                rows,
+                step,
+                gradientScale is { } scale ? Pointer(scale)[0] : 1));
     }
 
     private readonly struct SumSquaresWork(float* x, long n, double* partials) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var first = (long)piece * ElementsPerPiece;
-            partials[piece] = VectorMath.SumSquares(x + first, Math.Min(n - first, ElementsPerPiece));
+            var first = (long)task * ElementsPerTask;
+            partials[task] = VectorMath.SumSquares(x + first, Math.Min(n - first, ElementsPerTask));
         }
     }
 
-    private readonly struct NormalizeRowsWork(float* x, int rows, int d, int rowsPerPiece) : IParallelWork
+    private readonly struct NormalizeRowsWork(float* x, int rows, int d, int rowsPerTask) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var last = Math.Min(rows, (piece + 1) * rowsPerPiece);
-            for (var i = piece * rowsPerPiece; i < last; i++)
+            var last = Math.Min(rows, (task + 1) * rowsPerTask);
+            for (var i = task * rowsPerTask; i < last; i++)
             {
                 ScaleToUnit(x + ((long)i * d), d);
             }
@@ -78,12 +98,13 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct AdamWork(float* p, float* g, float* m, float* v, int rows, int d, int rowsPerPiece, AdamStep step) : IParallelWork
+    private readonly struct AdamWork(
+        float* p, float* g, float* m, float* v, int rows, int d, int rowsPerTask, AdamStep step, float gradientScale) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var last = Math.Min(rows, (piece + 1) * rowsPerPiece);
-            for (var i = piece * rowsPerPiece; i < last; i++)
+            var last = Math.Min(rows, (task + 1) * rowsPerTask);
+            for (var i = task * rowsPerTask; i < last; i++)
             {
                 var start = (long)i * d;
                 if (step.UnitRows)
@@ -91,7 +112,7 @@ public sealed unsafe partial class CpuDevice
                     NormalizeRowsWork.ScaleToUnit(p + start, d);
                 }
 
-                // The projected gradient is scale·(g − along·p).
+                // Projection removes the part of the gradient along the row p, which has unit length: g − (g·p)·p.
                 var along = step.Project ? VectorMath.Dot(g + start, p + start, d) : 0;
                 if (Simd512.IsSupported)
                 {
@@ -112,36 +133,41 @@ public sealed unsafe partial class CpuDevice
             where TSimd : ISimd<TVector>
             where TVector : struct
         {
-            var correction1 = 1 - Math.Pow(step.Beta1, step.Step);
-            var rootCorrection2 = (float)(1 / Math.Sqrt(1 - Math.Pow(step.Beta2, step.Step)));
-            var rate = (float)(step.LearningRate / correction1);
-            TVector scale = TSimd.Broadcast(step.GradientScale), minusAlong = TSimd.Broadcast(-along);
-            TVector beta1 = TSimd.Broadcast(step.Beta1), rest1 = TSimd.Broadcast(1 - step.Beta1);
-            TVector beta2 = TSimd.Broadcast(step.Beta2), rest2 = TSimd.Broadcast(1 - step.Beta2);
-            TVector root = TSimd.Broadcast(rootCorrection2), epsilon = TSimd.Broadcast(step.Epsilon), minusRate = TSimd.Broadcast(-rate);
+            // Bias correction, t the number of the step: α/(1 − β₁ᵗ) and 1/√(1 − β₂ᵗ).
+            var stepSize = (float)(step.LearningRate / (1 - Math.Pow(step.Beta1, step.Step)));
+            var rootCorrection = (float)(1 / Math.Sqrt(1 - Math.Pow(step.Beta2, step.Step)));
+            TVector scale = TSimd.Broadcast(gradientScale), minusAlong = TSimd.Broadcast(-along);
+            TVector beta1 = TSimd.Broadcast(step.Beta1), oneMinusBeta1 = TSimd.Broadcast(1 - step.Beta1);
+            TVector beta2 = TSimd.Broadcast(step.Beta2), oneMinusBeta2 = TSimd.Broadcast(1 - step.Beta2);
+            TVector root = TSimd.Broadcast(rootCorrection), epsilon = TSimd.Broadcast(step.Epsilon);
+            var minusStepSize = TSimd.Broadcast(-stepSize);
             var smallest = TSimd.Broadcast(SmallestMoment);
             var j = 0;
             for (; j + TSimd.Width <= d; j += TSimd.Width)
             {
                 var parameter = TSimd.Load(p + j);
+                // g = scale·(gradient − along·p)
                 var gradient = TSimd.Multiply(scale, TSimd.MultiplyAdd(minusAlong, parameter, TSimd.Load(g + j)));
-                var first = TSimd.MultiplyAdd(rest1, gradient, TSimd.Multiply(beta1, TSimd.Load(m + j)));
-                var second = TSimd.MultiplyAdd(TSimd.Multiply(rest2, gradient), gradient, TSimd.Multiply(beta2, TSimd.Load(v + j)));
+                // m = β₁·m + (1 − β₁)·g
+                var first = TSimd.MultiplyAdd(oneMinusBeta1, gradient, TSimd.Multiply(beta1, TSimd.Load(m + j)));
+                // v = β₂·v + (1 − β₂)·g²
+                var second = TSimd.MultiplyAdd(TSimd.Multiply(oneMinusBeta2, gradient), gradient, TSimd.Multiply(beta2, TSimd.Load(v + j)));
+                // p −= α/(1 − β₁ᵗ)·m / (√(v/(1 − β₂ᵗ)) + ε)
                 var denominator = TSimd.MultiplyAdd(TSimd.Sqrt(second), root, epsilon);
                 TSimd.Store(m + j, TSimd.FlushBelow(first, smallest));
                 TSimd.Store(v + j, TSimd.FlushBelow(second, smallest));
-                TSimd.Store(p + j, TSimd.MultiplyAdd(minusRate, TSimd.Divide(first, denominator), parameter));
+                TSimd.Store(p + j, TSimd.MultiplyAdd(minusStepSize, TSimd.Divide(first, denominator), parameter));
             }
 
             for (; j < d; j++)
             {
-                var gradient = step.GradientScale * (g[j] - (along * p[j]));
+                var gradient = gradientScale * (g[j] - (along * p[j]));
                 var first = (step.Beta1 * m[j]) + ((1 - step.Beta1) * gradient);
                 var second = (step.Beta2 * v[j]) + ((1 - step.Beta2) * gradient * gradient);
-                var denominator = (MathF.Sqrt(second) * rootCorrection2) + step.Epsilon;
+                var denominator = (MathF.Sqrt(second) * rootCorrection) + step.Epsilon;
                 m[j] = Math.Abs(first) < SmallestMoment ? 0 : first;
                 v[j] = second < SmallestMoment ? 0 : second;
-                p[j] -= rate * first / denominator;
+                p[j] -= stepSize * first / denominator;
             }
         }
     }

@@ -1,16 +1,17 @@
 namespace MonoLoss.Kernels.Cpu;
 
+/// <content>Operations on the rows of dense matrices.</content>
 public sealed unsafe partial class CpuDevice
 {
     private const float LayerNormEpsilon = 1e-5f;
-    private const int ColumnsPerPiece = 64;
+    private const int ColumnsPerTask = 64;
 
     /// <inheritdoc/>
     public override void RowNorms(Tensor x, DeviceArray<double> norms)
     {
         norms.Resize(x.Rows);
-        var rows = RowsPerPiece(x.Columns);
-        _pool.Run(Pieces(x.Rows, rows), new RowNormsWork(Pointer(x), x.Rows, x.Columns, rows, Pointer(norms)));
+        var rows = RowsPerTask(x.Columns);
+        _pool.Run(TaskCount(x.Rows, rows), new RowNormsWork(Pointer(x), x.Rows, x.Columns, rows, Pointer(norms)));
     }
 
     /// <inheritdoc/>
@@ -18,7 +19,7 @@ public sealed unsafe partial class CpuDevice
     {
         Require(norms.Length == x.Rows && sum.Length == x.Columns, "shapes do not fit");
         _pool.Run(
-            Pieces(x.Columns, ColumnsPerPiece), new SumUnitRowsWork(Pointer(x), x.Rows, x.Columns, Pointer(norms), Pointer(sum)));
+            TaskCount(x.Columns, ColumnsPerTask), new SumUnitRowsWork(Pointer(x), x.Rows, x.Columns, Pointer(norms), Pointer(sum)));
     }
 
     /// <inheritdoc/>
@@ -27,37 +28,38 @@ public sealed unsafe partial class CpuDevice
         normalized.Resize(x.Rows, x.Columns);
         mean.Resize(1, x.Rows);
         deviation.Resize(1, x.Rows);
-        var rows = RowsPerPiece(x.Columns);
+        var rows = RowsPerTask(x.Columns);
         _pool.Run(
-            Pieces(x.Rows, rows),
+            TaskCount(x.Rows, rows),
             new LayerNormWork(Pointer(x), x.Rows, x.Columns, rows, Pointer(normalized), Pointer(mean), Pointer(deviation)));
     }
 
     /// <inheritdoc/>
     public override void ScaleRows(Tensor x, Tensor scale, Tensor? shift, Tensor result)
     {
-        Require(scale.Count == x.Rows && (shift is null || shift.Count == x.Rows), "one scale and shift a row");
+        Require(
+            scale.Count == x.Rows && (shift is null || shift.Count == x.Rows), $"not one scale and shift for each of {x.Rows} rows");
         result.Resize(x.Rows, x.Columns);
-        var rows = RowsPerPiece(x.Columns);
+        var rows = RowsPerTask(x.Columns);
         _pool.Run(
-            Pieces(x.Rows, rows),
+            TaskCount(x.Rows, rows),
             new ScaleRowsWork(Pointer(x), x.Rows, x.Columns, rows, Pointer(scale), PointerOrNull(shift), Pointer(result)));
     }
 
     /// <inheritdoc/>
     public override void AddRow(Tensor x, float alpha, Tensor row, Tensor result)
     {
-        Require(row.Count == x.Columns, $"a row of {row.Count} for {x.Columns} columns");
+        Require(row.Count == x.Columns, $"a row of {row.Count} values for {x.Columns} columns");
         result.Resize(x.Rows, x.Columns);
-        var rows = RowsPerPiece(x.Columns);
-        _pool.Run(Pieces(x.Rows, rows), new AddRowWork(Pointer(x), x.Rows, x.Columns, rows, alpha, Pointer(row), Pointer(result)));
+        var rows = RowsPerTask(x.Columns);
+        _pool.Run(TaskCount(x.Rows, rows), new AddRowWork(Pointer(x), x.Rows, x.Columns, rows, alpha, Pointer(row), Pointer(result)));
     }
 
     /// <inheritdoc/>
     public override void SumColumns(float alpha, Tensor x, Tensor sums)
     {
         Require(sums.Count == x.Columns, $"{sums.Count} sums for {x.Columns} columns");
-        _pool.Run(Pieces(x.Columns, ColumnsPerPiece), new SumColumnsWork(alpha, Pointer(x), x.Rows, x.Columns, Pointer(sums)));
+        _pool.Run(TaskCount(x.Columns, ColumnsPerTask), new SumColumnsWork(alpha, Pointer(x), x.Rows, x.Columns, Pointer(sums)));
     }
 
     /// <inheritdoc/>
@@ -66,16 +68,16 @@ public sealed unsafe partial class CpuDevice
         RequireSameShape(x, y);
         result.Resize(x.Rows, x.Columns);
         _pool.Run(
-            Pieces(x.Count, ElementsPerPiece), new LinearCombinationWork(alpha, Pointer(x), beta, Pointer(y), x.Count, Pointer(result)));
+            TaskCount(x.Count, ElementsPerTask), new LinearCombinationWork(alpha, Pointer(x), beta, Pointer(y), x.Count, Pointer(result)));
     }
 
     /// <inheritdoc/>
     public override void GatherRows(Tensor matrix, DeviceArray<int> list, Tensor result)
     {
         result.Resize((int)list.Length, matrix.Columns);
-        var rows = RowsPerPiece(matrix.Columns);
+        var rows = RowsPerTask(matrix.Columns);
         _pool.Run(
-            Pieces(list.Length, rows),
+            TaskCount(list.Length, rows),
             new GatherRowsWork(Pointer(matrix), Pointer(list), (int)list.Length, matrix.Columns, rows, Pointer(result)));
     }
 
@@ -92,12 +94,25 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct RowNormsWork(float* x, int rows, int d, int rowsPerPiece, double* norms) : IParallelWork
+    /// <inheritdoc/>
+    public override void ScatterRows(Tensor rows, DeviceArray<int> list, Tensor matrix)
     {
-        public void Run(int piece)
+        Require(rows.Rows == list.Length && rows.Columns == matrix.Columns, $"{rows.Rows} rows of {rows.Columns} for {list.Length}");
+        float* source = Pointer(rows), target = Pointer(matrix);
+        var index = Pointer(list);
+        var d = rows.Columns;
+        for (var i = 0; i < rows.Rows; i++)
         {
-            var last = Math.Min(rows, (piece + 1) * rowsPerPiece);
-            for (var i = piece * rowsPerPiece; i < last; i++)
+            new Span<float>(source + ((long)i * d), d).CopyTo(new Span<float>(target + ((long)index[i] * d), d));
+        }
+    }
+
+    private readonly struct RowNormsWork(float* x, int rows, int d, int rowsPerTask, double* norms) : IParallelWork
+    {
+        public void Run(int task)
+        {
+            var last = Math.Min(rows, (task + 1) * rowsPerTask);
+            for (var i = task * rowsPerTask; i < last; i++)
             {
                 norms[i] = Math.Max(Math.Sqrt(VectorMath.SumSquares(x + ((long)i * d), d)), MonoScore.SmallestNorm);
             }
@@ -106,10 +121,10 @@ public sealed unsafe partial class CpuDevice
 
     private readonly struct SumUnitRowsWork(float* x, int rows, int d, double* norms, double* sum) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var first = piece * ColumnsPerPiece;
-            var count = Math.Min(d - first, ColumnsPerPiece);
+            var first = task * ColumnsPerTask;
+            var count = Math.Min(d - first, ColumnsPerTask);
             for (var i = 0; i < rows; i++)
             {
                 VectorMath.AccumulateDouble(sum + first, 1 / norms[i], x + ((long)i * d) + first, count);
@@ -117,17 +132,18 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct LayerNormWork(float* x, int rows, int d, int rowsPerPiece, float* normalized, float* mean, float* deviation) : IParallelWork
+    private readonly struct LayerNormWork(
+        float* x, int rows, int d, int rowsPerTask, float* normalized, float* mean, float* deviation) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var last = Math.Min(rows, (piece + 1) * rowsPerPiece);
-            for (var i = piece * rowsPerPiece; i < last; i++)
+            var last = Math.Min(rows, (task + 1) * rowsPerTask);
+            for (var i = task * rowsPerTask; i < last; i++)
             {
                 float* source = x + ((long)i * d), target = normalized + ((long)i * d);
                 var average = VectorMath.Sum(source, d) / d;
                 var squares = Math.Max(0, VectorMath.SumSquares(source, d) - (d * average * average));
-                // One feature has no spread to scale by.
+                // A single feature has no standard deviation.
                 var spread = d > 1 ? Math.Sqrt(squares / (d - 1)) : 0;
                 mean[i] = (float)average;
                 deviation[i] = (float)spread;
@@ -136,12 +152,13 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct ScaleRowsWork(float* x, int rows, int d, int rowsPerPiece, float* scale, float* shift, float* result) : IParallelWork
+    private readonly struct ScaleRowsWork(
+        float* x, int rows, int d, int rowsPerTask, float* scale, float* shift, float* result) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var last = Math.Min(rows, (piece + 1) * rowsPerPiece);
-            for (var i = piece * rowsPerPiece; i < last; i++)
+            var last = Math.Min(rows, (task + 1) * rowsPerTask);
+            for (var i = task * rowsPerTask; i < last; i++)
             {
                 float* source = x + ((long)i * d), target = result + ((long)i * d);
                 float factor = scale[i], addend = shift is null ? 0 : shift[i];
@@ -153,12 +170,12 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct AddRowWork(float* x, int rows, int d, int rowsPerPiece, float alpha, float* row, float* result) : IParallelWork
+    private readonly struct AddRowWork(float* x, int rows, int d, int rowsPerTask, float alpha, float* row, float* result) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var last = Math.Min(rows, (piece + 1) * rowsPerPiece);
-            for (var i = piece * rowsPerPiece; i < last; i++)
+            var last = Math.Min(rows, (task + 1) * rowsPerTask);
+            for (var i = task * rowsPerTask; i < last; i++)
             {
                 float* source = x + ((long)i * d), target = result + ((long)i * d);
                 for (var j = 0; j < d; j++)
@@ -171,12 +188,12 @@ public sealed unsafe partial class CpuDevice
 
     private readonly struct SumColumnsWork(float alpha, float* x, int rows, int d, float* sums) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var first = piece * ColumnsPerPiece;
-            var count = Math.Min(d - first, ColumnsPerPiece);
-            var totals = stackalloc double[ColumnsPerPiece];
-            new Span<double>(totals, ColumnsPerPiece).Clear();
+            var first = task * ColumnsPerTask;
+            var count = Math.Min(d - first, ColumnsPerTask);
+            var totals = stackalloc double[ColumnsPerTask];
+            new Span<double>(totals, ColumnsPerTask).Clear();
             for (var i = 0; i < rows; i++)
             {
                 VectorMath.AccumulateDouble(totals, 1, x + ((long)i * d) + first, count);
@@ -191,22 +208,22 @@ public sealed unsafe partial class CpuDevice
 
     private readonly struct LinearCombinationWork(float alpha, float* x, float beta, float* y, long n, float* result) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var last = Math.Min(n, (piece + 1L) * ElementsPerPiece);
-            for (var i = (long)piece * ElementsPerPiece; i < last; i++)
+            var last = Math.Min(n, (task + 1L) * ElementsPerTask);
+            for (var i = (long)task * ElementsPerTask; i < last; i++)
             {
                 result[i] = (alpha * x[i]) + (beta * y[i]);
             }
         }
     }
 
-    private readonly struct GatherRowsWork(float* matrix, int* list, int count, int d, int rowsPerPiece, float* result) : IParallelWork
+    private readonly struct GatherRowsWork(float* matrix, int* list, int count, int d, int rowsPerTask, float* result) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var last = Math.Min(count, (piece + 1) * rowsPerPiece);
-            for (var i = piece * rowsPerPiece; i < last; i++)
+            var last = Math.Min(count, (task + 1) * rowsPerTask);
+            for (var i = task * rowsPerTask; i < last; i++)
             {
                 new Span<float>(matrix + ((long)list[i] * d), d).CopyTo(new Span<float>(result + ((long)i * d), d));
             }

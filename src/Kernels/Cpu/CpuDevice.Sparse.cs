@@ -1,11 +1,16 @@
 namespace MonoLoss.Kernels.Cpu;
 
+/// <content>Sparse products.</content>
 public sealed unsafe partial class CpuDevice
 {
-    private const int NonzerosPerPiece = 1 << 16;
+    private const int NonzerosPerTask = 1 << 16;
 
-    // Above so many places a row (or a latent), what they point to no longer stays in the level-2 cache from one to the next.
+    // With more nonzeros per row (or per latent) than this, the rows that they point to no longer stay in the level-2 cache between
+    // two passes. 96 rows of 768 floats are 288 KiB.
     private const int DenseNonzeros = 96;
+
+    // Rows that then go through the matrix together, and the size of the blocks it is read in, which leaves room in a level-2 cache of
+    // 512 KiB or more.
     private const int RowsTogether = 32;
     private const int BlockBytes = 384 << 10;
 
@@ -22,19 +27,19 @@ public sealed unsafe partial class CpuDevice
         s.ColumnOffsets.Resize(s.Columns + 1);
         s.RowIndices.Resize(s.NonzeroCount);
         s.EntryOf.Resize(s.NonzeroCount);
-        // A counting sort: pieces of rows count their latents, a prefix sum over (latent, piece) gives each its nonzeros.
-        var pieces = Math.Clamp(s.NonzeroCount / NonzerosPerPiece, 1, 64);
-        _histograms.Resize((long)pieces * s.Columns);
+        // A counting sort: each task counts the latents of its rows, a prefix sum over (latent, task) gives each task its places.
+        var tasks = Math.Clamp(s.NonzeroCount / NonzerosPerTask, 1, 64);
+        _histograms.Resize((long)tasks * s.Columns);
         _histograms.Clear();
-        BuildColumnIndex(s, pieces, scatter: false);
+        BuildColumnIndex(s, tasks, scatter: false);
         var offsets = Pointer(s.ColumnOffsets);
         var next = 0;
         for (var m = 0; m < s.Columns; m++)
         {
             offsets[m] = next;
-            for (var piece = 0; piece < pieces; piece++)
+            for (var task = 0; task < tasks; task++)
             {
-                var histogram = _histograms.Pointer + ((long)piece * s.Columns);
+                var histogram = _histograms.Pointer + ((long)task * s.Columns);
                 var count = histogram[m];
                 histogram[m] = next;
                 next += count;
@@ -42,7 +47,7 @@ public sealed unsafe partial class CpuDevice
         }
 
         offsets[s.Columns] = next;
-        BuildColumnIndex(s, pieces, scatter: true);
+        BuildColumnIndex(s, tasks, scatter: true);
         s.HasColumnIndex = true;
     }
 
@@ -57,11 +62,11 @@ public sealed unsafe partial class CpuDevice
             return;
         }
 
-        // Many places a row: rows go together through the matrix block by block, so that a block is read from cache and not once a place.
+        // With many nonzeros per row, several rows go through the matrix together, block by block, so that a block is read from cache.
         var isDense = s.NonzeroCount > (long)s.Rows * DenseNonzeros;
-        var rows = isDense ? RowsTogether : RowsPerPiece(matrix.Columns);
+        var rows = isDense ? RowsTogether : RowsPerTask(matrix.Columns);
         _pool.Run(
-            Pieces(s.Rows, rows),
+            TaskCount(s.Rows, rows),
             new SpMMWork(
                 Pointer(s.RowOffsets),
                 Pointer(s.Indices),
@@ -82,7 +87,7 @@ public sealed unsafe partial class CpuDevice
         Require(s.Rows == x.Rows && s.Columns == result.Rows && x.Columns == result.Columns, "shapes do not fit");
         var weights = Scratch(s.NonzeroCount);
         _pool.Run(
-            Pieces(s.Columns, LatentsPerPiece),
+            TaskCount(s.Columns, LatentsPerTask),
             new SpMMTransposedWork(
                 Pointer(s.ColumnOffsets),
                 Pointer(s.RowIndices),
@@ -99,11 +104,19 @@ public sealed unsafe partial class CpuDevice
     public override void SDDMM(CsrMatrix s, Tensor g, Tensor matrix)
     {
         Require(s.Rows == g.Rows && s.Columns == matrix.Rows && g.Columns == matrix.Columns, "shapes do not fit");
-        var rows = RowsPerPiece(g.Columns);
+        var rows = RowsPerTask(g.Columns);
         _pool.Run(
-            Pieces(s.Rows, rows),
+            TaskCount(s.Rows, rows),
             new SDDMMWork(
-                Pointer(s.RowOffsets), Pointer(s.Indices), Pointer(s.Gradient), s.Rows, rows, Scratch(s.NonzeroCount), Pointer(g), Pointer(matrix), g.Columns));
+                Pointer(s.RowOffsets),
+                Pointer(s.Indices),
+                Pointer(s.Gradient),
+                s.Rows,
+                rows,
+                Scratch(s.NonzeroCount),
+                Pointer(g),
+                Pointer(matrix),
+                g.Columns));
     }
 
     /// <inheritdoc/>
@@ -112,7 +125,7 @@ public sealed unsafe partial class CpuDevice
         RequireColumnIndex(s);
         Require(sums.Count == s.Columns, $"{sums.Count} sums for {s.Columns} latents");
         _pool.Run(
-            Pieces(s.Columns, LatentsPerPiece),
+            TaskCount(s.Columns, LatentsPerTask),
             new SumColumnEntriesWork(Pointer(s.ColumnOffsets), Pointer(s.EntryOf), Pointer(s.Gradient), s.Columns, Pointer(sums)));
     }
 
@@ -120,14 +133,14 @@ public sealed unsafe partial class CpuDevice
     public override void SumAndCountPositive(CsrMatrix s, DeviceArray<double> result)
     {
         var values = s.Dense?.Data ?? s.Values;
-        var pieces = Pieces(values.Length, NonzerosPerPiece);
-        var partials = Partials(2L * pieces);
-        _pool.Run(pieces, new SumAndCountPositiveWork(Pointer(values), values.Length, partials));
+        var tasks = TaskCount(values.Length, NonzerosPerTask);
+        var partials = Partials(2L * tasks);
+        _pool.Run(tasks, new SumAndCountPositiveWork(Pointer(values), values.Length, partials));
         double count = 0, sum = 0;
-        for (var piece = 0; piece < pieces; piece++)
+        for (var task = 0; task < tasks; task++)
         {
-            count += partials[2 * piece];
-            sum += partials[(2 * piece) + 1];
+            count += partials[2 * task];
+            sum += partials[(2 * task) + 1];
         }
 
         Pointer(result)[0] = count;
@@ -136,7 +149,9 @@ public sealed unsafe partial class CpuDevice
 
     /// <inheritdoc/>
     public override void AddToGradientWherePositive(CsrMatrix s, float amount) =>
-        _pool.Run(Pieces(s.NonzeroCount, NonzerosPerPiece), new AddWherePositiveWork(Pointer(s.Values), Pointer(s.Gradient), s.NonzeroCount, amount));
+        _pool.Run(
+            TaskCount(s.NonzeroCount, NonzerosPerTask),
+            new AddWherePositiveWork(Pointer(s.Values), Pointer(s.Gradient), s.NonzeroCount, amount));
 
     /// <inheritdoc/>
     public override void RemapColumns(CsrMatrix s, DeviceArray<int> list, int columns)
@@ -151,29 +166,30 @@ public sealed unsafe partial class CpuDevice
         s.SetColumns(columns);
     }
 
-    private void BuildColumnIndex(CsrMatrix s, int pieces, bool scatter) =>
+    private void BuildColumnIndex(CsrMatrix s, int tasks, bool scatter) =>
         _pool.Run(
-            pieces,
+            tasks,
             new BuildColumnIndexWork(
                 Pointer(s.RowOffsets),
                 Pointer(s.Indices),
                 s.Rows,
                 s.Columns,
-                pieces,
+                tasks,
                 _histograms.Pointer,
                 Pointer(s.RowIndices),
                 Pointer(s.EntryOf),
                 scatter));
 
     private readonly struct BuildColumnIndexWork(
-        int* offsets, int* indices, int rows, int columns, int pieces, int* histograms, int* rowOf, int* entryOf, bool scatter) : IParallelWork
+        int* offsets, int* indices, int rows, int columns, int tasks, int* histograms, int* rowOf, int* entryOf, bool scatter)
+        : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            // Pieces hold equal shares of the rows; rows have similar numbers of nonzeros.
-            var first = (int)((long)rows * piece / pieces);
-            var last = (int)((long)rows * (piece + 1) / pieces);
-            var histogram = histograms + ((long)piece * columns);
+            // Tasks get equal numbers of rows: rows have similar numbers of nonzeros.
+            var first = (int)((long)rows * task / tasks);
+            var last = (int)((long)rows * (task + 1) / tasks);
+            var histogram = histograms + ((long)task * columns);
             if (!scatter)
             {
                 for (var entry = offsets[first]; entry < offsets[last]; entry++)
@@ -201,17 +217,17 @@ public sealed unsafe partial class CpuDevice
         int* indices,
         float* values,
         int rows,
-        int rowsPerPiece,
+        int rowsPerTask,
         float* matrix,
         int d,
         float* bias,
         float* result,
         int blockRows) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var first = piece * rowsPerPiece;
-            var count = Math.Min(rows - first, rowsPerPiece);
+            var first = task * rowsPerTask;
+            var count = Math.Min(rows - first, rowsPerTask);
             var next = stackalloc int[count];
             for (var i = 0; i < count; i++)
             {
@@ -237,7 +253,8 @@ public sealed unsafe partial class CpuDevice
                 {
                     var (start, last) = (next[i], offsets[first + i + 1]);
                     var end = EndOfBlock(indices, start, last, blockEnd);
-                    LatentMath.WeightedSum(values + start, indices + start, end - start, matrix, result + ((long)(first + i) * d), d, add: true);
+                    IndexedRows.WeightedSum(
+                        values + start, indices + start, end - start, matrix, result + ((long)(first + i) * d), d, add: true);
                     next[i] = end;
                     left |= end < last;
                 }
@@ -249,17 +266,17 @@ public sealed unsafe partial class CpuDevice
     private readonly struct SpMMTransposedWork(
         int* offsets, int* rowOf, int* entryOf, float* values, int latents, float* weights, float* x, int d, float* result) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var last = Math.Min(latents, (piece + 1) * LatentsPerPiece);
-            for (var m = piece * LatentsPerPiece; m < last; m++)
+            var last = Math.Min(latents, (task + 1) * LatentsPerTask);
+            for (var m = task * LatentsPerTask; m < last; m++)
             {
                 for (var j = offsets[m]; j < offsets[m + 1]; j++)
                 {
                     weights[j] = values[entryOf[j]];
                 }
 
-                LatentMath.WeightedSum(
+                IndexedRows.WeightedSum(
                     weights + offsets[m], rowOf + offsets[m], offsets[m + 1] - offsets[m], x, result + ((long)m * d), d, add: true);
             }
         }
@@ -267,7 +284,7 @@ public sealed unsafe partial class CpuDevice
 
     private static int RowsPerBlock(int columns) => Math.Max(16, BlockBytes / (sizeof(float) * Math.Max(1, columns)));
 
-    /// <summary>The end of the nonzeros whose index, ascending, is below a bound.</summary>
+    /// <summary>One past the last nonzero, from start on, whose (ascending) index is below a bound.</summary>
     private static int EndOfBlock(int* indices, int start, int last, long bound)
     {
         while (start < last && indices[start] < bound)
@@ -279,12 +296,12 @@ public sealed unsafe partial class CpuDevice
     }
 
     private readonly struct SDDMMWork(
-        int* offsets, int* indices, float* gradient, int rows, int rowsPerPiece, float* dots, float* g, float* matrix, int d) : IParallelWork
+        int* offsets, int* indices, float* gradient, int rows, int rowsPerTask, float* dots, float* g, float* matrix, int d) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var last = Math.Min(rows, (piece + 1) * rowsPerPiece);
-            for (var i = piece * rowsPerPiece; i < last; i++)
+            var last = Math.Min(rows, (task + 1) * rowsPerTask);
+            for (var i = task * rowsPerTask; i < last; i++)
             {
                 VectorMath.DotRows(g + ((long)i * d), indices + offsets[i], offsets[i + 1] - offsets[i], matrix, dots + offsets[i], d);
                 for (var entry = offsets[i]; entry < offsets[i + 1]; entry++)
@@ -297,10 +314,10 @@ public sealed unsafe partial class CpuDevice
 
     private readonly struct SumColumnEntriesWork(int* offsets, int* entryOf, float* values, int latents, float* sums) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var last = Math.Min(latents, (piece + 1) * LatentsPerPiece);
-            for (var m = piece * LatentsPerPiece; m < last; m++)
+            var last = Math.Min(latents, (task + 1) * LatentsPerTask);
+            for (var m = task * LatentsPerTask; m < last; m++)
             {
                 var sum = 0.0;
                 for (var j = offsets[m]; j < offsets[m + 1]; j++)
@@ -315,21 +332,21 @@ public sealed unsafe partial class CpuDevice
 
     private readonly struct SumAndCountPositiveWork(float* values, long count, double* partials) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var first = (long)piece * NonzerosPerPiece;
-            var (positive, sum) = VectorMath.SumAndCountPositive(values + first, Math.Min(count - first, NonzerosPerPiece));
-            partials[2 * piece] = positive;
-            partials[(2 * piece) + 1] = sum;
+            var first = (long)task * NonzerosPerTask;
+            var (positive, sum) = VectorMath.SumAndCountPositive(values + first, Math.Min(count - first, NonzerosPerTask));
+            partials[2 * task] = positive;
+            partials[(2 * task) + 1] = sum;
         }
     }
 
     private readonly struct AddWherePositiveWork(float* values, float* gradient, int count, float amount) : IParallelWork
     {
-        public void Run(int piece)
+        public void Run(int task)
         {
-            var last = Math.Min(count, (piece + 1L) * NonzerosPerPiece);
-            for (long entry = (long)piece * NonzerosPerPiece; entry < last; entry++)
+            var last = Math.Min(count, (task + 1L) * NonzerosPerTask);
+            for (long entry = (long)task * NonzerosPerTask; entry < last; entry++)
             {
                 gradient[entry] += values[entry] > 0 ? amount : 0;
             }

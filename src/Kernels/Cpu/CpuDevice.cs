@@ -5,23 +5,24 @@ using System.Runtime.Intrinsics.X86;
 
 namespace MonoLoss.Kernels.Cpu;
 
-/// <summary>The processor: SIMD kernels on all its cores.</summary>
+/// <summary>The CPU: SIMD kernels on all of its cores.</summary>
 /// <remarks>
-/// Work is cut into pieces by the size of the problem and each piece sums in a fixed order, so results do not depend on how many
-/// threads there are.
+/// The size of the problem alone decides how work is cut into tasks, and each task sums in a fixed order, so results do not depend on the
+/// number of threads.
 /// </remarks>
 public sealed unsafe partial class CpuDevice : Device
 {
-    // Pieces of rows and of latents: small enough to keep 64 cores busy at the usual sizes, large enough to hide a dispatch.
-    private const int ElementsPerPiece = 8192;
-    private const int LatentsPerPiece = 32;
+    // Elements or latents per task: small enough to keep 64 cores busy at the usual sizes (M 8192 gives 256 tasks of latents), large
+    // enough to hide the dispatch.
+    private const int ElementsPerTask = 8192;
+    private const int LatentsPerTask = 32;
 
     private readonly WorkerPool _pool;
     private readonly CpuArray<double> _partials = new(0);
     private readonly CpuArray<float> _scratch = new(0);
 
     /// <summary>Starts the device's threads.</summary>
-    /// <param name="threads">How many; 0 for one a processor.</param>
+    /// <param name="threads">The number of threads; 0 for one per core.</param>
     public CpuDevice(int threads = 0)
         : this(threads, PrefilterPolicy.Auto)
     {
@@ -34,7 +35,7 @@ public sealed unsafe partial class CpuDevice : Device
         _encoder = new CpuEncoder(_gemm) { Filter = filter };
     }
 
-    /// <summary>How many threads work at once.</summary>
+    /// <summary>The number of threads that work at once.</summary>
     public int Threads => _pool.Threads;
 
     /// <inheritdoc/>
@@ -78,9 +79,9 @@ public sealed unsafe partial class CpuDevice : Device
     private static T* Pointer<T>(DeviceArray<T> array)
         where T : unmanaged => ((CpuArray<T>)array).Pointer;
 
-    private static int RowsPerPiece(int columns) => Math.Max(1, ElementsPerPiece / Math.Max(1, columns));
+    private static int RowsPerTask(int columns) => Math.Max(1, ElementsPerTask / Math.Max(1, columns));
 
-    private static int Pieces(long count, int perPiece) => (int)((count + perPiece - 1) / perPiece);
+    private static int TaskCount(long count, int perTask) => (int)((count + perTask - 1) / perTask);
 
     private static void Require(bool condition, string message)
     {
@@ -103,7 +104,7 @@ public sealed unsafe partial class CpuDevice : Device
 
     private static void RequireColumnIndex(CsrMatrix s) => Require(s.HasColumnIndex, "the columns of the sparse matrix are not indexed");
 
-    /// <summary>Memory for one float64 a piece, for sums whose order must not depend on who finished first.</summary>
+    /// <summary>Memory for one float64 per task, for sums whose order must not depend on which task ends first.</summary>
     private double* Partials(long count)
     {
         _partials.Resize(count);
@@ -127,7 +128,7 @@ public sealed unsafe partial class CpuDevice : Device
         return _scratch.Pointer;
     }
 
-    /// <summary>A message that is put together only where the requirement is not met: kernels allocate nothing.</summary>
+    /// <summary>A message that is formatted only if the requirement is not met: kernels allocate nothing.</summary>
     [InterpolatedStringHandler]
     private ref struct RequirementHandler
     {

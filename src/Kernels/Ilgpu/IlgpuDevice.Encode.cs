@@ -5,25 +5,30 @@ namespace MonoLoss.Kernels.Ilgpu;
 
 /// <content>
 /// Encode: the product of some rows leaves their pre-activations in the level-2 cache, and selection reads them from there. What is
-/// kept is listed as far as the arrays of the result have room, which after the first batch they have; if not, all is done again.
+/// kept is listed as far as the arrays of the result have room, which they have after the first batch; if not, all is done again.
 /// </content>
+/// <remarks>
+/// A selection of the largest keeps at most k latents per row. The host goes on with that number (<see cref="CsrMatrix.MaxNonzeroCount"/>)
+/// and waits for the exact one later, together with other numbers.
+/// </remarks>
 public sealed partial class IlgpuDevice
 {
-    // A batch's threshold is close to the last one's; a little lower, so that the search rarely has to start anew.
+    // The threshold of a batch is close to that of the one before; a little lower, so that the search rarely has to start again.
     private const float ThresholdHint = 0.9f;
 
-    // 32 MB of pre-activations at once; but enough rows for selection, a warp each, to fill a GPU.
+    // 32 MB of pre-activations at once; but enough rows for selection, one warp each, to fill a GPU.
     private const long ChunkLength = 8 << 20;
     private const int MinRows = 1024;
 
-    // Where nothing is known: room for so many latents a row.
+    // Room for this many latents per row where nothing is known yet.
     private const int InitialLatentsPerRow = 64;
 
     private const int MaxDigitGroups = 512;
     private const int ValuesPerThread = 8;
 
-    /// <summary>How many rows are encoded at once, at most: for tests.</summary>
-    internal int MaxEncodedRows { get; set; } = int.MaxValue;
+    // The last selection from a whole batch, if the host has not seen yet whether it found what was wanted.
+    private BatchSelection _selection;
+    private bool _isSelectionOpen;
 
     /// <inheritdoc/>
     public override void EncodeTopK(Tensor x, Tensor weights, Tensor? bias, int k, CsrMatrix latents)
@@ -32,8 +37,8 @@ public sealed partial class IlgpuDevice
         k = Math.Min(k, weights.Rows);
         var most = (long)x.Rows * k;
         Require(most <= int.MaxValue, $"{x.Rows} rows of {k} latents are more than {int.MaxValue} nonzeros");
-        latents.Indices.Resize(most);
-        latents.Values.Resize(most);
+        latents.OpenIndices.Resize(most);
+        latents.OpenValues.Resize(most);
         if (most == 0)
         {
             ClearOffsets(latents.RowOffsets, x.Rows);
@@ -41,10 +46,13 @@ public sealed partial class IlgpuDevice
             return;
         }
 
+        // The arrays' ends may stay empty.
+        latents.OpenIndices.Clear();
+        latents.OpenValues.Clear();
         ForEachChunk(x, weights, bias, latents.RowOffsets, (pre, rows, counts, offsets) =>
         {
-            var thresholds = Scratch<int>("rows' thresholds", rows).View;
-            var ties = Scratch<int>("rows' ties", rows).View;
+            var thresholds = Scratch.RowThresholds.WithLength(rows).View;
+            var ties = Scratch.RowTies.WithLength(rows).View;
             var columns = weights.Rows;
             var config = new KernelConfig(DivideUp(rows, SelectionKernels.RowsPerGroup), SelectionKernels.ThresholdGroupSize);
             if (IsVectorizable(columns))
@@ -57,79 +65,58 @@ public sealed partial class IlgpuDevice
             }
 
             AppendOffsets(counts, offsets);
-            List(pre, columns, new TopOfRow(thresholds, ties), rows, offsets, View(latents.Indices), View(latents.Values));
+            List(pre, columns, new TopOfRow(thresholds, ties), rows, offsets, View(latents.OpenIndices), View(latents.OpenValues));
         });
-        latents.Resize(x.Rows, weights.Rows, Read(latents.RowOffsets, x.Rows));
+        latents.ResizeAtMost(x.Rows, weights.Rows, (int)most);
     }
 
     /// <inheritdoc/>
-    public override float EncodeBatchTopK(Tensor x, Tensor weights, Tensor? bias, int k, CsrMatrix latents)
+    public override void EncodeBatchTopK(Tensor x, Tensor weights, Tensor? bias, int k, CsrMatrix latents)
     {
         RequireEncoder(x, weights, bias);
         var wanted = (long)x.Rows * Math.Min(k, weights.Rows);
         Require(wanted <= int.MaxValue, $"{wanted} latents are more than {int.MaxValue} nonzeros");
-        latents.Indices.Resize(wanted);
-        latents.Values.Resize(wanted);
+        FinishSelection();
+        latents.OpenIndices.Resize(wanted);
+        latents.OpenValues.Resize(wanted);
         if (wanted == 0)
         {
             ClearOffsets(latents.RowOffsets, x.Rows);
             latents.Resize(x.Rows, weights.Rows, 0);
-            return latents.SmallestKept = 0;
+            latents.SmallestKept = 0;
+            return;
         }
 
         // A candidate is above a bound that is probably a little below the threshold.
         var bound = ThresholdHint * latents.SmallestKept;
-        bound = bound > 0 ? bound : 0;
-        var offsets = Scratch<int>("candidates' offsets", x.Rows + 1);
-        var state = new int[SelectionKernels.StateLength];
-        var room = Math.Min(Math.Min(2 * wanted, (long)x.Rows * weights.Rows), int.MaxValue);
-        for (var sampled = false; ;)
+        var selection = new BatchSelection
         {
-            var indices = Scratch<int>("candidates' latents", room);
-            var values = Scratch<float>("candidates' values", room);
-            ListAbove(x, weights, bias, new AboveBound(ArrayView<float>.Empty, bound), offsets, indices, values);
-            SelectFromAll(offsets, indices, values, (int)wanted, latents, x.Rows, state);
-            var found = state[SelectionKernels.Candidates];
-            if (found > room && !sampled)
-            {
-                // The first rows, for which there was room, tell about where the threshold is.
-                SelectFromAll(offsets, indices, values, (int)Math.Max(1, wanted * room / found), latents, x.Rows, state);
-                bound = ThresholdHint * BitConverter.Int32BitsToSingle(state[SelectionKernels.Prefix]);
-                sampled = true;
-            }
-            else if (found > room)
-            {
-                Require(found < int.MaxValue, $"more than {int.MaxValue} latents are active");
-                room = found;
-            }
-            else if (found < wanted && bound > 0)
-            {
-                bound = 0;
-            }
-            else
-            {
-                break;
-            }
-        }
-
-        var kept = state[SelectionKernels.Kept];
-        latents.Resize(x.Rows, weights.Rows, kept);
-        latents.SmallestKept = kept > 0 ? BitConverter.Int32BitsToSingle(state[SelectionKernels.Prefix]) : 0;
-        return latents.SmallestKept;
+            X = x,
+            Weights = weights,
+            Bias = bias,
+            Latents = latents,
+            Wanted = (int)wanted,
+            Bound = bound > 0 ? bound : 0,
+            Room = Math.Min(Math.Min(2 * wanted, (long)x.Rows * weights.Rows), int.MaxValue),
+        };
+        Select(selection);
+        latents.ResizeAtMost(x.Rows, weights.Rows, selection.Wanted);
+        (_selection, _isSelectionOpen) = (selection, true);
     }
 
     /// <inheritdoc/>
     public override void EncodeThreshold(Tensor x, Tensor weights, Tensor? bias, Tensor? bounds, CsrMatrix latents)
     {
         RequireEncoder(x, weights, bias);
-        Require(bounds is null || bounds.Count == weights.Rows, $"one bound a latent: {weights.Rows}");
-        var room = Math.Min(latents.Indices.Capacity, latents.Values.Capacity);
+        Require(bounds is null || bounds.Count == weights.Rows, $"one bound per latent: {weights.Rows}");
+        var room = Math.Min(latents.OpenIndices.Capacity, latents.OpenValues.Capacity);
         room = Math.Min(room > 0 ? room : (long)x.Rows * Math.Min(InitialLatentsPerRow, weights.Rows), int.MaxValue);
         while (true)
         {
-            latents.Indices.Resize(room);
-            latents.Values.Resize(room);
-            ListAbove(x, weights, bias, new AboveBound(ViewOrEmpty(bounds), 0), latents.RowOffsets, latents.Indices, latents.Values);
+            latents.OpenIndices.Resize(room);
+            latents.OpenValues.Resize(room);
+            var rule = new AboveBound(ViewOrEmpty(bounds), 0);
+            ListAbove(x, weights, bias, rule, latents.RowOffsets, latents.OpenIndices, latents.OpenValues);
             var found = Read(latents.RowOffsets, x.Rows);
             if (found <= room)
             {
@@ -142,10 +129,35 @@ public sealed partial class IlgpuDevice
         }
     }
 
+    /// <summary>Sees to it that the last selection from a whole batch is complete, before anything else is done.</summary>
+    internal void FinishSelection()
+    {
+        if (_isSelectionOpen)
+        {
+            _isSelectionOpen = false;
+            Span<int> state = stackalloc int[SelectionKernels.StateLength];
+            do
+            {
+                Scratch.Selection.CopyTo(state);
+            }
+            while (!Conclude(state));
+        }
+    }
+
+    /// <inheritdoc/>
+    internal override void ReadNonzeroCount(CsrMatrix s)
+    {
+        FinishSelection();
+        if (s.CountIsBound)
+        {
+            s.SetNonzeroCount(Read(s.RowOffsets, s.Rows));
+        }
+    }
+
     private static void RequireEncoder(Tensor x, Tensor weights, Tensor? bias)
     {
         Require(x.Columns == weights.Columns, $"{x.Columns} features encoded by weights for {weights.Columns}");
-        Require(bias is null || bias.Count == weights.Rows, $"one bias a latent: {weights.Rows}");
+        Require(bias is null || bias.Count == weights.Rows, $"one bias per latent: {weights.Rows}");
     }
 
     private static void ClearOffsets(DeviceArray<int> offsets, int rows)
@@ -161,7 +173,7 @@ public sealed partial class IlgpuDevice
         return value[0];
     }
 
-    /// <summary>Lists every pre-activation above a bound by rows, as far as there is room.</summary>
+    /// <summary>Lists every pre-activation above a bound, row by row, as far as there is room.</summary>
     private void ListAbove(
         Tensor x,
         Tensor weights,
@@ -185,15 +197,13 @@ public sealed partial class IlgpuDevice
             List(pre, weights.Rows, bound, rows, offsets, View(indices), View(values));
         });
 
-    /// <summary>
-    /// Sets the offsets of all rows to 0 and then forms the pre-activations of some rows after others.
-    /// </summary>
+    /// <summary>Sets the offsets of all rows to 0, and then forms the pre-activations chunk by chunk.</summary>
     /// <param name="x">B×D.</param>
     /// <param name="weights">M×D.</param>
     /// <param name="bias">1×M, or null.</param>
     /// <param name="rowOffsets">Becomes B + 1 offsets.</param>
     /// <param name="select">
-    /// Given the pre-activations of some rows, how many rows, room for their counts and one more, and their offsets, of which the first
+    /// Given the pre-activations of a chunk, its number of rows, room for their counts and one more, and their offsets, of which the first
     /// is known.
     /// </param>
     private void ForEachChunk(
@@ -210,11 +220,11 @@ public sealed partial class IlgpuDevice
             return;
         }
 
-        var most = Math.Min(Math.Min(Math.Max(ChunkLength / columns, MinRows), int.MaxValue / columns), MaxEncodedRows);
-        for (var first = 0; first < x.Rows; first += (int)most)
+        var most = RowsAtOnce(columns);
+        for (var first = 0; first < x.Rows; first += most)
         {
-            var rows = (int)Math.Min(most, x.Rows - first);
-            var pre = Scratch<float>("pre-activations", (long)rows * columns).View;
+            var rows = Math.Min(most, x.Rows - first);
+            var pre = Scratch.PreActivations.WithLength((long)rows * columns).View;
             var plan = Plan(rows, columns, features, IsVectorizable(features) && IsVectorizable(columns));
             var part = View(x).SubView((long)first * features, (long)rows * features);
             Gemm(
@@ -226,50 +236,111 @@ public sealed partial class IlgpuDevice
                 pre,
                 ViewOrEmpty(bias),
                 new(rows, columns, features, plan.SplitDepth, 1, 0, relu: true));
-            select(pre, rows, Scratch<int>("rows' counts", rows + 1), View(rowOffsets).SubView(first, rows + 1));
+            select(pre, rows, Scratch.RowCounts.WithLength(rows + 1), View(rowOffsets).SubView(first, rows + 1));
         }
     }
 
-    /// <summary>The largest of all candidates, to the rows of the result; reads what became of it.</summary>
-    private void SelectFromAll(
-        IlgpuArray<int> candidateOffsets,
-        IlgpuArray<int> indices,
-        IlgpuArray<float> values,
-        int wanted,
-        CsrMatrix latents,
-        int rows,
-        Span<int> result)
+    /// <summary>Memory for pre-activations, the candidates of a selection, and nonzeros whose number is not known beforehand.</summary>
+    private long EncodeScratchBytes(in WorkloadShape shape)
     {
-        var histogram = Scratch<int>("digits", RadixSelect.Bins);
+        var cells = shape.Rows * shape.Latents;
+        var preActivations = Math.Min(shape.Rows, RowsAtOnce((int)shape.Latents)) * shape.Latents;
+        // Index and value of each.
+        var candidates = shape.SelectsFromBatch ? 2 * Math.Min(2 * Math.Max(shape.Nonzeros, 1), cells) : 0;
+        var room = shape.Rows * Math.Min(InitialLatentsPerRow, shape.Latents);
+        // The same of what a batch has room for but does not store, in training and in evaluation.
+        var unused = shape.SelectsByBound ? 2 * 2 * Math.Max(0, room - shape.Nonzeros) : 0;
+        return sizeof(float) * (preActivations + candidates + unused);
+    }
+
+    /// <summary>How many rows are encoded at once, at most.</summary>
+    private int RowsAtOnce(int columns) =>
+        (int)Math.Min(Math.Min(Math.Max(ChunkLength / columns, MinRows), int.MaxValue / columns), Options.MaxEncodedRows);
+
+    /// <summary>Lists the candidates and selects from them.</summary>
+    private void Select(in BatchSelection selection)
+    {
+        // What was listed before, by row or by column, is about to be overwritten.
+        selection.Latents.Forget();
+        ListAbove(
+            selection.X,
+            selection.Weights,
+            selection.Bias,
+            new AboveBound(ArrayView<float>.Empty, selection.Bound),
+            Scratch.CandidateOffsets.WithLength(selection.X.Rows + 1),
+            Scratch.CandidateIndices.WithLength(selection.Room),
+            Scratch.CandidateValues.WithLength(selection.Room));
+        SelectFromCandidates(selection, selection.Wanted);
+    }
+
+    /// <summary>Looks at what a selection found.</summary>
+    /// <param name="state">Its state, read from the device.</param>
+    /// <returns>Whether it is complete; if not, it was started again.</returns>
+    private bool Conclude(Span<int> state)
+    {
+        var found = state[SelectionKernels.Candidates];
+        if (found > _selection.Room && !_selection.IsSampled)
+        {
+            // The first rows, for which there was room, tell about where the threshold is.
+            SelectFromCandidates(_selection, (int)Math.Max(1, _selection.Wanted * _selection.Room / found));
+            Scratch.Selection.CopyTo(state);
+            _selection.Bound = ThresholdHint * BitConverter.Int32BitsToSingle(state[SelectionKernels.Prefix]);
+            _selection.IsSampled = true;
+        }
+        else if (found > _selection.Room)
+        {
+            Require(found < int.MaxValue, $"more than {int.MaxValue} latents are active");
+            _selection.Room = found;
+        }
+        else if (found < _selection.Wanted && _selection.Bound > 0)
+        {
+            _selection.Bound = 0;
+        }
+        else
+        {
+            var kept = state[SelectionKernels.Kept];
+            _selection.Latents.SetNonzeroCount(kept);
+            _selection.Latents.SmallestKept = kept > 0 ? BitConverter.Int32BitsToSingle(state[SelectionKernels.Prefix]) : 0;
+            return true;
+        }
+
+        Select(_selection);
+        return false;
+    }
+
+    /// <summary>Lists the largest of all candidates as the rows of the result; the state is left in <see cref="IlgpuScratch.Selection"/>.</summary>
+    private void SelectFromCandidates(in BatchSelection selection, int wanted)
+    {
+        var (latents, rows) = (selection.Latents, selection.X.Rows);
+        var (candidateOffsets, values) = (Scratch.CandidateOffsets.View, Scratch.CandidateValues.View);
+        var histogram = Scratch.DigitCounts.WithLength(RadixSelect.Bins);
         histogram.Clear();
-        var state = Scratch<int>("selection", SelectionKernels.StateLength).View;
+        var state = Scratch.Selection.WithLength(SelectionKernels.StateLength).View;
         var groups = Groups(Math.Clamp(DivideUp(values.Length, GroupSize * ValuesPerThread), 1, MaxDigitGroups));
         for (var pass = 0; pass < RadixSelect.Passes; pass++)
         {
-            Launch(SelectionKernels.CountDigits, groups, values.View, candidateOffsets.View, state, pass, histogram.View);
+            Launch(SelectionKernels.CountDigits, groups, values, candidateOffsets, state, pass, histogram.View);
             Launch(SelectionKernels.FindDigit, Groups(1), histogram.View, wanted, pass, state);
         }
 
-        var ties = Scratch<int>("rows' ties", rows + 1);
+        var ties = Scratch.RowTies.WithLength(rows + 1);
         ties.Clear();
         ClearOffsets(latents.RowOffsets, rows);
-        var candidates = new CompressedRows(candidateOffsets.View, indices.View, values.View.Cast<Float1>());
-        var selection = new TopOfBatch(state, ties.View);
-        Count(candidates, selection, rows, View(latents.RowOffsets), ties.View);
+        var candidates = new CompressedRows(candidateOffsets, Scratch.CandidateIndices.View, values.Cast<Float1>());
+        var rule = new TopOfBatch(state, ties.View);
+        Count(candidates, rule, rows, View(latents.RowOffsets), ties.View);
         ExclusiveScan(latents.RowOffsets);
         ExclusiveScan(ties);
-        Launch(
-            SelectionKernels.PlaceTies, Elements(rows + 1), ties.View, candidateOffsets.View, View(latents.RowOffsets), state);
+        Launch(SelectionKernels.PlaceTies, Elements(rows + 1), ties.View, candidateOffsets, View(latents.RowOffsets), state);
         Launch(
             SelectionKernels.ListKept,
             Warps(rows),
             candidates,
-            selection,
+            rule,
             rows,
             View(latents.RowOffsets),
-            View(latents.Indices),
-            View(latents.Values));
-        Scratch<int>("selection", SelectionKernels.StateLength).CopyTo(result);
+            View(latents.OpenIndices),
+            View(latents.OpenValues));
     }
 
     private void Count<TRows, TSelection>(TRows rows, TSelection selection, int count, ArrayView<int> counts, ArrayView<int> ties)
@@ -278,7 +349,13 @@ public sealed partial class IlgpuDevice
         Launch(SelectionKernels.CountKept, Warps(count), rows, selection, count, counts, ties);
 
     private void List<TSelection>(
-        ArrayView<float> pre, int columns, TSelection selection, int rows, ArrayView<int> offsets, ArrayView<int> indices, ArrayView<float> values)
+        ArrayView<float> pre,
+        int columns,
+        TSelection selection,
+        int rows,
+        ArrayView<int> offsets,
+        ArrayView<int> indices,
+        ArrayView<float> values)
         where TSelection : struct, ISelection
     {
         if (IsVectorizable(columns))
@@ -307,10 +384,31 @@ public sealed partial class IlgpuDevice
         }
     }
 
-    /// <summary>The offsets of some rows from how many values of each are kept.</summary>
+    /// <summary>The offsets of some rows from the number of values that each keeps.</summary>
     private void AppendOffsets(IlgpuArray<int> counts, ArrayView<int> offsets)
     {
         ExclusiveScan(counts);
         Launch(SelectionKernels.AppendOffsets, Elements(counts.Length), counts.View, offsets);
+    }
+
+    /// <summary>A selection of the largest pre-activations of a whole batch.</summary>
+    private struct BatchSelection
+    {
+        public Tensor X;
+        public Tensor Weights;
+        public Tensor? Bias;
+        public CsrMatrix Latents;
+
+        /// <summary>B·k.</summary>
+        public int Wanted;
+
+        /// <summary>Candidates are larger than this.</summary>
+        public float Bound;
+
+        /// <summary>How many candidates there is room for.</summary>
+        public long Room;
+
+        /// <summary>Whether the bound was found from those candidates that there was room for.</summary>
+        public bool IsSampled;
     }
 }

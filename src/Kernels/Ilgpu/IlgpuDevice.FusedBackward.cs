@@ -6,14 +6,11 @@ namespace MonoLoss.Kernels.Ilgpu;
 /// <content>The visit to the latents of a batch.</content>
 public sealed partial class IlgpuDevice
 {
-    // A group reads so many rows of G and x in a tenth of the time that the whole of a usual batch (2048·64 nonzeros) takes.
+    // A group reads this many rows of G and x in a tenth of the time that a whole batch of the usual size (2048·64 nonzeros) takes.
     private const int MinPartLength = 128;
 
-    // Beside what kernels keep in shared memory otherwise, of 48 KiB.
+    // Of the 48 KiB of shared memory, what the kernels' other arrays leave.
     private const int MaxRowBytes = 32 << 10;
-
-    private Tensor? _columnSums;
-    private Tensor? _denseDirections;
 
     /// <inheritdoc/>
     public override void FusedLatentBackward(in FusedBackwardArgs work)
@@ -34,14 +31,14 @@ public sealed partial class IlgpuDevice
         }
     }
 
-    /// <summary>Threads of a group that lie along rows of so many columns: as few idle as may be.</summary>
+    /// <summary>Threads of a group that work along a row of <paramref name="columns"/> columns, with few of them idle.</summary>
     private static int ThreadsAlong(int columns)
     {
         var chunks = (columns + GroupSize - 1) / GroupSize;
         return ((((columns + chunks - 1) / chunks) + 63) / 64) * 64;
     }
 
-    /// <summary>Groups whose threads lie along rows of so many columns, with shared memory for one of those.</summary>
+    /// <summary>Groups whose threads work along rows of <paramref name="columns"/> columns, with shared memory for one row.</summary>
     private static KernelConfig WithRow<T>(long groups, int columns)
         where T : unmanaged
     {
@@ -49,7 +46,7 @@ public sealed partial class IlgpuDevice
         return new((int)groups, ThreadsAlong(columns), SharedMemoryConfig.RequestDynamic<T>(columns));
     }
 
-    /// <summary>How many T a row of so many floats is.</summary>
+    /// <summary>The length of a row of <paramref name="columns"/> floats in T.</summary>
     private static int InUnits<T>(int columns)
         where T : unmanaged => columns * sizeof(float) / Interop.SizeOf<T>();
 
@@ -59,10 +56,33 @@ public sealed partial class IlgpuDevice
     private static ArrayView<T> ViewOrNone<T>(DeviceArray<T>? array)
         where T : unmanaged => array is null ? default : View(array);
 
-    private static int PartLength(CsrMatrix s) => (int)Math.Max(MinPartLength, 4L * s.NonzeroCount / Math.Max(1, s.Columns));
+    private static int PartLength(CsrMatrix s) => PartLength(s.MaxNonzeroCount, s.Columns);
+
+    private static int PartLength(long nonzeros, long columns) => (int)Math.Max(MinPartLength, 4 * nonzeros / Math.Max(1, columns));
 
     /// <summary>Whether a latent can have more nonzeros than one group visits alone.</summary>
-    private static bool MayHaveLong(CsrMatrix s) => Math.Min(s.Rows, s.NonzeroCount) > PartLength(s);
+    private static bool MayHaveLong(CsrMatrix s) => Math.Min(s.Rows, s.MaxNonzeroCount) > PartLength(s);
+
+    /// <summary>Memory for values by column, MonoScore's terms, and the parts of long latents or dense matrices.</summary>
+    private static long BackwardScratchBytes(in WorkloadShape shape)
+    {
+        var nonzeros = Math.Max(shape.Nonzeros, shape.AuxiliaryNonzeros);
+        // z, its gradient and that of what was decoded; MonoScore's weights and dots.
+        var values = (3 * nonzeros) + (shape.HasMonoLoss ? 2 * shape.Nonzeros : 0);
+        var terms = shape.HasMonoLoss ? Interop.SizeOf<LatentMonoScore>() * shape.Latents : 0;
+        long floats;
+        if (IsNearlyDense(nonzeros, shape.Rows * shape.Latents))
+        {
+            floats = (shape.Rows * shape.Latents) + (shape.HasMonoLoss ? shape.Latents * shape.Features : 0);
+        }
+        else
+        {
+            var length = PartLength(nonzeros, shape.Latents);
+            floats = Math.Min(shape.Rows, nonzeros) > length ? 2 * LatentSlice.Slots(nonzeros, length) * shape.Features : 0;
+        }
+
+        return (sizeof(float) * (values + floats)) + terms;
+    }
 
     private void FusedLatentBackward<T, TSums>(in FusedBackwardArgs work)
         where T : unmanaged, IFloats<T>
@@ -70,9 +90,9 @@ public sealed partial class IlgpuDevice
     {
         var s = work.Latents;
         var isTied = work.DecoderGradient == work.EncoderGradient;
-        _columnSums ??= Tensor(0, 0);
-        _columnSums.Resize(1, s.Columns);
-        var visit = Visit<T, TSums>(s, work.Input.Columns, s.Gradient);
+        var columnSums = Scratch.ColumnSums;
+        columnSums.Resize(1, s.Columns);
+        var visit = Visit<T, TSums>(s, work.Input.Columns, s.OpenGradient);
         visit.Nonzeros.AddToGradient = work.AddToLatentGradient ? 1 : 0;
         visit.Nonzeros.PositiveAmount = work.PositiveAmount;
         visit.Input = RowsOrNone<T>(work.Input);
@@ -82,7 +102,7 @@ public sealed partial class IlgpuDevice
         visit.AddToEncoderGradient = work.AddToEncoderGradient || isTied ? 1 : 0;
         visit.EncoderSquares = ViewOrNone(work.EncoderGradientSquares);
         visit.BiasGradient = RowsOrNone<float>(work.BiasGradient);
-        visit.ColumnSums = View(_columnSums);
+        visit.ColumnSums = View(columnSums);
         if (work.DecodedGradient is not null)
         {
             visit.DecodedGradient = RowsOrNone<T>(work.DecodedGradient);
@@ -90,14 +110,14 @@ public sealed partial class IlgpuDevice
             visit.DecoderGradient = RowsOrNone<T>(work.DecoderGradient);
             visit.AddToDecoderGradient = work.AddToDecoderGradient ? 1 : 0;
             visit.DecoderSquares = ViewOrNone(work.DecoderGradientSquares);
-            visit.Nonzeros.Decoded = Scratch<float>("G·W_dec by column", s.NonzeroCount).View;
+            visit.Nonzeros.Decoded = Scratch.ColumnDecoded.WithLength(s.MaxNonzeroCount).View;
         }
 
         if (work.Mono.X is { } x)
         {
             AddMono(ref visit, s, x, work.Mono.Norms!, work.Mono.UnitRowSum!, work.Mono.Scores!);
             visit.Nonzeros.MonoFactor = work.Mono.Factor;
-            visit.Nonzeros.Active = Scratch<int>("active latents", 1).View;
+            visit.Nonzeros.Active = Scratch.MonoActiveCount.View;
         }
 
         if (work.JumpReLU.Pre is { } pre)
@@ -109,7 +129,7 @@ public sealed partial class IlgpuDevice
             visit.Nonzeros.L0Factor = work.JumpReLU.L0Factor;
         }
 
-        if (IsNearlyDense(s))
+        if (IsNearlyDense(s.MaxNonzeroCount, (long)s.Rows * s.Columns))
         {
             BackwardDense(work, visit, isTied);
         }
@@ -125,7 +145,7 @@ public sealed partial class IlgpuDevice
 
         if (work.CenterGradient is { } centerGradient)
         {
-            AddVectorMatrixProduct(-1, _columnSums, work.Encoder, centerGradient);
+            AddVectorMatrixProduct(-1, columnSums, work.Encoder, centerGradient);
         }
     }
 
@@ -139,13 +159,13 @@ public sealed partial class IlgpuDevice
             Nonzeros = new()
             {
                 Offsets = View(s.ColumnOffsets),
-                RowIndices = View(s.RowIndices),
-                EntryOf = View(s.EntryOf),
-                Indices = View(s.Indices),
+                RowIndices = View(s.OpenRowIndices),
+                EntryOf = View(s.OpenEntryOf),
+                Indices = View(s.OpenIndices),
                 Rows = s.Rows,
                 Z = GatherValues(s),
                 Gradient = View(gradient),
-                ColumnGradient = Scratch<float>("∂z by column", s.NonzeroCount).View,
+                ColumnGradient = Scratch.ColumnGradient.WithLength(s.MaxNonzeroCount).View,
             },
             Columns = InUnits<T>(d),
             PartLength = PartLength(s),
@@ -162,15 +182,15 @@ public sealed partial class IlgpuDevice
         visit.MonoRows = RowsOrNone<T>(x);
         visit.Nonzeros.Norms = View(norms);
         visit.UnitRowSum = View(unitRowSum).Cast<TSums>();
-        visit.Nonzeros.Weights = Scratch<float>("weights by column", s.NonzeroCount).View;
-        visit.Nonzeros.Dots = Scratch<float>("w·x by column", s.NonzeroCount).View;
+        visit.Nonzeros.Weights = Scratch.MonoWeights.WithLength(s.MaxNonzeroCount).View;
+        visit.Nonzeros.Dots = Scratch.MonoDots.WithLength(s.MaxNonzeroCount).View;
         scores.Resize(1, s.Columns);
         visit.Scores = View(scores);
         visit.Nonzeros.Mono = FormTerms(s, visit.Nonzeros.Z, visit.Nonzeros.Norms, visit.Nonzeros.Weights, visit.Scores);
         visit.Nonzeros.MonoFactor = 1;
     }
 
-    /// <summary>Visits every latent for itself.</summary>
+    /// <summary>Visits the latents one by one.</summary>
     private void VisitLatents<T, TSums>(CsrMatrix s, LatentTask<T, TSums> visit)
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>
@@ -178,11 +198,11 @@ public sealed partial class IlgpuDevice
         Launch(LatentKernels.Visit<T, TSums>, WithRow<T>(s.Columns, visit.Columns), visit);
         if (MayHaveLong(s))
         {
-            var slots = LatentSlice.Slots(s.NonzeroCount, visit.PartLength);
+            var slots = LatentSlice.Slots(s.MaxNonzeroCount, visit.PartLength);
             var d = visit.Columns * Interop.SizeOf<T>() / sizeof(float);
-            visit.PartRows = Scratch<float>("rows of parts", slots * d).View.Cast<T>();
-            visit.PartWeightedRows = Scratch<float>("w of parts", slots * d).View.Cast<T>();
-            visit.Nonzeros.Sums = Scratch<Double2>("sums over nonzeros", slots).View;
+            visit.PartRows = Scratch.PartRows.WithLength(slots * d).View.Cast<T>();
+            visit.PartWeightedRows = Scratch.PartWeightedRows.WithLength(slots * d).View.Cast<T>();
+            visit.Nonzeros.Sums = Scratch.EntrySums.WithLength(slots).View;
             var groups = new KernelConfig((int)slots, ThreadsAlong(visit.Columns));
             Launch(LatentKernels.SumParts<T, TSums>, groups, visit);
             Launch(LatentKernels.JoinParts<T, TSums>, groups, visit);
@@ -194,25 +214,26 @@ public sealed partial class IlgpuDevice
         }
     }
 
-    /// <summary>The visit with its products dense: M×B matrices, a latent a row, take turns in one memory.</summary>
+    /// <summary>The visit with dense products: M×B matrices, one row per latent, take turns in one memory.</summary>
     private void BackwardDense<T, TSums>(in FusedBackwardArgs work, LatentTask<T, TSums> visit, bool isTied)
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>
     {
         var s = work.Latents;
-        var dense = _dense ??= Tensor(0, 0);
+        var dense = Scratch.Dense;
         dense.Resize(s.Columns, s.Rows);
+        var (nonzeros, offsets) = (Elements(s.MaxNonzeroCount), View(s.ColumnOffsets));
+        var (rowIndices, entryOf, indices) = (View(s.OpenRowIndices), View(s.OpenEntryOf), View(s.OpenIndices));
         void WriteOut(ArrayView<float> values)
         {
             dense.Clear();
-            Launch(
-                LatentKernels.WriteOut, Elements(s.NonzeroCount), View(s.RowIndices), View(s.EntryOf), View(s.Indices), values, s.Rows, View(dense));
+            Launch(LatentKernels.WriteOut, nonzeros, offsets, rowIndices, entryOf, indices, values, s.Rows, View(dense));
         }
 
-        void ReadAt(ArrayView<float> values) => Launch(
-            LatentKernels.ReadAt, Elements(s.NonzeroCount), View(s.RowIndices), View(s.EntryOf), View(s.Indices), View(dense), s.Rows, values);
+        void ReadAt(ArrayView<float> values) =>
+            Launch(LatentKernels.ReadAt, nonzeros, offsets, rowIndices, entryOf, indices, View(dense), s.Rows, values);
 
-        visit.Nonzeros.Sums = Scratch<Double2>("sums over nonzeros", s.Columns).View;
+        visit.Nonzeros.Sums = Scratch.EntrySums.WithLength(s.Columns).View;
         var groups = new KernelConfig(s.Columns, ThreadsAlong(visit.Columns));
         if (work.DecodedGradient is { } g)
         {
@@ -224,7 +245,7 @@ public sealed partial class IlgpuDevice
 
         if (work.Mono.X is { } x)
         {
-            var directions = _denseDirections ??= Tensor(0, 0);
+            var directions = Scratch.DenseWeightedRows;
             directions.Resize(s.Columns, x.Columns);
             WriteOut(visit.Nonzeros.Weights);
             Gemm(false, false, 1, dense, x, 0, directions);

@@ -101,7 +101,7 @@ public sealed partial class IlgpuDevice
             return;
         }
 
-        var partials = Scratch<float>("split products", (long)plan.Splits * shape.M * shape.N).View.Cast<T>();
+        var partials = Scratch.SplitProducts.WithLength((long)plan.Splits * shape.M * shape.N).View.Cast<T>();
         GemmOnce(
             plan, transposeA, transposeB, a, b, partials, ArrayView<T>.Empty, new(shape.M, shape.N, shape.K, shape.SplitDepth, 1, 0, relu: false));
         Launch(GemmKernels.SumPartials, Elements(shape.M * ((shape.N + 3L) / 4)), partials, plan.Splits, bias, c, shape);

@@ -7,7 +7,7 @@ public sealed partial class IlgpuDevice
     public override void JumpReLU(
         CsrMatrix s, Tensor x, Tensor weights, Tensor bias, Tensor logThreshold, float bandwidth, DeviceArray<float> pre)
     {
-        Require(logThreshold.Count == s.Columns && bias.Count == s.Columns, "one threshold and bias a latent");
+        Require(logThreshold.Count == s.Columns && bias.Count == s.Columns, "one threshold and bias per latent");
         Require(x.Rows == s.Rows && weights.Rows == s.Columns && x.Columns == weights.Columns, "shapes do not fit");
         pre.Resize(s.NonzeroCount);
         if (s.NonzeroCount == 0)
@@ -15,14 +15,22 @@ public sealed partial class IlgpuDevice
             return;
         }
 
-        var thresholds = Scratch<float>("thresholds", s.Columns).View;
-        var doubtful = Scratch<int>("doubtful nonzeros", s.NonzeroCount).View;
-        var doubtfulCount = Scratch<int>("count of doubtful nonzeros", 1);
+        var thresholds = Scratch.Thresholds.WithLength(s.Columns).View;
+        var doubtful = Scratch.DoubtfulEntries.WithLength(s.NonzeroCount).View;
+        var doubtfulCount = Scratch.DoubtfulCount.WithLength(1);
         doubtfulCount.Clear();
-        var (indices, values, preActivations) = (View(s.Indices), View(s.Values), View(pre));
+        var (indices, values, preActivations) = (View(s.OpenIndices), View(s.OpenValues), View(pre));
         Launch(JumpReLUKernels.Thresholds, Elements(s.Columns), View(logThreshold), thresholds);
         Launch(
-            JumpReLUKernels.JumpReLU, Elements(s.NonzeroCount), indices, values, thresholds, bandwidth, preActivations, doubtful, doubtfulCount.View);
+            JumpReLUKernels.JumpReLU,
+            Elements(s.NonzeroCount),
+            indices,
+            values,
+            thresholds,
+            bandwidth,
+            preActivations,
+            doubtful,
+            doubtfulCount.View);
         Launch(
             JumpReLUKernels.JumpReLUAgain,
             new(GroupsOf(s.NonzeroCount), GroupSize),
@@ -51,9 +59,9 @@ public sealed partial class IlgpuDevice
                 JumpReLUKernels.Gradient,
                 Warps(s.Columns),
                 View(s.ColumnOffsets),
-                View(s.EntryOf),
-                View(s.Values),
-                View(s.Gradient),
+                View(s.OpenEntryOf),
+                View(s.OpenValues),
+                View(s.OpenGradient),
                 View(pre),
                 View(logThreshold),
                 bandwidth,

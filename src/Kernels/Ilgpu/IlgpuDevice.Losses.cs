@@ -9,35 +9,14 @@ public sealed partial class IlgpuDevice
     public override void SquaredError(Tensor r, Tensor t, double weight, bool relative, DeviceArray<double> result)
     {
         RequireSameShape(r, t);
-        var errors = Scratch<double>("row errors", r.Rows).View;
         if (IsVectorizable(r.Columns))
         {
-            Launch(
-                LossKernels.SquaredErrors<Float4>,
-                Warps(r.Rows),
-                Vectors(r),
-                Vectors(t),
-                r.Rows,
-                r.Columns / 4,
-                weight,
-                relative ? 1 : 0,
-                errors);
+            SquaredError<Float4>(r, t, weight, relative, result);
         }
         else
         {
-            Launch(
-                LossKernels.SquaredErrors<Float1>,
-                Warps(r.Rows),
-                Singles(r),
-                Singles(t),
-                r.Rows,
-                r.Columns,
-                weight,
-                relative ? 1 : 0,
-                errors);
+            SquaredError<Float1>(r, t, weight, relative, result);
         }
-
-        AddTotal(errors, 0, result);
     }
 
     /// <inheritdoc/>
@@ -46,23 +25,13 @@ public sealed partial class IlgpuDevice
         RequireSameShape(r, t);
         RequireSameShape(r, gradient);
         factor *= 2 * weight;
-        if (!relative && IsVectorizable(r.Count))
+        if (IsVectorizable(relative ? r.Columns : r.Count))
         {
-            Launch(
-                LossKernels.AddScaledDifference<Float4>, Elements(r.Count / 4), Vectors(r), Vectors(t), (float)factor, Vectors(gradient));
-        }
-        else if (!relative)
-        {
-            Launch(LossKernels.AddScaledDifference<Float1>, Elements(r.Count), Singles(r), Singles(t), (float)factor, Singles(gradient));
-        }
-        else if (IsVectorizable(r.Columns))
-        {
-            Launch(
-                LossKernels.AddRelativeDifference<Float4>, RowGroups(r.Rows, r.Columns / 4), Vectors(r), Vectors(t), r.Columns / 4, factor, Vectors(gradient));
+            SquaredErrorGradient<Float4>(r, t, relative, factor, gradient);
         }
         else
         {
-            Launch(LossKernels.AddRelativeDifference<Float1>, RowGroups(r.Rows, r.Columns), Singles(r), Singles(t), r.Columns, factor, Singles(gradient));
+            SquaredErrorGradient<Float1>(r, t, relative, factor, gradient);
         }
     }
 
@@ -70,34 +39,64 @@ public sealed partial class IlgpuDevice
     public override void AccumulateColumnErrors(Tensor x, Tensor r, DeviceArray<double> sums)
     {
         RequireSameShape(x, r);
-        Require(sums.Length == 3L * x.Columns, "three sums a column");
-        var (rowsPerPart, parts) = Parts(x.Rows);
-        var partials = PartialSums(3L * parts * x.Columns);
+        Require(sums.Length == 3L * x.Columns, "three sums per column");
         if (IsVectorizable(x.Columns))
         {
-            Launch(
-                SumKernels.SumColumnErrors<Float4, Double4>,
-                Columns(x.Columns / 4, parts),
-                Vectors(x),
-                Vectors(r),
-                x.Rows,
-                x.Columns / 4,
-                rowsPerPart,
-                partials.Cast<Double4>());
+            AccumulateColumnErrors<Float4, Double4>(x, r, sums);
         }
         else
         {
-            Launch(
-                SumKernels.SumColumnErrors<Float1, Double1>,
-                Columns(x.Columns, parts),
-                Singles(x),
-                Singles(r),
-                x.Rows,
-                x.Columns,
-                rowsPerPart,
-                partials.Cast<Double1>());
+            AccumulateColumnErrors<Float1, Double1>(x, r, sums);
         }
+    }
 
+    private void SquaredError<T>(Tensor r, Tensor t, double weight, bool relative, DeviceArray<double> result)
+        where T : unmanaged, IFloats<T>
+    {
+        var errors = Scratch.RowErrors.WithLength(r.Rows).View;
+        Launch(
+            LossKernels.SquaredErrors<T>,
+            Warps(r.Rows),
+            Floats<T>(r),
+            Floats<T>(t),
+            r.Rows,
+            InUnits<T>(r.Columns),
+            weight,
+            relative ? 1 : 0,
+            errors);
+        AddTotal(errors, 0, result);
+    }
+
+    private void SquaredErrorGradient<T>(Tensor r, Tensor t, bool relative, double factor, Tensor gradient)
+        where T : unmanaged, IFloats<T>
+    {
+        var (left, right, target, columns) = (Floats<T>(r), Floats<T>(t), Floats<T>(gradient), InUnits<T>(r.Columns));
+        if (relative)
+        {
+            Launch(LossKernels.AddRelativeDifference<T>, RowGroups(r.Rows, columns), left, right, columns, factor, target);
+        }
+        else
+        {
+            Launch(LossKernels.AddScaledDifference<T>, Elements(left.Length), left, right, (float)factor, target);
+        }
+    }
+
+    private void AccumulateColumnErrors<T, TSums>(Tensor x, Tensor r, DeviceArray<double> sums)
+        where T : unmanaged, IFloats<T>
+        where TSums : unmanaged, IColumnSums<TSums, T>
+    {
+        var (rowsPerPart, parts) = Parts(x.Rows);
+        var partials = Scratch.PartialSums.WithLength(3L * parts * x.Columns).View;
+        var columns = InUnits<T>(x.Columns);
+        Launch(
+            SumKernels.SumColumnErrors<T, TSums>,
+            Columns(columns, parts),
+            Floats<T>(x),
+            Floats<T>(r),
+            x.Rows,
+            columns,
+            rowsPerPart,
+            partials.Cast<TSums>());
         Launch(SumKernels.AddPartials, Columns(3 * x.Columns), partials, parts, 3 * x.Columns, View(sums));
     }
 }

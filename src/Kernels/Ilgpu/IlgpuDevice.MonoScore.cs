@@ -17,7 +17,7 @@ public sealed partial class IlgpuDevice
         DeviceArray<double> result)
     {
         RequireColumnIndex(s);
-        gradient.Resize(s.NonzeroCount);
+        gradient.Resize(s.MaxNonzeroCount);
         if (IsVectorizable(x.Columns))
         {
             MonoScores<Float4, Double4>(s, x, norms, unitRowSum, scores, gradient);
@@ -34,16 +34,17 @@ public sealed partial class IlgpuDevice
     public override int CountMonoActive(CsrMatrix s, DeviceArray<double> norms)
     {
         RequireColumnIndex(s);
-        var weights = Scratch<float>("weights by column", s.NonzeroCount).View;
-        FormTerms(s, GatherValues(s), View(norms), weights, Scratch<float>("scores", s.Columns).View);
-        return Scratch<int>("active latents", 1).ToArray()[0];
+        var weights = Scratch.MonoWeights.WithLength(s.MaxNonzeroCount).View;
+        FormTerms(s, GatherValues(s), View(norms), weights, Scratch.MonoScores.WithLength(s.Columns).View);
+        return Read(Scratch.MonoActiveCount, 0);
     }
 
     /// <inheritdoc/>
     public override void AddMonoGradient(CsrMatrix s, DeviceArray<float> scoreGradient, DeviceArray<double> result, double factor)
     {
-        Require(scoreGradient.Length == s.NonzeroCount, $"{scoreGradient.Length} gradients for {s.NonzeroCount} nonzeros");
-        Launch(MonoKernels.AddScoreGradient, Elements(s.NonzeroCount), View(s.Gradient), View(scoreGradient), View(result), factor);
+        var count = s.MaxNonzeroCount;
+        Require(scoreGradient.Length == count, $"{scoreGradient.Length} gradients for {count} nonzeros");
+        Launch(MonoKernels.AddScoreGradient, Elements(count), View(s.OpenGradient), View(scoreGradient), View(result), factor);
     }
 
     /// <inheritdoc/>
@@ -53,7 +54,12 @@ public sealed partial class IlgpuDevice
         Require(s.Columns == sums.Latents && x.Columns == sums.Dimension && s.Rows == x.Rows, "shapes do not fit");
         SumUnitRows(x, norms, sums.UnitRowSum);
         Launch(
-            DatasetMonoKernels.AddValues, Warps(s.Columns), View(s.ColumnOffsets), View(s.EntryOf), View(s.Values), Sums<double>(sums));
+            DatasetMonoKernels.AddValues,
+            Warps(s.Columns),
+            View(s.ColumnOffsets),
+            View(s.OpenEntryOf),
+            View(s.OpenValues),
+            Sums<double>(sums));
         if (IsVectorizable(x.Columns))
         {
             AddWeightedUnitRows<Float4, Double4>(s, x, norms, sums);
@@ -127,8 +133,8 @@ public sealed partial class IlgpuDevice
     /// <summary>The values by column.</summary>
     private ArrayView<float> GatherValues(CsrMatrix s)
     {
-        var z = Scratch<float>("z by column", s.NonzeroCount).View;
-        Launch(MonoKernels.GatherValues, Elements(s.NonzeroCount), View(s.EntryOf), View(s.Values), z);
+        var z = Scratch.ColumnActivations.WithLength(s.MaxNonzeroCount).View;
+        Launch(MonoKernels.GatherValues, Elements(s.MaxNonzeroCount), View(s.OpenEntryOf), View(s.OpenValues), z);
         return z;
     }
 
@@ -136,16 +142,25 @@ public sealed partial class IlgpuDevice
     private ArrayView<LatentMonoScore> FormTerms(
         CsrMatrix s, ArrayView<float> z, ArrayView<double> norms, ArrayView<float> weights, ArrayView<float> scores)
     {
-        var active = Scratch<int>("active latents", 1);
+        var active = Scratch.MonoActiveCount.WithLength(1);
         active.Clear();
-        var terms = Scratch<LatentMonoScore>("MonoScore's terms", s.Columns).View;
+        var terms = Scratch.MonoTerms.WithLength(s.Columns).View;
         Launch(
-            MonoKernels.FormTerms, Warps(s.Columns), View(s.ColumnOffsets), View(s.RowIndices), z, norms, weights, terms, scores, active.View);
+            MonoKernels.FormTerms,
+            Warps(s.Columns),
+            View(s.ColumnOffsets),
+            View(s.OpenRowIndices),
+            z,
+            norms,
+            weights,
+            terms,
+            scores,
+            active.View);
         return terms;
     }
 
     private void SumScores(Tensor scores, DeviceArray<double> result) => Launch(
-        MonoKernels.SumScores, new KernelConfig(1, GroupSize), View(scores), Scratch<int>("active latents", 1).View, View(result));
+        MonoKernels.SumScores, Groups(1), View(scores), Scratch.MonoActiveCount.View, View(result));
 
     private void AddWeightedUnitRows<T, TSums>(CsrMatrix s, Tensor x, DeviceArray<double> norms, MonoScoreSums sums)
         where T : unmanaged, IFloats<T>
@@ -157,9 +172,9 @@ public sealed partial class IlgpuDevice
             DatasetMonoKernels.AddWeightedUnitRows<T, TSums>,
             new KernelConfig(new Index3D(s.Columns, pieces, 1), new Index3D(GroupSize, 1, 1)),
             View(s.ColumnOffsets),
-            View(s.RowIndices),
-            View(s.EntryOf),
-            View(s.Values),
+            View(s.OpenRowIndices),
+            View(s.OpenEntryOf),
+            View(s.OpenValues),
             RowsOrNone<T>(x),
             View(norms),
             columns,
@@ -177,22 +192,22 @@ public sealed partial class IlgpuDevice
         where TSums : unmanaged, IColumnSums<TSums, T>
     {
         var columns = InUnits<T>(x.Columns);
-        var groups = s.Columns + (MayHaveLong(s) ? LatentSlice.Slots(s.NonzeroCount, PartLength(s)) : 0);
+        var groups = s.Columns + (MayHaveLong(s) ? LatentSlice.Slots(s.MaxNonzeroCount, PartLength(s)) : 0);
         Launch(
             DatasetMonoKernels.AddGradient<T, TSums>,
             WithRow<T>(groups, columns),
             View(s.ColumnOffsets),
-            View(s.RowIndices),
-            View(s.EntryOf),
-            View(s.Indices),
-            View(s.Values),
+            View(s.OpenRowIndices),
+            View(s.OpenEntryOf),
+            View(s.OpenIndices),
+            View(s.OpenValues),
             PartLength(s),
             RowsOrNone<T>(x),
             View(norms),
             Sums<TSums>(sums),
             View(scores),
             factor,
-            Scratch<float>("w·x by column", s.NonzeroCount).View,
-            View(s.Gradient));
+            Scratch.MonoDots.WithLength(s.MaxNonzeroCount).View,
+            View(s.OpenGradient));
     }
 }

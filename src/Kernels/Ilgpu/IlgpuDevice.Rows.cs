@@ -2,7 +2,7 @@ using ILGPU;
 
 namespace MonoLoss.Kernels.Ilgpu;
 
-/// <content>Rows.</content>
+/// <content>Rows of dense matrices.</content>
 public sealed partial class IlgpuDevice
 {
     /// <inheritdoc/>
@@ -11,11 +11,11 @@ public sealed partial class IlgpuDevice
         norms.Resize(x.Rows);
         if (IsVectorizable(x.Columns))
         {
-            Launch(RowKernels.RowNorms<Float4>, Warps(x.Rows), Vectors(x), x.Rows, x.Columns / 4, View(norms));
+            Launch(RowKernels.RowNorms<Float4>, Warps(x.Rows), Floats<Float4>(x), x.Rows, x.Columns / 4, View(norms));
         }
         else
         {
-            Launch(RowKernels.RowNorms<Float1>, Warps(x.Rows), Singles(x), x.Rows, x.Columns, View(norms));
+            Launch(RowKernels.RowNorms<Float1>, Warps(x.Rows), Floats<Float1>(x), x.Rows, x.Columns, View(norms));
         }
     }
 
@@ -35,43 +35,26 @@ public sealed partial class IlgpuDevice
         deviation.Resize(1, x.Rows);
         if (IsVectorizable(x.Columns))
         {
-            Launch(
-                RowKernels.LayerNorm<Float4>, RowGroups(x.Rows, x.Columns / 4), Vectors(x), x.Columns / 4, x.Columns, Vectors(normalized), View(mean), View(deviation));
+            LayerNorm<Float4>(x, normalized, mean, deviation);
         }
         else
         {
-            Launch(
-                RowKernels.LayerNorm<Float1>, RowGroups(x.Rows, x.Columns), Singles(x), x.Columns, x.Columns, Singles(normalized), View(mean), View(deviation));
+            LayerNorm<Float1>(x, normalized, mean, deviation);
         }
     }
 
     /// <inheritdoc/>
     public override void ScaleRows(Tensor x, Tensor scale, Tensor? shift, Tensor result)
     {
-        Require(scale.Count == x.Rows && (shift is null || shift.Count == x.Rows), "one scale and shift a row");
+        Require(scale.Count == x.Rows && (shift is null || shift.Count == x.Rows), "one scale and shift per row");
         result.Resize(x.Rows, x.Columns);
-        switch (IsVectorizable(x.Columns), shift)
+        if (IsVectorizable(x.Columns))
         {
-            case (true, null):
-                Launch(RowKernels.ScaleRows<Float4>, Elements(x.Count / 4), Vectors(x), View(scale), x.Columns / 4, Vectors(result));
-                break;
-            case (false, null):
-                Launch(RowKernels.ScaleRows<Float1>, Elements(x.Count), Singles(x), View(scale), x.Columns, Singles(result));
-                break;
-            case (true, _):
-                Launch(
-                    RowKernels.ScaleAndShiftRows<Float4>,
-                    Elements(x.Count / 4),
-                    Vectors(x),
-                    View(scale),
-                    View(shift),
-                    x.Columns / 4,
-                    Vectors(result));
-                break;
-            default:
-                Launch(
-                    RowKernels.ScaleAndShiftRows<Float1>, Elements(x.Count), Singles(x), View(scale), View(shift), x.Columns, Singles(result));
-                break;
+            ScaleRows<Float4>(x, scale, shift, result);
+        }
+        else
+        {
+            ScaleRows<Float1>(x, scale, shift, result);
         }
     }
 
@@ -82,11 +65,11 @@ public sealed partial class IlgpuDevice
         result.Resize(x.Rows, x.Columns);
         if (IsVectorizable(x.Columns))
         {
-            Launch(RowKernels.AddRow<Float4>, Elements(x.Count / 4), Vectors(x), alpha, Vectors(row), Vectors(result));
+            AddRow<Float4>(x, alpha, row, result);
         }
         else
         {
-            Launch(RowKernels.AddRow<Float1>, Elements(x.Count), Singles(x), alpha, Singles(row), Singles(result));
+            AddRow<Float1>(x, alpha, row, result);
         }
     }
 
@@ -105,11 +88,11 @@ public sealed partial class IlgpuDevice
         result.Resize(x.Rows, x.Columns);
         if (IsVectorizable(x.Count))
         {
-            Launch(RowKernels.LinearCombination<Float4>, Elements(x.Count / 4), alpha, Vectors(x), beta, Vectors(y), Vectors(result));
+            LinearCombination<Float4>(alpha, x, beta, y, result);
         }
         else
         {
-            Launch(RowKernels.LinearCombination<Float1>, Elements(x.Count), alpha, Singles(x), beta, Singles(y), Singles(result));
+            LinearCombination<Float1>(alpha, x, beta, y, result);
         }
     }
 
@@ -119,12 +102,11 @@ public sealed partial class IlgpuDevice
         result.Resize((int)list.Length, matrix.Columns);
         if (IsVectorizable(matrix.Columns))
         {
-            Launch(
-                RowKernels.GatherRows<Float4>, Elements(result.Count / 4), Vectors(matrix), View(list), matrix.Columns / 4, Vectors(result));
+            GatherRows<Float4>(matrix, list, result);
         }
         else
         {
-            Launch(RowKernels.GatherRows<Float1>, Elements(result.Count), Singles(matrix), View(list), matrix.Columns, Singles(result));
+            GatherRows<Float1>(matrix, list, result);
         }
     }
 
@@ -135,37 +117,101 @@ public sealed partial class IlgpuDevice
         Launch(RowKernels.GatherElements, Elements(result.Count), View(vector), View(list), View(result));
     }
 
-    /// <summary>Sums the columns of x, its rows weighted, in parts.</summary>
-    /// <returns>The sums, and in how many parts.</returns>
-    private (ArrayView<double> Sums, int Parts) SumColumnParts(Tensor x, RowWeights weights)
+    /// <inheritdoc/>
+    public override void ScatterRows(Tensor rows, DeviceArray<int> list, Tensor matrix)
     {
-        var (rowsPerPart, parts) = Parts(x.Rows);
-        var sums = PartialSums((long)parts * x.Columns);
-        if (IsVectorizable(x.Columns))
+        Require(rows.Rows == list.Length && rows.Columns == matrix.Columns, "shapes do not fit");
+        if (IsVectorizable(matrix.Columns))
         {
-            Launch(
-                SumKernels.SumColumns<Float4, Double4>,
-                Columns(x.Columns / 4, parts),
-                Vectors(x),
-                x.Rows,
-                x.Columns / 4,
-                rowsPerPart,
-                weights,
-                sums.Cast<Double4>());
+            ScatterRows<Float4>(rows, list, matrix);
         }
         else
         {
-            Launch(
-                SumKernels.SumColumns<Float1, Double1>,
-                Columns(x.Columns, parts),
-                Singles(x),
-                x.Rows,
-                x.Columns,
-                rowsPerPart,
-                weights,
-                sums.Cast<Double1>());
+            ScatterRows<Float1>(rows, list, matrix);
         }
+    }
 
+    private void LayerNorm<T>(Tensor x, Tensor normalized, Tensor mean, Tensor deviation)
+        where T : unmanaged, IFloats<T>
+    {
+        var columns = InUnits<T>(x.Columns);
+        Launch(
+            RowKernels.LayerNorm<T>,
+            RowGroups(x.Rows, columns),
+            Floats<T>(x),
+            columns,
+            x.Columns,
+            Floats<T>(normalized),
+            View(mean),
+            View(deviation));
+    }
+
+    private void ScaleRows<T>(Tensor x, Tensor scale, Tensor? shift, Tensor result)
+        where T : unmanaged, IFloats<T>
+    {
+        var (values, target, columns) = (Floats<T>(x), Floats<T>(result), InUnits<T>(x.Columns));
+        if (shift is null)
+        {
+            Launch(RowKernels.ScaleRows<T>, Elements(values.Length), values, View(scale), columns, target);
+        }
+        else
+        {
+            Launch(RowKernels.ScaleAndShiftRows<T>, Elements(values.Length), values, View(scale), View(shift), columns, target);
+        }
+    }
+
+    private void AddRow<T>(Tensor x, float alpha, Tensor row, Tensor result)
+        where T : unmanaged, IFloats<T>
+    {
+        var values = Floats<T>(x);
+        Launch(RowKernels.AddRow<T>, Elements(values.Length), values, alpha, Floats<T>(row), Floats<T>(result));
+    }
+
+    private void LinearCombination<T>(float alpha, Tensor x, float beta, Tensor y, Tensor result)
+        where T : unmanaged, IFloats<T>
+    {
+        var values = Floats<T>(x);
+        Launch(RowKernels.LinearCombination<T>, Elements(values.Length), alpha, values, beta, Floats<T>(y), Floats<T>(result));
+    }
+
+    private void GatherRows<T>(Tensor matrix, DeviceArray<int> list, Tensor result)
+        where T : unmanaged, IFloats<T>
+    {
+        var target = Floats<T>(result);
+        Launch(
+            RowKernels.GatherRows<T>, Elements(target.Length), Floats<T>(matrix), View(list), InUnits<T>(matrix.Columns), target);
+    }
+
+    private void ScatterRows<T>(Tensor rows, DeviceArray<int> list, Tensor matrix)
+        where T : unmanaged, IFloats<T>
+    {
+        var source = Floats<T>(rows);
+        Launch(
+            RowKernels.ScatterRows<T>, Elements(source.Length), source, View(list), InUnits<T>(matrix.Columns), Floats<T>(matrix));
+    }
+
+    /// <summary>Sums the columns of x, its rows weighted, in parts.</summary>
+    /// <returns>The sums, and the number of parts.</returns>
+    private (ArrayView<double> Sums, int Parts) SumColumnParts(Tensor x, RowWeights weights) => IsVectorizable(x.Columns)
+        ? SumColumnParts<Float4, Double4>(x, weights)
+        : SumColumnParts<Float1, Double1>(x, weights);
+
+    private (ArrayView<double> Sums, int Parts) SumColumnParts<T, TSums>(Tensor x, RowWeights weights)
+        where T : unmanaged, IFloats<T>
+        where TSums : unmanaged, IColumnSums<TSums, T>
+    {
+        var (rowsPerPart, parts) = Parts(x.Rows);
+        var sums = Scratch.PartialSums.WithLength((long)parts * x.Columns).View;
+        var columns = InUnits<T>(x.Columns);
+        Launch(
+            SumKernels.SumColumns<T, TSums>,
+            Columns(columns, parts),
+            Floats<T>(x),
+            x.Rows,
+            columns,
+            rowsPerPart,
+            weights,
+            sums.Cast<TSums>());
         return (sums, parts);
     }
 }

@@ -2,22 +2,20 @@ using ILGPU;
 
 namespace MonoLoss.Kernels.Ilgpu;
 
-/// <content>Sparse.</content>
+/// <content>Sparse products, the index by columns, and sums over nonzeros.</content>
 public sealed partial class IlgpuDevice
 {
-    // From this share of active latents on, multiplying zeros and all takes less time: 2 operations at 40 TFLOP/s for every element
-    // against 4 bytes at 5.5 TB/s from the level-2 cache for every entry (H100) meet at 1/15, and writing the zeros out costs too.
+    // From this share of active latents on, dense products take less time: 2 operations at 40 TFLOP/s for every element against 4 bytes
+    // at 5.5 TB/s from the level-2 cache for every nonzero (H100) break even at 1/15, and writing the zeros out costs too.
     private const double DenseShare = 1.0 / 8;
 
-    // A column of more nonzeros than two tiles is shared among threads: so few keep the last thread from working alone, so many keep
-    // their sums, tiles·D floats, small beside the result.
+    // A column of more nonzeros than two tiles is shared among threads. Tiles this small keep the last thread from working alone; at most
+    // this many keep their sums, tiles·D floats, small beside the result.
     private const int NonzerosPerTile = 128;
     private const int MaxTiles = 4096;
 
     private const int NonzerosPerGroup = 8 * GroupSize;
     private const int MaxParts = 1024;
-
-    private Tensor? _dense;
 
     /// <inheritdoc/>
     public override void BuildColumnIndex(CsrMatrix s)
@@ -28,14 +26,21 @@ public sealed partial class IlgpuDevice
         }
 
         s.ColumnOffsets.Resize(s.Columns + 1);
-        s.RowIndices.Resize(s.NonzeroCount);
-        s.EntryOf.Resize(s.NonzeroCount);
+        var count = s.MaxNonzeroCount;
+        s.OpenRowIndices.Resize(count);
+        s.OpenEntryOf.Resize(count);
+        if (s.CountIsBound)
+        {
+            // What is behind the nonzeros names the first one.
+            s.OpenEntryOf.Clear();
+        }
+
         var length = (s.Rows + ColumnIndexKernels.Block - 1L) / ColumnIndexKernels.Block * s.Columns;
-        var bitmap = Scratch<int>("bitmap of nonzeros", length);
+        var bitmap = Scratch.IndexBits.WithLength(length);
         bitmap.Clear();
-        var (words, before) = (bitmap.View, Scratch<int>("nonzeros before a block of rows", length).View);
-        var (rowOffsets, indices, columnOffsets) = (View(s.RowOffsets), View(s.Indices), View(s.ColumnOffsets));
-        if (s.NonzeroCount > 0)
+        var (words, before) = (bitmap.View, Scratch.IndexCounts.WithLength(length).View);
+        var (rowOffsets, indices, columnOffsets) = (View(s.RowOffsets), View(s.OpenIndices), View(s.ColumnOffsets));
+        if (count > 0)
         {
             Launch(ColumnIndexKernels.SetBits, Warps(s.Rows), rowOffsets, indices, words, s.Rows, s.Columns);
         }
@@ -46,7 +51,7 @@ public sealed partial class IlgpuDevice
         }
 
         ExclusiveScan(s.ColumnOffsets);
-        if (s.NonzeroCount > 0)
+        if (count > 0)
         {
             Launch(
                 ColumnIndexKernels.ListNonzeros,
@@ -56,8 +61,8 @@ public sealed partial class IlgpuDevice
                 words,
                 before,
                 columnOffsets,
-                View(s.RowIndices),
-                View(s.EntryOf),
+                View(s.OpenRowIndices),
+                View(s.OpenEntryOf),
                 s.Rows,
                 s.Columns);
         }
@@ -71,7 +76,7 @@ public sealed partial class IlgpuDevice
         Require(s.Columns == matrix.Rows, $"{s.Columns} columns times {matrix.Rows} rows");
         Require(bias is null || bias.Count == matrix.Columns, $"a bias of {bias?.Count} values for {matrix.Columns} columns");
         result.Resize(s.Rows, matrix.Columns);
-        if (IsNearlyDense(s))
+        if (IsNearlyDense(s.MaxNonzeroCount, (long)s.Rows * s.Columns))
         {
             MultiplyDense(s, matrix, bias, result);
         }
@@ -93,13 +98,15 @@ public sealed partial class IlgpuDevice
     {
         RequireColumnIndex(s);
         Require(s.Rows == x.Rows && s.Columns == result.Rows && x.Columns == result.Columns, "shapes do not fit");
-        if (s.NonzeroCount == 0 || x.Columns == 0)
+        var count = s.MaxNonzeroCount;
+        if (count == 0 || x.Columns == 0)
         {
             return;
         }
 
-        var weights = Scratch<float>("values by column", s.NonzeroCount).View;
-        Launch(SparseKernels.GatherEntries, Elements(s.NonzeroCount), View(useGradient ? s.Gradient : s.Values), View(s.EntryOf), weights);
+        var weights = Scratch.ColumnValues.WithLength(count).View;
+        var values = View(useGradient ? s.OpenGradient : s.OpenValues);
+        Launch(SparseKernels.GatherEntries, Elements(count), values, View(s.OpenEntryOf), weights);
         if (IsVectorizable(x.Columns))
         {
             SpMMTransposed<Float4>(s, weights, x, result);
@@ -114,7 +121,7 @@ public sealed partial class IlgpuDevice
     public override void SDDMM(CsrMatrix s, Tensor g, Tensor matrix)
     {
         Require(s.Rows == g.Rows && s.Columns == matrix.Rows && g.Columns == matrix.Columns, "shapes do not fit");
-        if (s.NonzeroCount == 0)
+        if (s.MaxNonzeroCount == 0)
         {
             return;
         }
@@ -134,50 +141,73 @@ public sealed partial class IlgpuDevice
     {
         RequireColumnIndex(s);
         Require(sums.Count == s.Columns, $"{sums.Count} sums for {s.Columns} latents");
-        if (s.NonzeroCount > 0)
+        if (s.MaxNonzeroCount > 0)
         {
             Launch(
-                SparseKernels.SumColumns, Warps(s.Columns), View(s.ColumnOffsets), View(s.EntryOf), View(s.Gradient), s.Columns, View(sums));
+                SparseKernels.SumColumns,
+                Warps(s.Columns),
+                View(s.ColumnOffsets),
+                View(s.OpenEntryOf),
+                View(s.OpenGradient),
+                s.Columns,
+                View(sums));
         }
     }
 
     /// <inheritdoc/>
     public override void SumAndCountPositive(CsrMatrix s, DeviceArray<double> result)
     {
-        var groups = GroupsOf(s.NonzeroCount);
-        var parts = Scratch<double>("parts of sums", 2 * groups).View;
-        Launch(SparseKernels.SumAndCountPositive, new(groups, GroupSize), View(s.Values), parts);
+        var groups = GroupsOf(s.MaxNonzeroCount);
+        var parts = Scratch.PositiveSums.WithLength(2 * groups).View;
+        Launch(SparseKernels.SumAndCountPositive, new(groups, GroupSize), View(s.OpenValues), parts);
         Launch(SparseKernels.SumParts, new(2, GroupSize), parts, View(result));
     }
 
     /// <inheritdoc/>
     public override void AddToGradientWherePositive(CsrMatrix s, float amount)
     {
-        if (s.NonzeroCount > 0)
+        if (s.MaxNonzeroCount > 0)
         {
-            Launch(SparseKernels.AddWherePositive, Elements(s.NonzeroCount), View(s.Values), amount, View(s.Gradient));
+            Launch(SparseKernels.AddWherePositive, Elements(s.MaxNonzeroCount), View(s.OpenValues), amount, View(s.OpenGradient));
         }
     }
 
     /// <inheritdoc/>
     public override void RemapColumns(CsrMatrix s, DeviceArray<int> list, int columns)
     {
-        if (s.NonzeroCount > 0)
+        if (s.MaxNonzeroCount > 0)
         {
-            Launch(SparseKernels.RemapColumns, Elements(s.NonzeroCount), View(list), View(s.Indices));
+            Launch(SparseKernels.RemapColumns, Elements(s.MaxNonzeroCount), View(list), View(s.OpenIndices));
         }
 
         s.SetColumns(columns);
     }
 
-    private static bool IsNearlyDense(CsrMatrix s)
-    {
-        var cells = (long)s.Rows * s.Columns;
-        return s.NonzeroCount > DenseShare * cells && cells <= int.MaxValue;
-    }
+    /// <summary>Whether a matrix of <paramref name="cells"/> elements has so many nonzeros that its products are dense.</summary>
+    private static bool IsNearlyDense(long nonzeros, long cells) => cells <= int.MaxValue && nonzeros > DenseShare * cells;
 
-    /// <summary>Groups that share the places among them, eight or more a thread.</summary>
+    /// <summary>Groups that share the nonzeros among them, eight or more per thread.</summary>
     private static int GroupsOf(int nonzeros) => Math.Clamp(nonzeros / NonzerosPerGroup, 1, MaxParts);
+
+    /// <summary>Memory for the bits and counts of the column index.</summary>
+    private static long IndexScratchBytes(in WorkloadShape shape) =>
+        2 * sizeof(int) * shape.Latents * DivideUp(shape.Rows, ColumnIndexKernels.Block);
+
+    /// <summary>
+    /// Replaces counts by offsets, in place: counts[i] = Σ_{j&lt;i} counts[j]. With one element more than there are counts, whatever it
+    /// holds, the last one becomes the total.
+    /// </summary>
+    private void ExclusiveScan(DeviceArray<int> counts)
+    {
+        var tiles = DivideUp(counts.Length, ScanKernels.Tile);
+        var sums = Scratch.ScanTileSums.WithLength(tiles).View;
+        if (tiles > 1)
+        {
+            Launch(ScanKernels.SumTiles, Groups(tiles), View(counts), sums);
+        }
+
+        Launch(ScanKernels.ScanTiles, Groups(tiles), View(counts), sums);
+    }
 
     private static void RequireColumnIndex(CsrMatrix s) => Require(s.HasColumnIndex, "the columns are not indexed");
 
@@ -189,8 +219,8 @@ public sealed partial class IlgpuDevice
             SparseKernels.SpMM,
             Elements(y.Length),
             View(s.RowOffsets),
-            View(s.Indices),
-            View(s.Values),
+            View(s.OpenIndices),
+            View(s.OpenValues),
             Floats<T>(matrix),
             bias is null ? default : Floats<T>(bias),
             y.IntLength / s.Rows,
@@ -200,12 +230,19 @@ public sealed partial class IlgpuDevice
     /// <summary>SpMM with the zeros written out.</summary>
     private void MultiplyDense(CsrMatrix s, Tensor matrix, Tensor? bias, Tensor result)
     {
-        _dense ??= Tensor(0, 0);
-        _dense.Resize(s.Rows, s.Columns);
-        _dense.Clear();
+        var dense = Scratch.Dense;
+        dense.Resize(s.Rows, s.Columns);
+        dense.Clear();
         Launch(
-            SparseKernels.WriteOut, Warps(s.Rows), View(s.RowOffsets), View(s.Indices), View(s.Values), s.Rows, s.Columns, View(_dense));
-        Gemm(false, false, 1, _dense, matrix, 0, result, bias);
+            SparseKernels.WriteOut,
+            Warps(s.Rows),
+            View(s.RowOffsets),
+            View(s.OpenIndices),
+            View(s.OpenValues),
+            s.Rows,
+            s.Columns,
+            View(dense));
+        Gemm(false, false, 1, dense, matrix, 0, result, bias);
     }
 
     private void SpMMTransposed<T>(CsrMatrix s, ArrayView<float> weights, Tensor x, Tensor result)
@@ -213,21 +250,21 @@ public sealed partial class IlgpuDevice
     {
         var (input, y) = (Floats<T>(x), Floats<T>(result));
         var columns = y.IntLength / s.Columns;
-        var (offsets, rowOf) = (View(s.ColumnOffsets), View(s.RowIndices));
-        var tile = Math.Max(NonzerosPerTile, s.NonzeroCount / MaxTiles);
+        var (offsets, rowOf) = (View(s.ColumnOffsets), View(s.OpenRowIndices));
+        var nonzeros = s.MaxNonzeroCount;
+        var tile = Math.Max(NonzerosPerTile, nonzeros / MaxTiles);
         ArrayView<T> tiles = default;
         // No column has more nonzeros than there are rows.
         if (s.Rows > tile)
         {
-            var count = (s.NonzeroCount + tile - 1) / tile;
-            tiles = Scratch<T>($"tiles of {typeof(T).Name}", (long)count * columns).View;
+            tiles = Scratch.ColumnTiles.WithLength((long)DivideUp(nonzeros, tile) * x.Columns).View.Cast<T>();
             Launch(
                 SparseKernels.SumColumnTiles,
                 Elements(tiles.Length),
                 offsets,
                 rowOf,
-                View(s.EntryOf),
-                View(s.Indices),
+                View(s.OpenEntryOf),
+                View(s.OpenIndices),
                 weights,
                 input,
                 tile,
@@ -246,10 +283,10 @@ public sealed partial class IlgpuDevice
             SparseKernels.SDDMM,
             new(s.Rows, SparseKernels.SddmmGroupSize),
             View(s.RowOffsets),
-            View(s.Indices),
+            View(s.OpenIndices),
             left,
             Floats<T>(matrix),
             left.IntLength / s.Rows,
-            View(s.Gradient));
+            View(s.OpenGradient));
     }
 }

@@ -15,11 +15,13 @@ public sealed partial class IlgpuDevice : Device
 
     private readonly Context _context;
 
-    private IlgpuDevice(string name, Context context, Accelerator accelerator, long memoryBytes)
+    private IlgpuDevice(string name, Context context, Accelerator accelerator, long memoryBytes, IlgpuDeviceOptions options)
     {
-        (Name, _context, Accelerator) = (name, context, accelerator);
+        (Name, _context, Accelerator, Options) = (name, context, accelerator, options);
         Pool = new MemoryPool(accelerator, name, memoryBytes);
-        MultiprocessorCount = accelerator.NumMultiprocessors;
+        Staging = new IlgpuStaging(this);
+        Scratch = new IlgpuScratch(this);
+        UseTf32 = options.UseTf32;
     }
 
     /// <inheritdoc/>
@@ -34,20 +36,34 @@ public sealed partial class IlgpuDevice : Device
 
     internal MemoryPool Pool { get; }
 
-    /// <summary>What products are planned for.</summary>
-    internal int MultiprocessorCount { get; set; }
+    internal IlgpuStaging Staging { get; }
 
-    /// <summary>How often the host has waited for a copy to or from the device's memory.</summary>
-    internal long HostSyncCount { get; set; }
+    internal IlgpuDeviceOptions Options { get; set; }
+
+    /// <summary>How often the host has waited for the device.</summary>
+    internal long HostSyncCount { get; private set; }
+
+    private IlgpuScratch Scratch { get; }
+
+    private int MultiprocessorCount => Options.MultiprocessorCount > 0 ? Options.MultiprocessorCount : Accelerator.NumMultiprocessors;
 
     /// <inheritdoc/>
     public override DeviceMemory? Memory => Pool.Memory;
 
-    /// <summary>Kernels number values with 32 bits.</summary>
+    /// <inheritdoc/>
+    public override long ScratchBytes(in WorkloadShape shape) =>
+        EncodeScratchBytes(shape) + IndexScratchBytes(shape) + BackwardScratchBytes(shape);
+
+    /// <summary>Kernels index elements by 32-bit integers.</summary>
     public override long MaxLength => int.MaxValue;
 
     /// <inheritdoc/>
-    public override void Synchronize() => Stream.Synchronize();
+    public override void Synchronize()
+    {
+        FinishSelection();
+        Stream.Synchronize();
+        NoteHostSync();
+    }
 
     /// <inheritdoc/>
     public override UploadBuffer CreateUploadBuffer(int length) => new IlgpuUploadBuffer(this, length);
@@ -58,27 +74,23 @@ public sealed partial class IlgpuDevice : Device
     /// <inheritdoc/>
     public override void Dispose()
     {
-        foreach (var array in _scratch.Values)
-        {
-            array.Dispose();
-        }
-
-        _dense?.Dispose();
-        _denseDirections?.Dispose();
-        _columnSums?.Dispose();
+        // All device memory goes with the accelerator.
+        Staging.Dispose();
         Accelerator.Dispose();
         _context.Dispose();
+    }
+
+    /// <summary>Counts a wait of the host for everything that was launched.</summary>
+    internal void NoteHostSync()
+    {
+        HostSyncCount++;
+        Staging.Reset();
     }
 
     private static ArrayView<T> View<T>(DeviceArray<T> array)
         where T : unmanaged => ((IlgpuArray<T>)array).View;
 
     internal static ArrayView<float> View(Tensor tensor) => View(tensor.Data);
-
-    private static ArrayView<Float1> Singles(Tensor tensor) => View(tensor).Cast<Float1>();
-
-    /// <summary>A matrix whose rows are a multiple of 16 bytes long, as groups of four floats.</summary>
-    private static ArrayView<Float4> Vectors(Tensor tensor) => View(tensor).Cast<Float4>();
 
     /// <summary>A matrix as floats or, if its rows are a multiple of 16 bytes long, as groups of four.</summary>
     private static ArrayView<T> Floats<T>(Tensor tensor)

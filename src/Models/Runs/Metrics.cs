@@ -95,21 +95,22 @@ public static class MetricsFiles
     /// <summary>Reads metrics.parquet.</summary>
     public static List<StepMetrics> ReadSteps(string path)
     {
-        var file = ParquetTable.Read(path);
-        var step = file.Read<long>("step");
-        var epoch = file.Read<int>("epoch");
-        var loss = file.Read<double>("loss");
-        var reconstruction = file.Read<double>("reconstruction_loss");
-        var aux = file.Read<double>("aux_loss");
-        var sparsity = file.Read<double>("sparsity_loss");
-        var mono = file.Read<double>("mono_loss");
-        var score = file.Read<double>("mono_score");
-        var l0 = file.Read<double>("l0");
-        var dead = file.Read<int>("dead_latents");
-        var norm = file.Read<double>("grad_norm");
-        var speed = file.Read<double>("samples_per_second");
+        var table = ParquetTable.Read(path);
+        var step = table.ReadIntegers("step");
+        var epoch = table.ReadIntegers("epoch");
+        var loss = table.ReadDoubles("loss");
+        var reconstruction = table.ReadDoubles("reconstruction_loss");
+        var aux = table.ReadDoubles("aux_loss");
+        var sparsity = table.ReadDoubles("sparsity_loss");
+        var mono = table.ReadDoubles("mono_loss");
+        var score = table.ReadDoubles("mono_score");
+        var l0 = table.ReadDoubles("l0");
+        var dead = table.ReadIntegers("dead_latents");
+        var norm = table.ReadDoubles("grad_norm");
+        var speed = table.ReadDoubles("samples_per_second");
         return [.. Enumerable.Range(0, step.Length).Select(i => new StepMetrics(
-            step[i], epoch[i], loss[i], reconstruction[i], aux[i], sparsity[i], mono[i], score[i], l0[i], dead[i], norm[i], speed[i]))];
+            step[i], (int)epoch[i], loss[i], reconstruction[i], aux[i], sparsity[i], mono[i], score[i], l0[i], (int)dead[i], norm[i],
+            speed[i]))];
     }
 
     /// <summary>Writes evals.parquet.</summary>
@@ -132,21 +133,21 @@ public static class MetricsFiles
     /// <summary>Reads evals.parquet.</summary>
     public static List<EvaluationRow> ReadEvaluations(string path)
     {
-        var file = ParquetTable.Read(path);
-        var epoch = file.Read<int>("epoch");
-        var split = file.ReadTexts("split");
-        var mse = file.Read<double>("mse");
-        var nmse = file.Read<double>("nmse");
-        var r2 = file.Read<double>("r2");
-        var l0 = file.Read<double>("l0");
-        var dead = file.Read<int>("dead_latents");
-        var mean = file.Read<double>("mono_mean");
-        var median = file.Read<double>("mono_median");
-        var p90 = file.Read<double>("mono_p90");
-        var binary = file.ReadNullable<double>("purity_binary");
-        var weighted = file.ReadNullable<double>("purity_weighted");
-        return [.. Enumerable.Range(0, epoch.Length).Select(i => new EvaluationRow(epoch[i], split[i] ?? "", new EvaluationSummary(
-            mse[i], nmse[i], r2[i], l0[i], dead[i], mean[i], median[i], p90[i], binary[i], weighted[i])))];
+        var table = ParquetTable.Read(path);
+        var epoch = table.ReadIntegers("epoch");
+        var split = table.ReadTexts("split");
+        var mse = table.ReadDoubles("mse");
+        var nmse = table.ReadDoubles("nmse");
+        var r2 = table.ReadDoubles("r2");
+        var l0 = table.ReadDoubles("l0");
+        var dead = table.ReadIntegers("dead_latents");
+        var mean = table.ReadDoubles("mono_mean");
+        var median = table.ReadDoubles("mono_median");
+        var p90 = table.ReadDoubles("mono_p90");
+        var binary = table.ReadNullableDoubles("purity_binary");
+        var weighted = table.ReadNullableDoubles("purity_weighted");
+        return [.. Enumerable.Range(0, epoch.Length).Select(i => new EvaluationRow((int)epoch[i], split[i] ?? "", new EvaluationSummary(
+            mse[i], nmse[i], r2[i], l0[i], (int)dead[i], mean[i], median[i], p90[i], binary[i], weighted[i])))];
     }
 
     /// <summary>Writes latents.parquet.</summary>
@@ -165,7 +166,8 @@ public static class MetricsFiles
             Column("activation_mean", latents, row => row.ActivationMean),
             Column("activation_max", latents, row => row.ActivationMax),
             integerLabels
-                ? ParquetData.Create("dominant_label", latents.Select(row => Dominant(row) is { } c ? long.Parse(classes[c]) : (long?)null).ToArray())
+                ? ParquetData.Create(
+                    "dominant_label", latents.Select(row => Dominant(row) is { } c ? long.Parse(classes[c]) : (long?)null).ToArray())
                 : ParquetData.Create(
                     "dominant_label", latents.Select(row => Dominant(row) is { } c ? classes[c] : null).ToArray(), nullable: true),
             ParquetData.Create("purity_binary", latents.Select(row => row.Purity?.Binary).ToArray()),

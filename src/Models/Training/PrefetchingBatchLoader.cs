@@ -35,8 +35,6 @@ internal sealed class PrefetchingBatchLoader : BatchLoader
 
         var batch = _slots[_loading].Batch;
         _loading ^= 1;
-        // The other slot is free once the kernels of the last step have finished. Its metrics were read, so they have.
-        Device.Synchronize();
         Begin();
         return batch;
     }
@@ -61,6 +59,8 @@ internal sealed class PrefetchingBatchLoader : BatchLoader
 
     private void Begin()
     {
+        // Uploads are not ordered among kernels: those that use the slot's batch, or clear its memory, must have finished.
+        Device.Synchronize();
         var slot = _slots[_loading];
         _load = Task.Run(() =>
         {

@@ -29,7 +29,8 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
         if (folder.HasRun && !options.Resume && !options.SkipExisting)
         {
             throw new ConfigurationException(
-                $"{options.Output} already contains a run: use Resume to continue it, SkipExisting to skip completed runs, or a different Output",
+                $"{options.Output} already contains a run: use Resume to continue it, SkipExisting to skip completed runs, "
+                    + "or a different Output",
                 nameof(TrainingOptions.Resume),
                 nameof(TrainingOptions.SkipExisting),
                 nameof(TrainingOptions.Output));

@@ -4,26 +4,18 @@ using MonoLoss.Kernels;
 namespace MonoLoss.Models;
 
 /// <summary>
-/// How much memory of a device a run takes: what is held throughout, what a batch takes on its way there and back, what kernels need
-/// besides, and what an evaluation takes beside all that. The training features are not counted.
+/// How much device memory a run takes: what is held throughout, what a batch takes forward and backward, what kernels need besides, and
+/// what an evaluation takes in addition. The training features are not counted.
 /// </summary>
+/// <param name="device">The device.</param>
 /// <param name="config">The model.</param>
 /// <param name="batchSize">B.</param>
-/// <param name="activeARow">How many latents of a row are stored; null for what is usual at the start of training.</param>
-/// <param name="dead">How many latents are dead; null for all, which is the most that the auxiliary loss can take.</param>
-internal sealed class TrainingMemory(SaeConfig config, int batchSize, double? activeARow = null, int? dead = null)
+/// <param name="activePerRow">Stored latents per row; null for the usual number at the start of training.</param>
+/// <param name="dead">Dead latents; null for all, which is the most that the auxiliary loss can take.</param>
+internal sealed class TrainingMemory(Device device, SaeConfig config, int batchSize, double? activePerRow = null, int? dead = null)
 {
     private const long Float = sizeof(float);
     private const long Double = sizeof(double);
-
-    // As the ILGPU device has it: pre-activations at once and rows of them, latents a row to begin with, from which share on sparse
-    // matrices are written out, parts that long latents are cut into, and bytes of MonoScore's terms a latent.
-    private const long PreActivations = 8 << 20;
-    private const int MinRows = 1024;
-    private const int InitialLatentsPerRow = 64;
-    private const double DenseShare = 1.0 / 8;
-    private const int PartLength = 128;
-    private const int TermBytes = 72;
 
     // What sizes are suggested in multiples of.
     private const int BatchStep = 128;
@@ -43,17 +35,15 @@ internal sealed class TrainingMemory(SaeConfig config, int batchSize, double? ac
     /// <summary>M·D, the values of the longest array.</summary>
     private long WeightCount => _m * _d;
 
-    private bool HasThreshold => _footprint.Selection == SelectionKind.Threshold;
-
     private int Centered => _footprint.CentersInput ? 1 : 0;
 
     /// <summary>N, the latents stored.</summary>
-    private long Nonzeros => (long)(_b * (activeARow ?? _footprint.ActivePerRow));
+    private long Nonzeros => (long)(_b * (activePerRow ?? _footprint.ActivePerRow));
 
     /// <summary>The latents stored for the auxiliary loss.</summary>
     private long AuxiliaryNonzeros => _b * Math.Min(_footprint.AuxiliaryPerRow, _dead);
 
-    /// <summary>Values, gradients and two moments; sums of the gradients' squares a row; counters of silent batches, and a list of them.</summary>
+    /// <summary>Values, gradients and two moments; squares of the gradients summed by row; steps since latents fired, and a list of the dead.</summary>
     private long Parameters
     {
         get
@@ -63,7 +53,9 @@ internal sealed class TrainingMemory(SaeConfig config, int batchSize, double? ac
         }
     }
 
-    /// <summary>Matrices of B×D: the batch, what the encoder sees of it, and the reconstruction and its gradient, before and after the layer norm is undone.</summary>
+    /// <summary>
+    /// Matrices of B×D: the batch, the encoder's input, and the reconstruction and its gradient, before and after the layer norm is undone.
+    /// </summary>
     private long Batch => Matrices(1 + Centered + 2 + (config.NormalizesInput ? 1 + 3 : 0));
 
     /// <summary>A batch's sparse latents, JumpReLU's pre-activations, and sums of MonoLoss.</summary>
@@ -75,19 +67,18 @@ internal sealed class TrainingMemory(SaeConfig config, int batchSize, double? ac
     private long Auxiliary => _footprint.AuxiliaryMatrices == 0 || config.AuxCoefficient == 0 ? 0
         : (Float * _dead * _d) + Sparse(AuxiliaryNonzeros) + Matrices(_footprint.AuxiliaryMatrices);
 
-    /// <summary>What kernels need: pre-activations of some rows, candidates of the selection, values by column, parts of long latents.</summary>
-    private long Scratch
+    /// <summary>What the device's kernels need besides.</summary>
+    private long Scratch => device.ScratchBytes(new WorkloadShape
     {
-        get
-        {
-            var nonzeros = Math.Max(Nonzeros, AuxiliaryNonzeros);
-            var pre = Math.Min(_b, Math.Max(PreActivations / _m, MinRows)) * _m;
-            var candidates = _footprint.Selection == SelectionKind.BatchTopK ? 2 * Math.Min(2 * Math.Max(Nonzeros, 1), _b * _m) : 0;
-            var bitmap = 2 * _m * ((_b + 31) / 32);
-            var mono = config.MonoCoefficient > 0 ? (2 * Float * Nonzeros) + (TermBytes * _m) : 0;
-            return (Float * (pre + candidates + bitmap + (3 * nonzeros))) + mono + Visits(nonzeros);
-        }
-    }
+        Rows = _b,
+        Features = _d,
+        Latents = _m,
+        Nonzeros = Nonzeros,
+        AuxiliaryNonzeros = AuxiliaryNonzeros,
+        SelectsFromBatch = _footprint.Selection == SelectionKind.BatchTopK,
+        SelectsByBound = _footprint.Selection == SelectionKind.Threshold,
+        HasMonoLoss = config.MonoCoefficient > 0,
+    });
 
     /// <summary>
     /// The sums of MonoScore of a dataset, and a batch encoded and decoded beside training's.
@@ -108,7 +99,7 @@ internal sealed class TrainingMemory(SaeConfig config, int batchSize, double? ac
             return long.MaxValue;
         }
 
-        var run = new TrainingMemory(config, batchSize);
+        var run = new TrainingMemory(device, config, batchSize);
         var needed = run.Bytes;
         if (needed > memory.Free)
         {
@@ -134,7 +125,7 @@ internal sealed class TrainingMemory(SaeConfig config, int batchSize, double? ac
     {
         bool Fits(int latents, int batch)
         {
-            var run = new TrainingMemory(config with { Latents = latents }, batch);
+            var run = new TrainingMemory(device, config with { Latents = latents }, batch);
             return run.Bytes <= free && run.WeightCount <= device.MaxLength;
         }
 
@@ -170,22 +161,6 @@ internal sealed class TrainingMemory(SaeConfig config, int batchSize, double? ac
 
     private long Matrices(int count) => count * Float * _b * _d;
 
-    /// <summary>A sparse matrix of so many nonzeros: index, value and gradient, row and entry by column. A threshold lists as many as there is room for.</summary>
-    private long Sparse(long nonzeros)
-    {
-        var listed = HasThreshold ? Math.Max(nonzeros, _b * Math.Min(InitialLatentsPerRow, _m)) : nonzeros;
-        return (2 * Float * listed) + (3 * Float * nonzeros) + (Float * (_b + _m));
-    }
-
-    /// <summary>Backwards, latents with many places are visited in parts; matrices that are nearly dense are written out.</summary>
-    private long Visits(long nonzeros)
-    {
-        if (nonzeros > DenseShare * _b * _m)
-        {
-            return (Float * _b * _m) + (config.MonoCoefficient > 0 ? Float * _m * _d : 0);
-        }
-
-        var length = Math.Max(PartLength, 4 * nonzeros / _m);
-        return Math.Min(_b, nonzeros) > length ? 2 * Float * _d * (2 * nonzeros / length) : 0;
-    }
+    /// <summary>A sparse matrix: index, value and gradient of each nonzero, its row and its entry by column, and the offsets.</summary>
+    private long Sparse(long nonzeros) => (5 * Float * nonzeros) + (Float * (_b + _m));
 }

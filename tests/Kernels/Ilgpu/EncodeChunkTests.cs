@@ -10,10 +10,12 @@ public abstract class EncodeChunkTests(IlgpuDevice device) : IDisposable
 
     private readonly IlgpuDevice _device = device;
 
-    public void Dispose() => _device.MaxEncodedRows = int.MaxValue;
+    private readonly IlgpuDeviceOptions _options = device.Options;
+
+    public void Dispose() => _device.Options = _options;
 
     [Fact]
-    public void ChunksMakeNoDifference()
+    public void Encoding_in_chunks_makes_no_difference()
     {
         var random = new Random(8);
         float[] Values(int count) => Enumerable.Range(0, count).Select(_ => (float)random.Next(-3, 4)).ToArray();
@@ -30,9 +32,9 @@ public abstract class EncodeChunkTests(IlgpuDevice device) : IDisposable
         {
             using var atOnce = _device.CsrMatrix();
             using var inChunks = _device.CsrMatrix();
-            _device.MaxEncodedRows = int.MaxValue;
+            _device.Options = _options;
             encode(atOnce);
-            _device.MaxEncodedRows = 7;
+            _device.Options = _options with { MaxEncodedRows = 7 };
             encode(inChunks);
             Assert.NotEqual(0, atOnce.NonzeroCount);
             Assert.Equal(atOnce.RowOffsets.ToArray(), inChunks.RowOffsets.ToArray());

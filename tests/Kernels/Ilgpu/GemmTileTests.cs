@@ -46,7 +46,7 @@ public abstract class GemmTileTests(IlgpuDevice device)
     }
 
     [Fact]
-    public void PlansFillTheDevice()
+    public void Gemm_plans_fill_the_device()
     {
         // The encoder at the paper's sizes, a weight gradient, and a product of few rows, on an H100.
         Assert.Equal(new(GemmTile.Large, 1, 768), GemmPlan.Choose(2048, 8192, 768, vectorized: true, tensor: false, 132));

@@ -26,25 +26,32 @@ public sealed class IlgpuTests : ICollectionFixture<IlgpuFixture>
 }
 
 [Collection(IlgpuTests.Name)]
+[Trait("Device", "Ilgpu")]
 [Trait("Speed", "Slow")]
+[Trait("Suite", "Conformance")]
 public sealed class IlgpuConformanceTests(IlgpuFixture ilgpu) : DeviceConformance(ilgpu.Device);
 
 [Collection(IlgpuTests.Name)]
+[Trait("Device", "Ilgpu")]
 [Trait("Speed", "Slow")]
 public sealed class IlgpuGoldenRunTests(IlgpuFixture ilgpu) : GoldenRuns(ilgpu.Device);
 
 [Collection(IlgpuTests.Name)]
+[Trait("Device", "Ilgpu")]
 [Trait("Speed", "Slow")]
 public sealed class IlgpuGoldenDatasetTests(IlgpuFixture ilgpu) : GoldenDatasets(ilgpu.Device);
 
 [Collection(IlgpuTests.Name)]
+[Trait("Device", "Ilgpu")]
 [Trait("Speed", "Slow")]
 public sealed class IlgpuGemmTileTests(IlgpuFixture ilgpu) : GemmTileTests(ilgpu.Device);
 
 [Collection(IlgpuTests.Name)]
+[Trait("Device", "Ilgpu")]
 [Trait("Speed", "Slow")]
 public sealed class IlgpuEncodeChunkTests(IlgpuFixture ilgpu) : EncodeChunkTests(ilgpu.Device);
 
 [Collection(IlgpuTests.Name)]
+[Trait("Device", "Ilgpu")]
 [Trait("Speed", "Slow")]
 public sealed class IlgpuAgreementTests(IlgpuFixture ilgpu) : AgreementTests(ilgpu.Device);

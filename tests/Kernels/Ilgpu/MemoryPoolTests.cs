@@ -3,7 +3,6 @@ using MonoLoss.Kernels.Ilgpu;
 
 namespace MonoLoss.Tests.Kernels.Ilgpu;
 
-[Collection(IlgpuTests.Name)]
 public sealed class MemoryPoolTests
 {
     private const long Limit = 1 << 20;
@@ -28,7 +27,7 @@ public sealed class MemoryPoolTests
     [Fact]
     public void WhatIsKeptIsGivenBackBeforeMemoryRunsOut()
     {
-        using var device = IlgpuDevice.OpenSimulation(Limit);
+        using var device = IlgpuDevice.OpenSimulation(new() { MemoryBytes = Limit });
         var free = device.Memory!.Value.Free;
         using (device.Allocate<byte>(free / 2))
         {
@@ -41,7 +40,7 @@ public sealed class MemoryPoolTests
     [Fact]
     public void TooLittleMemoryIsOneLineWithTheNumbers()
     {
-        using var device = IlgpuDevice.OpenSimulation(Limit);
+        using var device = IlgpuDevice.OpenSimulation(new() { MemoryBytes = Limit });
         using var array = device.Allocate<float>(100_000);
         var exception = Assert.Throws<DeviceMemoryException>(() => device.Allocate<float>(200_000));
         Assert.Equal(Limit, exception.Memory.Total);
@@ -58,6 +57,6 @@ public sealed class MemoryPoolTests
     [InlineData(257)]
     [InlineData(100_000)]
     [InlineData((1L << 33) + 1)]
-    public void BlocksAreLittleLarger(long bytes) =>
+    public void Blocks_are_little_larger_than_asked_for(long bytes) =>
         Assert.InRange(MemoryPool.BlockSize(bytes), bytes, Math.Max(bytes + 255, bytes + (bytes / 32)));
 }

@@ -39,7 +39,7 @@ public sealed partial class OpenCLTests
 
     [Theory]
     [MemberData(nameof(Kernels))]
-    public void GroupsDoNotShareWhatIsTheirs(string type, string kernel)
+    public void Groups_share_no_local_memory(string type, string kernel)
     {
         var source = Source(type, kernel);
         Assert.Equal(Barrier().Count(source), LocalBarrier().Count(source));
@@ -49,7 +49,7 @@ public sealed partial class OpenCLTests
 
     [ClangTheory]
     [MemberData(nameof(Kernels))]
-    public void Compiles(string type, string kernel)
+    public void Kernel_compiles_with_clang(string type, string kernel)
     {
         var start = new ProcessStartInfo(ClangTheoryAttribute.Clang!)
         {

@@ -28,7 +28,7 @@ public sealed partial class PtxTests
 
     [Theory]
     [MemberData(nameof(Kernels))]
-    public void CompilesWithoutLocalMemory(string type, string kernel, int major)
+    public void Kernel_compiles_without_local_memory(string type, string kernel, int major)
     {
         var method = OfflineCompiler.Kernels.Single(method => method.DeclaringType!.Name == type && OfflineCompiler.Name(method) == kernel);
         var ptx = OfflineCompiler.CompilePtx(method, new CudaArchitecture(major, 0));

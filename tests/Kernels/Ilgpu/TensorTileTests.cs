@@ -17,7 +17,7 @@ public sealed class TensorTileTests(IlgpuFixture ilgpu)
     [Theory]
     [InlineData(0, false)]
     [InlineData(6, true)]
-    public void AWarpMakesItsPart(int warp, bool acrossTerms)
+    public void Warp_computes_its_part_of_the_tile(int warp, bool acrossTerms)
     {
         var random = new Random(5);
         float[] Values() => Enumerable.Range(0, Size * Step).Select(_ => (float)((2 * random.NextDouble()) - 1)).ToArray();
@@ -51,7 +51,7 @@ public sealed class TensorTileTests(IlgpuFixture ilgpu)
     }
 
     [Fact]
-    public void RoundsToTheNearestWithTenBits()
+    public void TF32_rounds_to_the_nearest_with_ten_bits()
     {
         var random = new Random(6);
         foreach (var value in Enumerable.Range(0, 1000).Select(_ => BitConverter.Int32BitsToSingle(random.Next(int.MinValue, int.MaxValue))).Where(float.IsFinite)

@@ -7,8 +7,6 @@ using MonoLoss.Tests.Cli;
 namespace MonoLoss.Tests.Kernels.Ilgpu;
 
 /// <summary>The estimate of a run's memory against what the device's pool is asked for.</summary>
-[Collection(IlgpuTests.Name)]
-[Trait("Speed", "Slow")]
 public sealed class TrainingMemoryTests
 {
     private const double Tolerance = 0.15;
@@ -18,7 +16,8 @@ public sealed class TrainingMemoryTests
     [InlineData(Architecture.TopK, 4)]
     [InlineData(Architecture.JumpReLU, 0)]
     [InlineData(Architecture.Vanilla, 0)]
-    public void TheEstimateIsWhatTheRunTakes(Architecture architecture, int k)
+    [Trait("Speed", "Slow")]
+    public void Estimate_is_what_the_run_takes(Architecture architecture, int k)
     {
         const int b = 24, d = 96, m = 64;
         var config = new SaeConfig
@@ -46,15 +45,15 @@ public sealed class TrainingMemoryTests
             using var list = device.Allocate<int>(0);
             // TopK counts a batch that a latent fired in as one.
             var dead = device.FindDead(model.StepsSinceFired, architecture == Architecture.TopK ? 2 : 1, list);
-            var estimate = new TrainingMemory(config, b, metrics.L0, dead).Bytes;
+            var estimate = new TrainingMemory(device, config, b, metrics.L0, dead).Bytes;
             Assert.InRange(estimate, (1 - Tolerance) * peak, (1 + Tolerance) * peak);
         }
     }
 
     [Fact]
-    public void WhatIsSuggestedFits()
+    public void Suggested_size_fits()
     {
-        using var device = IlgpuDevice.OpenSimulation(1L << 30);
+        using var device = IlgpuDevice.OpenSimulation(new() { MemoryBytes = 1L << 30 });
         var config = new SaeConfig { Architecture = Architecture.BatchTopK, Dimension = 768, Latents = 65536 };
         var message = Assert.Throws<ConfigurationException>(() => TrainingMemory.Check(device, config, 8192)).Message;
         var match = Regex.Match(message, "^ilgpu-cpu has 1 GiB of memory, 1 GiB free; batch_topk with 65536 latents and batches of 8192 rows needs .* GiB: (.*) would fit$");
@@ -75,7 +74,7 @@ public sealed class TrainingMemoryTests
     [InlineData(1L << 40)]
     public void NoArrayIsLongerThanKernelsCanNumber(long bytes)
     {
-        using var device = IlgpuDevice.OpenSimulation(bytes);
+        using var device = IlgpuDevice.OpenSimulation(new() { MemoryBytes = bytes });
         var config = new SaeConfig { Architecture = Architecture.BatchTopK, Dimension = 4096, Latents = 1 << 20 };
         var message = Assert.Throws<ConfigurationException>(() => TrainingMemory.Check(device, config, 128)).Message;
         var latents = int.Parse(Regex.Match(message, @": Latents (\d+) would fit$").Groups[1].Value);

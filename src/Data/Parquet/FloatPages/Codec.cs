@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.IO.Compression;
 using K4os.Compression.LZ4;
@@ -19,12 +20,13 @@ internal sealed unsafe class Codec : IDisposable
 
     /// <summary>Decompresses exactly <paramref name="size"/> bytes to the start of a buffer.</summary>
     /// <param name="codec">The codec.</param>
-    /// <param name="source">Compressed bytes.</param>
+    /// <param name="compressed">The compressed bytes.</param>
     /// <param name="buffer">Where they go; grown as needed.</param>
     /// <param name="size">Number of bytes expected.</param>
     /// <exception cref="CorruptException">The data are damaged or of another length, or the codec is not supported.</exception>
-    public void Decompress(CompressionCodec codec, ReadOnlySpan<byte> source, NativeBytes buffer, int size)
+    public void Decompress(CompressionCodec codec, ReadOnlyMemory<byte> compressed, NativeBytes buffer, int size)
     {
+        var source = compressed.Span;
         // What a compressed byte can become at most: by the formats of Snappy (three bytes copy 64), LZ4 and Zstandard (a run of 128 KiB).
         // Deflate and Brotli have no such limit that would help; their output is allocated as it comes.
         var ratio = codec switch
@@ -58,7 +60,7 @@ internal sealed unsafe class Codec : IDisposable
             var target = buffer.Span[..size];
             read = codec switch
             {
-                CompressionCodec.SNAPPY => Snappy.Decompress(source, target),
+                CompressionCodec.SNAPPY => DecompressSnappy(compressed, buffer.Memory[..size]),
                 CompressionCodec.LZ4_RAW => LZ4Codec.Decode(source, target),
                 CompressionCodec.LZ4 => DecompressHadoop(source, target),
                 _ => (_zstandard ??= new Decompressor()).Unwrap(source, target),
@@ -95,6 +97,14 @@ internal sealed unsafe class Codec : IDisposable
         CompressionCodec.ZSTD => Decompressor.GetDecompressedSize(source) >= (ulong)size,
         _ => true,
     };
+
+    // Where the output is a span, the library decompresses to a buffer of its own first.
+    private static int DecompressSnappy(ReadOnlyMemory<byte> source, Memory<byte> target)
+    {
+        var writer = new PageWriter(target);
+        Snappy.Decompress(new ReadOnlySequence<byte>(source), writer);
+        return writer.Written;
+    }
 
     // The codec LZ4 (without RAW): frames of Hadoop, each with its two lengths, or, by some writers, a bare block.
     private static int DecompressHadoop(ReadOnlySpan<byte> source, Span<byte> target)
@@ -183,5 +193,16 @@ internal sealed unsafe class Codec : IDisposable
                 throw new CorruptException($"{Name(codec)} data are damaged");
             }
         }
+    }
+
+    private sealed class PageWriter(Memory<byte> page) : IBufferWriter<byte>
+    {
+        public int Written { get; private set; }
+
+        public void Advance(int count) => Written += count;
+
+        public Memory<byte> GetMemory(int sizeHint = 0) => page[Written..];
+
+        public Span<byte> GetSpan(int sizeHint = 0) => GetMemory(sizeHint).Span;
     }
 }

@@ -17,6 +17,7 @@ internal sealed class PageReader(int readAhead = PageReader.DefaultReadAhead) : 
 
     private const int FirstHeaderGuess = 1 << 12;
     private const int MaxHeader = 1 << 26;
+    private const int LevelBlock = 4096;
 
     private readonly NativeBytes _window = new();
     private readonly NativeBytes _page = new();
@@ -131,6 +132,25 @@ internal sealed class PageReader(int readAhead = PageReader.DefaultReadAhead) : 
         return count;
     }
 
+    /// <summary>The number of values of the page that are not null, for a column without lists.</summary>
+    /// <exception cref="CorruptException">The levels are damaged.</exception>
+    public int CountPresent()
+    {
+        // A copy, so that the levels can be read once more.
+        var levels = _definition;
+        Span<byte> block = stackalloc byte[LevelBlock];
+        var present = 0;
+        for (var left = _levelsLeft; left > 0;)
+        {
+            var part = block[..Math.Min(LevelBlock, left)];
+            levels.Read((levels.InWindow ? _window : _page).Span, part);
+            present += part.Count((byte)_column!.MaxDefinition);
+            left -= part.Length;
+        }
+
+        return present;
+    }
+
     /// <summary>Frees the buffers.</summary>
     public void Dispose()
     {
@@ -178,7 +198,7 @@ internal sealed class PageReader(int readAhead = PageReader.DefaultReadAhead) : 
         else if (size > 0)
         {
             // A page of nulls alone may have no compressed data, not even an empty stream of the codec.
-            _codecs.Decompress(_codec, _window.Span.Slice(body + skip, compressed), _page, size);
+            _codecs.Decompress(_codec, _window.Memory.Slice(body + skip, compressed), _page, size);
         }
     }
 

@@ -2,18 +2,19 @@ using System.Buffers.Binary;
 
 namespace MonoLoss.Data.Parquet;
 
-/// <summary>A Parquet file of another program, open for reading. Not thread-safe; <see cref="Reopen"/> it for a second thread.</summary>
+/// <summary>A Parquet file, open for reading. Not thread-safe; <see cref="Reopen"/> it for a second thread.</summary>
 /// <remarks>
-/// The code of this folder reads what Parquet.Net, which does everything else, cannot (as of 6.1.0), or not safely:
+/// Parquet.Net writes all our files. The code of this folder reads, because Parquet.Net 6.1.0 cannot, or not safely:
 /// <list type="bullet">
 /// <item>Float lists are streamed a page at a time. Parquet.Net decodes the whole column chunk of a row group at once, with two int
 /// levels for each value: 12 bytes per float32. It has no float16, throws on lists in V2 pages, knows no LZ4 in Hadoop's frames and no
 /// BIT_PACKED levels, and does not check the CRC of pages.</item>
-/// <item>Footers, page headers and labels of files from elsewhere are read here, too. On a damaged file Parquet.Net allocates what a
-/// length field says (up to 2 GiB) and loops forever where an integer is cut off by the end of the footer, which it reads from a stream
-/// that its caller cannot replace.</item>
+/// <item>So footers, page headers and levels are read here anyway, and columns of one value per row (labels, and our own tables) come with
+/// little more. Parquet.Net reads those, too, but a damaged file must end in one line, soon and with little memory. There Parquet.Net
+/// allocates what a length field says, up to 2 GiB, and never returns when the end of the footer cuts an integer: it reads the footer from
+/// a stream that its caller cannot replace, and takes a byte beyond the end for 255.</item>
 /// </list>
-/// Types and enumerations are those of Parquet.Net; codecs and checksums are libraries.
+/// Enumerations are those of Parquet.Net; codecs and checksums are libraries.
 /// </remarks>
 internal sealed class ParquetFile : IDisposable
 {
@@ -42,6 +43,9 @@ internal sealed class ParquetFile : IDisposable
 
     /// <summary>The columns.</summary>
     public IReadOnlyList<ParquetColumn> Columns { get; }
+
+    /// <summary>The texts kept beside the data.</summary>
+    public IReadOnlyDictionary<string, string> Metadata => _metadata.KeyValues;
 
     /// <summary>The program that wrote the file, if it says so.</summary>
     public string? CreatedBy => _metadata.CreatedBy;

@@ -320,7 +320,7 @@ internal sealed class BytesReader<T>(int size, FromBytes<T> make) : ValueReader<
 
         var suffix = Take(page, _suffix[0]);
         var length = prefix + suffix.Length;
-        if (size > 0 ? length != size : length > LabelColumn.LongestText)
+        if (size > 0 ? length != size : length > FlatColumn.LongestText)
         {
             throw new CorruptException($"a value of {length} bytes, expected {(size > 0 ? $"{size}" : "fewer")}");
         }

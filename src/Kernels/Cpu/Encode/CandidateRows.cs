@@ -1,9 +1,9 @@
 namespace MonoLoss.Kernels.Cpu;
 
-/// <summary>Keeps the nonzeros whose upper bound is above a bound: one for all, or one a column.</summary>
+/// <summary>Keeps the candidates: values whose upper bound is above a bound, which is one for all or one per column.</summary>
 internal readonly unsafe struct CandidatesAbove : ITileSink
 {
-    // Where an entry is in its piece: bits of the column, below those of the row.
+    // An entry's index within its task has the column in these low bits and the row above them.
     private const int ColumnBits = 16;
 
     public required GemmIsa Isa { get; init; }
@@ -13,26 +13,26 @@ internal readonly unsafe struct CandidatesAbove : ITileSink
     /// <summary>The bound for all, not negative.</summary>
     public required float Bound { get; init; }
 
-    /// <summary>One bound a column, or null.</summary>
+    /// <summary>One bound per column, or null.</summary>
     public required float* Bounds { get; init; }
 
-    public required GemmPlan Plan { get; init; }
+    public required CpuGemmPlan Plan { get; init; }
 
-    /// <summary>[blocks][groups], upper bounds and where in the piece they are.</summary>
-    public required PieceEntries* Pieces { get; init; }
+    /// <summary>[blocks][groups] the upper bounds and their indices within the task.</summary>
+    public required TaskEntries* Tasks { get; init; }
 
-    /// <summary>The most nonzeros that a piece is wanted to have.</summary>
+    /// <summary>The most candidates that a task may have.</summary>
     public required long Limit { get; init; }
 
-    /// <summary>Becomes true where there are more, and nothing of it can be used.</summary>
+    /// <summary>Becomes true if a task has more; then no result can be used.</summary>
     public required bool* Overflow { get; init; }
 
     /// <summary>Row and column of an entry.</summary>
-    public (int Row, int Column) EntryOf(int piece, int index) => (
-        (piece / Plan.Groups * Plan.BlockRows) + (index >> ColumnBits),
-        (piece % Plan.Groups * Plan.GroupColumns) + (index & ((1 << ColumnBits) - 1)));
+    public (int Row, int Column) EntryOf(int task, int index) => (
+        (task / Plan.Groups * Plan.BlockRows) + (index >> ColumnBits),
+        (task % Plan.Groups * Plan.GroupColumns) + (index & ((1 << ColumnBits) - 1)));
 
-    public void Begin(int block, int group, int row, int rows) => Pieces[(nint)block * Plan.Groups + group].Count = 0;
+    public void Begin(int block, int group, int row, int rows) => Tasks[((nint)block * Plan.Groups) + group].Count = 0;
 
     public void Expect(int row, int column, int rows, int columns)
     {
@@ -40,18 +40,18 @@ internal readonly unsafe struct CandidatesAbove : ITileSink
 
     public void Tile(int block, int group, int row, int column, int rows, int columns, float* tile, int stride)
     {
-        var piece = Pieces + (nint)block * Plan.Groups + group;
-        var count = piece->Count;
-        piece->Reserve(count + rows * stride + Selection.Slack);
-        var bias = Bias == null ? null : Bias + column;
+        var task = Tasks + ((nint)block * Plan.Groups) + group;
+        var count = task->Count;
+        task->Reserve(count + (rows * stride) + ValueSelection.Slack);
+        var bias = Bias is null ? null : Bias + column;
         var index = ((row - (block * Plan.BlockRows)) << ColumnBits) + column - (group * Plan.GroupColumns);
         for (var r = 0; r < rows; r++, index += 1 << ColumnBits)
         {
-            var values = piece->Values + count;
-            var indices = piece->Indices + count;
-            count += Bounds == null
-                ? Selection.AppendAbove(Isa, tile + r * stride, bias, columns, Bound, index, values, indices)
-                : Selection.AppendAbove(Isa, tile + r * stride, bias, columns, Bounds + column, index, values, indices);
+            var values = task->Values + count;
+            var indices = task->Indices + count;
+            count += Bounds is null
+                ? ValueSelection.AppendAbove(Isa, tile + (r * stride), bias, columns, Bound, index, values, indices)
+                : ValueSelection.AppendAbove(Isa, tile + (r * stride), bias, columns, Bounds + column, index, values, indices);
         }
 
         if (count > Limit)
@@ -60,18 +60,18 @@ internal readonly unsafe struct CandidatesAbove : ITileSink
             count = 0;
         }
 
-        piece->Count = count;
+        task->Count = count;
     }
 }
 
-/// <summary>Counts the candidates of each row and group whose upper bound is above a cut, or puts their columns where they belong.</summary>
+/// <summary>Counts the candidates per row and group whose upper bound is above a cut or, given columns, writes theirs.</summary>
 internal readonly unsafe struct GatherCandidates : IParallelWork
 {
     public required CandidatesAbove Candidates { get; init; }
 
     public required float Cut { get; init; }
 
-    /// <summary>[rows][groups] the number of candidates, or where the next one goes.</summary>
+    /// <summary>[rows][groups] the number of candidates, or the index of the next one.</summary>
     public required int* Cells { get; init; }
 
     /// <summary>Where columns go, or null to count.</summary>
@@ -79,15 +79,15 @@ internal readonly unsafe struct GatherCandidates : IParallelWork
 
     public void Run(int index)
     {
-        var entries = Candidates.Pieces[index];
+        var entries = Candidates.Tasks[index];
         var group = index % Candidates.Plan.Groups;
         for (var i = 0L; i < entries.Count; i++)
         {
             if (entries.Values[i] > Cut)
             {
                 var (row, column) = Candidates.EntryOf(index, entries.Indices[i]);
-                var cell = (nint)row * Candidates.Plan.Groups + group;
-                if (Columns != null)
+                var cell = ((nint)row * Candidates.Plan.Groups) + group;
+                if (Columns is not null)
                 {
                     Columns[Cells[cell]] = column;
                 }
@@ -98,13 +98,13 @@ internal readonly unsafe struct GatherCandidates : IParallelWork
     }
 }
 
-/// <summary>The nonzeros that a filter has left, row by row, on their way to their values and the result.</summary>
+/// <summary>The candidates that the filter has left, row by row.</summary>
 internal readonly unsafe struct CandidateRows
 {
-    /// <summary>What stands for a value that is not kept: less than any that is.</summary>
+    /// <summary>Stands for a value that is not kept; less than any that is.</summary>
     public const float Dropped = -1;
 
-    private const int RowsPerPiece = 16;
+    private const int RowsPerTask = 16;
 
     public required int Rows { get; init; }
 
@@ -114,22 +114,23 @@ internal readonly unsafe struct CandidateRows
     /// <summary>The column of each entry.</summary>
     public required int* Indices { get; init; }
 
-    /// <summary>Gets the value of each entry, or <see cref="Dropped"/>.</summary>
+    /// <summary>The value of each entry, or <see cref="Dropped"/>.</summary>
     public required float* Values { get; init; }
 
-    public int Pieces => (Rows + RowsPerPiece - 1) / RowsPerPiece;
+    public int Tasks => (Rows + RowsPerTask - 1) / RowsPerTask;
 
-    public (int First, int End) RowsOf(int piece) => (piece * RowsPerPiece, Math.Min(Rows, (piece + 1) * RowsPerPiece));
+    public (int First, int End) RowsOf(int task) => (task * RowsPerTask, Math.Min(Rows, (task + 1) * RowsPerTask));
 
-    /// <summary>The values of a piece's rows, as those of a piece of a product are held.</summary>
-    public PieceEntries Entries(int piece)
+    /// <summary>The candidates of a task's rows, in the form in which the tasks of a product hold theirs.</summary>
+    public TaskEntries Entries(int task)
     {
-        var (first, end) = RowsOf(piece);
-        return new PieceEntries { Values = Values + Offsets[first], Indices = Indices + Offsets[first], Count = Offsets[end] - Offsets[first] };
+        var (first, end) = RowsOf(task);
+        var start = Offsets[first];
+        return new TaskEntries { Values = Values + start, Indices = Indices + start, Count = Offsets[end] - start };
     }
 }
 
-/// <summary>Forms the values and drops those that are not above a bound.</summary>
+/// <summary>Computes the candidates' values and drops those not above a bound.</summary>
 internal readonly unsafe struct RefineRows : IParallelWork
 {
     public required CandidateRows Candidates { get; init; }
@@ -139,7 +140,7 @@ internal readonly unsafe struct RefineRows : IParallelWork
     /// <summary>The bound for all.</summary>
     public required float Bound { get; init; }
 
-    /// <summary>One bound a column, or null.</summary>
+    /// <summary>One bound per column, or null.</summary>
     public required float* Bounds { get; init; }
 
     public void Run(int index)
@@ -155,13 +156,13 @@ internal readonly unsafe struct RefineRows : IParallelWork
             for (var i = 0; i < count; i++)
             {
                 var value = values[i] < 0 ? 0 : values[i];
-                values[i] = value > (Bounds == null ? Bound : Bounds[indices[i]]) ? value : CandidateRows.Dropped;
+                values[i] = value > (Bounds is null ? Bound : Bounds[indices[i]]) ? value : CandidateRows.Dropped;
             }
         }
     }
 }
 
-/// <summary>Counts the values of each row that are above, and that equal, a cut.</summary>
+/// <summary>Counts, per row, the values above a cut and those equal to it.</summary>
 internal readonly unsafe struct CountRows : IParallelWork
 {
     public required CandidateRows Candidates { get; init; }
@@ -191,17 +192,17 @@ internal readonly unsafe struct CountRows : IParallelWork
     }
 }
 
-/// <summary>Copies what is above a cut, and of what equals it the first, to its entry in the result.</summary>
+/// <summary>Copies the values above a cut, and the first of those equal to it, to the result.</summary>
 internal readonly unsafe struct CopyRows : IParallelWork
 {
     public required CandidateRows Candidates { get; init; }
 
     public required float Cut { get; init; }
 
-    /// <summary>[rows] where a row goes.</summary>
+    /// <summary>[rows] where the row starts in the result.</summary>
     public required int* Starts { get; init; }
 
-    /// <summary>[rows] how many that equal the cut are kept.</summary>
+    /// <summary>[rows] the number of values equal to the cut that are kept.</summary>
     public required int* Equal { get; init; }
 
     public required int* Indices { get; init; }

@@ -1,39 +1,40 @@
 namespace MonoLoss.Kernels.Cpu;
 
-/// <content>Encoding where <see cref="Int16Prefilter"/> finds the candidates: the same bits in less time.</content>
-public sealed unsafe partial class CpuEncoder
+/// <content>Encoding with candidates from <see cref="Int16Prefilter"/>: the same bits in less time.</content>
+internal sealed unsafe partial class CpuEncoder
 {
-    // A larger share of a piece of the product than this is not worth its values, beyond a number that always is.
+    // If more than this share of a task's values are candidates, rescoring them does not pay; a small number of them always does.
     private const double MaxCandidates = 0.25;
     private const int FewCandidates = 4096;
 
-    // A cut below every value, and above what stands for one that is dropped.
+    // A cut below every value, and above what stands for a dropped one.
     private const float BelowAll = CandidateRows.Dropped / 2;
 
-    // After a filter that let too much through, so many calls do without.
+    // After the filter has let too much through, this many calls do without it.
     private const int CallsWithoutFilter = 16;
 
-    private readonly GemmWorkspace _candidatePieces = new();
+    private readonly CpuArray<TaskEntries> _candidateEntries = new(0);
     private readonly SparseBuffer _candidates = new();
     private int _callsWithoutFilter;
 
-    // Which way is taken changes the time and not a bit of the result, so it may depend on how earlier calls went.
+    /// <summary>Whether to filter. It affects the time but no bit of the result, so it may depend on how earlier calls went.</summary>
     private bool Filters(in Input input, double share) =>
         CanFilter(input)
-        && (Filter == PrefilterPolicy.Always || (Int16Prefilter.IsFaster(input.Rows, input.Latents, input.Features, share) && IsFilterWelcome()))
+        && (Filter == PrefilterPolicy.Always || (IsFaster(input, share) && IsFilterWelcome()))
         && _filter.Prepare(input.Rows, input.Latents, input.Features, input.A, input.Lda, input.W, input.Ldw);
 
     private bool Filters(in Input input, float* keepAbove)
     {
-        // A sample is not taken where what it shows does not matter.
-        var share = Filter == PrefilterPolicy.Auto && CanFilter(input) && Int16Prefilter.IsFaster(input.Rows, input.Latents, input.Features, 0)
-            ? ShareAbove(input, keepAbove)
-            : 0;
+        // No sample is taken if its outcome would not matter.
+        var share = Filter == PrefilterPolicy.Auto && CanFilter(input) && IsFaster(input, 0) ? ShareAbove(input, keepAbove) : 0;
         return Filters(input, share);
     }
 
     private bool CanFilter(in Input input) =>
         Filter != PrefilterPolicy.Never && Int16Prefilter.IsSupported(_gemm.Isa) && input.Features <= QuantizedRows.MaxFeatures;
+
+    private static bool IsFaster(in Input input, double share) =>
+        Int16Prefilter.IsFaster(input.Rows, input.Latents, input.Features, share);
 
     private bool IsFilterWelcome()
     {
@@ -54,7 +55,7 @@ public sealed unsafe partial class CpuEncoder
         var above = 0L;
         for (var i = 0L; i < (long)rows * columns; i++)
         {
-            above += values[i] > (bounds == null ? 0 : bounds[i % columns * columnStep]) ? 1 : 0;
+            above += values[i] > (bounds is null ? 0 : bounds[i % columns * columnStep]) ? 1 : 0;
         }
 
         return above / ((double)rows * columns);
@@ -73,26 +74,26 @@ public sealed unsafe partial class CpuEncoder
                 return GiveUpFilter();
             }
 
-            var pieces = found.Plan.Blocks * found.Plan.Groups;
-            var bounded = CountAbove(found.Pieces, pieces, bound);
+            var tasks = found.Plan.Blocks * found.Plan.Groups;
+            var bounded = CountAbove(found.Tasks, tasks, bound);
             if (bounded < wanted && bound > 0)
             {
                 continue;
             }
 
-            // So many upper bounds are not below the cut, so that as many values are not below what it comes down to.
-            var contenders = bounded > wanted ? Selection.BelowAll(Cut(found.Pieces, pieces, bound, wanted), _filter.LargestSlack) : 0;
+            // At least `wanted` upper bounds reach the cut, so as many values reach the least that the cut can come down to.
+            var contenders = bounded > wanted ? ValueSelection.BelowAll(Cut(found.Tasks, tasks, bound, wanted), _filter.LargestSlack) : 0;
             var candidates = Refine(input, found, MathF.Max(contenders, bound));
-            var values = Pieces(candidates);
-            var count = CountAbove(values, candidates.Pieces, bound);
+            var values = EntriesOfTasks(candidates);
+            var count = CountAbove(values, candidates.Tasks, bound);
             if (count < wanted && bound > 0)
             {
                 continue;
             }
 
-            var cut = count > wanted ? Cut(values, candidates.Pieces, bound, wanted) : BelowAll;
+            var cut = count > wanted ? Cut(values, candidates.Tasks, bound, wanted) : BelowAll;
             Assemble(candidates, cut, wanted, result);
-            threshold = result.Count == 0 ? 0 : SmallestKept(values, candidates.Pieces, cut, result.Count);
+            threshold = result.Count == 0 ? 0 : SmallestKept(values, candidates.Tasks, cut, result.Count);
             return true;
         }
     }
@@ -119,7 +120,7 @@ public sealed unsafe partial class CpuEncoder
             Bound = bound,
             Bounds = bounds,
             Plan = plan,
-            Pieces = Pieces(plan.Blocks * plan.Groups),
+            Tasks = _entriesOfTasks.Ensure(plan.Blocks * plan.Groups),
             Limit = FewCandidates + (long)(MaxCandidates * plan.BlockRows * plan.GroupColumns),
             Overflow = &overflow,
         };
@@ -127,14 +128,14 @@ public sealed unsafe partial class CpuEncoder
         return !overflow;
     }
 
-    // Brings the candidates whose upper bounds are above a cut together by rows, and forms their values.
+    /// <summary>Gathers the candidates whose upper bounds are above a cut, row by row, and computes their values.</summary>
     private CandidateRows Refine(in Input input, in CandidatesAbove found, float cut)
     {
         var (rows, groups) = (found.Plan.Rows, found.Plan.Groups);
-        var pieces = found.Plan.Blocks * groups;
-        var cells = _counts.Get<int>((long)rows * groups);
+        var tasks = found.Plan.Blocks * groups;
+        var cells = _counts.Ensure((long)rows * groups);
         new Span<int>(cells, rows * groups).Clear();
-        _gemm.Pool.Run(pieces, new GatherCandidates { Candidates = found, Cut = cut, Cells = cells, Columns = null });
+        _gemm.Pool.Run(tasks, new GatherCandidates { Candidates = found, Cut = cut, Cells = cells, Columns = null });
         _candidates.EnsureRows(rows);
         var total = 0L;
         for (var row = 0; row < rows; row++)
@@ -149,7 +150,7 @@ public sealed unsafe partial class CpuEncoder
         }
 
         _candidates.EnsureCapacity(total);
-        _gemm.Pool.Run(pieces, new GatherCandidates { Candidates = found, Cut = cut, Cells = cells, Columns = _candidates.Indices });
+        _gemm.Pool.Run(tasks, new GatherCandidates { Candidates = found, Cut = cut, Cells = cells, Columns = _candidates.Indices });
         var candidates = new CandidateRows
         {
             Rows = rows,
@@ -158,7 +159,7 @@ public sealed unsafe partial class CpuEncoder
             Values = _candidates.Values,
         };
         _gemm.Pool.Run(
-            candidates.Pieces,
+            candidates.Tasks,
             new RefineRows { Candidates = candidates, Exact = input.Exact, Bound = found.Bound, Bounds = found.Bounds });
         return candidates;
     }
@@ -166,12 +167,12 @@ public sealed unsafe partial class CpuEncoder
     private void Assemble(in CandidateRows candidates, float cut, long wanted, SparseBuffer result)
     {
         var rows = candidates.Rows;
-        var above = _counts.Get<int>(2L * rows);
+        var above = _counts.Ensure(2L * rows);
         var equal = above + rows;
-        _gemm.Pool.Run(candidates.Pieces, new CountRows { Candidates = candidates, Cut = cut, Above = above, Equal = equal });
-        var total = PieceAssembly.Place(rows, 1, wanted, above, equal, result.RowOffsets);
+        _gemm.Pool.Run(candidates.Tasks, new CountRows { Candidates = candidates, Cut = cut, Above = above, Equal = equal });
+        var total = SparseAssembly.Place(rows, 1, wanted, above, equal, result.RowOffsets);
         result.EnsureCapacity(total);
-        _gemm.Pool.Run(candidates.Pieces, new CopyRows
+        _gemm.Pool.Run(candidates.Tasks, new CopyRows
         {
             Candidates = candidates,
             Cut = cut,
@@ -182,15 +183,14 @@ public sealed unsafe partial class CpuEncoder
         });
     }
 
-    private PieceEntries* Pieces(in CandidateRows candidates)
+    private TaskEntries* EntriesOfTasks(in CandidateRows candidates)
     {
-        var pieces = _candidatePieces.Get<PieceEntries>(candidates.Pieces);
-        for (var i = 0; i < candidates.Pieces; i++)
+        var tasks = _candidateEntries.Ensure(candidates.Tasks);
+        for (var i = 0; i < candidates.Tasks; i++)
         {
-            pieces[i] = candidates.Entries(i);
+            tasks[i] = candidates.Entries(i);
         }
 
-        return pieces;
+        return tasks;
     }
-
 }

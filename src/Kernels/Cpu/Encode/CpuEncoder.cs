@@ -3,60 +3,57 @@ using System.Runtime.InteropServices;
 namespace MonoLoss.Kernels.Cpu;
 
 /// <summary>
-/// A sparse autoencoder's encoder: relu(A·Wᵀ + bias), of which only the latents that stay active are ever written down.
+/// The encoder of a sparse autoencoder: ReLU(A·Wᵀ + bias), of which only the latents that stay active are ever written to memory.
 /// </summary>
 /// <remarks>
-/// The product's tiles are looked at while they are in registers' reach, so the rows × latents matrix of pre-activations does not
-/// exist. Values are the very bits that <see cref="CpuGemm.Gemm"/> gives. Selection is exact and takes the lower row, then the lower
-/// latent, among equals; zeros, negative values and NaN are never selected. Results do not depend on the number of threads. Memory is
-/// kept from call to call. One call at a time.
+/// Values are selected tile by tile while they are in the level-1 cache, so there is no matrix of pre-activations. Values have the bits
+/// that <see cref="CpuGemm.Gemm"/> gives. Selection is exact; among equals it takes the lower row, then the lower latent. Zeros,
+/// negative values and NaN are never selected. Results do not depend on the number of threads. Memory is kept from call to call.
+/// Call from one thread at a time.
 /// </remarks>
-public sealed unsafe partial class CpuEncoder : IDisposable
+internal sealed unsafe partial class CpuEncoder : IDisposable
 {
-    // What the candidates of a top-k may take in all, unless a single cell per row takes more.
+    // The most memory for the candidates of a top-k, unless a single cell per row takes more.
     private const long CandidateBytes = 64L << 20;
 
+    // Columns of a group for top-k: in narrower ones a row's bound stays low, and many more candidates come up.
     private const int WideGroup = 1024;
 
-    // A sample for guessing a threshold has about so many rows and columns; its tail must hold enough values to go by.
+    // The sample for guessing a threshold has about this many rows and columns; at least this many of its values must be above the guess.
     private const int SampleRows = 64;
     private const int SampleColumns = 1024;
     private const int SampleTail = 64;
 
     private readonly CpuGemm _gemm;
     private readonly Int16Prefilter _filter;
-    private readonly GemmWorkspace _counts = new();
-    private readonly GemmWorkspace _bounds = new();
-    private readonly GemmWorkspace _values = new();
-    private readonly GemmWorkspace _indices = new();
-    private readonly GemmWorkspace _runs = new();
-    private PieceEntries* _pieces;
-    private int _pieceCount;
+    private readonly CpuArray<int> _counts = new(0);
+    private readonly CpuArray<float> _bounds = new(0);
+    private readonly CpuArray<float> _values = new(0);
+    private readonly CpuArray<int> _indices = new(0);
+    private readonly CpuArray<byte> _runs = new(0);
+    private readonly TaskEntriesArray _entriesOfTasks = new();
 
     /// <summary>Creates the kernel.</summary>
-    /// <param name="gemm">The product to build on; not to be used elsewhere at the same time.</param>
+    /// <param name="gemm">The matrix product to build on; not to be used elsewhere at the same time.</param>
     public CpuEncoder(CpuGemm gemm) => (_gemm, _filter) = (gemm, new Int16Prefilter(gemm));
 
-    /// <summary>Frees the memory.</summary>
-    ~CpuEncoder() => FreePieces();
-
-    /// <summary>Gets whether the float32 product is formed only where <see cref="Int16Prefilter"/> finds candidates.</summary>
+    /// <summary>Whether the float32 product is formed only where <see cref="Int16Prefilter"/> finds candidates.</summary>
     internal PrefilterPolicy Filter { get; init; }
 
-    /// <summary>Gets whether the last call had its candidates from <see cref="Int16Prefilter"/>.</summary>
+    /// <summary>Whether the last call had its candidates from <see cref="Int16Prefilter"/>.</summary>
     internal bool Filtered { get; private set; }
 
-    /// <summary>Keeps the k largest latents of each row, as far as they are positive.</summary>
-    /// <param name="rows">Rows of A.</param>
-    /// <param name="latents">Rows of W.</param>
-    /// <param name="features">Columns of both.</param>
-    /// <param name="a">A, rows × features.</param>
-    /// <param name="lda">Floats from row to row of A.</param>
-    /// <param name="w">W, latents × features.</param>
-    /// <param name="ldw">Floats from row to row of W.</param>
-    /// <param name="bias">One float a latent, or null.</param>
-    /// <param name="k">How many to keep in a row.</param>
-    /// <param name="result">Gets the latents that are kept.</param>
+    /// <summary>Keeps the k largest positive latents of each row.</summary>
+    /// <param name="rows">B, the rows of A.</param>
+    /// <param name="latents">M, the rows of W.</param>
+    /// <param name="features">D, the columns of both.</param>
+    /// <param name="a">A, B×D.</param>
+    /// <param name="lda">Floats from one row of A to the next.</param>
+    /// <param name="w">W, M×D.</param>
+    /// <param name="ldw">Floats from one row of W to the next.</param>
+    /// <param name="bias">One value per latent, or null.</param>
+    /// <param name="k">The number to keep per row.</param>
+    /// <param name="result">Becomes the latents kept.</param>
     public void EncodeTopK(
         int rows, int latents, int features, float* a, int lda, float* w, int ldw, float* bias, int k, SparseBuffer result)
     {
@@ -75,22 +72,22 @@ public sealed unsafe partial class CpuEncoder : IDisposable
         }
     }
 
-    /// <summary>Keeps the rows × k largest latents of the whole batch, as far as they are positive.</summary>
-    /// <param name="rows">Rows of A.</param>
-    /// <param name="latents">Rows of W.</param>
-    /// <param name="features">Columns of both.</param>
-    /// <param name="a">A, rows × features.</param>
-    /// <param name="lda">Floats from row to row of A.</param>
-    /// <param name="w">W, latents × features.</param>
-    /// <param name="ldw">Floats from row to row of W.</param>
-    /// <param name="bias">One float a latent, or null.</param>
-    /// <param name="k">How many to keep in a row on average.</param>
+    /// <summary>Keeps the rows·k largest positive latents of the whole batch.</summary>
+    /// <param name="rows">B, the rows of A.</param>
+    /// <param name="latents">M, the rows of W.</param>
+    /// <param name="features">D, the columns of both.</param>
+    /// <param name="a">A, B×D.</param>
+    /// <param name="lda">Floats from one row of A to the next.</param>
+    /// <param name="w">W, M×D.</param>
+    /// <param name="ldw">Floats from one row of W to the next.</param>
+    /// <param name="bias">One value per latent, or null.</param>
+    /// <param name="k">The number to keep per row on average.</param>
     /// <param name="hint">
-    /// A value that is probably a little below the threshold, such as 0.9 of the last batch's; 0 if there is none. It changes the time
-    /// taken and not the result.
+    /// A value that is probably a little below the threshold, such as 0.9 times the last batch's; 0 for none. It affects the time, not the
+    /// result.
     /// </param>
-    /// <param name="result">Gets the latents that are kept.</param>
-    /// <returns>The smallest value that is kept, 0 if none is.</returns>
+    /// <param name="result">Becomes the latents kept.</param>
+    /// <returns>The smallest value kept; 0 if there is none.</returns>
     public float EncodeBatchTopK(
         int rows, int latents, int features, float* a, int lda, float* w, int ldw, float* bias, int k, float hint, SparseBuffer result)
     {
@@ -107,17 +104,17 @@ public sealed unsafe partial class CpuEncoder : IDisposable
         return Filtered ? threshold : FindBatchTopK(input, k, hint, result);
     }
 
-    /// <summary>Keeps every latent whose value relu(A·Wᵀ + bias) is above a bound.</summary>
-    /// <param name="rows">Rows of A.</param>
-    /// <param name="latents">Rows of W.</param>
-    /// <param name="features">Columns of both.</param>
-    /// <param name="a">A, rows × features.</param>
-    /// <param name="lda">Floats from row to row of A.</param>
-    /// <param name="w">W, latents × features.</param>
-    /// <param name="ldw">Floats from row to row of W.</param>
-    /// <param name="bias">One float a latent, or null.</param>
-    /// <param name="keepAbove">One bound a latent, or null for 0. Below a negative bound even the zeros of the ReLU are kept.</param>
-    /// <param name="result">Gets the latents that are kept.</param>
+    /// <summary>Keeps every value of ReLU(A·Wᵀ + bias) above a bound.</summary>
+    /// <param name="rows">B, the rows of A.</param>
+    /// <param name="latents">M, the rows of W.</param>
+    /// <param name="features">D, the columns of both.</param>
+    /// <param name="a">A, B×D.</param>
+    /// <param name="lda">Floats from one row of A to the next.</param>
+    /// <param name="w">W, M×D.</param>
+    /// <param name="ldw">Floats from one row of W to the next.</param>
+    /// <param name="bias">One value per latent, or null.</param>
+    /// <param name="keepAbove">One bound per latent, or null for 0. A negative bound keeps the zeros of the ReLU too.</param>
+    /// <param name="result">Becomes the latents kept.</param>
     public void EncodeThreshold(
         int rows, int latents, int features, float* a, int lda, float* w, int ldw, float* bias, float* keepAbove, SparseBuffer result)
     {
@@ -136,13 +133,13 @@ public sealed unsafe partial class CpuEncoder : IDisposable
         }
     }
 
-    /// <summary>About which share of the latents is positive, from a sample.</summary>
-    /// <param name="rows">Rows of A.</param>
-    /// <param name="latents">Rows of W.</param>
-    /// <param name="features">Columns of both.</param>
-    /// <param name="a">A, rows × features.</param>
-    /// <param name="w">W, latents × features.</param>
-    /// <param name="bias">One float a latent, or null.</param>
+    /// <summary>An estimate, from a sample, of the share of latents that are positive.</summary>
+    /// <param name="rows">B, the rows of A.</param>
+    /// <param name="latents">M, the rows of W.</param>
+    /// <param name="features">D, the columns of both.</param>
+    /// <param name="a">A, B×D.</param>
+    /// <param name="w">W, M×D.</param>
+    /// <param name="bias">One value per latent, or null.</param>
     internal double EstimateActiveShare(int rows, int latents, int features, float* a, float* w, float* bias)
     {
         if (rows == 0 || latents == 0)
@@ -150,25 +147,28 @@ public sealed unsafe partial class CpuEncoder : IDisposable
             return 0;
         }
 
-        return ShareAbove(new Input { Rows = rows, Latents = latents, Features = features, A = a, Lda = features, W = w, Ldw = features, Bias = bias }, null);
+        var input = new Input
+        {
+            Rows = rows, Latents = latents, Features = features, A = a, Lda = features, W = w, Ldw = features, Bias = bias,
+        };
+        return ShareAbove(input, null);
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        FreePieces();
+        _entriesOfTasks.Dispose();
         _filter.Dispose();
         _counts.Dispose();
         _bounds.Dispose();
         _values.Dispose();
         _indices.Dispose();
         _runs.Dispose();
-        _candidatePieces.Dispose();
+        _candidateEntries.Dispose();
         _candidates.Dispose();
-        GC.SuppressFinalize(this);
     }
 
-    /// <summary>What is encoded by what.</summary>
+    /// <summary>The operands of a call.</summary>
     private readonly struct Input
     {
         public required int Rows { get; init; }
@@ -187,7 +187,7 @@ public sealed unsafe partial class CpuEncoder : IDisposable
 
         public required float* Bias { get; init; }
 
-        public GemmOperands Operands => new() { TransA = false, TransB = true, A = A, Lda = Lda, B = W, Ldb = Ldw };
+        public CpuGemmOperands Operands => new() { TransA = false, TransB = true, A = A, Lda = Lda, B = W, Ldb = Ldw };
 
         public ExactRescorer Exact => new() { A = A, Lda = Lda, W = W, Ldw = Ldw, Bias = Bias, Features = Features };
     }
@@ -199,11 +199,11 @@ public sealed unsafe partial class CpuEncoder : IDisposable
         _ => GemmTile128.Columns,
     };
 
-    private GemmPlan Plan(in Input input, bool filtered, int maxGroups = int.MaxValue) => filtered
+    private CpuGemmPlan Plan(in Input input, bool filtered, int maxGroups = int.MaxValue) => filtered
         ? Int16Prefilter.Plan(input.Rows, input.Latents, input.Features, maxGroups)
         : _gemm.Plan(input.Rows, input.Latents, input.Features, maxGroups);
 
-    private void Multiply<TSink>(in Input input, in GemmPlan plan, bool filtered, TSink sink)
+    private void Multiply<TSink>(in Input input, in CpuGemmPlan plan, bool filtered, TSink sink)
         where TSink : unmanaged, ITileSink
     {
         if (filtered)
@@ -229,13 +229,12 @@ public sealed unsafe partial class CpuEncoder : IDisposable
         var rows = input.Rows;
         var tileColumns = TileColumns(filtered);
         var unlimited = TopKCandidates.CapacityFor(k, input.Latents, tileColumns);
-        // In narrow groups a row's bound stays low: many more candidates come up.
         var wideGroups = Math.Max(1, input.Latents / WideGroup);
         var maxGroups = (int)Math.Clamp(CandidateBytes / ((long)rows * unlimited * 8), 1, wideGroups);
         var plan = Plan(input, filtered, maxGroups);
         var capacity = TopKCandidates.CapacityFor(k, plan.GroupColumns, tileColumns);
         var cells = (long)rows * plan.Groups;
-        var rowBounds = _bounds.Get<float>(cells + rows);
+        var rowBounds = _bounds.Ensure(cells + rows);
         NativeMemory.Clear(rowBounds, (nuint)rows * sizeof(float));
         var overflow = false;
         var candidates = new TopKCandidates
@@ -245,13 +244,13 @@ public sealed unsafe partial class CpuEncoder : IDisposable
             K = k,
             Groups = plan.Groups,
             Capacity = capacity,
-            Counts = _counts.Get<int>(cells),
+            Counts = _counts.Ensure(cells),
             RowBounds = rowBounds,
             Bounds = rowBounds + rows,
             Slack = filtered ? _filter.Slack : null,
             Overflow = &overflow,
-            Values = _values.Get<float>(cells * capacity),
-            Indices = _indices.Get<int>(cells * capacity),
+            Values = _values.Ensure(cells * capacity),
+            Indices = _indices.Ensure(cells * capacity),
         };
         Multiply(input, plan, filtered, candidates);
         if (overflow)
@@ -260,7 +259,7 @@ public sealed unsafe partial class CpuEncoder : IDisposable
         }
 
         _gemm.Pool.Run(
-            MergeCandidates.PiecesFor(rows),
+            MergeCandidates.TasksFor(rows),
             new MergeCandidates { Candidates = candidates, Rows = rows, Exact = input.Exact, RowCounts = result.RowOffsets });
         var total = 0L;
         for (var row = 1; row <= rows; row++)
@@ -270,7 +269,7 @@ public sealed unsafe partial class CpuEncoder : IDisposable
         }
 
         result.EnsureCapacity(total);
-        _gemm.Pool.Run(CopyCandidates.PiecesFor(rows), new CopyCandidates
+        _gemm.Pool.Run(CopyCandidates.TasksFor(rows), new CopyCandidates
         {
             Candidates = candidates,
             Rows = rows,
@@ -285,7 +284,7 @@ public sealed unsafe partial class CpuEncoder : IDisposable
     {
         var wanted = (long)input.Rows * Math.Min(k, input.Latents);
         var plan = Plan(input, filtered: false);
-        var pieces = plan.Blocks * plan.Groups;
+        var tasks = plan.Blocks * plan.Groups;
         float bound;
         EntriesAbove entries;
         long found;
@@ -295,13 +294,13 @@ public sealed unsafe partial class CpuEncoder : IDisposable
             bound = Guess(input, wanted, hint, ref attempt);
             entries = Entries(plan, input.Bias, bound, bounds: null);
             _gemm.Multiply(input.Operands, plan, entries);
-            found = CountAbove(entries.Pieces, pieces, bound);
+            found = CountAbove(entries.Tasks, tasks, bound);
         }
         while (found < wanted && bound > 0);
 
-        var cut = found > wanted ? Cut(entries.Pieces, pieces, bound, wanted) : -1;
+        var cut = found > wanted ? Cut(entries.Tasks, tasks, bound, wanted) : -1;
         Assemble(entries, plan, cut, wanted, result);
-        return result.Count == 0 ? 0 : SmallestKept(entries.Pieces, pieces, cut, result.Count);
+        return result.Count == 0 ? 0 : SmallestKept(entries.Tasks, tasks, cut, result.Count);
     }
 
     private void FindAbove(in Input input, float* keepAbove, SparseBuffer result)
@@ -312,7 +311,7 @@ public sealed unsafe partial class CpuEncoder : IDisposable
         Assemble(entries, plan, -1, long.MaxValue, result);
     }
 
-    private EntriesAbove Entries(in GemmPlan plan, float* bias, float bound, float* bounds)
+    private EntriesAbove Entries(in CpuGemmPlan plan, float* bias, float bound, float* bounds)
     {
         var tileColumns = TileColumns(filtered: false);
         var panels = ((long)plan.Columns + tileColumns - 1) / tileColumns;
@@ -324,12 +323,15 @@ public sealed unsafe partial class CpuEncoder : IDisposable
             Bounds = bounds,
             Rows = plan.Rows,
             Groups = plan.Groups,
-            Pieces = Pieces(plan.Blocks * plan.Groups),
-            Runs = _runs.Get<byte>(panels * plan.Rows),
+            Tasks = _entriesOfTasks.Ensure(plan.Blocks * plan.Groups),
+            Runs = _runs.Ensure(panels * plan.Rows),
         };
     }
 
-    // A bound for a batch's largest values. Too high a one leaves too few; each further one is lower, and above 0 is everything there is.
+    /// <summary>
+    /// A lower bound for a batch's largest values. If it is too high, too few values are above it: each further guess is lower, and the
+    /// last is 0, which all candidates are above.
+    /// </summary>
     private float Guess(in Input input, long wanted, float hint, ref int attempt)
     {
         if (attempt == 0 && !(hint > 0 && float.IsFinite(hint)))
@@ -346,18 +348,18 @@ public sealed unsafe partial class CpuEncoder : IDisposable
         };
     }
 
-    // The values at evenly spaced rows and columns.
+    /// <summary>The values at evenly spaced rows and columns of the product.</summary>
     private (int Rows, int Columns, int ColumnStep) Sample(in Input input, out float* values)
     {
         var rowStep = Math.Max(1, input.Rows / SampleRows);
         var columnStep = Math.Max(1, input.Latents / SampleColumns);
         var rows = (input.Rows + rowStep - 1) / rowStep;
         var columns = (input.Latents + columnStep - 1) / columnStep;
-        values = _values.Get<float>((long)rows * columns + Selection.Slack + columns);
+        values = _values.Ensure(((long)rows * columns) + ValueSelection.Slack + columns);
         float* bias = null;
-        if (input.Bias != null)
+        if (input.Bias is not null)
         {
-            bias = values + (long)rows * columns + Selection.Slack;
+            bias = values + ((long)rows * columns) + ValueSelection.Slack;
             for (var j = 0; j < columns; j++)
             {
                 bias[j] = input.Bias[(nint)j * columnStep];
@@ -377,7 +379,7 @@ public sealed unsafe partial class CpuEncoder : IDisposable
         return (rows, columns, columnStep);
     }
 
-    // A bound that about `wanted` values are above.
+    /// <summary>A bound that about <paramref name="wanted"/> values are above.</summary>
     private float GuessBound(in Input input, double wanted)
     {
         var (rows, columns, _) = Sample(input, out var values);
@@ -388,13 +390,13 @@ public sealed unsafe partial class CpuEncoder : IDisposable
             return 0;
         }
 
-        // Good to about a part in 250, which is all a sample is worth.
+        // To about 1 part in 250, which is as precise as a sample is.
         var low = 0;
         var high = 0x7F800000;
         while (high - low > 1 << 15)
         {
-            var middle = low + (high - low) / 2;
-            if (Selection.CountAbove(_gemm.Isa, values, count, BitConverter.Int32BitsToSingle(middle)) > tail)
+            var middle = low + ((high - low) / 2);
+            if (ValueSelection.CountAbove(_gemm.Isa, values, count, BitConverter.Int32BitsToSingle(middle)) > tail)
             {
                 low = middle;
             }
@@ -407,16 +409,19 @@ public sealed unsafe partial class CpuEncoder : IDisposable
         return BitConverter.Int32BitsToSingle(low);
     }
 
-    // The value such that fewer than `wanted` are above it and at least `wanted` are not below it; or any that exactly `wanted` are above.
-    private float Cut(PieceEntries* values, int pieces, float bound, long wanted)
+    /// <summary>
+    /// The value with fewer than <paramref name="wanted"/> values above it and at least as many not below it; or a value with exactly as
+    /// many above it.
+    /// </summary>
+    private float Cut(TaskEntries* values, int tasks, float bound, long wanted)
     {
         var low = BitConverter.SingleToInt32Bits(bound);
-        var high = MinMax(values, pieces, bound).Max;
+        var high = MinMax(values, tasks, bound).Max;
         while (high - low > 1)
         {
-            var middle = low + (high - low) / 2;
+            var middle = low + ((high - low) / 2);
             var cut = BitConverter.Int32BitsToSingle(middle);
-            var above = CountAbove(values, pieces, cut);
+            var above = CountAbove(values, tasks, cut);
             if (above == wanted)
             {
                 return cut;
@@ -435,30 +440,30 @@ public sealed unsafe partial class CpuEncoder : IDisposable
         return BitConverter.Int32BitsToSingle(high);
     }
 
-    private long CountAbove(PieceEntries* values, int pieces, float bound)
+    private long CountAbove(TaskEntries* values, int tasks, float bound)
     {
         long total = 0;
-        _gemm.Pool.Run(pieces, new CountPieces { Isa = _gemm.Isa, Pieces = values, Bound = bound, Total = &total });
+        _gemm.Pool.Run(tasks, new CountAboveInTasks { Isa = _gemm.Isa, Tasks = values, Bound = bound, Total = &total });
         return total;
     }
 
-    private (int Min, int Max) MinMax(PieceEntries* values, int pieces, float bound)
+    private (int Min, int Max) MinMax(TaskEntries* values, int tasks, float bound)
     {
         var minMax = stackalloc int[2] { 0x7F800000, 0 };
-        _gemm.Pool.Run(pieces, new RangeOfPieces { Isa = _gemm.Isa, Pieces = values, Bound = bound, MinMax = minMax });
+        _gemm.Pool.Run(tasks, new RangeOfTasks { Isa = _gemm.Isa, Tasks = values, Bound = bound, MinMax = minMax });
         return (minMax[0], minMax[1]);
     }
 
-    private float SmallestKept(PieceEntries* values, int pieces, float cut, int kept) =>
-        cut >= 0 && CountAbove(values, pieces, cut) < kept
+    private float SmallestKept(TaskEntries* values, int tasks, float cut, int kept) =>
+        cut >= 0 && CountAbove(values, tasks, cut) < kept
             ? cut
-            : BitConverter.Int32BitsToSingle(MinMax(values, pieces, cut).Min);
+            : BitConverter.Int32BitsToSingle(MinMax(values, tasks, cut).Min);
 
-    private void Assemble(in EntriesAbove entries, in GemmPlan plan, float cut, long wanted, SparseBuffer result)
+    private void Assemble(in EntriesAbove entries, in CpuGemmPlan plan, float cut, long wanted, SparseBuffer result)
     {
         var cells = (long)plan.Rows * plan.Groups;
-        var counts = _counts.Get<int>(2 * cells);
-        var assembly = new PieceAssembly
+        var counts = _counts.Ensure(2 * cells);
+        var assembly = new SparseAssembly
         {
             Entries = entries,
             Plan = plan,
@@ -467,33 +472,9 @@ public sealed unsafe partial class CpuEncoder : IDisposable
             Above = counts,
             Equal = counts + cells,
         };
-        _gemm.Pool.Run(assembly.Pieces, new CountEntries { Assembly = assembly });
-        var total = PieceAssembly.Place(plan.Rows, plan.Groups, wanted, assembly.Above, assembly.Equal, result.RowOffsets);
+        _gemm.Pool.Run(assembly.Tasks, new CountEntries { Assembly = assembly });
+        var total = SparseAssembly.Place(plan.Rows, plan.Groups, wanted, assembly.Above, assembly.Equal, result.RowOffsets);
         result.EnsureCapacity(total);
-        _gemm.Pool.Run(assembly.Pieces, new CopyEntries { Assembly = assembly, Indices = result.Indices, Values = result.Values });
-    }
-
-    private PieceEntries* Pieces(int count)
-    {
-        if (count > _pieceCount)
-        {
-            _pieces = (PieceEntries*)NativeMemory.Realloc(_pieces, (nuint)count * (nuint)sizeof(PieceEntries));
-            new Span<PieceEntries>(_pieces + _pieceCount, count - _pieceCount).Clear();
-            _pieceCount = count;
-        }
-
-        return _pieces;
-    }
-
-    private void FreePieces()
-    {
-        for (var i = 0; i < _pieceCount; i++)
-        {
-            _pieces[i].Free();
-        }
-
-        NativeMemory.Free(_pieces);
-        _pieces = null;
-        _pieceCount = 0;
+        _gemm.Pool.Run(assembly.Tasks, new CopyEntries { Assembly = assembly, Indices = result.Indices, Values = result.Values });
     }
 }

@@ -4,10 +4,10 @@ using System.Runtime.Intrinsics.X86;
 
 namespace MonoLoss.Kernels.Cpu;
 
-/// <summary>A·Wᵀ + bias at single nonzeros: the very bits of <see cref="CpuGemm.Gemm"/>.</summary>
+/// <summary>A·Wᵀ + bias at single places, with the bits of <see cref="CpuGemm.Gemm"/>.</summary>
 internal readonly unsafe struct ExactRescorer
 {
-    /// <summary>Nonzeros whose values are formed together.</summary>
+    /// <summary>Values computed at once.</summary>
     public const int Lanes = 16;
 
     public required float* A { get; init; }
@@ -22,11 +22,11 @@ internal readonly unsafe struct ExactRescorer
 
     public required int Features { get; init; }
 
-    /// <summary>Forms the values of nonzeros of one row of A.</summary>
+    /// <summary>Computes values of one row of A·Wᵀ + bias.</summary>
     /// <param name="row">The row.</param>
-    /// <param name="columns">Rows of W.</param>
-    /// <param name="count">How many nonzeros.</param>
-    /// <param name="values">Gets the values.</param>
+    /// <param name="columns">Their columns, i.e. rows of W.</param>
+    /// <param name="count">Their number.</param>
+    /// <param name="values">Becomes the values.</param>
     [SkipLocalsInit]
     public void OfRow(int row, int* columns, int count, float* values)
     {
@@ -36,7 +36,7 @@ internal readonly unsafe struct ExactRescorer
             var lanes = Math.Min(Lanes, count - i);
             WeightRows(columns + i, lanes, w);
             WeightRows(columns + i + lanes, Math.Min(Lanes, count - i - lanes), w + Lanes);
-            Chains(A + row * Lda, w, w + Lanes, lanes, values + i);
+            Chains(A + (row * Lda), w, w + Lanes, lanes, values + i);
             AddBias(columns + i, lanes, values + i);
         }
     }
@@ -45,27 +45,30 @@ internal readonly unsafe struct ExactRescorer
     {
         for (var lane = 0; lane < Lanes; lane++)
         {
-            w[lane] = lanes > 0 ? W + columns[Math.Min(lane, lanes - 1)] * Ldw : W;
+            w[lane] = lanes > 0 ? W + (columns[Math.Min(lane, lanes - 1)] * Ldw) : W;
         }
     }
 
     private void AddBias(int* columns, int lanes, float* values)
     {
-        for (var lane = 0; Bias != null && lane < lanes; lane++)
+        for (var lane = 0; Bias is not null && lane < lanes; lane++)
         {
             values[lane] += Bias[columns[lane]];
         }
     }
 
-    // Sums in the order of k cannot be spread over a vector's lanes, so each lane has an entry of its own and what it needs is
-    // transposed, eight by eight. Two vectors: one chain waits while the other is added to.
+    /// <summary>
+    /// The chains of multiply-adds of up to 16 values. A sum in the order of k cannot be spread over the lanes of a vector, so each lane
+    /// has its own value and the rows of W are transposed, eight by eight. There are two vectors so that one chain's latency hides the
+    /// other's.
+    /// </summary>
     private void Chains(float* a, float** w, float** next, int lanes, float* values)
     {
         Vector256<float> sums0 = Vector256<float>.Zero, sums1 = Vector256<float>.Zero;
         var k = 0;
         for (; k + 8 <= Features; k += 8)
         {
-            // Rows are too short for the processor to see where they go on: half of the next ones' lines, every other time.
+            // Rows are too short for the hardware prefetcher. Each iteration prefetches from half of the next rows, in turn.
             var ahead = next + (k & 8);
             Sse.Prefetch1(ahead[0] + k);
             Sse.Prefetch1(ahead[1] + k);
@@ -113,7 +116,7 @@ internal readonly unsafe struct ExactRescorer
         }
     }
 
-    // Through memory of its own, because there may be fewer values than lanes.
+    /// <summary>Stores the sums by way of the stack, because there may be fewer values than lanes.</summary>
     [SkipLocalsInit]
     private static void Store(Vector256<float> sums0, Vector256<float> sums1, int lanes, float* values)
     {
@@ -137,7 +140,7 @@ internal readonly unsafe struct ExactRescorer
         out Vector256<float> c6,
         out Vector256<float> c7)
     {
-        // Rows i and i + 4 share a vector, so that everything stays within halves.
+        // Rows i and i + 4 share a vector, so that all shuffles stay within 128-bit halves.
         Transpose(Halves(rows, 0, k), Halves(rows, 1, k), Halves(rows, 2, k), Halves(rows, 3, k), out c0, out c1, out c2, out c3);
         Transpose(
             Halves(rows, 0, k + 4), Halves(rows, 1, k + 4), Halves(rows, 2, k + 4), Halves(rows, 3, k + 4), out c4, out c5, out c6, out c7);

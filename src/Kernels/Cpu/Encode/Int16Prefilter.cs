@@ -4,99 +4,97 @@ using System.Runtime.Intrinsics.X86;
 
 namespace MonoLoss.Kernels.Cpu;
 
-/// <summary>Whether an encoder looks for its candidates with <see cref="Int16Prefilter"/>. Results are the same bits either way.</summary>
+/// <summary>Whether an encoder finds its candidates with <see cref="Int16Prefilter"/>. The results have the same bits either way.</summary>
 internal enum PrefilterPolicy
 {
-    /// <summary>Where it is faster, as far as one can tell beforehand.</summary>
+    /// <summary>Where it is expected to be faster.</summary>
     Auto,
 
     /// <summary>Never.</summary>
     Never,
 
-    /// <summary>Wherever the processor can.</summary>
+    /// <summary>Wherever the processor supports it.</summary>
     Always,
 }
 
 /// <summary>
-/// Finds the few places of a product A·Wᵀ that can hold a large value, in 16-bit integers: at every place an upper bound of what
-/// <see cref="CpuGemm"/> would give, a little above it.
+/// Finds the few elements of a product A·Wᵀ that can be large, with 16-bit integers: for every element it gives an upper bound, slightly
+/// above the value that <see cref="CpuGemm"/> would give.
 /// </summary>
 /// <remarks>
-/// With a and w the float32 rows, â and ŵ what their integers stand for, the product of integers is â·ŵ exactly, and
-/// |a·w − â·ŵ| ≤ ‖a − â‖·‖w‖ + ‖â‖·‖w − ŵ‖ (Cauchy and Schwarz). A chain of n multiply-adds in float32 is off by at most
-/// γ_n·‖a‖·‖w‖, γ_n = n·u/(1 − n·u), u = 2^-24 (Higham, "Accuracy and Stability of Numerical Algorithms", section 3.1). For 768 features
-/// all of it is about 4e-4·‖a‖·‖w‖. Adding a bias to both sides of an inequality and rounding keeps it. So whatever is worth keeping
-/// has a bound worth keeping, and <see cref="ExactRescorer"/> of those few nonzeros decides: the result is that of the whole
-/// float32 product, bit for bit, in less time.
+/// With a and w the float32 rows, â and ŵ what their integers stand for, the product of integers is â·ŵ exactly, and |a·w − â·ŵ| ≤ ‖a −
+/// â‖·‖w‖ + ‖â‖·‖w − ŵ‖ (Cauchy and Schwarz). A chain of n multiply-adds in float32 is off by at most γ_n·‖a‖·‖w‖, γ_n = n·u/(1 − n·u), u
+/// = 2^-24 (Higham, "Accuracy and Stability of Numerical Algorithms", section 3.1). For 768 features all of it is about 4e-4·‖a‖·‖w‖.
+/// Adding a bias to both sides of an inequality and rounding preserve it. So the bound of every value worth keeping is worth keeping, and
+/// <see cref="ExactRescorer"/> decides about those few: the result is that of the whole float32 product, bit for bit, in less time.
 /// </remarks>
 internal sealed unsafe class Int16Prefilter : IDisposable
 {
-    /// <summary>How far a sum of two numbers may be from what it was before rounding, with room to spare.</summary>
+    /// <summary>A generous bound for the relative rounding error of a sum of two numbers.</summary>
     public const float Rounding = 5e-7f;
 
-    // Below, quantizing takes longer than the product saves.
+    // Below these sizes, quantizing takes longer than the integer product saves.
     private const int MinRows = 192;
     private const int MinLatents = 256;
     private const int MinFeatures = 64;
 
-    // A chain of n multiply-adds rounds n times, forming a bound fewer than 16 times, each by 2^-24 at most; the factor of n is that
-    // over 1 − n·2^-24 of the most features.
+    // A chain of n multiply-adds rounds n times and forming a bound fewer than 16 times, each by 2^-24 at most. Unit is 2^-24/(1 − n·2^-24)
+    // for the largest n.
     private const int Roundings = 16;
     private const float Unit = 5.99e-8f;
 
-    // Above, the candidates' exact values take longer than the product saves.
+    // Above this share of candidates, their exact values take longer than the integer product saves.
     private const double MaxShare = 1.0 / 16;
 
-    // The vendor's name, "AuthenticAMD", in three registers.
+    // CPUID's vendor string, "AuthenticAMD", in three registers.
     private static readonly bool IsAmd =
         X86Base.IsSupported && X86Base.CpuId(0, 0) is (_, 0x68747541, 0x444D4163, 0x69746E65);
 
     private readonly CpuGemm _gemm;
-    private readonly GemmWorkspace _values = new();
-    private readonly GemmWorkspace _properties = new();
+    private readonly CpuArray<short> _values = new(0);
+    private readonly CpuArray<float> _properties = new(0);
     private QuantizedRows _a;
     private QuantizedRows _w;
-    // [rows] what underflows at most.
+    // [rows] the most that underflow can take away.
     private float* _least;
 
     /// <summary>Creates the filter.</summary>
-    /// <param name="gemm">The product to build on.</param>
+    /// <param name="gemm">The matrix product to build on.</param>
     public Int16Prefilter(CpuGemm gemm) => _gemm = gemm;
 
-    /// <summary>Gets [rows] by how much the upper bound of any entry of a row may exceed its value, rounding of a bias aside.</summary>
+    /// <summary>[rows] the most by which an upper bound of the row exceeds its value, apart from the rounding of a bias.</summary>
     public float* Slack { get; private set; }
 
-    /// <summary>Gets the largest of <see cref="Slack"/>.</summary>
+    /// <summary>The largest of <see cref="Slack"/>.</summary>
     public float LargestSlack { get; private set; }
 
-    /// <summary>Whether this processor can.</summary>
+    /// <summary>Whether the processor supports it.</summary>
     public static bool IsSupported(GemmIsa isa) => isa != GemmIsa.Vector128;
 
-    /// <summary>Whether the integer product takes clearly less time than the float32 product.</summary>
+    /// <summary>Whether the integer product is clearly faster than the float32 product.</summary>
     /// <remarks>
-    /// Per 32 bits of two operands it is one multiplication and three additions of two 16-bit integers each. An AMD Zen does as
-    /// many of them in a cycle as its four pipes have room for, whichever width; its float32 multiply-adds keep two of the four busy.
-    /// With 256-bit vectors Intel has two pipes for products and a third for additions. With 512-bit vectors it has two in all, and
-    /// nothing is gained over multiply-adds.
+    /// Per 32 bits of both operands it takes one multiplication and three additions of pairs of 16-bit integers. An AMD Zen spreads these
+    /// over its four vector pipes at any width, while float32 multiply-adds use two of the four. With 256-bit vectors, Intel has two
+    /// pipes for products and a third for additions. With 512-bit vectors it has two in all, and nothing is gained over multiply-adds.
     /// </remarks>
     public static bool IsFaster(int rows, int latents, int features, double share) =>
         rows >= MinRows && latents >= MinLatents && features >= MinFeatures && share <= MaxShare
         && (IsAmd || CpuGemm.BestIsa == GemmIsa.Avx2);
 
-    /// <summary>Cuts the product.</summary>
-    public static GemmPlan Plan(int rows, int latents, int features, int maxGroups = int.MaxValue) =>
-        GemmPlan.For(rows, latents, QuantizedRows.StrideFor(features) / 2, IntegerTile.Rows, IntegerTile.Columns, maxGroups);
+    /// <summary>Plans the product.</summary>
+    public static CpuGemmPlan Plan(int rows, int latents, int features, int maxGroups = int.MaxValue) =>
+        CpuGemmPlan.For(rows, latents, QuantizedRows.StrideFor(features) / 2, IntegerTile.Rows, IntegerTile.Columns, maxGroups);
 
     /// <summary>Quantizes both operands.</summary>
-    /// <returns>Whether bounds can be given: not with NaN or infinity in an operand, or numbers so large that products overflow.</returns>
+    /// <returns>Whether there are bounds: not if an operand contains NaN or infinity, or values so large that products overflow.</returns>
     public bool Prepare(int rows, int latents, int features, float* a, nint lda, float* w, nint ldw)
     {
         var stride = QuantizedRows.StrideFor(features);
-        var values = _values.Get<short>((long)(rows + latents) * stride);
-        var properties = _properties.Get<float>((4L * (rows + latents)) + (2L * rows) + IntegerTile.Columns);
+        var values = _values.Ensure((long)(rows + latents) * stride);
+        var properties = _properties.Ensure((4L * (rows + latents)) + (2L * rows) + IntegerTile.Columns);
         _a = Rows(values, properties, rows, stride);
-        _w = Rows(values + (nint)rows * stride, properties + 4L * rows, latents, stride);
-        Slack = properties + 4L * (rows + latents);
+        _w = Rows(values + ((nint)rows * stride), properties + (4L * rows), latents, stride);
+        Slack = properties + (4L * (rows + latents));
         _least = Slack + rows;
         var work = new QuantizeWork
         {
@@ -110,7 +108,7 @@ internal sealed unsafe class Int16Prefilter : IDisposable
             RightRows = latents,
             Features = features,
         };
-        _gemm.Pool.Run(work.Pieces, work);
+        _gemm.Pool.Run(work.Tasks, work);
         float reach = 0, error = 0;
         for (var latent = 0; latent < latents; latent++)
         {
@@ -121,22 +119,22 @@ internal sealed unsafe class Int16Prefilter : IDisposable
         LargestSlack = 0;
         for (var row = 0; row < rows; row++)
         {
-            // From here on the error of A's rows has that of float32 sums in it, which are in proportion to the same norms.
+            // From here on, the error of A's rows includes that of float32 sums, which is proportional to the same norms.
             _a.Error[row] += _a.Reach[row] * ((features + Roundings) * Unit);
-            // A row of zeros gives zeros.
+            // A row of zeros gives zeros exactly.
             _least[row] = _a.Reach[row] > 0 ? (features + Roundings) * 2 * float.Epsilon : 0;
-            Slack[row] = 2 * (_a.Error[row] * reach + _a.Reach[row] * error + _least[row]) * (1 + Rounding);
+            Slack[row] = 2 * ((_a.Error[row] * reach) + (_a.Reach[row] * error) + _least[row]) * (1 + Rounding);
             LargestSlack = MathF.Max(LargestSlack, Slack[row]);
         }
 
         return float.IsFinite(LargestSlack) && float.IsFinite(reach);
     }
 
-    /// <summary>Hands an upper bound for every entry of the product to a sink, tile by tile.</summary>
-    public void Multiply<TSink>(in GemmPlan plan, TSink sink)
+    /// <summary>Passes an upper bound for every element of the product to a sink, tile by tile.</summary>
+    public void Multiply<TSink>(in CpuGemmPlan plan, TSink sink)
         where TSink : unmanaged, ITileSink
     {
-        var operands = new GemmOperands
+        var operands = new CpuGemmOperands
         {
             TransA = false,
             TransB = true,
@@ -162,11 +160,11 @@ internal sealed unsafe class Int16Prefilter : IDisposable
         Stride = stride,
         Scale = properties,
         Reach = properties + rows,
-        Error = properties + 2L * rows,
-        Cross = (int*)(properties + 3L * rows),
+        Error = properties + (2L * rows),
+        Cross = (int*)(properties + (3L * rows)),
     };
 
-    /// <summary>Turns tiles of integer sums into upper bounds and hands them on.</summary>
+    /// <summary>Turns tiles of integer sums into upper bounds and passes them on.</summary>
     private readonly struct UpperBounds<TSink> : ITileSink
         where TSink : unmanaged, ITileSink
     {
@@ -174,7 +172,7 @@ internal sealed unsafe class Int16Prefilter : IDisposable
 
         public required QuantizedRows W { get; init; }
 
-        /// <summary>[rows] what underflows at most.</summary>
+        /// <summary>[rows] the most that underflow can take away.</summary>
         public required float* Least { get; init; }
 
         public required TSink Sink { get; init; }
@@ -185,7 +183,7 @@ internal sealed unsafe class Int16Prefilter : IDisposable
 
         public void Tile(int block, int group, int row, int column, int rows, int columns, float* tile, int stride)
         {
-            // Properties of columns that do not exist are those of whatever follows: nobody looks at these bounds.
+            // Columns beyond the last read whatever follows in memory: their bounds are not used.
             for (var j = 0; j < stride; j += 8)
             {
                 var scale = Vector256.Load(W.Scale + column + j);
@@ -194,7 +192,7 @@ internal sealed unsafe class Int16Prefilter : IDisposable
                 var cross = Vector256.Load(W.Cross + column + j);
                 for (var r = 0; r < rows; r++)
                 {
-                    var entry = tile + r * stride + j;
+                    var entry = tile + (r * stride) + j;
                     var i = row + r;
                     var sum = Avx.ConvertToVector256Single(Vector256.Load((int*)entry) - cross - Vector256.Create(A.Cross[i]));
                     var bound = Fma.MultiplyAdd(Vector256.Create(A.Reach[i]), error, Vector256.Create(Least[i]));

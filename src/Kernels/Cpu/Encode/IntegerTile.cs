@@ -5,14 +5,14 @@ using System.Runtime.Intrinsics.X86;
 namespace MonoLoss.Kernels.Cpu;
 
 /// <summary>
-/// 4×16 sums of products of 16-bit integers, modulo 2^32. An element of a panel holds two successive k, an element of the tile an int32.
+/// 4×16 sums of products of 16-bit integers, modulo 2^32. An element of a panel holds two successive k, an element of a tile an int32.
 /// </summary>
 /// <remarks>
 /// Of four successive k it forms (x0 + b2)(b0 + x2) + (x1 + b3)(b1 + x3), which is the wanted x0·b0 + … + x3·b3 plus x0·x2 + x1·x3 plus
-/// b0·b2 + b1·b3 (Winograd, "A new algorithm for inner product", 1968). The last two are known per row (<see cref="QuantizedRows.Cross"/>)
-/// and are subtracted afterwards. The multiplier of a processor is its scarcest unit: half as many products and more additions make
-/// full use of the others. Sums wrap around, which changes nothing as long as the wanted one fits. Elements are at most
-/// <see cref="QuantizedRows.Limit"/>, so that those in brackets fit too.
+/// b0·b2 + b1·b3 (Winograd, "A new algorithm for inner product", 1968). The latter two are known per row (<see
+/// cref="QuantizedRows.Cross"/>) and subtracted afterwards. A processor has fewer multipliers than adders, so half as many products with
+/// more additions use it better. Sums wrap around, which is harmless as long as the wanted sum fits. Elements are at most <see
+/// cref="QuantizedRows.Limit"/>, so that the sums in parentheses fit.
 /// </remarks>
 internal readonly unsafe struct IntegerTile : IGemmTile
 {

@@ -5,62 +5,62 @@ using System.Runtime.Intrinsics.X86;
 namespace MonoLoss.Kernels.Cpu;
 
 /// <summary>
-/// The rows of a float32 matrix as 16-bit integers with a factor each, and what is known of the difference. Norms are Euclidean and
-/// rounded up.
+/// The rows of a float32 matrix as 16-bit integers with one factor per row, and bounds for the difference. Norms are Euclidean and rounded
+/// up.
 /// </summary>
 internal unsafe struct QuantizedRows
 {
-    /// <summary>The largest magnitude of an integer: two of them add up to one of 16 bits.</summary>
+    /// <summary>The largest magnitude of an integer, so that the sum of two fits into 16 bits.</summary>
     public const float Limit = 16383;
 
     /// <summary>
-    /// The norm that a row of integers gets, half an integer a feature aside: the product of two such norms, and with it every sum of
-    /// products, is below 2^31.
+    /// The norm of a row of integers, apart from half an integer per feature: the product of two such norms, and so every sum of products,
+    /// is below 2^31.
     /// </summary>
     public const float Norm = 46300;
 
-    /// <summary>More features than this are not quantized: what <see cref="Norm"/> leaves to rounding would not suffice.</summary>
+    /// <summary>The most features: beyond, the margin that <see cref="Norm"/> leaves for rounding would not be enough.</summary>
     public const int MaxFeatures = 1 << 16;
 
-    // Elements in a vector: rows are filled up with zeros to a multiple.
+    // Elements per vector: rows are padded with zeros to a multiple.
     private const int Width = 16;
 
-    // Products of norms beyond overflow; products of scales of norms below underflow, and such rows become zeros.
+    // Beyond MaxNorm, products of norms overflow. Below MinNorm, products of scales underflow, and the row becomes zeros.
     private const float MaxNorm = 1e18f;
     private const float MinNorm = 1e-14f;
 
-    // More than a few roundings to nearest.
+    // A factor greater than the effect of a few roundings.
     private const float Up = 1.000001f;
 
     /// <summary>[rows][<see cref="Stride"/>].</summary>
     public short* Values;
 
-    /// <summary>Elements from row to row.</summary>
+    /// <summary>Elements from one row to the next.</summary>
     public int Stride;
 
-    /// <summary>[rows] what an integer stands for.</summary>
+    /// <summary>[rows] the value of the integer 1.</summary>
     public float* Scale;
 
-    /// <summary>[rows] at least the norm of the row, and at least that of what the integers stand for; 0 only for a row of zeros.</summary>
+    /// <summary>[rows] at least the norm of the row and that of its quantized values; 0 only for a row of zeros.</summary>
     public float* Reach;
 
-    /// <summary>[rows] at least the norm of the difference of the two; infinite where there is no bound.</summary>
+    /// <summary>[rows] at least the norm of the difference of the two; infinite if there is no bound.</summary>
     public float* Error;
 
-    /// <summary>[rows] the sum over each four successive q of q0·q2 + q1·q3, modulo 2^32.</summary>
+    /// <summary>[rows] the sum of q0·q2 + q1·q3 over every four successive integers, modulo 2^32.</summary>
     public int* Cross;
 
-    /// <summary>The elements that a row takes.</summary>
+    /// <summary>The padded length of a row.</summary>
     public static int StrideFor(int features) => (features + Width - 1) / Width * Width;
 
     /// <summary>Quantizes a row.</summary>
-    /// <param name="row">Which.</param>
-    /// <param name="source">Its numbers.</param>
-    /// <param name="features">How many.</param>
+    /// <param name="row">The row's index.</param>
+    /// <param name="source">The row, D values.</param>
+    /// <param name="features">D.</param>
     [SkipLocalsInit]
     public readonly void Quantize(int row, float* source, int features)
     {
-        // The last vector's numbers, with zeros behind.
+        // The last vector, padded with zeros.
         var tail = stackalloc float[Width];
         var whole = features / Width * Width;
         for (var i = 0; i < Width; i++)
@@ -77,7 +77,7 @@ internal unsafe struct QuantizedRows
             largest = Avx.Max(largest, Vector256.Abs(x));
         }
 
-        // Each of n additions, the root and this product itself round by a part in 2^24 at most: half of this would do.
+        // Each of n additions, the root and this product round by 1 part in 2^24 at most: half of this would be enough.
         var inflate = 1 + ((features + 16) * 1.2e-7f);
         var norm = MathF.Sqrt(Vector256.Sum(sum)) * inflate;
         var max = 0f;
@@ -88,7 +88,7 @@ internal unsafe struct QuantizedRows
 
         var inverse = 0f;
         Scale[row] = 0;
-        // NaN, too, goes this way, to where norms are compared.
+        // NaN takes this branch too; it is caught where norms are compared.
         if (!(norm < MinNorm))
         {
             inverse = MathF.Min((Norm - (0.5f * MathF.Sqrt(features))) / norm, Limit / max);
@@ -99,9 +99,9 @@ internal unsafe struct QuantizedRows
             norm = 2 * MinNorm;
         }
 
-        var to = Values + (nint)row * Stride;
+        var to = Values + ((nint)row * Stride);
         var scaled = Vector256.Create(inverse);
-        // The first of two elements: an element is two integers.
+        // Selects the first of every two elements; an element is two integers.
         var first = Vector256.Create(0x0000_0000_FFFF_FFFFUL).AsInt16();
         var difference = Vector256<float>.Zero;
         var cross = Vector256<int>.Zero;
@@ -121,7 +121,7 @@ internal unsafe struct QuantizedRows
         }
 
         Cross[row] = Vector256.Sum(cross);
-        // Scaling rounds every number to a part in 2^24: with a norm below 2^16 that adds less than 2^-8.
+        // Scaling rounds every number by 1 part in 2^24: with a norm below 2^16 that adds less than 2^-8.
         var error = inverse == 0 ? norm : ((MathF.Sqrt(Vector256.Sum(difference)) * inflate) + 0.004f) * Scale[row] * Up;
         var bounded = norm <= MaxNorm;
         Error[row] = bounded ? error : float.PositiveInfinity;
@@ -132,7 +132,7 @@ internal unsafe struct QuantizedRows
 /// <summary>Quantizes the rows of two matrices.</summary>
 internal readonly unsafe struct QuantizeWork : IParallelWork
 {
-    private const int RowsPerPiece = 32;
+    private const int RowsPerTask = 32;
 
     public required QuantizedRows Left { get; init; }
 
@@ -152,11 +152,11 @@ internal readonly unsafe struct QuantizeWork : IParallelWork
 
     public required int Features { get; init; }
 
-    public int Pieces => PiecesFor(LeftRows) + PiecesFor(RightRows);
+    public int Tasks => TasksFor(LeftRows) + TasksFor(RightRows);
 
     public void Run(int index)
     {
-        var left = PiecesFor(LeftRows);
+        var left = TasksFor(LeftRows);
         if (index < left)
         {
             Quantize(Left, LeftSource, LeftStride, LeftRows, index);
@@ -167,14 +167,14 @@ internal readonly unsafe struct QuantizeWork : IParallelWork
         }
     }
 
-    private static int PiecesFor(int rows) => (rows + RowsPerPiece - 1) / RowsPerPiece;
+    private static int TasksFor(int rows) => (rows + RowsPerTask - 1) / RowsPerTask;
 
-    private void Quantize(in QuantizedRows rows, float* source, nint stride, int count, int piece)
+    private void Quantize(in QuantizedRows rows, float* source, nint stride, int count, int task)
     {
-        var end = Math.Min(count, (piece + 1) * RowsPerPiece);
-        for (var row = piece * RowsPerPiece; row < end; row++)
+        var end = Math.Min(count, (task + 1) * RowsPerTask);
+        for (var row = task * RowsPerTask; row < end; row++)
         {
-            rows.Quantize(row, source + row * stride, Features);
+            rows.Quantize(row, source + (row * stride), Features);
         }
     }
 }

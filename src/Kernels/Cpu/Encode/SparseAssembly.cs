@@ -1,37 +1,6 @@
-using System.Runtime.InteropServices;
-
 namespace MonoLoss.Kernels.Cpu;
 
-/// <summary>What one piece of work has kept, in the order of its tiles' rows. Grows, and stays from call to call.</summary>
-internal unsafe struct PieceEntries
-{
-    public float* Values;
-    public int* Indices;
-    public long Capacity;
-    public long Count;
-
-    public void Reserve(long capacity)
-    {
-        if (capacity <= Capacity)
-        {
-            return;
-        }
-
-        capacity = Math.Max(capacity, Capacity + (Capacity / 2));
-        Values = (float*)NativeMemory.AlignedRealloc(Values, checked((nuint)capacity * sizeof(float)), 64);
-        Indices = (int*)NativeMemory.AlignedRealloc(Indices, checked((nuint)capacity * sizeof(int)), 64);
-        Capacity = capacity;
-    }
-
-    public void Free()
-    {
-        AlignedMemory.Free(Values);
-        AlignedMemory.Free(Indices);
-        this = default;
-    }
-}
-
-/// <summary>Keeps what is above a bound: one for all, or one a column.</summary>
+/// <summary>Keeps the values above a bound, which is one for all or one per column.</summary>
 internal readonly unsafe struct EntriesAbove : ITileSink
 {
     public required GemmIsa Isa { get; init; }
@@ -41,7 +10,7 @@ internal readonly unsafe struct EntriesAbove : ITileSink
     /// <summary>The bound for all, not negative.</summary>
     public required float Bound { get; init; }
 
-    /// <summary>One bound a column, or null.</summary>
+    /// <summary>One bound per column, or null.</summary>
     public required float* Bounds { get; init; }
 
     public required int Rows { get; init; }
@@ -49,65 +18,65 @@ internal readonly unsafe struct EntriesAbove : ITileSink
     public required int Groups { get; init; }
 
     /// <summary>[blocks][groups].</summary>
-    public required PieceEntries* Pieces { get; init; }
+    public required TaskEntries* Tasks { get; init; }
 
-    /// <summary>[panels of columns][rows] how many entries a row of a tile has; a tile is no wider than a byte can count.</summary>
+    /// <summary>[panels of columns][rows] the number of entries of a row of a tile; a tile is at most 255 columns wide.</summary>
     public required byte* Runs { get; init; }
 
     public void Expect(int row, int column, int rows, int columns)
     {
     }
 
-    public void Begin(int block, int group, int row, int rows) => Pieces[(nint)block * Groups + group].Count = 0;
+    public void Begin(int block, int group, int row, int rows) => Tasks[((nint)block * Groups) + group].Count = 0;
 
     public void Tile(int block, int group, int row, int column, int rows, int columns, float* tile, int stride)
     {
-        var piece = Pieces + (nint)block * Groups + group;
-        var count = piece->Count;
-        piece->Reserve(count + rows * stride + Selection.Slack);
-        var runs = Runs + (nint)(column / stride) * Rows + row;
-        var bias = Bias == null ? null : Bias + column;
+        var task = Tasks + ((nint)block * Groups) + group;
+        var count = task->Count;
+        task->Reserve(count + (rows * stride) + ValueSelection.Slack);
+        var runs = Runs + ((nint)(column / stride) * Rows) + row;
+        var bias = Bias is null ? null : Bias + column;
         for (var r = 0; r < rows; r++)
         {
-            var values = piece->Values + count;
-            var indices = piece->Indices + count;
-            var added = Bounds == null
-                ? Selection.AppendAbove(Isa, tile + r * stride, bias, columns, Bound, column, values, indices)
-                : Selection.AppendAbove(Isa, tile + r * stride, bias, columns, Bounds + column, column, values, indices);
+            var values = task->Values + count;
+            var indices = task->Indices + count;
+            var added = Bounds is null
+                ? ValueSelection.AppendAbove(Isa, tile + (r * stride), bias, columns, Bound, column, values, indices)
+                : ValueSelection.AppendAbove(Isa, tile + (r * stride), bias, columns, Bounds + column, column, values, indices);
             runs[r] = (byte)added;
             count += added;
         }
 
-        piece->Count = count;
+        task->Count = count;
     }
 }
 
-/// <summary>How a result is put together from the entries of the pieces: what is above a cut, and the first of what equals it.</summary>
-internal readonly unsafe struct PieceAssembly
+/// <summary>Assembles a result from the entries of the tasks: those above a cut, and the first of those that equal it.</summary>
+internal readonly unsafe struct SparseAssembly
 {
     public required EntriesAbove Entries { get; init; }
 
-    public required GemmPlan Plan { get; init; }
+    public required CpuGemmPlan Plan { get; init; }
 
     public required int TileColumns { get; init; }
 
-    /// <summary>Entries above are kept. A negative cut keeps all.</summary>
+    /// <summary>Entries above it are kept. A negative cut keeps all.</summary>
     public required float Cut { get; init; }
 
     /// <summary>[rows][groups]: first the number of entries above the cut, then where the next one goes.</summary>
     public required int* Above { get; init; }
 
-    /// <summary>[rows][groups]: first the number of entries equal to the cut, then how many of them are still to be kept.</summary>
+    /// <summary>[rows][groups]: first the number of entries equal to the cut, then the number of them still to be kept.</summary>
     public required int* Equal { get; init; }
 
-    /// <summary>The pieces.</summary>
-    public int Pieces => Plan.Blocks * Plan.Groups;
+    /// <summary>The number of tasks.</summary>
+    public int Tasks => Plan.Blocks * Plan.Groups;
 
-    /// <summary>Rows and panels of columns of a piece.</summary>
-    public void Extent(int piece, out int group, out int row, out int endRow, out int panel, out int endPanel)
+    /// <summary>Rows and panels of columns of a task.</summary>
+    public void Extent(int task, out int group, out int row, out int endRow, out int panel, out int endPanel)
     {
-        group = piece % Plan.Groups;
-        row = piece / Plan.Groups * Plan.BlockRows;
+        group = task % Plan.Groups;
+        row = task / Plan.Groups * Plan.BlockRows;
         endRow = Math.Min(Plan.Rows, row + Plan.BlockRows);
         var column = group * Plan.GroupColumns;
         panel = column / TileColumns;
@@ -133,7 +102,7 @@ internal readonly unsafe struct PieceAssembly
             rowOffsets[row] = (int)at;
             for (var group = 0; group < groups; group++)
             {
-                var i = (long)row * groups + group;
+                var i = ((long)row * groups) + group;
                 var ties = (int)Math.Min(equal[i], room);
                 room -= ties;
                 var kept = above[i] + ties;
@@ -151,7 +120,7 @@ internal readonly unsafe struct PieceAssembly
 /// <summary>Counts the entries of every row and group that are above, and that equal, the cut.</summary>
 internal readonly unsafe struct CountEntries : IParallelWork
 {
-    public required PieceAssembly Assembly { get; init; }
+    public required SparseAssembly Assembly { get; init; }
 
     public void Run(int index)
     {
@@ -159,15 +128,15 @@ internal readonly unsafe struct CountEntries : IParallelWork
         var groups = Assembly.Plan.Groups;
         for (var r = row; r < endRow; r++)
         {
-            Assembly.Above[(nint)r * groups + group] = 0;
-            Assembly.Equal[(nint)r * groups + group] = 0;
+            Assembly.Above[((nint)r * groups) + group] = 0;
+            Assembly.Equal[((nint)r * groups) + group] = 0;
         }
 
-        var values = Assembly.Entries.Pieces[index].Values;
+        var values = Assembly.Entries.Tasks[index].Values;
         var cut = Assembly.Cut;
         for (; panel < endPanel; panel++)
         {
-            var runs = Assembly.Entries.Runs + (nint)panel * Assembly.Plan.Rows;
+            var runs = Assembly.Entries.Runs + ((nint)panel * Assembly.Plan.Rows);
             for (var r = row; r < endRow; r++)
             {
                 var run = runs[r];
@@ -178,7 +147,7 @@ internal readonly unsafe struct CountEntries : IParallelWork
 
                 if (cut < 0)
                 {
-                    Assembly.Above[(nint)r * groups + group] += run;
+                    Assembly.Above[((nint)r * groups) + group] += run;
                     continue;
                 }
 
@@ -189,18 +158,18 @@ internal readonly unsafe struct CountEntries : IParallelWork
                     equal += values[i] == cut ? 1 : 0;
                 }
 
-                Assembly.Above[(nint)r * groups + group] += above;
-                Assembly.Equal[(nint)r * groups + group] += equal;
+                Assembly.Above[((nint)r * groups) + group] += above;
+                Assembly.Equal[((nint)r * groups) + group] += equal;
                 values += run;
             }
         }
     }
 }
 
-/// <summary>Copies the entries that are kept to their nonzeros.</summary>
+/// <summary>Copies the entries that are kept to their places in the result.</summary>
 internal readonly unsafe struct CopyEntries : IParallelWork
 {
-    public required PieceAssembly Assembly { get; init; }
+    public required SparseAssembly Assembly { get; init; }
 
     public required int* Indices { get; init; }
 
@@ -210,12 +179,12 @@ internal readonly unsafe struct CopyEntries : IParallelWork
     {
         Assembly.Extent(index, out var group, out var row, out var endRow, out var panel, out var endPanel);
         var groups = Assembly.Plan.Groups;
-        var values = Assembly.Entries.Pieces[index].Values;
-        var indices = Assembly.Entries.Pieces[index].Indices;
+        var values = Assembly.Entries.Tasks[index].Values;
+        var indices = Assembly.Entries.Tasks[index].Indices;
         var cut = Assembly.Cut;
         for (; panel < endPanel; panel++)
         {
-            var runs = Assembly.Entries.Runs + (nint)panel * Assembly.Plan.Rows;
+            var runs = Assembly.Entries.Runs + ((nint)panel * Assembly.Plan.Rows);
             for (var r = row; r < endRow; r++)
             {
                 var run = runs[r];
@@ -224,7 +193,7 @@ internal readonly unsafe struct CopyEntries : IParallelWork
                     continue;
                 }
 
-                var cell = (nint)r * groups + group;
+                var cell = ((nint)r * groups) + group;
                 var at = Assembly.Above[cell];
                 if (cut < 0 && run > 8)
                 {
@@ -252,37 +221,38 @@ internal readonly unsafe struct CopyEntries : IParallelWork
     }
 }
 
-/// <summary>Counts the values of all pieces that are above a bound.</summary>
-internal readonly unsafe struct CountPieces : IParallelWork
+/// <summary>Counts the values of all tasks that are above a bound.</summary>
+internal readonly unsafe struct CountAboveInTasks : IParallelWork
 {
     public required GemmIsa Isa { get; init; }
 
-    public required PieceEntries* Pieces { get; init; }
+    public required TaskEntries* Tasks { get; init; }
 
     public required float Bound { get; init; }
 
     public required long* Total { get; init; }
 
-    public void Run(int index) => Interlocked.Add(ref *Total, Selection.CountAbove(Isa, Pieces[index].Values, Pieces[index].Count, Bound));
+    public void Run(int index) =>
+        Interlocked.Add(ref *Total, ValueSelection.CountAbove(Isa, Tasks[index].Values, Tasks[index].Count, Bound));
 }
 
-/// <summary>Finds the largest value of all pieces, and the smallest that is above a bound.</summary>
-internal readonly unsafe struct RangeOfPieces : IParallelWork
+/// <summary>Finds the largest value of all tasks, and the smallest that is above a bound.</summary>
+internal readonly unsafe struct RangeOfTasks : IParallelWork
 {
     public required GemmIsa Isa { get; init; }
 
-    public required PieceEntries* Pieces { get; init; }
+    public required TaskEntries* Tasks { get; init; }
 
     public required float Bound { get; init; }
 
-    /// <summary>The bits of the smallest, which starts as infinity, and of the largest, which starts as 0.</summary>
+    /// <summary>The bits of the smallest value, initially infinity, and of the largest, initially 0.</summary>
     public required int* MinMax { get; init; }
 
     public void Run(int index)
     {
-        var values = Pieces[index].Values;
+        var values = Tasks[index].Values;
         var min = float.PositiveInfinity;
-        for (var i = 0L; i < Pieces[index].Count; i++)
+        for (var i = 0L; i < Tasks[index].Count; i++)
         {
             min = values[i] > Bound && values[i] < min ? values[i] : min;
         }
@@ -293,7 +263,7 @@ internal readonly unsafe struct RangeOfPieces : IParallelWork
             seen = Interlocked.CompareExchange(ref MinMax[0], minBits, seen);
         }
 
-        var maxBits = BitConverter.SingleToInt32Bits(Selection.Max(Isa, values, Pieces[index].Count));
+        var maxBits = BitConverter.SingleToInt32Bits(ValueSelection.Max(Isa, values, Tasks[index].Count));
         for (var seen = MinMax[1]; maxBits > seen;)
         {
             seen = Interlocked.CompareExchange(ref MinMax[1], maxBits, seen);

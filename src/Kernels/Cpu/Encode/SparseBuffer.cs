@@ -1,11 +1,10 @@
 namespace MonoLoss.Kernels.Cpu;
 
 /// <summary>
-/// A sparse matrix in compressed rows that grows as it is written: the entries of row r are
-/// <see cref="RowOffsets"/>[r] … <see cref="RowOffsets"/>[r + 1] − 1, their columns ascending. It writes into memory of its own, or
-/// straight into a <see cref="CsrMatrix"/>.
+/// A sparse matrix (CSR) that grows as it is written: row r has entries <see cref="RowOffsets"/>[r] … <see cref="RowOffsets"/>[r + 1] − 1,
+/// columns ascending. It has its own memory, or writes straight into a <see cref="CsrMatrix"/>.
 /// </summary>
-public sealed unsafe class SparseBuffer : IDisposable
+internal sealed unsafe class SparseBuffer : IDisposable
 {
     private readonly CpuArray<int> _ownOffsets = new(1);
     private readonly CpuArray<int> _ownIndices = new(0);
@@ -14,22 +13,22 @@ public sealed unsafe class SparseBuffer : IDisposable
     private CpuArray<int> _indices;
     private CpuArray<float> _values;
 
-    /// <summary>An empty matrix in memory of its own.</summary>
+    /// <summary>An empty matrix with its own memory.</summary>
     public SparseBuffer() => (_offsets, _indices, _values) = (_ownOffsets, _ownIndices, _ownValues);
 
-    /// <summary>Gets the number of rows.</summary>
+    /// <summary>The number of rows.</summary>
     public int Rows => (int)_offsets.Length - 1;
 
-    /// <summary>Gets <see cref="Rows"/> + 1 offsets into the entries, the first of them 0.</summary>
+    /// <summary><see cref="Rows"/> + 1 offsets into the entries, the first of them 0.</summary>
     public int* RowOffsets => _offsets.Pointer;
 
-    /// <summary>Gets the column of each entry.</summary>
+    /// <summary>The column of each entry.</summary>
     public int* Indices => _indices.Pointer;
 
-    /// <summary>Gets the value of each entry.</summary>
+    /// <summary>The value of each entry.</summary>
     public float* Values => _values.Pointer;
 
-    /// <summary>Gets the number of entries.</summary>
+    /// <summary>The number of entries.</summary>
     public int Count => RowOffsets[Rows];
 
     /// <summary>Sets the number of rows and makes all of them empty.</summary>
@@ -41,9 +40,9 @@ public sealed unsafe class SparseBuffer : IDisposable
         _offsets.Clear();
     }
 
-    /// <summary>Makes room for entries. What was in them is lost if the buffer has to grow.</summary>
+    /// <summary>Makes room for entries; their contents are lost if the buffer has to grow.</summary>
     /// <param name="capacity">The number of entries.</param>
-    /// <exception cref="OverflowException">It is more than 32-bit offsets can address.</exception>
+    /// <exception cref="OverflowException">There are more than 32-bit offsets can address.</exception>
     public void EnsureCapacity(long capacity)
     {
         if (capacity > int.MaxValue)
@@ -55,7 +54,7 @@ public sealed unsafe class SparseBuffer : IDisposable
         _values.Resize(capacity);
     }
 
-    /// <summary>Frees the memory of its own.</summary>
+    /// <summary>Frees its own memory.</summary>
     public void Dispose()
     {
         _ownOffsets.Dispose();
@@ -63,7 +62,7 @@ public sealed unsafe class SparseBuffer : IDisposable
         _ownValues.Dispose();
     }
 
-    /// <summary>From now on writes into the memory of a sparse matrix, whose shape is to be set afterwards.</summary>
+    /// <summary>From now on, writes into the memory of a sparse matrix, whose shape must be set afterwards.</summary>
     internal void WriteTo(CsrMatrix target) =>
         (_offsets, _indices, _values) =
             ((CpuArray<int>)target.RowOffsets, (CpuArray<int>)target.Indices, (CpuArray<float>)target.Values);

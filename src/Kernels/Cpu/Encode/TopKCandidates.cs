@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 namespace MonoLoss.Kernels.Cpu;
 
 /// <summary>
-/// Keeps candidates for the k largest positive values of each row, in a cell of memory for every row and group of columns. A full
-/// cell is cut down to its k best, and what the worst of these is bounds what is taken from then on.
+/// Keeps candidates for the k largest positive values of each row, in one cell of memory per row and group of columns. A full cell is
+/// reduced to its k largest; the smallest of these is the bound for further candidates.
 /// </summary>
 internal readonly unsafe struct TopKCandidates : ITileSink
 {
@@ -16,28 +16,28 @@ internal readonly unsafe struct TopKCandidates : ITileSink
 
     public required int Groups { get; init; }
 
-    /// <summary>Room in a cell.</summary>
+    /// <summary>The size of a cell.</summary>
     public required int Capacity { get; init; }
 
-    /// <summary>[rows][groups] candidates in each cell.</summary>
+    /// <summary>[rows][groups] the number of candidates in each cell.</summary>
     public required int* Counts { get; init; }
 
-    /// <summary>[rows][groups]: what a value of this cell has to exceed.</summary>
+    /// <summary>[rows][groups] what a value must exceed to enter the cell.</summary>
     public required float* Bounds { get; init; }
 
     /// <summary>
-    /// [rows] what any value of the row has to exceed. Threads of different groups write it whenever one knows better; whichever
-    /// is read only changes how many candidates are kept, not the result.
+    /// [rows] what any value of the row must exceed. Threads of different groups raise it; which value another one reads affects only the
+    /// number of candidates, not the result.
     /// </summary>
     public required float* RowBounds { get; init; }
 
     /// <summary>
-    /// [rows] by how much what is delivered may exceed the value it stands for, or null where it is the value. The contenders of a
-    /// cell are then more than K.
+    /// [rows] the most by which a delivered upper bound exceeds its value; null if the values themselves are delivered. With upper
+    /// bounds, a cell keeps all contenders for the k largest, which are more than K.
     /// </summary>
     public float* Slack { get; init; }
 
-    /// <summary>Becomes true where a cell has more contenders than room.</summary>
+    /// <summary>Becomes true if a cell has no room for its contenders.</summary>
     public bool* Overflow { get; init; }
 
     /// <summary>[rows][groups][Capacity].</summary>
@@ -46,11 +46,11 @@ internal readonly unsafe struct TopKCandidates : ITileSink
     /// <summary>[rows][groups][Capacity].</summary>
     public required int* Indices { get; init; }
 
-    /// <summary>The room that a cell needs.</summary>
+    /// <summary>The size that a cell needs.</summary>
     public static int CapacityFor(int k, int groupColumns, int tileColumns)
     {
         var room = Math.Min(k + Math.Max(96L, k / 2), (long)groupColumns + tileColumns) + tileColumns;
-        return (int)((room + Selection.Slack + 15) / 16 * 16);
+        return (int)((room + ValueSelection.Slack + 15) / 16 * 16);
     }
 
     public void Expect(int row, int column, int rows, int columns)
@@ -61,7 +61,7 @@ internal readonly unsafe struct TopKCandidates : ITileSink
     {
         for (var r = row; r < row + rows; r++)
         {
-            var cell = (nint)r * Groups + group;
+            var cell = ((nint)r * Groups) + group;
             Counts[cell] = 0;
             Bounds[cell] = RowBounds[r];
         }
@@ -70,24 +70,24 @@ internal readonly unsafe struct TopKCandidates : ITileSink
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Tile(int block, int group, int row, int column, int rows, int columns, float* tile, int stride)
     {
-        var bias = Bias == null ? null : Bias + column;
+        var bias = Bias is null ? null : Bias + column;
         for (var r = 0; r < rows; r++)
         {
-            var cell = (nint)(row + r) * Groups + group;
+            var cell = ((nint)(row + r) * Groups) + group;
             var count = Counts[cell];
-            var values = Values + cell * Capacity;
-            var indices = Indices + cell * Capacity;
-            var added = Selection.AppendAbove(
-                Isa, tile + r * stride, bias, columns, Bounds[cell], column, values + count, indices + count);
+            var values = Values + (cell * Capacity);
+            var indices = Indices + (cell * Capacity);
+            var added = ValueSelection.AppendAbove(
+                Isa, tile + (r * stride), bias, columns, Bounds[cell], column, values + count, indices + count);
             if (added == 0)
             {
                 continue;
             }
 
             count += added;
-            if (count > Capacity - stride - Selection.Slack && count > K)
+            if (count > Capacity - stride - ValueSelection.Slack && count > K)
             {
-                count = Slack == null
+                count = Slack is null
                     ? KeepLargest(row + r, cell, values, indices, count)
                     : KeepContenders(row + r, cell, values, indices, count, stride);
             }
@@ -98,9 +98,9 @@ internal readonly unsafe struct TopKCandidates : ITileSink
 
     private int KeepLargest(int row, nint cell, float* values, int* indices, int count)
     {
-        // Candidates may equal the bound that they were cut down to last time.
+        // Candidates may equal the bound of the last reduction.
         var below = Math.Max(0, MathF.BitDecrement(Bounds[cell]));
-        Selection.KeepLargest(Isa, values, indices, count, K, ref below, out Bounds[cell]);
+        ValueSelection.KeepLargest(Isa, values, indices, count, K, ref below, out Bounds[cell]);
         if (below > RowBounds[row])
         {
             RowBounds[row] = below;
@@ -111,13 +111,13 @@ internal readonly unsafe struct TopKCandidates : ITileSink
 
     private int KeepContenders(int row, nint cell, float* values, int* indices, int count, int stride)
     {
-        count = Selection.KeepContenders(Isa, values, indices, count, K, Slack[row], ref Bounds[cell]);
+        count = ValueSelection.KeepContenders(Isa, values, indices, count, K, Slack[row], ref Bounds[cell]);
         if (Bounds[cell] > RowBounds[row])
         {
             RowBounds[row] = Bounds[cell];
         }
 
-        if (count > Capacity - stride - Selection.Slack)
+        if (count > Capacity - stride - ValueSelection.Slack)
         {
             *Overflow = true;
             return 0;
@@ -127,31 +127,31 @@ internal readonly unsafe struct TopKCandidates : ITileSink
     }
 }
 
-/// <summary>Brings the candidates of a row together, keeps the k largest and counts them.</summary>
+/// <summary>Merges the candidates of a row, keeps the k largest and counts them.</summary>
 internal readonly unsafe struct MergeCandidates : IParallelWork
 {
-    private const int RowsPerPiece = 16;
+    private const int RowsPerTask = 16;
 
     public required TopKCandidates Candidates { get; init; }
 
     public required int Rows { get; init; }
 
-    /// <summary>What the values of candidates are where those have a <see cref="TopKCandidates.Slack"/>.</summary>
+    /// <summary>Computes the candidates' values if these are upper bounds (<see cref="TopKCandidates.Slack"/>).</summary>
     public ExactRescorer Exact { get; init; }
 
     /// <summary>[rows + 1]; the count of row r goes to element r + 1.</summary>
     public required int* RowCounts { get; init; }
 
-    public static int PiecesFor(int rows) => (rows + RowsPerPiece - 1) / RowsPerPiece;
+    public static int TasksFor(int rows) => (rows + RowsPerTask - 1) / RowsPerTask;
 
     public void Run(int index)
     {
-        var end = Math.Min(Rows, (index + 1) * RowsPerPiece);
-        for (var row = index * RowsPerPiece; row < end; row++)
+        var end = Math.Min(Rows, (index + 1) * RowsPerTask);
+        for (var row = index * RowsPerTask; row < end; row++)
         {
             var cell = (nint)row * Candidates.Groups;
-            var values = Candidates.Values + cell * Candidates.Capacity;
-            var indices = Candidates.Indices + cell * Candidates.Capacity;
+            var values = Candidates.Values + (cell * Candidates.Capacity);
+            var indices = Candidates.Indices + (cell * Candidates.Capacity);
             var count = Candidates.Counts[cell];
             for (var group = 1; group < Candidates.Groups; group++)
             {
@@ -162,7 +162,7 @@ internal readonly unsafe struct MergeCandidates : IParallelWork
                 count += more;
             }
 
-            if (Candidates.Slack != null)
+            if (Candidates.Slack is not null)
             {
                 count = Refine(row, values, indices, count);
             }
@@ -170,7 +170,7 @@ internal readonly unsafe struct MergeCandidates : IParallelWork
             if (count > Candidates.K)
             {
                 var below = 0f;
-                Selection.KeepLargest(Candidates.Isa, values, indices, count, Candidates.K, ref below, out _);
+                ValueSelection.KeepLargest(Candidates.Isa, values, indices, count, Candidates.K, ref below, out _);
                 count = Candidates.K;
             }
 
@@ -183,18 +183,18 @@ internal readonly unsafe struct MergeCandidates : IParallelWork
         if (count > Candidates.K)
         {
             var bound = 0f;
-            count = Selection.KeepContenders(Candidates.Isa, values, indices, count, Candidates.K, Candidates.Slack[row], ref bound);
+            count = ValueSelection.KeepContenders(Candidates.Isa, values, indices, count, Candidates.K, Candidates.Slack[row], ref bound);
         }
 
         Exact.OfRow(row, indices, count, values);
-        return Selection.KeepAbove(Candidates.Isa, values, indices, count, 0);
+        return ValueSelection.KeepAbove(Candidates.Isa, values, indices, count, 0);
     }
 }
 
-/// <summary>Copies what was kept of each row to its entry in the result.</summary>
+/// <summary>Copies the values kept of each row to the result.</summary>
 internal readonly unsafe struct CopyCandidates : IParallelWork
 {
-    private const int RowsPerPiece = 64;
+    private const int RowsPerTask = 64;
 
     public required TopKCandidates Candidates { get; init; }
 
@@ -206,12 +206,12 @@ internal readonly unsafe struct CopyCandidates : IParallelWork
 
     public required float* Values { get; init; }
 
-    public static int PiecesFor(int rows) => (rows + RowsPerPiece - 1) / RowsPerPiece;
+    public static int TasksFor(int rows) => (rows + RowsPerTask - 1) / RowsPerTask;
 
     public void Run(int index)
     {
-        var end = Math.Min(Rows, (index + 1) * RowsPerPiece);
-        for (var row = index * RowsPerPiece; row < end; row++)
+        var end = Math.Min(Rows, (index + 1) * RowsPerTask);
+        for (var row = index * RowsPerTask; row < end; row++)
         {
             var from = (nint)row * Candidates.Groups * Candidates.Capacity;
             var to = RowOffsets[row];

@@ -6,24 +6,24 @@ using System.Runtime.Intrinsics.X86;
 namespace MonoLoss.Kernels.Cpu;
 
 /// <summary>
-/// Picking values out of arrays. Values here are never negative, so that their order is that of their bits as integers. Arrays are
-/// written, and may be read, up to <see cref="Slack"/> elements beyond what they hold.
+/// Selects values from arrays. No value is negative, so values are ordered as their bits are as integers. Arrays are written, and may be
+/// read, up to <see cref="Slack"/> elements beyond their contents.
 /// </summary>
-internal static unsafe class Selection
+internal static unsafe class ValueSelection
 {
-    /// <summary>Elements beyond the end of an array that must exist.</summary>
+    /// <summary>The number of elements that must exist beyond the end of an array.</summary>
     public const int Slack = 16;
 
-    /// <summary>Appends those of max(from + bias, 0) that are above a bound, with their indices; NaN is above nothing.</summary>
-    /// <param name="isa">What may be used.</param>
+    /// <summary>Appends the values of max(from + bias, 0) above a bound, with their indices; NaN is not above it.</summary>
+    /// <param name="isa">The instructions to use.</param>
     /// <param name="from">Values.</param>
-    /// <param name="bias">What to add to them, or null.</param>
-    /// <param name="count">How many values.</param>
+    /// <param name="bias">Added to them; null for 0.</param>
+    /// <param name="count">The number of values.</param>
     /// <param name="bound">The bound, not negative.</param>
-    /// <param name="index">The first value's index.</param>
+    /// <param name="index">The index of the first value.</param>
     /// <param name="values">Where to append values.</param>
     /// <param name="indices">Where to append indices.</param>
-    /// <returns>How many were appended.</returns>
+    /// <returns>The number appended.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int AppendAbove(GemmIsa isa, float* from, float* bias, int count, float bound, int index, float* values, int* indices)
     {
@@ -35,7 +35,7 @@ internal static unsafe class Selection
             for (; i + 16 <= count; i += 16)
             {
                 var value = Vector512.Load(from + i);
-                if (bias != null)
+                if (bias is not null)
                 {
                     value += Vector512.Load(bias + i);
                 }
@@ -50,7 +50,7 @@ internal static unsafe class Selection
             for (; i + 8 <= count; i += 8)
             {
                 var value = Vector256.Load(from + i);
-                if (bias != null)
+                if (bias is not null)
                 {
                     value += Vector256.Load(bias + i);
                 }
@@ -62,7 +62,7 @@ internal static unsafe class Selection
 
         for (; i < count; i++)
         {
-            var value = bias == null ? from[i] : from[i] + bias[i];
+            var value = bias is null ? from[i] : from[i] + bias[i];
             if (value > bound)
             {
                 values[appended] = value;
@@ -73,16 +73,16 @@ internal static unsafe class Selection
         return appended;
     }
 
-    /// <summary>The same with a bound for each value. A negative bound lets the zeros of max(from + bias, 0) through.</summary>
-    /// <param name="isa">What may be used.</param>
+    /// <summary>The same with one bound per value. A negative bound lets the zeros of max(from + bias, 0) pass.</summary>
+    /// <param name="isa">The instructions to use.</param>
     /// <param name="from">Values.</param>
-    /// <param name="bias">What to add to them, or null.</param>
-    /// <param name="count">How many values.</param>
-    /// <param name="bounds">One bound a value.</param>
-    /// <param name="index">The first value's index.</param>
+    /// <param name="bias">Added to them; null for 0.</param>
+    /// <param name="count">The number of values.</param>
+    /// <param name="bounds">One bound per value.</param>
+    /// <param name="index">The index of the first value.</param>
     /// <param name="values">Where to append values.</param>
     /// <param name="indices">Where to append indices.</param>
-    /// <returns>How many were appended.</returns>
+    /// <returns>The number appended.</returns>
     public static int AppendAbove(GemmIsa isa, float* from, float* bias, int count, float* bounds, int index, float* values, int* indices)
     {
         var appended = 0;
@@ -92,7 +92,7 @@ internal static unsafe class Selection
             for (; i + 16 <= count; i += 16)
             {
                 var value = Vector512.Load(from + i);
-                if (bias != null)
+                if (bias is not null)
                 {
                     value += Vector512.Load(bias + i);
                 }
@@ -107,7 +107,7 @@ internal static unsafe class Selection
             for (; i + 8 <= count; i += 8)
             {
                 var value = Vector256.Load(from + i);
-                if (bias != null)
+                if (bias is not null)
                 {
                     value += Vector256.Load(bias + i);
                 }
@@ -120,7 +120,7 @@ internal static unsafe class Selection
 
         for (; i < count; i++)
         {
-            var value = bias == null ? from[i] : from[i] + bias[i];
+            var value = bias is null ? from[i] : from[i] + bias[i];
             value = value < 0 ? 0 : value;
             if (value > bounds[i])
             {
@@ -132,14 +132,14 @@ internal static unsafe class Selection
         return appended;
     }
 
-    /// <summary>Keeps the k largest values, in the order they are in; of equal ones the first.</summary>
-    /// <param name="isa">What may be used.</param>
+    /// <summary>Keeps the k largest values in their present order; among equals, the first.</summary>
+    /// <param name="isa">The instructions to use.</param>
     /// <param name="values">Values.</param>
     /// <param name="indices">Their indices, which move with them.</param>
-    /// <param name="count">How many there are, more than k.</param>
-    /// <param name="k">How many to keep, at least 1.</param>
+    /// <param name="count">Their number, more than k.</param>
+    /// <param name="k">The number to keep, at least 1.</param>
     /// <param name="below">In: less than every value, at least 0. Out: less than the k-th largest value.</param>
-    /// <param name="bound">A later value has to be above this to be among the k largest.</param>
+    /// <param name="bound">A later value must be above this to be among the k largest.</param>
     public static void KeepLargest(GemmIsa isa, float* values, int* indices, int count, int k, ref float below, out float bound)
     {
         var low = BitConverter.SingleToInt32Bits(below);
@@ -152,7 +152,7 @@ internal static unsafe class Selection
             return;
         }
 
-        // `high` is the k-th largest value, and there are too many of it.
+        // `high` is the k-th largest value, and too many values equal it.
         below = BitConverter.Int32BitsToSingle(low);
         bound = BitConverter.Int32BitsToSingle(high);
         var ties = k - (int)CountAbove(isa, values, count, bound);
@@ -167,15 +167,15 @@ internal static unsafe class Selection
         }
     }
 
-    /// <summary>Keeps, in the order they are in, what may be among the k largest if a value may have to come down.</summary>
-    /// <param name="isa">What may be used.</param>
+    /// <summary>Keeps, in their present order, the upper bounds whose values may be among the k largest.</summary>
+    /// <param name="isa">The instructions to use.</param>
     /// <param name="values">Values.</param>
     /// <param name="indices">Their indices, which move with them.</param>
-    /// <param name="count">How many there are, more than k.</param>
+    /// <param name="count">Their number, more than k.</param>
     /// <param name="k">The number, at least 1.</param>
-    /// <param name="slack">By how much, a part <see cref="Int16Prefilter.Rounding"/> of the value aside.</param>
-    /// <param name="bound">In: less than every value. Out: what any value has to exceed.</param>
-    /// <returns>How many are kept, at least k.</returns>
+    /// <param name="slack">The most by which a bound exceeds its value, apart from <see cref="Int16Prefilter.Rounding"/>.</param>
+    /// <param name="bound">In: less than every value. Out: what any further value must exceed.</param>
+    /// <returns>The number kept, at least k.</returns>
     public static int KeepContenders(GemmIsa isa, float* values, int* indices, int count, int k, float slack, ref float bound)
     {
         var low = BitConverter.SingleToInt32Bits(bound);
@@ -185,12 +185,12 @@ internal static unsafe class Selection
         return KeepAbove(isa, values, indices, count, bound);
     }
 
-    /// <summary>Less than what a value at least comes down to, and less than 0 never.</summary>
+    /// <summary>Less than the least value that an upper bound may stand for, but not negative.</summary>
     public static float BelowAll(float value, float slack) =>
-        MathF.Max(0, MathF.BitDecrement(value * (1 - Int16Prefilter.Rounding) - slack));
+        MathF.Max(0, MathF.BitDecrement((value * (1 - Int16Prefilter.Rounding)) - slack));
 
-    /// <summary>Keeps the values above a bound, in the order they are in; NaN is above nothing.</summary>
-    /// <returns>How many are kept.</returns>
+    /// <summary>Keeps the values above a bound in their present order; NaN is not above it.</summary>
+    /// <returns>The number kept.</returns>
     public static int KeepAbove(GemmIsa isa, float* values, int* indices, int count, float bound)
     {
         var kept = 0;
@@ -258,7 +258,7 @@ internal static unsafe class Selection
         return above;
     }
 
-    /// <summary>The largest of values that are not negative, 0 if there is none.</summary>
+    /// <summary>The largest of non-negative values; 0 if there are none.</summary>
     public static float Max(GemmIsa isa, float* values, long count)
     {
         float max;
@@ -303,13 +303,16 @@ internal static unsafe class Selection
         return largest;
     }
 
-    // Narrows down where the k-th largest value is: more than k values are above `low` and fewer than k above `high`; or exactly k
-    // are above `low`, and true is returned.
+    /// <summary>
+    /// Narrows down the k-th largest value by bisection on its bits: more than k values are above <paramref name="low"/> and fewer than k
+    /// above
+    /// <paramref name="high"/>; or exactly k are above <paramref name="low"/>, and it returns true.
+    /// </summary>
     private static bool Bisect(GemmIsa isa, float* values, int count, int k, ref int low, ref int high)
     {
         while (high - low > 1)
         {
-            var middle = low + (high - low) / 2;
+            var middle = low + ((high - low) / 2);
             var above = CountAbove(isa, values, count, BitConverter.Int32BitsToSingle(middle));
             if (above == k)
             {

@@ -5,30 +5,30 @@ using System.Runtime.Intrinsics.X86;
 
 namespace MonoLoss.Kernels.Cpu;
 
-/// <summary>Dense matrix products on the processor.</summary>
+/// <summary>Dense matrix products on the CPU.</summary>
 /// <remarks>
-/// Both operands are packed into panels, and pieces of the result are formed tile by tile in registers (the scheme of Goto and
-/// van de Geijn, "Anatomy of high-performance matrix multiplication", 2008). How the work is cut depends on the sizes alone and every
-/// element is one chain of multiply-adds in the order of k, so the result is the same bits on any number of threads. Memory for
-/// packing is kept from call to call. One call at a time.
+/// Both operands are packed into panels, and the result is formed tile by tile in registers (Goto and van de Geijn, "Anatomy of
+/// high-performance matrix multiplication", 2008). How the work is cut depends on the sizes alone, and every element is one chain of
+/// fused multiply-adds in the order of k, so the result has the same bits on any number of threads. Memory for packing is kept from
+/// call to call. Call from one thread at a time.
 /// </remarks>
-public sealed unsafe class CpuGemm : IDisposable
+internal sealed unsafe class CpuGemm : IDisposable
 {
-    // What one thread does sooner than others can be asked.
+    // A product this small takes one thread less time than a dispatch to several.
     private const long SmallFlops = 1_000_000;
 
-    // An operand that is not packed: it and a few rows of the others leave room in the level-2 cache.
+    // The largest op(B) that is not packed, 128 KiB: with a few rows of A and C it fits into the level-2 cache.
     private const long UnpackedFloats = 32 << 10;
 
-    // Packing transposes so many rows at once and may write all of them.
+    // Packing transposes this many rows at once and may write all of them.
     private const int TransposedRows = 16;
 
     private readonly WorkerPool _pool;
-    private readonly GemmWorkspace _packedA = new();
-    private readonly GemmWorkspace _packedB = new();
+    private readonly CpuArray<float> _packedA = new(0);
+    private readonly CpuArray<float> _packedB = new(0);
 
     /// <summary>Creates the kernel.</summary>
-    /// <param name="pool">The threads to work with.</param>
+    /// <param name="pool">The threads to run on.</param>
     public CpuGemm(WorkerPool pool)
         : this(pool, BestIsa)
     {
@@ -40,19 +40,19 @@ public sealed unsafe class CpuGemm : IDisposable
         Isa = isa;
     }
 
-    /// <summary>Gets the best instructions that this processor has.</summary>
+    /// <summary>The widest instructions that this processor supports.</summary>
     internal static GemmIsa BestIsa =>
         Avx512F.IsSupported ? GemmIsa.Avx512 : Fma.IsSupported && Avx2.IsSupported ? GemmIsa.Avx2 : GemmIsa.Vector128;
 
-    /// <summary>Gets the instructions that this kernel uses.</summary>
+    /// <summary>The instructions in use.</summary>
     internal GemmIsa Isa { get; }
 
     /// <summary>
-    /// Gets how much of a packed operand is kept at once, in floats: larger operands are packed and multiplied part by part.
+    /// The most of a packed operand that is kept at once, in floats (128 MiB): larger operands are packed and multiplied part by part.
     /// </summary>
     internal long PackedFloats { get; init; } = 32L << 20;
 
-    /// <summary>Gets the threads that this kernel works with.</summary>
+    /// <summary>The threads to run on.</summary>
     internal WorkerPool Pool => _pool;
 
     /// <summary>
@@ -61,18 +61,18 @@ public sealed unsafe class CpuGemm : IDisposable
     /// </summary>
     /// <param name="transA">Whether op transposes A, which is then stored k × m.</param>
     /// <param name="transB">Whether op transposes B, which is then stored n × k.</param>
-    /// <param name="m">Rows of C.</param>
-    /// <param name="n">Columns of C.</param>
-    /// <param name="k">Length of the sums; 0 leaves β·C.</param>
+    /// <param name="m">Rows of op(A) and C.</param>
+    /// <param name="n">Columns of op(B) and C.</param>
+    /// <param name="k">Columns of op(A) and rows of op(B); 0 leaves β·C.</param>
     /// <param name="alpha">α.</param>
     /// <param name="a">A.</param>
-    /// <param name="lda">Floats from row to row of A as stored.</param>
+    /// <param name="lda">Floats from one row of A, as stored, to the next.</param>
     /// <param name="b">B.</param>
-    /// <param name="ldb">Floats from row to row of B as stored.</param>
-    /// <param name="beta">β; where it is 0, C is not read.</param>
-    /// <param name="c">C; overlaps neither A nor B.</param>
-    /// <param name="ldc">Floats from row to row of C.</param>
-    /// <param name="bias">n floats, one a column, or null.</param>
+    /// <param name="ldb">Floats from one row of B, as stored, to the next.</param>
+    /// <param name="beta">β; if 0, C is not read.</param>
+    /// <param name="c">C; must not overlap A or B.</param>
+    /// <param name="ldc">Floats from one row of C to the next.</param>
+    /// <param name="bias">One value per column of C, or null.</param>
     /// <param name="relu">Whether negative results become 0 (NaN stays NaN).</param>
     public void Gemm(
         bool transA,
@@ -94,8 +94,8 @@ public sealed unsafe class CpuGemm : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(m);
         ArgumentOutOfRangeException.ThrowIfNegative(n);
         ArgumentOutOfRangeException.ThrowIfNegative(k);
-        var operands = new GemmOperands { TransA = transA, TransB = transB, A = a, Lda = lda, B = b, Ldb = ldb };
-        if (alpha == 1 && beta == 0 && bias == null && !relu && (long)n * k <= UnpackedFloats)
+        var operands = new CpuGemmOperands { TransA = transA, TransB = transB, A = a, Lda = lda, B = b, Ldb = ldb };
+        if (alpha == 1 && beta == 0 && bias is null && !relu && (long)n * k <= UnpackedFloats)
         {
             if (Isa == GemmIsa.Avx512 && MultiplySmall<Simd512, Vector512<float>, Count4>(operands, m, n, k, c, ldc))
             {
@@ -119,16 +119,16 @@ public sealed unsafe class CpuGemm : IDisposable
         _packedB.Dispose();
     }
 
-    /// <summary>Cuts a product for this kernel's tiles.</summary>
-    internal GemmPlan Plan(int rows, int columns, int length, int maxGroups = int.MaxValue) => Isa switch
+    /// <summary>Plans a product for the tiles of <see cref="Isa"/>.</summary>
+    internal CpuGemmPlan Plan(int rows, int columns, int length, int maxGroups = int.MaxValue) => Isa switch
     {
-        GemmIsa.Avx512 => GemmPlan.For(rows, columns, length, GemmTile512.Rows, GemmTile512.Columns, maxGroups),
-        GemmIsa.Avx2 => GemmPlan.For(rows, columns, length, GemmTile256.Rows, GemmTile256.Columns, maxGroups),
-        _ => GemmPlan.For(rows, columns, length, GemmTile128.Rows, GemmTile128.Columns, maxGroups),
+        GemmIsa.Avx512 => CpuGemmPlan.For(rows, columns, length, GemmTile512.Rows, GemmTile512.Columns, maxGroups),
+        GemmIsa.Avx2 => CpuGemmPlan.For(rows, columns, length, GemmTile256.Rows, GemmTile256.Columns, maxGroups),
+        _ => CpuGemmPlan.For(rows, columns, length, GemmTile128.Rows, GemmTile128.Columns, maxGroups),
     };
 
-    /// <summary>Forms op(A)·op(B) and hands it to a sink, tile by tile.</summary>
-    internal void Multiply<TSink>(in GemmOperands operands, in GemmPlan plan, TSink sink)
+    /// <summary>Computes op(A)·op(B) and passes it to a sink, tile by tile.</summary>
+    internal void Multiply<TSink>(in CpuGemmOperands operands, in CpuGemmPlan plan, TSink sink)
         where TSink : unmanaged, ITileSink
     {
         if (plan.Rows == 0 || plan.Columns == 0)
@@ -150,12 +150,12 @@ public sealed unsafe class CpuGemm : IDisposable
         }
     }
 
-    private bool MultiplySmall<TSimd, TVector, TVectors>(in GemmOperands operands, int m, int n, int k, float* c, int ldc)
+    private bool MultiplySmall<TSimd, TVector, TVectors>(in CpuGemmOperands operands, int m, int n, int k, float* c, int ldc)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
         where TVectors : struct, ICount
     {
-        // To transpose B takes as long as about so many rows.
+        // Transposing B takes about as long as multiplying this many rows.
         var minRows = operands.TransB ? TransposedRows : SmallProduct<TSimd, TVector, TVectors>.TileRows;
         if (m < minRows || n < TSimd.Width)
         {
@@ -167,13 +167,13 @@ public sealed unsafe class CpuGemm : IDisposable
         if (operands.TransB)
         {
             ldb = (n + TransposedRows - 1) / TransposedRows * TransposedRows;
-            b = _packedB.Get<float>(ldb * k);
+            b = _packedB.Ensure(ldb * k);
             Packing.Rows(Isa, operands.B, operands.Ldb, n, k, b, (int)ldb);
         }
 
         var rowFlops = Math.Max(1, 2L * n * k);
-        var rowsPerPiece = (int)Math.Clamp(SmallFlops / rowFlops, 1, m);
-        Run(rowFlops * m < SmallFlops, (m + rowsPerPiece - 1) / rowsPerPiece, new SmallProduct<TSimd, TVector, TVectors>
+        var rowsPerTask = (int)Math.Clamp(SmallFlops / rowFlops, 1, m);
+        Run(rowFlops * m < SmallFlops, (m + rowsPerTask - 1) / rowsPerTask, new SmallProduct<TSimd, TVector, TVectors>
         {
             Rows = m,
             Columns = n,
@@ -185,13 +185,13 @@ public sealed unsafe class CpuGemm : IDisposable
             Ldb = ldb,
             C = c,
             Ldc = ldc,
-            RowsPerPiece = rowsPerPiece,
+            RowsPerTask = rowsPerTask,
         });
         return true;
     }
 
-    /// <summary>The same with tiles of one's own, whose plan it must be.</summary>
-    internal void Multiply<TTile, TSink>(in GemmOperands operands, in GemmPlan plan, TSink sink)
+    /// <summary>The same with tiles of another kind, for which the plan must have been made.</summary>
+    internal void Multiply<TTile, TSink>(in CpuGemmOperands operands, in CpuGemmPlan plan, TSink sink)
         where TTile : struct, IGemmTile
         where TSink : unmanaged, ITileSink
     {
@@ -200,8 +200,8 @@ public sealed unsafe class CpuGemm : IDisposable
         var groupsAtOnce = (int)Math.Clamp(PackedFloats / ((long)plan.GroupColumns * length), 1, plan.Groups);
         var packsB = plan.Blocks == 1;
         var isSmall = 2L * plan.Rows * plan.Columns * length < SmallFlops;
-        var packedA = _packedA.Get<float>((long)blocksAtOnce * plan.BlockRows * length);
-        var packedB = _packedB.Get<float>((long)groupsAtOnce * (packsB ? TTile.Columns : plan.GroupColumns) * length);
+        var packedA = _packedA.Ensure((long)blocksAtOnce * plan.BlockRows * length);
+        var packedB = _packedB.Ensure((long)groupsAtOnce * (packsB ? TTile.Columns : plan.GroupColumns) * length);
         for (var group = 0; group < plan.Groups; group += groupsAtOnce)
         {
             var groups = Math.Min(groupsAtOnce, plan.Groups - group);
@@ -209,15 +209,15 @@ public sealed unsafe class CpuGemm : IDisposable
             {
                 var blocks = Math.Min(blocksAtOnce, plan.Blocks - block);
                 var firstRow = block * plan.BlockRows;
-                var endRow = (int)Math.Min(plan.Rows, firstRow + (long)blocks * plan.BlockRows);
+                var endRow = (int)Math.Min(plan.Rows, firstRow + ((long)blocks * plan.BlockRows));
                 var firstColumn = group * plan.GroupColumns;
-                var endColumn = (int)Math.Min(plan.Columns, firstColumn + (long)groups * plan.GroupColumns);
-                // A group's panels of B stay packed while the blocks of A pass by; all of A stays if it fits.
-                var rowPieces = group > 0 && blocksAtOnce == plan.Blocks
+                var endColumn = (int)Math.Min(plan.Columns, firstColumn + ((long)groups * plan.GroupColumns));
+                // The panels of a group of B stay packed for all blocks of A, and all of A stays packed if it fits.
+                var rowTasks = group > 0 && blocksAtOnce == plan.Blocks
                     ? 0
-                    : PackOperands<TTile>.PiecesFor(endRow - firstRow, TTile.Rows);
-                var columnPieces = block > 0 || packsB ? 0 : PackOperands<TTile>.PiecesFor(endColumn - firstColumn, TTile.Columns);
-                Run(isSmall, rowPieces + columnPieces, new PackOperands<TTile>
+                    : PackOperands<TTile>.TasksFor(endRow - firstRow, TTile.Rows);
+                var columnTasks = block > 0 || packsB ? 0 : PackOperands<TTile>.TasksFor(endColumn - firstColumn, TTile.Columns);
+                Run(isSmall, rowTasks + columnTasks, new PackOperands<TTile>
                 {
                     Isa = Isa,
                     Operands = operands,
@@ -226,7 +226,7 @@ public sealed unsafe class CpuGemm : IDisposable
                     EndRow = endRow,
                     FirstColumn = firstColumn,
                     EndColumn = endColumn,
-                    RowPieces = rowPieces,
+                    RowTasks = rowTasks,
                     PackedA = packedA,
                     PackedB = packedB,
                 });
@@ -247,22 +247,22 @@ public sealed unsafe class CpuGemm : IDisposable
         }
     }
 
-    private void Run<TWork>(bool isSmall, int pieces, TWork work)
+    private void Run<TWork>(bool isSmall, int tasks, TWork work)
         where TWork : unmanaged, IParallelWork
     {
         if (!isSmall)
         {
-            _pool.Run(pieces, work);
+            _pool.Run(tasks, work);
             return;
         }
 
-        for (var i = 0; i < pieces; i++)
+        for (var i = 0; i < tasks; i++)
         {
             work.Run(i);
         }
     }
 
-    /// <summary>C = α·tile + β·C + bias, ReLU.</summary>
+    /// <summary>C = α·tile + β·C + bias, then ReLU.</summary>
     internal readonly struct StoreTile : ITileSink
     {
         public required float* C { get; init; }
@@ -287,7 +287,7 @@ public sealed unsafe class CpuGemm : IDisposable
             {
                 for (var r = 0; r < rows; r++)
                 {
-                    var to = C + (row + r) * Ldc + column;
+                    var to = C + ((row + r) * Ldc) + column;
                     Sse.Prefetch0(to);
                     Sse.Prefetch0(to + columns - 1);
                 }
@@ -299,8 +299,8 @@ public sealed unsafe class CpuGemm : IDisposable
         {
             for (var r = 0; r < rows; r++)
             {
-                var from = tile + r * stride;
-                var to = C + (row + r) * Ldc + column;
+                var from = tile + (r * stride);
+                var to = C + ((row + r) * Ldc) + column;
                 var j = 0;
                 for (; j + 8 <= columns; j += 8)
                 {
@@ -310,7 +310,7 @@ public sealed unsafe class CpuGemm : IDisposable
                         value += Vector256.Load(to + j) * Beta;
                     }
 
-                    if (Bias != null)
+                    if (Bias is not null)
                     {
                         value += Vector256.Load(Bias + column + j);
                     }
@@ -331,7 +331,7 @@ public sealed unsafe class CpuGemm : IDisposable
                         value += to[j] * Beta;
                     }
 
-                    if (Bias != null)
+                    if (Bias is not null)
                     {
                         value += Bias[column + j];
                     }

@@ -2,17 +2,17 @@ using System.Runtime.CompilerServices;
 
 namespace MonoLoss.Kernels.Cpu;
 
-/// <summary>Takes the finished tiles of a product.</summary>
+/// <summary>Receives the finished tiles of a product.</summary>
 internal unsafe interface ITileSink
 {
-    /// <summary>A piece of work begins: a block of rows times a group of columns, whose tiles one thread delivers.</summary>
+    /// <summary>A task begins: a block of rows times a group of columns, whose tiles one thread delivers.</summary>
     /// <param name="block">The block.</param>
     /// <param name="group">The group.</param>
     /// <param name="row">The block's first row.</param>
     /// <param name="rows">Its rows.</param>
     void Begin(int block, int group, int row, int rows);
 
-    /// <summary>A tile is about to be formed: time to bring in the memory that it goes to.</summary>
+    /// <summary>A tile is about to be computed: the sink may prefetch the memory that it goes to.</summary>
     /// <param name="row">First row in the result.</param>
     /// <param name="column">First column in the result.</param>
     /// <param name="rows">Rows that exist.</param>
@@ -20,7 +20,7 @@ internal unsafe interface ITileSink
     void Expect(int row, int column, int rows, int columns);
 
     /// <summary>
-    /// Takes a tile. Within a piece they come from left to right and, where the columns are the same, from top to bottom.
+    /// Receives a tile. Within a task, tiles come from left to right and, for equal columns, from top to bottom.
     /// </summary>
     /// <param name="block">The block.</param>
     /// <param name="group">The group.</param>
@@ -28,43 +28,43 @@ internal unsafe interface ITileSink
     /// <param name="column">First column in the result.</param>
     /// <param name="rows">Rows that exist.</param>
     /// <param name="columns">Columns that exist.</param>
-    /// <param name="tile">The sums, <paramref name="stride"/> floats from row to row. May be written to.</param>
+    /// <param name="tile">The sums, <paramref name="stride"/> floats from one row to the next. May be overwritten.</param>
     /// <param name="stride">The tile's full width.</param>
     void Tile(int block, int group, int row, int column, int rows, int columns, float* tile, int stride);
 }
 
 /// <summary>The two matrices of a product op(A)·op(B).</summary>
-internal readonly unsafe struct GemmOperands
+internal readonly unsafe struct CpuGemmOperands
 {
-    /// <summary>op(A) is rows × length; transposed, A is stored length × rows.</summary>
+    /// <summary>Whether A is stored transposed, length × rows.</summary>
     public required bool TransA { get; init; }
 
-    /// <summary>op(B) is length × columns; transposed, B is stored columns × length.</summary>
+    /// <summary>Whether B is stored transposed, columns × length.</summary>
     public required bool TransB { get; init; }
 
     /// <summary>A.</summary>
     public required float* A { get; init; }
 
-    /// <summary>Floats from row to row of A as stored.</summary>
+    /// <summary>Floats from one row of A, as stored, to the next.</summary>
     public required nint Lda { get; init; }
 
     /// <summary>B.</summary>
     public required float* B { get; init; }
 
-    /// <summary>Floats from row to row of B as stored.</summary>
+    /// <summary>Floats from one row of B, as stored, to the next.</summary>
     public required nint Ldb { get; init; }
 }
 
-/// <summary>Packs a range of blocks of A and, where several blocks share them, a range of groups of B.</summary>
+/// <summary>Packs a range of blocks of A and, if several blocks share them, a range of groups of B.</summary>
 internal readonly unsafe struct PackOperands<TTile> : IParallelWork
     where TTile : struct, IGemmTile
 {
-    /// <summary>Panels of B packed by one piece of work.</summary>
-    public const int PanelsPerPiece = 4;
+    /// <summary>Panels packed by one task.</summary>
+    public const int PanelsPerTask = 4;
 
     public required GemmIsa Isa { get; init; }
 
-    public required GemmOperands Operands { get; init; }
+    public required CpuGemmOperands Operands { get; init; }
 
     public required int Length { get; init; }
 
@@ -76,24 +76,24 @@ internal readonly unsafe struct PackOperands<TTile> : IParallelWork
 
     public required int EndColumn { get; init; }
 
-    public required int RowPieces { get; init; }
+    public required int RowTasks { get; init; }
 
     public required float* PackedA { get; init; }
 
     public required float* PackedB { get; init; }
 
-    public static int PiecesFor(int count, int width) => (int)(((long)count + width * PanelsPerPiece - 1) / (width * PanelsPerPiece));
+    public static int TasksFor(int count, int width) => (int)(((long)count + (width * PanelsPerTask) - 1) / (width * PanelsPerTask));
 
     public void Run(int index)
     {
-        var rows = index < RowPieces;
+        var rows = index < RowTasks;
         var width = rows ? TTile.Rows : TTile.Columns;
         var first = rows ? FirstRow : FirstColumn;
         var end = rows ? EndRow : EndColumn;
-        var panel = (rows ? index : index - RowPieces) * PanelsPerPiece;
-        for (var i = 0; i < PanelsPerPiece; i++, panel++)
+        var panel = (rows ? index : index - RowTasks) * PanelsPerTask;
+        for (var i = 0; i < PanelsPerTask; i++, panel++)
         {
-            var at = first + panel * width;
+            var at = first + (panel * width);
             if (at >= end)
             {
                 return;
@@ -102,20 +102,20 @@ internal readonly unsafe struct PackOperands<TTile> : IParallelWork
             var count = Math.Min(width, end - at);
             if (rows)
             {
-                PackA(at, count, PackedA + (nint)panel * width * Length);
+                PackA(at, count, PackedA + ((nint)panel * width * Length));
             }
             else
             {
-                PackB(Isa, Operands, at, count, Length, PackedB + (nint)panel * width * Length);
+                PackB(Isa, Operands, at, count, Length, PackedB + ((nint)panel * width * Length));
             }
         }
     }
 
-    public static void PackB(GemmIsa isa, in GemmOperands operands, int column, int columns, int length, float* panel)
+    public static void PackB(GemmIsa isa, in CpuGemmOperands operands, int column, int columns, int length, float* panel)
     {
         if (operands.TransB)
         {
-            Packing.Rows(isa, operands.B + column * operands.Ldb, operands.Ldb, columns, length, panel, TTile.Columns);
+            Packing.Rows(isa, operands.B + (column * operands.Ldb), operands.Ldb, columns, length, panel, TTile.Columns);
         }
         else
         {
@@ -131,21 +131,21 @@ internal readonly unsafe struct PackOperands<TTile> : IParallelWork
         }
         else
         {
-            Packing.Rows(Isa, Operands.A + row * Operands.Lda, Operands.Lda, rows, Length, panel, TTile.Rows);
+            Packing.Rows(Isa, Operands.A + (row * Operands.Lda), Operands.Lda, rows, Length, panel, TTile.Rows);
         }
     }
 }
 
-/// <summary>Multiplies packed panels, tile by tile, and hands the tiles on.</summary>
+/// <summary>Multiplies packed panels, tile by tile, and passes the tiles on.</summary>
 internal readonly unsafe struct MultiplyPanels<TTile, TSink> : IParallelWork
     where TTile : struct, IGemmTile
     where TSink : unmanaged, ITileSink
 {
     public required GemmIsa Isa { get; init; }
 
-    public required GemmOperands Operands { get; init; }
+    public required CpuGemmOperands Operands { get; init; }
 
-    public required GemmPlan Plan { get; init; }
+    public required CpuGemmPlan Plan { get; init; }
 
     public required int FirstBlock { get; init; }
 
@@ -157,31 +157,32 @@ internal readonly unsafe struct MultiplyPanels<TTile, TSink> : IParallelWork
 
     public required float* PackedB { get; init; }
 
-    /// <summary>Whether each piece packs B's panels for itself, because no other piece needs them.</summary>
+    /// <summary>Whether each task packs its own panels of B, because no other task needs them.</summary>
     public required bool PacksB { get; init; }
 
     public required TSink Sink { get; init; }
 
-    // Blocks vary fastest: threads that work at the same time read the same panels of B.
+    /// <summary>Computes one task. Blocks vary fastest, so that threads working at the same time read the same panels of B.</summary>
     [SkipLocalsInit]
     public void Run(int index)
     {
-        var block = FirstBlock + index % Blocks;
-        var group = FirstGroup + index / Blocks;
+        var block = FirstBlock + (index % Blocks);
+        var group = FirstGroup + (index / Blocks);
         var length = Plan.Length;
         var row = block * Plan.BlockRows;
         var rows = Math.Min(Plan.BlockRows, Plan.Rows - row);
         var column = group * Plan.GroupColumns;
         var endColumn = (int)Math.Min((long)column + Plan.GroupColumns, Plan.Columns);
         var tiles = (rows + TTile.Rows - 1) / TTile.Rows;
-        var a = PackedA + (nint)(block - FirstBlock) * Plan.BlockRows * length;
-        var b = PackedB + (PacksB ? index : (nint)(group - FirstGroup) * Plan.GroupPanels) * TTile.Columns * length;
+        var a = PackedA + ((nint)(block - FirstBlock) * Plan.BlockRows * length);
+        var b = PackedB + ((PacksB ? index : (nint)(group - FirstGroup) * Plan.GroupPanels) * TTile.Columns * length);
         var tileSize = TTile.Rows * TTile.Columns;
         var oneChunk = Plan.Chunk >= length;
-        var scratch = stackalloc float[(oneChunk ? 1 : tiles) * tileSize + 16];
+        var scratch = stackalloc float[((oneChunk ? 1 : tiles) * tileSize) + 16];
         scratch = (float*)(((nint)scratch + 63) & ~(nint)63);
-        // Over the tiles that share a chunk of B, the next chunk is brought into the level-2 cache; it follows in memory.
-        var prefetchStep = (nint)((TTile.Columns * sizeof(float) + tiles - 1) / tiles);
+        // While the tiles that share a chunk of B are computed, the next chunk, which follows in memory, is prefetched to the level-2
+        // cache.
+        var prefetchStep = (nint)(((TTile.Columns * sizeof(float)) + tiles - 1) / tiles);
         Sink.Begin(block, group, row, rows);
         for (; column < endColumn; column += TTile.Columns)
         {
@@ -196,23 +197,23 @@ internal readonly unsafe struct MultiplyPanels<TTile, TSink> : IParallelWork
             {
                 var chunk = Math.Min(Plan.Chunk, length - k);
                 var isLast = k + chunk >= length;
-                var chunkOfB = b + (nint)k * TTile.Columns;
-                var prefetch = (byte*)(chunkOfB + (nint)chunk * TTile.Columns);
+                var chunkOfB = b + ((nint)k * TTile.Columns);
+                var prefetch = (byte*)(chunkOfB + ((nint)chunk * TTile.Columns));
                 for (var i = 0; i < tiles; i++)
                 {
-                    var tileRows = Math.Min(TTile.Rows, rows - i * TTile.Rows);
-                    var tile = oneChunk ? scratch : scratch + i * tileSize;
-                    var panel = a + ((nint)i * length + k) * TTile.Rows;
+                    var tileRows = Math.Min(TTile.Rows, rows - (i * TTile.Rows));
+                    var tile = oneChunk ? scratch : scratch + (i * tileSize);
+                    var panel = a + ((((nint)i * length) + k) * TTile.Rows);
                     if (isLast)
                     {
-                        Sink.Expect(row + i * TTile.Rows, column, tileRows, columns);
+                        Sink.Expect(row + (i * TTile.Rows), column, tileRows, columns);
                     }
 
                     TTile.Multiply(tileRows, chunk, panel, chunkOfB, tile, k > 0, prefetch, prefetchStep);
                     prefetch += chunk * prefetchStep;
                     if (isLast)
                     {
-                        Sink.Tile(block, group, row + i * TTile.Rows, column, tileRows, columns, tile, TTile.Columns);
+                        Sink.Tile(block, group, row + (i * TTile.Rows), column, tileRows, columns, tile, TTile.Columns);
                     }
                 }
 

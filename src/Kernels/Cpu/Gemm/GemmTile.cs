@@ -6,10 +6,10 @@ using System.Runtime.Intrinsics.X86;
 
 namespace MonoLoss.Kernels.Cpu;
 
-/// <summary>Which instructions the dense kernels use.</summary>
+/// <summary>The instructions that dense kernels use.</summary>
 internal enum GemmIsa
 {
-    /// <summary>128-bit vectors: Arm's AdvSimd where there is one, else whatever <see cref="Vector128"/> compiles to.</summary>
+    /// <summary>128-bit vectors: AdvSimd on Arm, elsewhere whatever <see cref="Vector128"/> compiles to.</summary>
     Vector128,
 
     /// <summary>256-bit vectors with fused multiply-add.</summary>
@@ -20,36 +20,36 @@ internal enum GemmIsa
 }
 
 /// <summary>
-/// The innermost loop of a matrix product: a tile of C, small enough for the registers, from one packed panel of A and one of B.
+/// The innermost loop of a matrix product: a tile of C that fits into the registers, from one packed panel of A and one of B.
 /// </summary>
 /// <remarks>
-/// Every element is one chain of fused multiply-adds in the order of k, so its bits depend neither on the tile's shape nor on how k
-/// is blocked. Accumulators are locals because the compiler keeps nothing else in registers.
+/// Every element is one chain of fused multiply-adds in the order of k, so its bits depend neither on the tile's shape nor on how k is
+/// cut. Accumulators are separate locals because the JIT keeps nothing else in registers.
 /// </remarks>
 internal unsafe interface IGemmTile
 {
-    /// <summary>Gets the rows of a tile, which is also the width of a packed panel of A.</summary>
+    /// <summary>The rows of a tile, which is also the width of a packed panel of A.</summary>
     static abstract int Rows { get; }
 
-    /// <summary>Gets the columns of a tile, which is also the width of a packed panel of B.</summary>
+    /// <summary>The columns of a tile, which is also the width of a packed panel of B.</summary>
     static abstract int Columns { get; }
 
     /// <summary>Sets tile = a·b, or adds a·b to it.</summary>
-    /// <param name="rows">Rows in use; the tile's others may or may not be written.</param>
+    /// <param name="rows">Rows in use; the others may or may not be written.</param>
     /// <param name="k">Length of the panels.</param>
     /// <param name="a">[k][Rows].</param>
     /// <param name="b">[k][Columns].</param>
     /// <param name="tile">[Rows][Columns].</param>
     /// <param name="accumulate">Whether to add.</param>
-    /// <param name="prefetch">Memory to bring into the level-2 cache meanwhile.</param>
-    /// <param name="prefetchStep">Bytes that the prefetch advances for one k.</param>
+    /// <param name="prefetch">Memory to prefetch to the level-2 cache meanwhile.</param>
+    /// <param name="prefetchStep">Bytes by which the prefetch advances per k.</param>
     static abstract void Multiply(int rows, int k, float* a, float* b, float* tile, bool accumulate, byte* prefetch, nint prefetchStep);
 }
 
-/// <summary>A number of rows or vectors as a type: the compiler makes a kernel of its own for each and drops what lies beyond.</summary>
+/// <summary>A number of rows or vectors as a type: the JIT compiles a separate kernel for each and drops unused branches.</summary>
 internal interface ICount
 {
-    /// <summary>Gets the number.</summary>
+    /// <summary>The number.</summary>
     static abstract int Value { get; }
 }
 
@@ -83,7 +83,7 @@ internal readonly struct Count14 : ICount
     public static int Value => 14;
 }
 
-/// <summary>14×32 with 512-bit vectors: 28 accumulators leave the registers that two vectors of B and one of A need.</summary>
+/// <summary>14×32 with 512-bit vectors: 28 accumulators of the 32 registers leave room for two vectors of B and one of A.</summary>
 internal readonly unsafe struct GemmTile512 : IGemmTile
 {
     public static int Rows => 14;
@@ -421,7 +421,7 @@ internal readonly unsafe struct GemmTile256 : IGemmTile
     }
 }
 
-/// <summary>8×8 with 128-bit vectors: 16 accumulators of Arm's 32 registers; elsewhere it is the fallback that runs everywhere.</summary>
+/// <summary>8×8 with 128-bit vectors: 16 accumulators of Arm's 32 registers; elsewhere the fallback.</summary>
 internal readonly unsafe struct GemmTile128 : IGemmTile
 {
     public static int Rows => 8;

@@ -3,33 +3,33 @@ using System.Runtime.CompilerServices;
 namespace MonoLoss.Kernels.Cpu;
 
 /// <summary>
-/// A product whose right operand stays in the caches: nothing is packed, tiles of up to 6 rows go from the registers straight to C = A·B.
+/// C = A·B for a B that stays in cache: nothing is packed, and tiles of up to 6 rows go from the registers straight to C.
 /// </summary>
 /// <remarks>
-/// Tiles at the lower and right edge overlap their neighbours where they would not be whole; both write the same bits. Those are the bits
-/// of the packed product: every element is one chain of fused multiply-adds in the order of k.
+/// Tiles at the lower and right edges overlap their neighbours where they would be incomplete; both write the same bits. These are the
+/// bits of the packed product: every element is one chain of fused multiply-adds in the order of k.
 /// </remarks>
 internal readonly unsafe struct SmallProduct<TSimd, TVector, TMaxVectors> : IParallelWork
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
     where TMaxVectors : struct, ICount
 {
-    /// <summary>The most rows of a tile: the product must not have fewer.</summary>
+    /// <summary>Rows of the largest tile; the product must not have fewer.</summary>
     public const int TileRows = 6;
 
     public required int Rows { get; init; }
 
-    /// <summary>Columns, at least a vector's width.</summary>
+    /// <summary>Columns of C, at least a vector's width.</summary>
     public required int Columns { get; init; }
 
     public required int Length { get; init; }
 
     public required float* A { get; init; }
 
-    /// <summary>Floats from row to row of op(A).</summary>
+    /// <summary>Floats from one row of op(A) to the next.</summary>
     public required nint RowStride { get; init; }
 
-    /// <summary>Floats from column to column of op(A).</summary>
+    /// <summary>Floats from one column of op(A) to the next.</summary>
     public required nint ColumnStride { get; init; }
 
     /// <summary>Length × columns.</summary>
@@ -41,12 +41,12 @@ internal readonly unsafe struct SmallProduct<TSimd, TVector, TMaxVectors> : IPar
 
     public required nint Ldc { get; init; }
 
-    public required int RowsPerPiece { get; init; }
+    public required int RowsPerTask { get; init; }
 
     public void Run(int index)
     {
-        var first = index * RowsPerPiece;
-        var last = Math.Min(Rows, first + RowsPerPiece);
+        var first = index * RowsPerTask;
+        var last = Math.Min(Rows, first + RowsPerTask);
         for (var column = 0; column < Columns;)
         {
             var rest = Columns - column;

@@ -3,10 +3,10 @@ using System.Runtime.InteropServices;
 namespace MonoLoss.Kernels.Cpu;
 
 /// <summary>
-/// Native memory, aligned to a cache line; large blocks are on huge pages where the system takes such advice. Sparse kernels jump from
-/// row to row, each on a page of its own: on huge pages their addresses stay in the TLB.
+/// A block of native memory, aligned to a cache line. Large blocks lie on huge pages where Linux grants them: sparse kernels jump from
+/// row to row, each on a different small page, and with huge pages the addresses stay in the TLB.
 /// </summary>
-internal static unsafe partial class AlignedMemory
+internal sealed unsafe partial class AlignedMemory : SafeHandle
 {
     private const nuint CacheLine = 64;
     private const nuint HugePage = 2 << 20;
@@ -14,24 +14,35 @@ internal static unsafe partial class AlignedMemory
     // madvise's MADV_HUGEPAGE, the same on every architecture of Linux.
     private const int UseHugePages = 14;
 
-    /// <summary>Takes memory; its contents are undefined.</summary>
-    /// <param name="bytes">How much; more may be taken.</param>
-    public static void* Allocate(nuint bytes)
+    /// <summary>Allocates a block; its contents are undefined.</summary>
+    /// <param name="bytes">The least size; it is rounded up to whole lines or pages.</param>
+    public AlignedMemory(nuint bytes)
+        : base(0, ownsHandle: true)
     {
         if (bytes < 2 * HugePage || !OperatingSystem.IsLinux())
         {
-            return NativeMemory.AlignedAlloc((Math.Max(bytes, 1) + CacheLine - 1) / CacheLine * CacheLine, CacheLine);
+            SetHandle((nint)NativeMemory.AlignedAlloc((Math.Max(bytes, 1) + CacheLine - 1) / CacheLine * CacheLine, CacheLine));
+            return;
         }
 
         bytes = (bytes + HugePage - 1) / HugePage * HugePage;
-        var memory = NativeMemory.AlignedAlloc(bytes, HugePage);
-        // Advice: nothing depends on the answer.
-        _ = Advise(memory, bytes, UseHugePages);
-        return memory;
+        SetHandle((nint)NativeMemory.AlignedAlloc(bytes, HugePage));
+        // Only advice: nothing depends on whether it is taken.
+        _ = Advise((void*)handle, bytes, UseHugePages);
     }
 
-    /// <summary>Gives memory back.</summary>
-    public static void Free(void* memory) => NativeMemory.AlignedFree(memory);
+    /// <inheritdoc/>
+    public override bool IsInvalid => handle == 0;
+
+    /// <summary>The first byte.</summary>
+    public void* Pointer => (void*)handle;
+
+    /// <inheritdoc/>
+    protected override bool ReleaseHandle()
+    {
+        NativeMemory.AlignedFree((void*)handle);
+        return true;
+    }
 
     [LibraryImport("libc", EntryPoint = "madvise")]
     private static partial int Advise(void* start, nuint bytes, int advice);

@@ -2,17 +2,15 @@ using System.Runtime.InteropServices;
 
 namespace MonoLoss.Kernels.Cpu;
 
-/// <summary>An array in native memory, aligned to a cache line and untouched by the garbage collector.</summary>
+/// <summary>An array in native memory, aligned to a cache line and out of the garbage collector's reach.</summary>
 internal sealed unsafe class CpuArray<T> : DeviceArray<T>
     where T : unmanaged
 {
-    // Whose memory it is, and kept alive for that; null for its own.
+    // The array that this is a slice of, which keeps the memory alive; null if the memory is this array's own.
     private readonly CpuArray<T>? _owner;
+    private AlignedMemory? _memory;
 
-    public CpuArray(long length)
-    {
-        Resize(length);
-    }
+    public CpuArray(long length) => Resize(length);
 
     private CpuArray(CpuArray<T> owner, long offset, long length)
     {
@@ -21,9 +19,14 @@ internal sealed unsafe class CpuArray<T> : DeviceArray<T>
         Adopt(length);
     }
 
-    ~CpuArray() => Free();
-
     public T* Pointer { get; private set; }
+
+    /// <summary>Sets the length, as <see cref="DeviceArray{T}.Resize"/>, and returns the memory; its contents are undefined.</summary>
+    public T* Ensure(long length)
+    {
+        Resize(length);
+        return Pointer;
+    }
 
     public override void CopyFrom(ReadOnlySpan<T> source, long offset = 0)
     {
@@ -47,30 +50,22 @@ internal sealed unsafe class CpuArray<T> : DeviceArray<T>
 
     public override void Dispose()
     {
-        Free();
-        GC.SuppressFinalize(this);
+        _memory?.Dispose();
+        _memory = null;
+        Pointer = null;
     }
 
     protected override void Reallocate(long capacity)
     {
         if (_owner is not null)
         {
-            throw new InvalidOperationException("a part of an array cannot grow");
+            throw new InvalidOperationException("a slice of an array cannot grow");
         }
 
-        Free();
-        var bytes = (nuint)(capacity * sizeof(T));
-        Pointer = (T*)AlignedMemory.Allocate(bytes);
+        Dispose();
+        var bytes = checked((nuint)capacity * (nuint)sizeof(T));
+        _memory = new AlignedMemory(bytes);
+        Pointer = (T*)_memory.Pointer;
         NativeMemory.Clear(Pointer, bytes);
-    }
-
-    private void Free()
-    {
-        if (_owner is null)
-        {
-            AlignedMemory.Free(Pointer);
-        }
-
-        Pointer = null;
     }
 }

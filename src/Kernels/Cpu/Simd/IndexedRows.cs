@@ -4,12 +4,12 @@ using System.Runtime.Intrinsics;
 namespace MonoLoss.Kernels.Cpu;
 
 /// <summary>
-/// The loops of a visit to one latent: over the rows it fires on, which lie in the level-2 cache. They go by blocks of columns that
-/// stay in registers, and within a block over all rows, so that each row is read from cache once and nothing else moves.
+/// Loops over rows picked by an index: those that one latent fires on, which lie in the level-2 cache. The outer loop goes over blocks of
+/// columns that stay in registers, the inner one over the rows, so that each row is read from cache once.
 /// </summary>
-internal static unsafe class LatentMath
+internal static unsafe class IndexedRows
 {
-    /// <summary>Rows whose dot products are kept as vectors at once.</summary>
+    // Rows whose dot products are kept as vectors at once: 4 KiB of stack.
     private const int RowsPerBlock = 64;
 
     // The widest vector, in floats.
@@ -218,7 +218,7 @@ internal static unsafe class LatentMath
             return;
         }
 
-        // A block of w is whole once all rows have been added to it, and the rows' blocks are then still in the level-1 cache.
+        // A block of w is complete once all rows have been added to it; their blocks are then still in the level-1 cache.
         var width = TSimd.Width;
         var partial = stackalloc float[RowsPerBlock * MaxWidth];
         new Span<float>(partial, count * width).Clear();

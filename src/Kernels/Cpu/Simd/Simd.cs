@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics.X86;
 
 namespace MonoLoss.Kernels.Cpu;
 
-/// <summary>What the loops of <see cref="VectorMath"/> need of a vector register, so that each loop is written once for all widths.</summary>
+/// <summary>The operations of a vector register, so that <see cref="VectorMath"/> writes each loop once for all widths.</summary>
 internal unsafe interface ISimd<TVector>
     where TVector : struct
 {
@@ -33,7 +33,7 @@ internal unsafe interface ISimd<TVector>
 
     static abstract TVector Max(TVector left, TVector right);
 
-    /// <summary>Zero where the magnitude is below <paramref name="smallest"/>, else the value.</summary>
+    /// <summary>The value, or 0 where its magnitude is below <paramref name="smallest"/>.</summary>
     static abstract TVector FlushBelow(TVector value, TVector smallest);
 
     static abstract float Sum(TVector value);
@@ -44,7 +44,7 @@ internal unsafe interface ISimd<TVector>
 
 internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
 {
-    // Vector512.IsHardwareAccelerated is false on processors that are feared to clock down, though they run these at full speed.
+    // Vector512.IsHardwareAccelerated is false on processors that may lower their clock for it, though they run these loops at full speed.
     public static bool IsSupported => Avx512F.IsSupported;
 
     public static int Width => 16;

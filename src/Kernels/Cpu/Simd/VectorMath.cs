@@ -6,8 +6,8 @@ using System.Runtime.Intrinsics.X86;
 namespace MonoLoss.Kernels.Cpu;
 
 /// <summary>
-/// The loops over contiguous D-vectors that the sparse kernels are made of. Every sum is taken in an order that depends on the
-/// length and the vector width only.
+/// Loops over contiguous vectors, of which the sparse kernels are made. The order of every sum depends on the length and the vector width
+/// alone.
 /// </summary>
 internal static unsafe class VectorMath
 {
@@ -55,7 +55,7 @@ internal static unsafe class VectorMath
     }
 
     /// <summary>
-    /// Brings a row into the level-2 cache. Where one row follows another at random, the processor does not see the next one coming.
+    /// Prefetches a row to the level-2 cache. The processor cannot predict rows that follow each other at random.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Prefetch(float* row, int n)
@@ -87,14 +87,14 @@ internal static unsafe class VectorMath
         }
     }
 
-    /// <summary>The smallest and the largest of at least one value; NaN is not to be among them.</summary>
+    /// <summary>The smallest and the largest of at least one value, none of which may be NaN.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static (float Min, float Max) Extremes(float* x, int n) =>
         Simd512.IsSupported ? Extremes<Simd512, Vector512<float>>(x, n)
         : Simd256.IsSupported ? Extremes<Simd256, Vector256<float>>(x, n)
         : Extremes<Simd128, Vector128<float>>(x, n);
 
-    /// <summary>Σ x with every sum in float64.</summary>
+    /// <summary>Σ x in float64.</summary>
     public static double Sum(float* x, long n)
     {
         long i = 0;
@@ -131,7 +131,7 @@ internal static unsafe class VectorMath
         return sum;
     }
 
-    /// <summary>How many x are positive, and their sum with every addition in float64.</summary>
+    /// <summary>The number of positive x, and their sum in float64.</summary>
     public static (long Count, double Sum) SumAndCountPositive(float* x, long n)
     {
         long i = 0, count = 0;
@@ -175,7 +175,7 @@ internal static unsafe class VectorMath
         return (count, sum);
     }
 
-    /// <summary>Σ x² with every product and sum in float64.</summary>
+    /// <summary>Σ x² in float64.</summary>
     public static double SumSquares(float* x, long n)
     {
         long i = 0;
@@ -213,7 +213,7 @@ internal static unsafe class VectorMath
         return sum;
     }
 
-    /// <summary>Σ weights·x² with every product and sum in float64.</summary>
+    /// <summary>Σ weights·x² in float64.</summary>
     public static double WeightedSumSquares(double* weights, float* x, long n)
     {
         long i = 0;
@@ -250,7 +250,7 @@ internal static unsafe class VectorMath
         return sum;
     }
 
-    /// <summary>Σ (x − y)² with every product and sum in float64; the difference is rounded to float32.</summary>
+    /// <summary>Σ (x − y)² in float64, of differences rounded to float32.</summary>
     public static double SumSquaredDifferences(float* x, float* y, long n)
     {
         long i = 0;

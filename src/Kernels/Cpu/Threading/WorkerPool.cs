@@ -2,27 +2,30 @@ using System.Runtime.CompilerServices;
 
 namespace MonoLoss.Kernels.Cpu;
 
-/// <summary>A numbered piece of parallel work over raw memory.</summary>
-public interface IParallelWork
+/// <summary>Parallel work on native memory, in numbered tasks.</summary>
+internal interface IParallelWork
 {
-    /// <summary>Does piece <paramref name="index"/>. Pieces run in any order and at the same time.</summary>
+    /// <summary>Runs task <paramref name="index"/>. Tasks run in any order and at the same time.</summary>
     void Run(int index);
 }
 
 /// <summary>
-/// Threads that stay, for kernels too short for <see cref="Parallel"/>. How a kernel is cut into pieces depends on the
-/// problem alone, never on <see cref="Threads"/>, so that results are the same bits on any machine.
+/// Threads that are kept, for kernels too short for <see cref="Parallel"/>. How a kernel is cut into tasks must depend on the problem
+/// alone, never on <see cref="Threads"/>, so that results have the same bits on any number of threads.
 /// </summary>
-/// <remarks>Dispatch from one thread at a time. A dispatch allocates nothing.</remarks>
-public sealed unsafe class WorkerPool : IDisposable
+/// <remarks>
+/// Dispatch from one thread at a time. A dispatch allocates nothing. After a dispatch, idle threads spin briefly, so that the next kernel
+/// of a step finds them awake, and then sleep.
+/// </remarks>
+internal sealed unsafe class WorkerPool : IDisposable
 {
-    // Long enough to bridge the serial gap between two kernels of a training step, short enough not to burn a core when idle.
+    // Long enough to bridge the gap between two kernels of a training step, short enough not to keep a core busy when idle.
     private const int SpinsBeforeSleep = 200;
 
     private const int Closed = int.MinValue;
 
     private readonly Thread[] _workers;
-    // One a worker: with a shared one, a worker that is done already could take the permit meant for one that still sleeps.
+    // One per worker: with a shared one, a worker that is already done could take the permit meant for one that still sleeps.
     private readonly SemaphoreSlim[] _wake;
     private readonly int[] _sleeping;
     private readonly Lock _dispatch = new();
@@ -32,12 +35,12 @@ public sealed unsafe class WorkerPool : IDisposable
     private void* _work;
     private int _count;
     private int _next;
-    // How many workers are at the present dispatch; negative when none may join.
+    // The number of workers that have joined the present dispatch; negative when none may join.
     private int _joined = Closed;
     private Exception? _failure;
 
     /// <summary>Starts a pool.</summary>
-    /// <param name="threads">How many threads work at once, the caller's included; 0 for one a processor.</param>
+    /// <param name="threads">The number of threads that work at once, including the caller's; 0 for one per core.</param>
     public WorkerPool(int threads = 0)
     {
         Threads = threads > 0 ? threads : Environment.ProcessorCount;
@@ -53,11 +56,11 @@ public sealed unsafe class WorkerPool : IDisposable
         }
     }
 
-    /// <summary>How many threads work at once, the caller's included.</summary>
+    /// <summary>The number of threads that work at once, including the caller's.</summary>
     public int Threads { get; }
 
-    /// <summary>Runs pieces 0 … <paramref name="count"/> − 1 and returns when all are done.</summary>
-    /// <exception cref="AggregateException">A piece threw; the rest may not have run.</exception>
+    /// <summary>Runs tasks 0 … <paramref name="count"/> − 1 and returns when all are done.</summary>
+    /// <exception cref="AggregateException">A task threw; the rest may not have run.</exception>
     public void Run<T>(int count, T work)
         where T : unmanaged, IParallelWork
     {
@@ -94,8 +97,8 @@ public sealed unsafe class WorkerPool : IDisposable
             }
 
             Drain();
-            // Every piece is taken. Only those who took some are waited for, not a worker that is still waking up or whose
-            // processor is busy with something else.
+            // Every task is taken. Wait only for workers that joined, not for one that is still waking up or whose core is busy with
+            // something else.
             Interlocked.Add(ref _joined, Closed);
             var spinner = default(SpinWait);
             while (Volatile.Read(ref _joined) != Closed)
@@ -182,8 +185,8 @@ public sealed unsafe class WorkerPool : IDisposable
                 }
 
                 Interlocked.Exchange(ref _sleeping[id], 1);
-                // Asked again once marked asleep: a dispatch between the two looks would not have woken this thread. Whoever
-                // takes the mark away decides whether a permit is on its way.
+                // Check again after marking this thread asleep: a dispatch between the two checks would not have woken it. Whoever
+                // clears the mark decides whether a permit will come.
                 if (_generation == seen || Interlocked.Exchange(ref _sleeping[id], 0) == 0)
                 {
                     _wake[id].Wait();

@@ -15,7 +15,7 @@ internal static class ColumnIndexKernels
     /// <summary>Rows that share a word.</summary>
     public const int Block = 32;
 
-    /// <summary>Sets the bit of every entry, a warp a row. Bits are only ever set, so that the order cannot show.</summary>
+    /// <summary>Sets the bit of every entry, one warp per row. Bits are only ever set, so that the order cannot show.</summary>
     [Kernel("4*(N + B)", CachedBytes = "32*N", ResidentBytes = "8*N")]
     public static void SetBits(ArrayView<int> rowOffsets, ArrayView<int> indices, ArrayView<int> words, int rows, int columns)
     {
@@ -33,7 +33,7 @@ internal static class ColumnIndexKernels
         }
     }
 
-    /// <summary>How many nonzeros each block of rows finds before it in its column, and the column in all, a thread a column.</summary>
+    /// <summary>How many nonzeros each block of rows finds before it in its column, and the column in all, one thread per column.</summary>
     [Kernel("4*M", CachedBytes = "B*M/4", ResidentBytes = "B*M/4")]
     public static void CountColumns(ArrayView<int> words, ArrayView<int> before, ArrayView<int> counts, int columns)
     {
@@ -65,7 +65,7 @@ internal static class ColumnIndexKernels
         counts[column] = count;
     }
 
-    /// <summary>Writes every entry where it belongs in its column, a warp a row.</summary>
+    /// <summary>Writes every entry where it belongs in its column, one warp per row.</summary>
     [Kernel("12*N + 4*B + 4*M", CachedBytes = "5*32*N", ResidentBytes = "8*N")]
     public static void ListNonzeros(
         ArrayView<int> rowOffsets,

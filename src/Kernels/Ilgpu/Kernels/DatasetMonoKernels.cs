@@ -15,7 +15,7 @@ internal static class DatasetMonoKernels
     [Kernel("8*N + 90*M", "6*N", CachedBytes = "32*N + 256*M")]
     public static void AddValues(ArrayView<int> offsets, ArrayView<int> entryOf, ArrayView<float> values, DatasetSums<double> sums)
     {
-        var m = ((Grid.IdxX * Group.DimX) + Group.IdxX) / Warp.WarpSize;
+        var m = Grid.GlobalIndex.X / Warp.WarpSize;
         int first = 0, last = 0;
         if (m < sums.Sum.IntLength)
         {
@@ -145,7 +145,7 @@ internal static class DatasetMonoKernels
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>
     {
-        var m = ((Grid.IdxX * Group.DimX) + Group.IdxX) / Warp.WarpSize;
+        var m = Grid.GlobalIndex.X / Warp.WarpSize;
         MonoScore terms = default;
         var squares = 0.0;
         if (m < scores.IntLength)

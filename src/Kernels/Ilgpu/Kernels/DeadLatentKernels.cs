@@ -8,15 +8,20 @@ namespace MonoLoss.Kernels.Ilgpu;
 internal static class DeadLatentKernels
 {
     /// <summary>
-    /// counters[m] is fired where latent m has a positive value, else one more than before; a thread a latent, which mostly needs to see
-    /// one place: a 32-byte sector each of the places and of the values.
+    /// after[m] is <paramref name="fired"/> where latent m has a positive value, else before[m] + 1; one thread per latent, which mostly
+    /// needs to see one nonzero: a 32-byte sector each of the column index and of the values.
     /// </summary>
     [Kernel("16*M", CachedBytes = "32*M")]
     public static void UpdateStepsSinceFired(
-        ArrayView<int> columnOffsets, ArrayView<int> entryOf, ArrayView<float> values, ArrayView<int> counters, int fired)
+        ArrayView<int> columnOffsets,
+        ArrayView<int> entryOf,
+        ArrayView<float> values,
+        ArrayView<int> before,
+        int fired,
+        ArrayView<int> after)
     {
         var m = Grid.GlobalIndex.X;
-        if (m < counters.IntLength)
+        if (m < after.IntLength)
         {
             var last = columnOffsets[m + 1];
             var j = columnOffsets[m];
@@ -25,11 +30,28 @@ internal static class DeadLatentKernels
                 j++;
             }
 
-            counters[m] = j < last ? fired : counters[m] + 1;
+            after[m] = j < last ? fired : before[m] + 1;
         }
     }
 
-    /// <summary>counts[group] = how many of the group's counters are at least as large as <paramref name="least"/>.</summary>
+    /// <summary>result[0] = how many counters are at least <paramref name="least"/>, in one group.</summary>
+    [Kernel("4*M")]
+    public static void CountAll(ArrayView<int> counters, int least, ArrayView<double> result)
+    {
+        var count = 0;
+        for (var m = Group.IdxX; m < counters.IntLength; m += Group.DimX)
+        {
+            count += counters[m] >= least ? 1 : 0;
+        }
+
+        count = GroupExtensions.AllReduce<int, AddInt32>(count);
+        if (Group.IdxX == 0)
+        {
+            result[0] = count;
+        }
+    }
+
+    /// <summary>counts[group] = how many of the group's counters are at least <paramref name="least"/>.</summary>
     [Kernel("4*M")]
     public static void CountDead(ArrayView<int> counters, int least, ArrayView<int> counts)
     {
@@ -41,9 +63,9 @@ internal static class DeadLatentKernels
         }
     }
 
-    /// <summary>Lists the latents whose counter is large enough, given how many each group finds; their number goes to total.</summary>
+    /// <summary>Lists the latents whose counter is large enough, given how many each group finds, and notes their number.</summary>
     [Kernel("4*2*M")]
-    public static void FindDead(ArrayView<int> counters, int least, ArrayView<int> counts, ArrayView<int> list, ArrayView<int> total)
+    public static void FindDead(ArrayView<int> counters, int least, ArrayView<int> counts, ArrayView<int> list, ArrayView<int> state)
     {
         var m = Grid.GlobalIndex.X;
         var before = 0;
@@ -62,7 +84,7 @@ internal static class DeadLatentKernels
 
         if (Grid.IdxX == Grid.DimX - 1 && Group.IdxX == 0)
         {
-            total[0] = before + counts[Grid.IdxX];
+            state[SelectionKernels.Dead] = before + counts[Grid.IdxX];
         }
     }
 }

@@ -6,7 +6,7 @@ namespace MonoLoss.Kernels.Ilgpu;
 /// <summary>JumpReLU with its straight-through gradient; h is the bandwidth, θ a latent's threshold.</summary>
 internal static class JumpReLUKernels
 {
-    /// <summary>thresholds[m] = θ = exp(logThreshold[m]), a thread a latent.</summary>
+    /// <summary>thresholds[m] = θ = exp(logThreshold[m]), one thread per latent.</summary>
     [Kernel("8*M", "40*M")]
     public static void Thresholds(ArrayView<float> logThreshold, ArrayView<float> thresholds)
     {
@@ -17,7 +17,7 @@ internal static class JumpReLUKernels
         }
     }
 
-    /// <summary>bounds[m] = θ − h/2, less what rounding may hide, a thread a latent.</summary>
+    /// <summary>bounds[m] = θ − h/2, less what rounding may hide, one thread per latent.</summary>
     [Kernel("8*M", "40*M")]
     public static void Bounds(ArrayView<float> logThreshold, float bandwidth, ArrayView<float> bounds)
     {
@@ -30,8 +30,8 @@ internal static class JumpReLUKernels
     }
 
     /// <summary>
-    /// Copies the values to pre and sets those that are not above θ to 0, a thread an entry; nonzeros too near to an edge to tell are
-    /// listed, in no order: each is looked at again by itself.
+    /// Copies the values to pre and sets those that are not above θ to 0, one thread per entry; nonzeros too near to an edge to tell are
+    /// listed, in no order: <see cref="JumpReLUAgain"/> looks at each of them again.
     /// </summary>
     [Kernel("16*N + 4*M", "6*N", CachedBytes = "16*N")]
     public static void JumpReLU(
@@ -63,7 +63,7 @@ internal static class JumpReLUKernels
         }
     }
 
-    /// <summary>JumpReLU of the listed nonzeros, their pre-activations formed again in float64, a warp an entry: about one in 10⁵.</summary>
+    /// <summary>JumpReLU of the listed nonzeros, about one in 10⁵, from pre-activations in float64; one warp per entry.</summary>
     [Kernel("4*M", "2*N*D/100000", CachedBytes = "8*N*D/100000")]
     public static void JumpReLUAgain(
         ArrayView<int> doubtful,
@@ -100,7 +100,7 @@ internal static class JumpReLUKernels
     }
 
     /// <summary>
-    /// Adds to the gradient of every log θ what its nonzeros say, and stops the gradient where the latent is off; a warp a latent.
+    /// Adds to the gradient of every log θ what its nonzeros say, and stops the gradient where the latent is off; one warp per latent.
     /// </summary>
     [Kernel("20*N + 16*M", "6*N", CachedBytes = "4*32*N")]
     public static void Gradient(
@@ -141,7 +141,7 @@ internal static class JumpReLUKernels
         }
     }
 
-    /// <summary>What a place adds to its threshold's sum: θ·∂z if pre is within h/2 of θ, and the factor of L0 if z itself is.</summary>
+    /// <summary>What a nonzero adds to its threshold's sum: θ·∂z if pre is within h/2 of θ, and the factor of L0 if z itself is.</summary>
     internal static double BandTerm(float pre, float z, float gradient, float threshold, float bandwidth, double l0Factor) =>
         (IsInBand(pre, threshold, bandwidth) ? (double)threshold * gradient : 0) + (IsInBand(z, threshold, bandwidth) ? l0Factor : 0);
 

@@ -6,7 +6,7 @@ namespace MonoLoss.Kernels.Ilgpu;
 /// Marks a method that ILGPU compiles for a GPU, and states what one launch of it costs, so that its time can be bounded without a GPU.
 /// </summary>
 /// <remarks>
-/// Costs are formulas in B (rows), D (features), M (latents), K (active latents a row) and N (nonzeros stored, B·K), of the kernel's
+/// Costs are formulas in B (rows), D (features), M (latents), K (active latents per row) and N (nonzeros stored, B·K), of the kernel's
 /// largest launch in a training step or a pass over a dataset. The tests hold them to what an interpreter of the kernel's PTX counts.
 /// </remarks>
 /// <param name="bytes">Bytes that one launch moves to and from the GPU's memory, each word once.</param>
@@ -48,7 +48,10 @@ internal sealed class KernelAttribute(string bytes, string flops = "0") : Attrib
     /// </summary>
     public int MinGroups { get; init; }
 
-    /// <summary>Whether global memory is read and written 16 bytes at a time; a <see cref="KernelInstanceAttribute"/> of <see cref="Float4"/> is.</summary>
+    /// <summary>
+    /// Whether global memory is read and written 16 bytes at a time, as in every <see cref="KernelInstanceAttribute"/> of
+    /// <see cref="Float4"/>.
+    /// </summary>
     public bool Vectorized { get; init; }
 
     /// <summary>A kernel's name in tables: what it computes, and what it is called.</summary>

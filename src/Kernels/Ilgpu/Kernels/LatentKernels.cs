@@ -172,10 +172,16 @@ internal static class LatentKernels
     /// <summary>Dense products: scatters values by column into an M×B matrix of zeros; one thread per nonzero.</summary>
     [Kernel("20*N", CachedBytes = "24*N")]
     public static void WriteOut(
-        ArrayView<int> rowOf, ArrayView<int> entryOf, ArrayView<int> indices, ArrayView<float> values, int rows, ArrayView<float> matrix)
+        ArrayView<int> offsets,
+        ArrayView<int> rowOf,
+        ArrayView<int> entryOf,
+        ArrayView<int> indices,
+        ArrayView<float> values,
+        int rows,
+        ArrayView<float> matrix)
     {
-        var j = (Grid.IdxX * Group.DimX) + Group.IdxX;
-        if (j < values.IntLength)
+        var j = Grid.GlobalIndex.X;
+        if (j < offsets[offsets.IntLength - 1])
         {
             matrix[(indices[entryOf[j]] * rows) + rowOf[j]] = values[j];
         }
@@ -184,10 +190,16 @@ internal static class LatentKernels
     /// <summary>Dense products: gathers values by column from an M×B matrix; one thread per nonzero.</summary>
     [Kernel("20*N", CachedBytes = "24*N")]
     public static void ReadAt(
-        ArrayView<int> rowOf, ArrayView<int> entryOf, ArrayView<int> indices, ArrayView<float> matrix, int rows, ArrayView<float> values)
+        ArrayView<int> offsets,
+        ArrayView<int> rowOf,
+        ArrayView<int> entryOf,
+        ArrayView<int> indices,
+        ArrayView<float> matrix,
+        int rows,
+        ArrayView<float> values)
     {
-        var j = (Grid.IdxX * Group.DimX) + Group.IdxX;
-        if (j < values.IntLength)
+        var j = Grid.GlobalIndex.X;
+        if (j < offsets[offsets.IntLength - 1])
         {
             values[j] = matrix[(indices[entryOf[j]] * rows) + rowOf[j]];
         }
@@ -269,7 +281,7 @@ internal static class LatentKernels
         }
     }
 
-    /// <summary>The score of an active latent from its complete w. Each thread reads only the columns that it wrote, so no barrier is needed.</summary>
+    /// <summary>The score of an active latent from its complete w. Threads read only columns that they wrote: no barrier.</summary>
     private static LatentMonoScore Score<T, TSums>(LatentTask<T, TSums> v, int m, ArrayView<T> w)
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>

@@ -12,8 +12,8 @@ internal struct LatentMonoScore
     public double WDotSum;
 
     /// <summary>
-    /// The index by column of the first nonzero that attains the minimum; <see cref="int.MaxValue"/> if the first row that attains it stores
-    /// none.
+    /// The index by column of the first nonzero that attains the minimum; <see cref="int.MaxValue"/> if the first row that attains it
+    /// stores none.
     /// </summary>
     public int FirstMinimum;
 

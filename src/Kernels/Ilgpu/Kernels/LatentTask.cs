@@ -80,7 +80,7 @@ internal struct LatentTask<T, TSums>
     /// <summary>D, in units of T.</summary>
     public int Columns;
 
-    /// <summary>The most nonzeros that one group handles alone; longer latents are cut into parts of this length (<see cref="LatentSlice"/>).</summary>
+    /// <summary>The most nonzeros that one group handles alone; longer latents are cut there (<see cref="LatentSlice"/>).</summary>
     public int PartLength;
 
     public ArrayView<T> DecodedGradient;

@@ -5,7 +5,7 @@ namespace MonoLoss.Kernels.Ilgpu;
 /// <summary>Squared errors of reconstructions r against targets t.</summary>
 internal static class LossKernels
 {
-    /// <summary>errors[i] = weight·Σ_d (r − t)², divided by Σ_d t² where relative is not 0; a warp a row.</summary>
+    /// <summary>errors[i] = weight·Σ_d (r − t)², divided by Σ_d t² where relative is not 0; one warp per row.</summary>
     [Kernel("4*2*B*D + 8*B", "5*B*D")]
     [KernelInstance(typeof(Float1))]
     [KernelInstance(typeof(Float4))]
@@ -33,7 +33,7 @@ internal static class LossKernels
         }
     }
 
-    /// <summary>gradient += factor·(r − t), a thread an element.</summary>
+    /// <summary>gradient += factor·(r − t), one thread per element.</summary>
     [Kernel("4*4*B*D", "3*B*D")]
     [KernelInstance(typeof(Float1))]
     [KernelInstance(typeof(Float4))]
@@ -47,7 +47,7 @@ internal static class LossKernels
         }
     }
 
-    /// <summary>gradient += factor/Σ_d t² · (r − t), a group a row: t is read twice, but the second time from the level-1 cache.</summary>
+    /// <summary>gradient += factor/Σ_d t² · (r − t), one group per row; the second read of t is from the level-1 cache.</summary>
     [Kernel("4*4*B*D", "5*B*D")]
     [KernelInstance(typeof(Float1))]
     [KernelInstance(typeof(Float4))]

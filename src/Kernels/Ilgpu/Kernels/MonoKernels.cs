@@ -9,7 +9,7 @@ internal static class MonoKernels
     [Kernel("12*N", CachedBytes = "32*N")]
     public static void GatherValues(ArrayView<int> entryOf, ArrayView<float> values, ArrayView<float> z)
     {
-        var j = (Grid.IdxX * Group.DimX) + Group.IdxX;
+        var j = Grid.GlobalIndex.X;
         if (j < z.IntLength)
         {
             z[j] = values[entryOf[j]];
@@ -30,7 +30,7 @@ internal static class MonoKernels
         ArrayView<float> scores,
         ArrayView<int> active)
     {
-        var m = ((Grid.IdxX * Group.DimX) + Group.IdxX) / Warp.WarpSize;
+        var m = Grid.GlobalIndex.X / Warp.WarpSize;
         int first = 0, last = 0;
         if (m < terms.IntLength)
         {
@@ -116,7 +116,7 @@ internal static class MonoKernels
     [Kernel("12*N", "2*N")]
     public static void AddScoreGradient(ArrayView<float> gradient, ArrayView<float> scoreGradient, ArrayView<double> result, double factor)
     {
-        var i = (Grid.IdxX * Group.DimX) + Group.IdxX;
+        var i = Grid.GlobalIndex.X;
         if (i < gradient.IntLength && result[1] > 0)
         {
             gradient[i] += (float)(-factor / result[1]) * scoreGradient[i];

@@ -2,17 +2,16 @@ using ILGPU;
 
 namespace MonoLoss.Kernels.Ilgpu;
 
-/// <summary>What Adam multiplies with and adds in one step.</summary>
+/// <summary>What Adam multiplies by and adds in one step.</summary>
 /// <param name="Beta1">Decay of the first moment.</param>
 /// <param name="OneMinusBeta1">1 − β₁.</param>
 /// <param name="Beta2">Decay of the second moment.</param>
 /// <param name="OneMinusBeta2">1 − β₂.</param>
-/// <param name="GradientScale">Factor of the gradient.</param>
 /// <param name="StepSize">α/(1 − β₁ᵗ).</param>
 /// <param name="InvSqrtBiasCorrection2">1/√(1 − β₂ᵗ).</param>
 /// <param name="Epsilon">Added to the root of the second moment.</param>
 internal readonly record struct AdamFactors(
-    float Beta1, float OneMinusBeta1, float Beta2, float OneMinusBeta2, float GradientScale, float StepSize, float InvSqrtBiasCorrection2, float Epsilon);
+    float Beta1, float OneMinusBeta1, float Beta2, float OneMinusBeta2, float StepSize, float InvSqrtBiasCorrection2, float Epsilon);
 
 /// <summary>The optimizer.</summary>
 internal static class OptimizerKernels
@@ -20,24 +19,39 @@ internal static class OptimizerKernels
     // Moments of latents that stay dead decay for ever; below this they are 0, as on the cpu device.
     private const float SmallestMoment = 1.1754944e-38f;
 
-    /// <summary>Adam, a thread an element.</summary>
+    /// <summary>factor[0] = min(1, maxNorm/(√squares[0] + epsilon)), NaN where the squares are; one thread.</summary>
+    [Kernel("12")]
+    public static void ClipFactor(ArrayView<double> squares, double maxNorm, double epsilon, ArrayView<float> factor)
+    {
+        var scale = maxNorm / (Math.Sqrt(squares[0]) + epsilon);
+        factor[0] = scale > 1 ? 1f : (float)scale;
+    }
+
+    /// <summary>Adam, one thread per element. The gradient is first multiplied by gradientScale[0], if there is one.</summary>
     [Kernel("4*7*M*D", "16*M*D")]
     [KernelInstance(typeof(Float1))]
     [KernelInstance(typeof(Float4))]
     public static void Adam<T>(
-        ArrayView<T> parameter, ArrayView<T> gradient, ArrayView<T> firstMoment, ArrayView<T> secondMoment, AdamFactors factors)
+        ArrayView<T> parameter,
+        ArrayView<T> gradient,
+        ArrayView<T> firstMoment,
+        ArrayView<T> secondMoment,
+        ArrayView<float> gradientScale,
+        AdamFactors factors)
         where T : unmanaged, IFloats<T>
     {
         var i = Grid.GlobalIndex.X;
         if (i < parameter.IntLength)
         {
-            Update(i, parameter[i], gradient[i], parameter, firstMoment, secondMoment, factors);
+            var change = gradient[i];
+            change = change.Scale(ScaleOf(gradientScale));
+            Update(i, parameter[i], change, parameter, firstMoment, secondMoment, factors);
         }
     }
 
     /// <summary>
-    /// Adam on rows scaled to length 1, where asked with the gradient's part along the row removed; a group a row. Parameter and gradient
-    /// are read twice, but the second time from the level-1 cache.
+    /// Adam on rows scaled to length 1 and with the gradient's part along the row removed, where asked; one group per row. Parameter and
+    /// gradient are read twice, the second time from the level-1 cache.
     /// </summary>
     [Kernel("4*7*M*D", "24*M*D")]
     [KernelInstance(typeof(Float1))]
@@ -50,6 +64,7 @@ internal static class OptimizerKernels
         int columns,
         int unitRows,
         int project,
+        ArrayView<float> gradientScale,
         AdamFactors factors)
         where T : unmanaged, IFloats<T>
     {
@@ -71,15 +86,17 @@ internal static class OptimizerKernels
         {
             var (value, change) = (parameter[i], gradient[i]);
             var unit = value.ShiftAndScale(0, scale);
-            Update(i, unit, change.AddScaled(-along, unit), parameter, firstMoment, secondMoment, factors);
+            change = change.AddScaled(-along, unit).Scale(ScaleOf(gradientScale));
+            Update(i, unit, change, parameter, firstMoment, secondMoment, factors);
         }
     }
+
+    private static float ScaleOf(ArrayView<float> gradientScale) => gradientScale.IntLength > 0 ? gradientScale[0] : 1f;
 
     private static void Update<T>(
         int i, T value, T gradient, ArrayView<T> parameter, ArrayView<T> firstMoment, ArrayView<T> secondMoment, AdamFactors factors)
         where T : unmanaged, IFloats<T>
     {
-        gradient = gradient.Scale(factors.GradientScale);
         var (first, second) = (firstMoment[i], secondMoment[i]);
         first = first.Scale(factors.Beta1).AddScaled(factors.OneMinusBeta1, gradient);
         second = second.Scale(factors.Beta2).AddScaled(factors.OneMinusBeta2, gradient.Multiply(gradient));

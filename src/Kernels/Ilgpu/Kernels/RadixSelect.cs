@@ -24,7 +24,7 @@ internal static class RadixSelect
     /// <summary>The lowest bit of a pass's digit.</summary>
     public static int Shift(int pass) => Utilities.Select(pass == 0, 20, Utilities.Select(pass == 1, 10, 0));
 
-    /// <summary>The digit of the key that so many are not below, among bins that have it.</summary>
+    /// <summary>The digit of the key of a rank, which one of some bins holds.</summary>
     /// <param name="histogram">How many keys have each digit.</param>
     /// <param name="last">The last bin to look at.</param>
     /// <param name="above">How many keys are in later bins; becomes how many have a larger digit.</param>

@@ -7,7 +7,7 @@ internal static class RowKernels
 {
     private const float LayerNormEpsilon = 1e-5f;
 
-    /// <summary>norms[i] = max(‖x_i‖, 1e-8) in float64, a warp a row.</summary>
+    /// <summary>norms[i] = max(‖x_i‖, 1e-8) in float64, one warp per row.</summary>
     [Kernel("4*B*D + 8*B", "2*B*D")]
     [KernelInstance(typeof(Float1))]
     [KernelInstance(typeof(Float4))]
@@ -34,7 +34,7 @@ internal static class RowKernels
     }
 
     /// <summary>
-    /// normalized = (x − mean)/(deviation + 1e-5), a group a row: it is read twice, but the second time from the level-1 cache.
+    /// normalized = (x − mean)/(deviation + 1e-5), one group per row: it is read twice, but the second time from the level-1 cache.
     /// </summary>
     [Kernel("4*(2*B*D + 2*B)", "9*B*D")]
     [KernelInstance(typeof(Float1))]
@@ -69,7 +69,7 @@ internal static class RowKernels
         }
     }
 
-    /// <summary>Scales every row to length 1 in place, a group a row; the second read is from the level-1 cache.</summary>
+    /// <summary>Scales every row to length 1 in place, one group per row; the second read is from the level-1 cache.</summary>
     [Kernel("8*M*D", "5*M*D")]
     [KernelInstance(typeof(Float1))]
     [KernelInstance(typeof(Float4))]
@@ -95,7 +95,7 @@ internal static class RowKernels
         }
     }
 
-    /// <summary>result[i] = x[i]·scale[row], a thread an element.</summary>
+    /// <summary>result[i] = x[i]·scale[row], one thread per element.</summary>
     [Kernel("4*(2*B*D + B)", "B*D")]
     [KernelInstance(typeof(Float1))]
     [KernelInstance(typeof(Float4))]
@@ -110,7 +110,7 @@ internal static class RowKernels
         }
     }
 
-    /// <summary>result[i] = x[i]·scale[row] + shift[row], a thread an element.</summary>
+    /// <summary>result[i] = x[i]·scale[row] + shift[row], one thread per element.</summary>
     [Kernel("4*(2*B*D + 2*B)", "2*B*D")]
     [KernelInstance(typeof(Float1))]
     [KernelInstance(typeof(Float4))]
@@ -126,7 +126,7 @@ internal static class RowKernels
         }
     }
 
-    /// <summary>result[i] = x[i] + α·row, a thread an element.</summary>
+    /// <summary>result[i] = x[i] + α·row, one thread per element.</summary>
     [Kernel("4*(2*B*D + D)", "2*B*D")]
     [KernelInstance(typeof(Float1))]
     [KernelInstance(typeof(Float4))]
@@ -141,7 +141,7 @@ internal static class RowKernels
         }
     }
 
-    /// <summary>result = α·x + β·y, a thread an element.</summary>
+    /// <summary>result = α·x + β·y, one thread per element.</summary>
     [Kernel("4*3*B*D", "3*B*D")]
     [KernelInstance(typeof(Float1))]
     [KernelInstance(typeof(Float4))]
@@ -156,7 +156,7 @@ internal static class RowKernels
         }
     }
 
-    /// <summary>result[i] = matrix[list[i]], a thread an element; the matrix may have more than 2³¹ of them.</summary>
+    /// <summary>result[i] = matrix[list[i]], one thread per element; the matrix may have more than 2³¹ of them.</summary>
     [Kernel("4*(2*M*D + M)")]
     [KernelInstance(typeof(Float1))]
     [KernelInstance(typeof(Float4))]
@@ -170,7 +170,21 @@ internal static class RowKernels
         }
     }
 
-    /// <summary>result[i] = vector[list[i]], a thread an element; each is a 32-byte sector of its own.</summary>
+    /// <summary>matrix[list[i]] = rows[i], one thread per element; the matrix may have more than 2³¹ of them.</summary>
+    [Kernel("4*(2*M*D + M)")]
+    [KernelInstance(typeof(Float1))]
+    [KernelInstance(typeof(Float4))]
+    public static void ScatterRows<T>(ArrayView<T> rows, ArrayView<int> list, int columns, ArrayView<T> matrix)
+        where T : unmanaged, IFloats<T>
+    {
+        var i = Grid.GlobalIndex.X;
+        if (i < rows.IntLength)
+        {
+            matrix[((long)list[i / columns] * columns) + (i % columns)] = rows[i];
+        }
+    }
+
+    /// <summary>result[i] = vector[list[i]], one thread per element; each reads a 32-byte sector.</summary>
     [Kernel("12*M")]
     public static void GatherElements(ArrayView<float> vector, ArrayView<int> list, ArrayView<float> result)
     {

@@ -4,7 +4,7 @@ using ILGPU.Algorithms.ScanReduceOperations;
 
 namespace MonoLoss.Kernels.Ilgpu;
 
-/// <summary>Exclusive scan of counts to offsets: tiles are summed up, then every group scans its tile from the sum of those before.</summary>
+/// <summary>Exclusive scan of counts to offsets: tiles are summed, then each group scans its tile from the sum of the tiles before.</summary>
 internal static class ScanKernels
 {
     /// <summary>Elements that a group scans.</summary>
@@ -12,7 +12,7 @@ internal static class ScanKernels
 
     private const int PerThread = 8;
 
-    /// <summary>The sum of each tile, a group a tile.</summary>
+    /// <summary>The sum of each tile, one group per tile.</summary>
     [Kernel("4*M")]
     public static void SumTiles(ArrayView<int> counts, ArrayView<int> sums)
     {
@@ -24,7 +24,7 @@ internal static class ScanKernels
         }
     }
 
-    /// <summary>counts[i] = Σ_{j&lt;i} counts[j], a group a tile, given the sums of the tiles. The second reading comes from cache.</summary>
+    /// <summary>counts[i] = Σ_{j&lt;i} counts[j], one group per tile, given the sums of the tiles. The second read is from cache.</summary>
     [Kernel("8*M", CachedBytes = "32*M")]
     public static void ScanTiles(ArrayView<int> counts, ArrayView<int> sums)
     {

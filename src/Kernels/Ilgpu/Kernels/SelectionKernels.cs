@@ -14,7 +14,7 @@ internal static class SelectionKernels
     /// <summary>Rows that such a group has.</summary>
     public const int RowsPerGroup = ThresholdGroupSize / Team;
 
-    /// <summary>A value that equals the threshold, among counts of values above it: these are fewer than that in what a warp reads at once.</summary>
+    /// <summary>What a value that equals the threshold counts, beside the 1 of a value above it: a warp reads fewer values at once than this.</summary>
     public const int Tie = 1 << 16;
 
     /// <summary>In the state of a selection from all rows: the digits of the threshold found so far.</summary>
@@ -29,10 +29,16 @@ internal static class SelectionKernels
     /// <summary>How many were kept.</summary>
     public const int Kept = 3;
 
-    /// <summary>DeviceScalars in the state.</summary>
-    public const int StateLength = 4;
+    /// <summary>How many nonzeros a matrix has whose number the host does not know yet.</summary>
+    public const int Nonzeros = 4;
 
-    // Threads that have a row together.
+    /// <summary>How many latents are dead.</summary>
+    public const int Dead = 5;
+
+    /// <summary>Numbers in the state.</summary>
+    public const int StateLength = 6;
+
+    // Threads that share a row.
     private const int Team = 32;
     private const int BinsPerMember = RadixSelect.Bins / Team;
     private const int BinsPerThread = RadixSelect.Bins / IlgpuDevice.GroupSize;
@@ -42,7 +48,7 @@ internal static class SelectionKernels
 
     /// <summary>
     /// For each row the k-th largest positive value or, if there are fewer, the smallest, as a key; how many that equal it are kept,
-    /// and how many values in all. 32 threads a row.
+    /// and how many values in all. 32 threads per row.
     /// </summary>
     /// <param name="values">B×M.</param>
     /// <param name="rows">B.</param>
@@ -75,7 +81,7 @@ internal static class SelectionKernels
             var digits = new RadixPass(pass, prefix);
             for (var column = 4 * member; row < rows && column < columns; column += 16 * Team)
             {
-                // Four loads under way at once.
+                // Four loads in flight at once.
                 var at = (row * columns) + column;
                 var quad0 = default(T).Load(values, at, columns - column);
                 var quad1 = default(T).Load(values, at + (4 * Team), columns - column - (4 * Team));
@@ -121,7 +127,7 @@ internal static class SelectionKernels
     }
 
     /// <summary>
-    /// Adds how many values of each row are kept to its count, and how many equal its threshold to its ties, a warp a row.
+    /// Adds how many values of each row are kept to its count, and how many equal its threshold to its ties, one warp per row.
     /// </summary>
     [Kernel("8*B", CachedBytes = "4*B*M", ResidentBytes = "4*B*M")]
     [KernelInstance(typeof(DenseRows<Float1>), typeof(AboveBound))]
@@ -142,7 +148,7 @@ internal static class SelectionKernels
         var stride = 4 * Warp.WarpSize;
         for (var at = first + (4 * Warp.LaneIdx); at < end; at += 2 * stride)
         {
-            // Two loads under way at once.
+            // Two loads in flight at once.
             var (values0, values1) = (rows.Load(at, end - at), rows.Load(at + stride, end - at - stride));
             var classes = Classes.Of(values0, selection, at - first, end - first, threshold).Sum()
                 + Classes.Of(values1, selection, at + stride - first, end - first, threshold).Sum();
@@ -161,7 +167,7 @@ internal static class SelectionKernels
         }
     }
 
-    /// <summary>Lists what is kept of each row from its offset on, as far as the arrays have room, a warp a row.</summary>
+    /// <summary>Lists what is kept of each row from its offset on, as far as the arrays have room, one warp per row.</summary>
     [Kernel("8*N + 8*B", CachedBytes = "4*B*M + 64*N", ResidentBytes = "4*B*M")]
     [KernelInstance(typeof(DenseRows<Float1>), typeof(AboveBound))]
     [KernelInstance(typeof(DenseRows<Float4>), typeof(AboveBound))]
@@ -204,7 +210,7 @@ internal static class SelectionKernels
         }
     }
 
-    /// <summary>offsets[i] = offset of the first + before[i], a thread a row, without overflow.</summary>
+    /// <summary>offsets[i] = offset of the first + before[i], one thread per row, without overflow.</summary>
     [Kernel("8*B")]
     public static void AppendOffsets(ArrayView<int> before, ArrayView<int> offsets)
     {
@@ -292,7 +298,7 @@ internal static class SelectionKernels
     }
 
     /// <summary>
-    /// offsets[i] = values above the threshold in the rows before i + those that equal it as far as they are kept, a thread a row; and
+    /// offsets[i] = values above the threshold in the rows before i + those that equal it as far as they are kept, one thread per row; and
     /// notes how many there are.
     /// </summary>
     [Kernel("12*B")]

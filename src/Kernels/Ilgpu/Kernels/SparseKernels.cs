@@ -5,18 +5,24 @@ namespace MonoLoss.Kernels.Ilgpu;
 /// <summary>Products of a sparse matrix with dense ones, and sums over its nonzeros.</summary>
 internal static class SparseKernels
 {
-    /// <summary>Threads of a group that takes a row's nonzeros four at a time a warp: more would wait for those that have some.</summary>
+    /// <summary>Threads of a group that works on one row, four nonzeros per warp: a larger group would have idle warps.</summary>
     public const int SddmmGroupSize = 128;
 
     /// <summary>
-    /// result[i] = start[i] + Σ of values[entry]·matrix[indices[entry]] over the nonzeros of row i, a thread a (group of four) of the
-    /// result's columns; start is one row for all, or empty.
+    /// result[i] = start[i] + Σ of values[entry]·matrix[indices[entry]] over the nonzeros of row i, one thread per column
+    /// (or four) of the result; start is one row for all, or empty.
     /// </summary>
     [Kernel("4*(2*N + B + M*D + B*D)", "2*N*D", CachedBytes = "4*N*D")]
     [KernelInstance(typeof(Float1))]
     [KernelInstance(typeof(Float4))]
     public static void SpMM<T>(
-        ArrayView<int> offsets, ArrayView<int> indices, ArrayView<float> values, ArrayView<T> matrix, ArrayView<T> start, int columns, ArrayView<T> result)
+        ArrayView<int> offsets,
+        ArrayView<int> indices,
+        ArrayView<float> values,
+        ArrayView<T> matrix,
+        ArrayView<T> start,
+        int columns,
+        ArrayView<T> result)
         where T : unmanaged, IFloats<T>
     {
         var i = Grid.GlobalIndex.X;
@@ -29,7 +35,7 @@ internal static class SparseKernels
     }
 
     /// <summary>
-    /// result[m] += Σ of weights[j]·x[rowOf[j]] over the nonzeros j of column m, a thread a (group of four) of the result's columns.
+    /// result[m] += Σ of weights[j]·x[rowOf[j]] over the nonzeros j of column m, one thread per column (or four) of the result.
     /// The end of a long column comes from <see cref="SumColumnTiles"/>.
     /// </summary>
     [Kernel("4*(2*N + M + B*D + 2*M*D)", "2*N*D", CachedBytes = "4*N*D")]
@@ -70,9 +76,9 @@ internal static class SparseKernels
     }
 
     /// <summary>
-    /// What columns of many nonzeros, cut every so many, leave to others: tiles[t] = Σ of weights[j]·x[rowOf[j]] over the nonzeros j from
+    /// The tiles that long columns are cut into: tiles[t] = Σ of weights[j]·x[rowOf[j]] over the nonzeros j from
     /// t·tile on, as far as they are of the column that has the first of them, if that column began more than a tile before.
-    /// A thread a (group of four) of x's columns.
+    /// One thread per column (or four) of x.
     /// </summary>
     /// <remarks>Where no column is that long nothing is read but the tiles' columns.</remarks>
     [Kernel("8*N + 4*B*D", "2*N*D", CachedBytes = "2*N*D")]
@@ -105,7 +111,7 @@ internal static class SparseKernels
         }
     }
 
-    /// <summary>result[j] = values[entryOf[j]]: the nonzeros' values by column. A value is a 32-byte sector of its own.</summary>
+    /// <summary>result[j] = values[entryOf[j]]: the nonzeros' values by column. Each value reads a 32-byte sector.</summary>
     [Kernel("12*N", CachedBytes = "32*N")]
     public static void GatherEntries(ArrayView<float> values, ArrayView<int> entryOf, ArrayView<float> result)
     {
@@ -117,8 +123,8 @@ internal static class SparseKernels
     }
 
     /// <summary>
-    /// gradient[place] += g[i]·matrix[indices[place]] for the places of row i, a group a row, a warp four places at a time: g[i] is
-    /// read once for the four, from the level-1 cache.
+    /// gradient[entry] += g[i]·matrix[indices[entry]] for the nonzeros of row i, one group per row, four nonzeros per warp at a time: g[i]
+    /// is read once for the four, from the level-1 cache.
     /// </summary>
     [Kernel("4*(3*N + B + B*D + M*D)", "2*N*D", CachedBytes = "4*N*D", GroupSize = SddmmGroupSize)]
     [KernelInstance(typeof(Float1))]
@@ -156,7 +162,7 @@ internal static class SparseKernels
         }
     }
 
-    /// <summary>dense[i, indices[entry]] = values[entry], a warp a row; the zeros between are there already.</summary>
+    /// <summary>dense[i, indices[entry]] = values[entry], one warp per row; the zeros between are there already.</summary>
     [Kernel("12*N + 4*B", CachedBytes = "8*N")]
     public static void WriteOut(
         ArrayView<int> offsets, ArrayView<int> indices, ArrayView<float> values, int rows, int columns, ArrayView<float> dense)
@@ -172,9 +178,10 @@ internal static class SparseKernels
         }
     }
 
-    /// <summary>sums[m] += Σ of the gradient over the nonzeros of column m in float64, a warp a column.</summary>
+    /// <summary>sums[m] += Σ of the gradient over the nonzeros of column m in float64, one warp per column.</summary>
     [Kernel("8*N + 12*M", "N", CachedBytes = "32*N")]
-    public static void SumColumns(ArrayView<int> offsets, ArrayView<int> entryOf, ArrayView<float> gradient, int columns, ArrayView<float> sums)
+    public static void SumColumns(
+        ArrayView<int> offsets, ArrayView<int> entryOf, ArrayView<float> gradient, int columns, ArrayView<float> sums)
     {
         var m = Grid.GlobalIndex.X / Warp.WarpSize;
         if (m >= columns)
@@ -195,7 +202,7 @@ internal static class SparseKernels
         }
     }
 
-    /// <summary>How many values are positive and their sum, of every group's share: all counts, then all sums.</summary>
+    /// <summary>How many of each group's values are positive, and their sum: all counts, then all sums.</summary>
     [Kernel("4*N", "2*N")]
     public static void SumAndCountPositive(ArrayView<float> values, ArrayView<double> parts)
     {
@@ -219,7 +226,7 @@ internal static class SparseKernels
         }
     }
 
-    /// <summary>result[i] = the sum of the i-th run of parts, a group a result.</summary>
+    /// <summary>result[i] = the sum of the i-th run of parts, one group per result.</summary>
     [Kernel("N/128")]
     public static void SumParts(ArrayView<double> parts, ArrayView<double> result)
     {
@@ -237,7 +244,7 @@ internal static class SparseKernels
         }
     }
 
-    /// <summary>gradient += amount where the value is positive, a thread an entry.</summary>
+    /// <summary>gradient += amount where the value is positive, one thread per entry.</summary>
     [Kernel("12*N", "N")]
     public static void AddWherePositive(ArrayView<float> values, float amount, ArrayView<float> gradient)
     {
@@ -248,7 +255,7 @@ internal static class SparseKernels
         }
     }
 
-    /// <summary>indices[entry] = list[indices[entry]], a thread an entry.</summary>
+    /// <summary>indices[entry] = list[indices[entry]], one thread per entry.</summary>
     [Kernel("8*N + 4*M", CachedBytes = "16*N")]
     public static void RemapColumns(ArrayView<int> list, ArrayView<int> indices)
     {

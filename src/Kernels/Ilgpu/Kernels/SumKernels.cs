@@ -15,7 +15,7 @@ internal static class SumKernels
     public const int RowsAtOnce = IlgpuDevice.GroupSize / ColumnsPerGroup;
 
     /// <summary>
-    /// partials[part, d] = Σ x[i, d]·weight of the row over the rows of a part, a group 32 columns of a part.
+    /// partials[part, d] = Σ x[i, d]·weight of the row over the rows of a part, one group per 32 columns of a part.
     /// </summary>
     [Kernel("4*M*D + 4*M + M*D/8", "2*M*D")]
     [KernelInstance(typeof(Float1), typeof(Double1))]
@@ -80,7 +80,7 @@ internal static class SumKernels
         }
     }
 
-    /// <summary>result[i] += Σ of partials[part, i] over the parts, a group 32 of them.</summary>
+    /// <summary>result[i] += Σ of partials[part, i] over the parts, one group per 32 results.</summary>
     [Kernel("8*(B/64 + 2)*D")]
     public static void AddPartials(ArrayView<double> partials, int parts, int count, ArrayView<double> result)
     {
@@ -92,7 +92,7 @@ internal static class SumKernels
         }
     }
 
-    /// <summary>result[i] += α·Σ of partials[part, i] over the parts, rounded once; a group 32 of them.</summary>
+    /// <summary>result[i] += α·Σ of partials[part, i] over the parts, rounded once; one group per 32 results.</summary>
     [Kernel("M*D/8 + 8*D")]
     public static void AddScaledPartials(ArrayView<double> partials, int parts, int count, float alpha, ArrayView<float> result)
     {
@@ -104,7 +104,7 @@ internal static class SumKernels
         }
     }
 
-    /// <summary>partials[group] = Σ x² over the elements that fall to the group, every so many.</summary>
+    /// <summary>partials[group] = Σ x² over the elements that the group visits in strides of the grid.</summary>
     [Kernel("4*M*D", "2*M*D")]
     [KernelInstance(typeof(Float1))]
     [KernelInstance(typeof(Float4))]
@@ -125,7 +125,7 @@ internal static class SumKernels
         }
     }
 
-    /// <summary>partials[group] = Σ of the values that fall to the group, every so many.</summary>
+    /// <summary>partials[group] = Σ of the values that the group visits in strides of the grid.</summary>
     [Kernel("8*M", "M")]
     public static void Sum(ArrayView<double> values, ArrayView<double> partials)
     {
@@ -173,7 +173,10 @@ internal static class SumKernels
         return ColumnTotal<Double1, Float1>(sum).X;
     }
 
-    /// <summary>For the first 32 threads, the sum over all threads of the group that are a multiple of 32 apart. All threads must call it.</summary>
+    /// <summary>
+    /// For each of the first 32 threads, the sum over the threads of the group that are a multiple of 32 apart from it. All threads must
+    /// call it.
+    /// </summary>
     private static TSums ColumnTotal<TSums, T>(TSums sum)
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>

@@ -51,7 +51,9 @@ internal interface IFloats<TSelf>
     /// <summary>0 in place of an element whose magnitude is below <paramref name="limit"/>.</summary>
     TSelf FlushBelow(float limit);
 
-    /// <summary>Four consecutive floats of a matrix; those from the <paramref name="valid"/>-th on, which may be none of its elements, are 0.</summary>
+    /// <summary>
+    /// Four consecutive floats of a matrix; from the <paramref name="valid"/>-th on, which may lie outside of the matrix, they are 0.
+    /// </summary>
     /// <param name="matrix">The matrix.</param>
     /// <param name="at">The first float, a multiple of 4 for <see cref="Float4"/>.</param>
     /// <param name="valid">How many may be read; 4 or more, or 0 or less, for <see cref="Float4"/>.</param>

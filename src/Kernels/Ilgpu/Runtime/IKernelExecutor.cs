@@ -1,15 +1,14 @@
 using System.Reflection;
 using ILGPU;
-using ILGPU.Runtime;
 
 namespace MonoLoss.Kernels.Ilgpu;
 
-/// <summary>Runs kernels in ILGPU's entry: for tests.</summary>
+/// <summary>Runs kernels in place of ILGPU: for tests.</summary>
 internal interface IKernelExecutor
 {
     /// <summary>Runs a kernel to its end.</summary>
-    /// <param name="kernel">The method, a generic one with its types.</param>
+    /// <param name="kernel">The method; for a generic kernel, with its type arguments.</param>
     /// <param name="config">Groups and their threads.</param>
-    /// <param name="arguments">What the method takes.</param>
+    /// <param name="arguments">The arguments of the method.</param>
     void Run(MethodInfo kernel, KernelConfig config, params object[] arguments);
 }

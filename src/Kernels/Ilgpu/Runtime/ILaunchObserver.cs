@@ -6,10 +6,10 @@ namespace MonoLoss.Kernels.Ilgpu;
 internal interface ILaunchObserver
 {
     /// <summary>A kernel is about to be launched.</summary>
-    /// <param name="kernel">The method, a generic one with its types.</param>
-    /// <param name="threads">Threads of all groups.</param>
+    /// <param name="kernel">The method; for a generic kernel, with its type arguments.</param>
+    /// <param name="threads">Threads of all groups together.</param>
     void Launching(MethodInfo kernel, long threads);
 
-    /// <summary>The last one was handed to the accelerator.</summary>
+    /// <summary>The last kernel was handed to the accelerator.</summary>
     void Launched();
 }

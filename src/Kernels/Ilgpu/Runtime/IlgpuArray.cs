@@ -9,7 +9,7 @@ internal sealed class IlgpuArray<T> : DeviceArray<T>
 {
     private readonly IlgpuDevice _device;
 
-    // Whose memory it is, and where in it; null for its own.
+    // The array that this one is a slice of, and where it starts there; null where it has memory of its own.
     private readonly IlgpuArray<T>? _owner;
     private readonly long _offset;
     private MemoryBuffer? _buffer;
@@ -32,23 +32,40 @@ internal sealed class IlgpuArray<T> : DeviceArray<T>
         : _buffer is not null && Length > 0 ? _buffer.AsRawArrayView(0, Length * Interop.SizeOf<T>()).Cast<T>()
         : default;
 
+    /// <summary>This array with a new length; what it held is undefined.</summary>
+    public IlgpuArray<T> WithLength(long length)
+    {
+        Resize(length);
+        return this;
+    }
+
+    /// <summary>Copies from the host, without a wait unless the values are many (<see cref="IlgpuStaging"/>).</summary>
     public override void CopyFrom(ReadOnlySpan<T> source, long offset = 0)
     {
         CheckRange(offset, source.Length);
-        if (source.Length > 0)
+        if (source.Length == 0)
         {
-            _device.HostSyncCount++;
-            View.SubView(offset, source.Length).CopyFromCPU(_device.Stream, source);
+            return;
+        }
+
+        _device.FinishSelection();
+        var target = View.SubView(offset, source.Length);
+        if (!_device.Staging.TryCopy(source, target))
+        {
+            target.CopyFromCPU(_device.Stream, source);
+            _device.NoteHostSync();
         }
     }
 
+    /// <summary>Waits for everything that was launched, and copies to the host.</summary>
     public override void CopyTo(Span<T> destination, long offset = 0)
     {
         CheckRange(offset, destination.Length);
         if (destination.Length > 0)
         {
-            _device.HostSyncCount++;
+            _device.FinishSelection();
             View.SubView(offset, destination.Length).CopyToCPU(_device.Stream, destination);
+            _device.NoteHostSync();
         }
     }
 
@@ -56,6 +73,7 @@ internal sealed class IlgpuArray<T> : DeviceArray<T>
     {
         if (Length > 0)
         {
+            _device.FinishSelection();
             View.MemSetToZero(_device.Stream);
         }
     }
@@ -79,12 +97,13 @@ internal sealed class IlgpuArray<T> : DeviceArray<T>
     {
         if (_owner is not null)
         {
-            throw new InvalidOperationException("a part of an array cannot grow");
+            throw new InvalidOperationException("a slice of an array cannot grow");
         }
 
         if (capacity > _device.MaxLength)
         {
-            throw new DeviceException($"{_device.Name} has arrays of up to {_device.MaxLength} values, and {capacity} were asked for");
+            throw new DeviceException(
+                $"{_device.Name}: an array of {capacity} values is longer than {_device.MaxLength}, the most that kernels can index");
         }
 
         Dispose();

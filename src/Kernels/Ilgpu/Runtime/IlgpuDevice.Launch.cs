@@ -1,3 +1,4 @@
+using System.Linq.Expressions;
 using System.Reflection;
 using ILGPU;
 using ILGPU.Backends.EntryPoints;
@@ -5,407 +6,214 @@ using ILGPU.Runtime;
 
 namespace MonoLoss.Kernels.Ilgpu;
 
-/// <content>Launching: a kernel is compiled when it is first launched.</content>
+/// <content>Launching kernels: how work is divided into groups, by its size alone. A kernel is compiled at its first launch.</content>
 public sealed partial class IlgpuDevice
 {
-    // By reference: the compiler keeps one delegate for every kernel that is named, and by value those of one signature share a hash code.
+    // Sums in two launches: enough groups for the largest GPU, few enough for one group to sum their results.
+    private const int MaxSumGroups = 1024;
+    private const int MaxForOneGroup = 8192;
+
+    private const int ElementsPerThread = 8;
+    private const int MinRowsPerPart = 8 * SumKernels.RowsAtOnce;
+    private const int MaxRowParts = 256;
+
+    // By reference: the C# compiler caches one delegate per kernel, and delegates of one signature share their hash code.
     private readonly Dictionary<Delegate, Delegate> _launchers = new(ReferenceEqualityComparer.Instance);
 
-    /// <summary>Who watches launches; null for nobody.</summary>
-    internal ILaunchObserver? Observer { get; set; }
+    private static int DivideUp(long count, long by) => (int)((count + by - 1) / by);
 
-    /// <summary>Runs kernels in ILGPU's entry; null for ILGPU.</summary>
-    internal IKernelExecutor? Executor { get; set; }
+    /// <summary>Groups of <see cref="GroupSize"/> threads, one thread for each of <paramref name="count"/> elements.</summary>
+    private static KernelConfig Elements(long count) => Groups(DivideUp(count, GroupSize));
 
-    /// <summary>No groups: NVIDIA's driver would refuse it.</summary>
-    private static bool IsEmpty(KernelConfig config) => config.GridDim.LongSize == 0;
+    /// <summary><paramref name="count"/> groups of <see cref="GroupSize"/> threads.</summary>
+    private static KernelConfig Groups(int count) => new(count, GroupSize);
 
-    private Delegate? Find(Delegate kernel, KernelConfig config)
+    /// <summary>Groups of <see cref="GroupSize"/> threads, one warp for each of <paramref name="count"/> rows or columns.</summary>
+    private KernelConfig Warps(long count) => Groups(DivideUp(count, GroupSize / Accelerator.WarpSize));
+
+    /// <summary>
+    /// One group per row, with enough warps for about eight elements per thread: enough loads in flight, and no barrier where one warp
+    /// is enough.
+    /// </summary>
+    private KernelConfig RowGroups(int rows, int columns)
     {
-        Observer?.Launching(kernel.Method, config.GridDim.LongSize * config.GroupDim.LongSize);
-        return _launchers.GetValueOrDefault(kernel);
+        var warp = Accelerator.WarpSize;
+        return new(rows, Math.Clamp(DivideUp(columns, ElementsPerThread * warp) * warp, warp, GroupSize));
     }
 
-    private TLauncher Load<TLauncher>(Delegate kernel)
+    /// <summary>Groups that go through <paramref name="count"/> elements in strides of the grid's size.</summary>
+    private static KernelConfig SumGroups(long count) => Groups(Math.Min(MaxSumGroups, DivideUp(count, GroupSize * ElementsPerThread)));
+
+    /// <summary>Groups that sum 32 columns each over one part of the rows.</summary>
+    private static KernelConfig Columns(int columns, int parts = 1) =>
+        new((DivideUp(columns, SumKernels.ColumnsPerGroup), parts), (GroupSize, 1));
+
+    /// <summary>The parts that rows are summed in.</summary>
+    private static (int RowsPerPart, int Parts) Parts(int rows)
+    {
+        var rowsPerPart = Math.Max(MinRowsPerPart, DivideUp(rows, MaxRowParts));
+        return (rowsPerPart, DivideUp(rows, rowsPerPart));
+    }
+
+    /// <summary>Finds the launcher of a kernel, and tells the observer. A launch is begun, made and ended, in this order.</summary>
+    private PendingLaunch<TLauncher> Begin<TLauncher>(Delegate kernel, KernelConfig config)
         where TLauncher : Delegate
     {
-        var attribute = kernel.Method.GetCustomAttribute<KernelAttribute>()!;
+        FinishSelection();
+        var threads = config.GridDim.LongSize * config.GroupDim.LongSize;
+        if (threads == 0)
+        {
+            // NVIDIA's driver refuses launches without groups.
+            return default;
+        }
+
+        Options.Observer?.Launching(kernel.Method, threads);
+        return new((TLauncher)(_launchers.GetValueOrDefault(kernel) ?? Load<TLauncher>(kernel)), Options.Observer);
+    }
+
+    private Delegate Load<TLauncher>(Delegate kernel)
+        where TLauncher : Delegate =>
+        _launchers[kernel] = Options.Executor is { } executor
+            ? LauncherOf<TLauncher>(executor, kernel.Method)
+            : Compile<TLauncher>(kernel.Method);
+
+    private TLauncher Compile<TLauncher>(MethodInfo kernel)
+        where TLauncher : Delegate
+    {
         var compiled = Accelerator.CompileKernel(
-            EntryPointDescription.FromExplicitlyGroupedKernel(kernel.Method), IlgpuWorkarounds.Specialization(attribute));
-        IlgpuWorkarounds.Repair(compiled);
-        var launcher = Accelerator.LoadKernel(compiled).CreateLauncherDelegate<TLauncher>();
-        _launchers[kernel] = launcher;
-        return launcher;
+            EntryPointDescription.FromExplicitlyGroupedKernel(kernel),
+            IlgpuWorkarounds.Specialization(kernel.GetCustomAttribute<KernelAttribute>()!));
+        IlgpuWorkarounds.FixSource(compiled);
+        return Accelerator.LoadKernel(compiled).CreateLauncherDelegate<TLauncher>();
     }
 
-    private void Launch<T1>(
-        Action<T1> kernel, KernelConfig config, T1 a1)
-        where T1 : struct
+    /// <summary>A launcher (stream, config, arguments …) that has an executor run the kernel.</summary>
+    private static TLauncher LauncherOf<TLauncher>(IKernelExecutor executor, MethodInfo kernel)
+        where TLauncher : Delegate
     {
-        if (IsEmpty(config))
-        {
-            return;
-        }
-
-        if (Executor is not null)
-        {
-            Executor.Run(kernel.Method, config, a1);
-            return;
-        }
-
-        var launcher = (Action<AcceleratorStream, KernelConfig, T1>?)Find(kernel, config);
-        (launcher ?? Load<Action<AcceleratorStream, KernelConfig, T1>>(kernel))(Stream, config, a1);
-        Observer?.Launched();
+        var parameters = typeof(TLauncher).GetMethod(nameof(Action.Invoke))!.GetParameters()
+            .Select(parameter => Expression.Parameter(parameter.ParameterType)).ToArray();
+        var arguments = parameters.Skip(2).Select(argument => Expression.Convert(argument, typeof(object)));
+        var run = Expression.Call(
+            Expression.Constant(executor, typeof(IKernelExecutor)),
+            typeof(IKernelExecutor).GetMethod(nameof(IKernelExecutor.Run))!,
+            Expression.Constant(kernel),
+            parameters[1],
+            Expression.NewArrayInit(typeof(object), arguments));
+        return Expression.Lambda<TLauncher>(run, parameters).Compile();
     }
 
-    private void Launch<T1, T2>(
-        Action<T1, T2> kernel, KernelConfig config, T1 a1, T2 a2)
-        where T1 : struct
-        where T2 : struct
+    private void Launch<T1>(Action<T1> kernel, KernelConfig config, T1 a1)
     {
-        if (IsEmpty(config))
-        {
-            return;
-        }
-
-        if (Executor is not null)
-        {
-            Executor.Run(kernel.Method, config, a1, a2);
-            return;
-        }
-
-        var launcher = (Action<AcceleratorStream, KernelConfig, T1, T2>?)Find(kernel, config);
-        (launcher ?? Load<Action<AcceleratorStream, KernelConfig, T1, T2>>(kernel))(Stream, config, a1, a2);
-        Observer?.Launched();
+        using var launch = Begin<Action<AcceleratorStream, KernelConfig, T1>>(kernel, config);
+        launch.Launcher?.Invoke(Stream, config, a1);
     }
 
-    private void Launch<T1, T2, T3>(
-        Action<T1, T2, T3> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3)
-        where T1 : struct
-        where T2 : struct
-        where T3 : struct
+    private void Launch<T1, T2>(Action<T1, T2> kernel, KernelConfig config, T1 a1, T2 a2)
     {
-        if (IsEmpty(config))
-        {
-            return;
-        }
-
-        if (Executor is not null)
-        {
-            Executor.Run(kernel.Method, config, a1, a2, a3);
-            return;
-        }
-
-        var launcher = (Action<AcceleratorStream, KernelConfig, T1, T2, T3>?)Find(kernel, config);
-        (launcher ?? Load<Action<AcceleratorStream, KernelConfig, T1, T2, T3>>(kernel))(Stream, config, a1, a2, a3);
-        Observer?.Launched();
+        using var launch = Begin<Action<AcceleratorStream, KernelConfig, T1, T2>>(kernel, config);
+        launch.Launcher?.Invoke(Stream, config, a1, a2);
     }
 
-    private void Launch<T1, T2, T3, T4>(
-        Action<T1, T2, T3, T4> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4)
-        where T1 : struct
-        where T2 : struct
-        where T3 : struct
-        where T4 : struct
+    private void Launch<T1, T2, T3>(Action<T1, T2, T3> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3)
     {
-        if (IsEmpty(config))
-        {
-            return;
-        }
-
-        if (Executor is not null)
-        {
-            Executor.Run(kernel.Method, config, a1, a2, a3, a4);
-            return;
-        }
-
-        var launcher = (Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4>?)Find(kernel, config);
-        (launcher ?? Load<Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4>>(kernel))(Stream, config, a1, a2, a3, a4);
-        Observer?.Launched();
+        using var launch = Begin<Action<AcceleratorStream, KernelConfig, T1, T2, T3>>(kernel, config);
+        launch.Launcher?.Invoke(Stream, config, a1, a2, a3);
     }
 
-    private void Launch<T1, T2, T3, T4, T5>(
-        Action<T1, T2, T3, T4, T5> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5)
-        where T1 : struct
-        where T2 : struct
-        where T3 : struct
-        where T4 : struct
-        where T5 : struct
+    private void Launch<T1, T2, T3, T4>(Action<T1, T2, T3, T4> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4)
     {
-        if (IsEmpty(config))
-        {
-            return;
-        }
+        using var launch = Begin<Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4>>(kernel, config);
+        launch.Launcher?.Invoke(Stream, config, a1, a2, a3, a4);
+    }
 
-        if (Executor is not null)
-        {
-            Executor.Run(kernel.Method, config, a1, a2, a3, a4, a5);
-            return;
-        }
-
-        var launcher = (Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5>?)Find(kernel, config);
-        (launcher ?? Load<Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5>>(kernel))(Stream, config, a1, a2, a3, a4, a5);
-        Observer?.Launched();
+    private void Launch<T1, T2, T3, T4, T5>(Action<T1, T2, T3, T4, T5> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5)
+    {
+        using var launch = Begin<Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5>>(kernel, config);
+        launch.Launcher?.Invoke(Stream, config, a1, a2, a3, a4, a5);
     }
 
     private void Launch<T1, T2, T3, T4, T5, T6>(
-        Action<T1, T2, T3, T4, T5, T6> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6)
-        where T1 : struct
-        where T2 : struct
-        where T3 : struct
-        where T4 : struct
-        where T5 : struct
-        where T6 : struct
+        Action<T1, T2, T3, T4, T5, T6> kernel, KernelConfig config,
+        T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6)
     {
-        if (IsEmpty(config))
-        {
-            return;
-        }
-
-        if (Executor is not null)
-        {
-            Executor.Run(kernel.Method, config, a1, a2, a3, a4, a5, a6);
-            return;
-        }
-
-        var launcher = (Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6>?)Find(kernel, config);
-        (launcher ?? Load<Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6>>(kernel))(Stream, config, a1, a2, a3, a4, a5, a6);
-        Observer?.Launched();
+        using var launch = Begin<Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6>>(kernel, config);
+        launch.Launcher?.Invoke(Stream, config, a1, a2, a3, a4, a5, a6);
     }
 
     private void Launch<T1, T2, T3, T4, T5, T6, T7>(
-        Action<T1, T2, T3, T4, T5, T6, T7> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7)
-        where T1 : struct
-        where T2 : struct
-        where T3 : struct
-        where T4 : struct
-        where T5 : struct
-        where T6 : struct
-        where T7 : struct
+        Action<T1, T2, T3, T4, T5, T6, T7> kernel, KernelConfig config,
+        T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7)
     {
-        if (IsEmpty(config))
-        {
-            return;
-        }
-
-        if (Executor is not null)
-        {
-            Executor.Run(kernel.Method, config, a1, a2, a3, a4, a5, a6, a7);
-            return;
-        }
-
-        var launcher = (Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7>?)Find(kernel, config);
-        (launcher ?? Load<Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7>>(kernel))(Stream, config, a1, a2, a3, a4, a5, a6, a7);
-        Observer?.Launched();
+        using var launch = Begin<Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7>>(kernel, config);
+        launch.Launcher?.Invoke(Stream, config, a1, a2, a3, a4, a5, a6, a7);
     }
 
     private void Launch<T1, T2, T3, T4, T5, T6, T7, T8>(
-        Action<T1, T2, T3, T4, T5, T6, T7, T8> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8)
-        where T1 : struct
-        where T2 : struct
-        where T3 : struct
-        where T4 : struct
-        where T5 : struct
-        where T6 : struct
-        where T7 : struct
-        where T8 : struct
+        Action<T1, T2, T3, T4, T5, T6, T7, T8> kernel, KernelConfig config,
+        T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8)
     {
-        if (IsEmpty(config))
-        {
-            return;
-        }
-
-        if (Executor is not null)
-        {
-            Executor.Run(kernel.Method, config, a1, a2, a3, a4, a5, a6, a7, a8);
-            return;
-        }
-
-        var launcher = (Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8>?)Find(kernel, config);
-        (launcher ?? Load<Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8>>(kernel))(Stream, config, a1, a2, a3, a4, a5, a6, a7, a8);
-        Observer?.Launched();
+        using var launch = Begin<Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8>>(kernel, config);
+        launch.Launcher?.Invoke(Stream, config, a1, a2, a3, a4, a5, a6, a7, a8);
     }
 
     private void Launch<T1, T2, T3, T4, T5, T6, T7, T8, T9>(
-        Action<T1, T2, T3, T4, T5, T6, T7, T8, T9> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9)
-        where T1 : struct
-        where T2 : struct
-        where T3 : struct
-        where T4 : struct
-        where T5 : struct
-        where T6 : struct
-        where T7 : struct
-        where T8 : struct
-        where T9 : struct
+        Action<T1, T2, T3, T4, T5, T6, T7, T8, T9> kernel, KernelConfig config,
+        T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9)
     {
-        if (IsEmpty(config))
-        {
-            return;
-        }
-
-        if (Executor is not null)
-        {
-            Executor.Run(kernel.Method, config, a1, a2, a3, a4, a5, a6, a7, a8, a9);
-            return;
-        }
-
-        var launcher = (Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9>?)Find(kernel, config);
-        (launcher ?? Load<Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9>>(kernel))(Stream, config, a1, a2, a3, a4, a5, a6, a7, a8, a9);
-        Observer?.Launched();
+        using var launch = Begin<Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9>>(kernel, config);
+        launch.Launcher?.Invoke(Stream, config, a1, a2, a3, a4, a5, a6, a7, a8, a9);
     }
 
     private void Launch<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10>(
-        Action<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9, T10 a10)
-        where T1 : struct
-        where T2 : struct
-        where T3 : struct
-        where T4 : struct
-        where T5 : struct
-        where T6 : struct
-        where T7 : struct
-        where T8 : struct
-        where T9 : struct
-        where T10 : struct
+        Action<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10> kernel, KernelConfig config,
+        T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9, T10 a10)
     {
-        if (IsEmpty(config))
-        {
-            return;
-        }
-
-        if (Executor is not null)
-        {
-            Executor.Run(kernel.Method, config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10);
-            return;
-        }
-
-        var launcher = (Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10>?)Find(kernel, config);
-        (launcher ?? Load<Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10>>(kernel))(Stream, config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10);
-        Observer?.Launched();
+        using var launch = Begin<Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10>>(kernel, config);
+        launch.Launcher?.Invoke(Stream, config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10);
     }
 
     private void Launch<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11>(
-        Action<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9, T10 a10, T11 a11)
-        where T1 : struct
-        where T2 : struct
-        where T3 : struct
-        where T4 : struct
-        where T5 : struct
-        where T6 : struct
-        where T7 : struct
-        where T8 : struct
-        where T9 : struct
-        where T10 : struct
-        where T11 : struct
+        Action<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11> kernel, KernelConfig config,
+        T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9, T10 a10, T11 a11)
     {
-        if (IsEmpty(config))
-        {
-            return;
-        }
-
-        if (Executor is not null)
-        {
-            Executor.Run(kernel.Method, config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11);
-            return;
-        }
-
-        var launcher = (Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11>?)Find(kernel, config);
-        (launcher ?? Load<Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11>>(kernel))(Stream, config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11);
-        Observer?.Launched();
+        using var launch = Begin<Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11>>(kernel, config);
+        launch.Launcher?.Invoke(Stream, config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11);
     }
 
     private void Launch<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12>(
-        Action<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9, T10 a10, T11 a11, T12 a12)
-        where T1 : struct
-        where T2 : struct
-        where T3 : struct
-        where T4 : struct
-        where T5 : struct
-        where T6 : struct
-        where T7 : struct
-        where T8 : struct
-        where T9 : struct
-        where T10 : struct
-        where T11 : struct
-        where T12 : struct
+        Action<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12> kernel, KernelConfig config,
+        T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9, T10 a10, T11 a11, T12 a12)
     {
-        if (IsEmpty(config))
-        {
-            return;
-        }
-
-        if (Executor is not null)
-        {
-            Executor.Run(kernel.Method, config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12);
-            return;
-        }
-
-        var launcher = (Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12>?)Find(kernel, config);
-        (launcher ?? Load<Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12>>(kernel))(Stream, config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12);
-        Observer?.Launched();
+        using var launch =
+            Begin<Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12>>(kernel, config);
+        launch.Launcher?.Invoke(Stream, config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12);
     }
 
     private void Launch<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13>(
-        Action<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9, T10 a10, T11 a11, T12 a12, T13 a13)
-        where T1 : struct
-        where T2 : struct
-        where T3 : struct
-        where T4 : struct
-        where T5 : struct
-        where T6 : struct
-        where T7 : struct
-        where T8 : struct
-        where T9 : struct
-        where T10 : struct
-        where T11 : struct
-        where T12 : struct
-        where T13 : struct
+        Action<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13> kernel, KernelConfig config,
+        T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9, T10 a10, T11 a11, T12 a12, T13 a13)
     {
-        if (IsEmpty(config))
-        {
-            return;
-        }
-
-        if (Executor is not null)
-        {
-            Executor.Run(kernel.Method, config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13);
-            return;
-        }
-
-        var launcher = (Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13>?)Find(kernel, config);
-        (launcher ?? Load<Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13>>(kernel))(Stream, config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13);
-        Observer?.Launched();
+        using var launch =
+            Begin<Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13>>(kernel, config);
+        launch.Launcher?.Invoke(Stream, config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13);
     }
 
     private void Launch<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13, T14>(
-        Action<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13, T14> kernel, KernelConfig config, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9, T10 a10, T11 a11, T12 a12, T13 a13, T14 a14)
-        where T1 : struct
-        where T2 : struct
-        where T3 : struct
-        where T4 : struct
-        where T5 : struct
-        where T6 : struct
-        where T7 : struct
-        where T8 : struct
-        where T9 : struct
-        where T10 : struct
-        where T11 : struct
-        where T12 : struct
-        where T13 : struct
-        where T14 : struct
+        Action<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13, T14> kernel, KernelConfig config,
+        T1 a1, T2 a2, T3 a3, T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9, T10 a10, T11 a11, T12 a12, T13 a13, T14 a14)
     {
-        if (IsEmpty(config))
-        {
-            return;
-        }
+        using var launch =
+            Begin<Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13, T14>>(kernel, config);
+        launch.Launcher?.Invoke(Stream, config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14);
+    }
 
-        if (Executor is not null)
-        {
-            Executor.Run(kernel.Method, config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14);
-            return;
-        }
+    /// <summary>A launch between its begin and its end; there is nothing to launch where the launcher is null.</summary>
+    private readonly ref struct PendingLaunch<TLauncher>(TLauncher launcher, ILaunchObserver? observer)
+        where TLauncher : Delegate
+    {
+        public TLauncher? Launcher { get; } = launcher;
 
-        var launcher = (Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13, T14>?)Find(kernel, config);
-        (launcher ?? Load<Action<AcceleratorStream, KernelConfig, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13, T14>>(kernel))(Stream, config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14);
-        Observer?.Launched();
+        public void Dispose() => observer?.Launched();
     }
 }

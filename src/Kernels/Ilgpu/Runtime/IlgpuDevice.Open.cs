@@ -23,10 +23,19 @@ public sealed partial class IlgpuDevice
 
     static IlgpuDevice()
     {
-        // Under WSL, ILGPU looks in this folder by a resolver of its own, and an assembly has but one.
-        if (!Directory.Exists("/usr/lib/wsl/lib"))
+        // An assembly can have one resolver. Under WSL, ILGPU sets its own, which looks in this folder.
+        if (Directory.Exists("/usr/lib/wsl/lib"))
+        {
+            return;
+        }
+
+        try
         {
             NativeLibrary.SetDllImportResolver(typeof(Context).Assembly, ResolveDriver);
+        }
+        catch (InvalidOperationException)
+        {
+            // The host program has set one for ILGPU already: finding the drivers is up to that one.
         }
     }
 
@@ -49,7 +58,8 @@ public sealed partial class IlgpuDevice
         if (kind == Cuda)
         {
             var error = CudaAPI.CurrentAPI.GetDeviceCount(out _);
-            return error == CudaError.CUDA_SUCCESS ? "the CUDA driver finds no NVIDIA GPU" : $"the CUDA driver finds no NVIDIA GPU ({error})";
+            var reason = error == CudaError.CUDA_SUCCESS ? string.Empty : $" ({error})";
+            return $"the CUDA driver finds no NVIDIA GPU{reason}";
         }
 
         var failures = OpenCLPlatforms.List().Failures;
@@ -57,10 +67,17 @@ public sealed partial class IlgpuDevice
     }
 
     /// <summary>Opens an accelerator.</summary>
-    /// <param name="name">cuda, cuda:1, opencl, opencl:1, or ilgpu-cpu: ILGPU's simulation of a GPU, for checking kernels at small sizes.</param>
+    /// <param name="name">
+    /// cuda, cuda:1, opencl, opencl:1, or ilgpu-cpu: ILGPU's simulation of a GPU, for checking kernels at small sizes.
+    /// </param>
     /// <param name="tf32">Whether products of dense matrices may round to TF32 (NVIDIA GPUs of compute capability 8.0 or more).</param>
     /// <exception cref="DeviceException">There is none of that name, or it lacks something.</exception>
-    public static IlgpuDevice Open(string name, bool tf32 = false)
+    public static IlgpuDevice Open(string name, bool tf32 = false) => Open(name, new IlgpuDeviceOptions { UseTf32 = tf32 });
+
+    /// <inheritdoc cref="Open(string, bool)"/>
+    /// <param name="name">As above.</param>
+    /// <param name="options">How it is opened.</param>
+    internal static IlgpuDevice Open(string name, IlgpuDeviceOptions options)
     {
         var colon = name.IndexOf(':');
         var kind = colon < 0 ? name : name[..colon];
@@ -72,48 +89,59 @@ public sealed partial class IlgpuDevice
 
         return kind switch
         {
-            Cuda => OpenCuda(index, tf32),
-            OpenCL => OpenOpenCL(index, tf32),
-            Simulation when colon < 0 => OpenSimulation(tf32: tf32),
+            Cuda => OpenCuda(index, options),
+            OpenCL => OpenOpenCL(index, options),
+            Simulation when colon < 0 => OpenSimulation(options),
             _ => throw new DeviceException($"there is no device '{name}', expected cuda, opencl or {Simulation}"),
         };
     }
 
     /// <summary>ILGPU's simulation of a GPU on the processor: for checking kernels, at small sizes.</summary>
-    /// <param name="memoryBytes">How much memory it has; 0 for as much as the machine.</param>
-    /// <param name="tf32">Whether products of dense matrices may round to TF32.</param>
-    public static IlgpuDevice OpenSimulation(long memoryBytes = 0, bool tf32 = false) => Create(
-        Simulation,
-        builder => builder.CPU(new CPUDevice(WarpSize, GroupSize / WarpSize, Multiprocessors)),
-        memoryBytes > 0 ? memoryBytes : HostMemory(),
-        tf32);
+    internal static IlgpuDevice OpenSimulation(IlgpuDeviceOptions? options = null)
+    {
+        options ??= new IlgpuDeviceOptions();
+        return Create(
+            Simulation,
+            builder => builder.CPU(new CPUDevice(WarpSize, GroupSize / WarpSize, Multiprocessors)),
+            options.MemoryBytes > 0 ? options.MemoryBytes : HostMemory(),
+            options);
+    }
 
-    private static IlgpuDevice OpenCuda(int index, bool tf32)
+    private static IlgpuDevice OpenCuda(int index, IlgpuDeviceOptions options)
     {
         var device = Find(CudaDevices(), Cuda, index);
         var name = UsableName(Describe(device, index));
-        return Create(name, builder => builder.Cuda(candidate => candidate.DeviceId == device.DeviceId), device.MemorySize, tf32);
+        return Create(name, builder => builder.Cuda(candidate => candidate.DeviceId == device.DeviceId), device.MemorySize, options);
     }
 
-    private static IlgpuDevice OpenOpenCL(int index, bool tf32)
+    private static IlgpuDevice OpenOpenCL(int index, IlgpuDeviceOptions options)
     {
         var device = Find(OpenCLDevices(), OpenCL, index);
         var name = UsableName(Describe(device, index));
-        return Create(name, builder => builder.OpenCL(candidate => candidate.DeviceId == device.DeviceId), device.MemorySize, tf32);
+        return Create(name, builder => builder.OpenCL(candidate => candidate.DeviceId == device.DeviceId), device.MemorySize, options);
     }
 
     private static string UsableName(DeviceInfo info) => info.Missing is null
         ? info.Name
         : throw new DeviceException($"{info.Name} ({info.Description}) {info.Missing}");
 
-    private static IlgpuDevice Create(string name, Func<Context.Builder, Context.Builder> choose, long memoryBytes, bool tf32)
+    private static IlgpuDevice Create(
+        string name, Func<Context.Builder, Context.Builder> choose, long memoryBytes, IlgpuDeviceOptions options)
     {
         Context? context = null;
         try
         {
-            context = Context.Create(builder => choose(builder).EnableAlgorithms().EnableTensorCore().Optimize(OptimizationLevel.O2).Profiling());
-            var accelerator = Repair(context.Devices[0].CreateAccelerator(context));
-            return new IlgpuDevice(name, context, accelerator, memoryBytes) { UseTf32 = tf32 };
+            context = Context.Create(builder =>
+            {
+                builder = choose(builder).EnableAlgorithms().EnableTensorCore().Optimize(OptimizationLevel.O2);
+                if (options.Profiling)
+                {
+                    builder.Profiling();
+                }
+            });
+            var accelerator = context.Devices[0].CreateAccelerator(context);
+            RemoveCodePlacement(accelerator);
+            return new IlgpuDevice(name, context, accelerator, memoryBytes, options);
         }
         catch (Exception exception) when (exception is AcceleratorException or NotSupportedException or ArgumentOutOfRangeException)
         {
@@ -122,18 +150,16 @@ public sealed partial class IlgpuDevice
         }
     }
 
-    private static Accelerator Repair(Accelerator accelerator)
+    private static void RemoveCodePlacement(Accelerator accelerator)
     {
         if (accelerator is CudaAccelerator cuda)
         {
-            IlgpuWorkarounds.Repair(cuda.Backend);
+            IlgpuWorkarounds.RemoveCodePlacement(cuda.Backend);
         }
         else if (accelerator is CLAccelerator opencl)
         {
-            IlgpuWorkarounds.Repair(opencl.Backend);
+            IlgpuWorkarounds.RemoveCodePlacement(opencl.Backend);
         }
-
-        return accelerator;
     }
 
     private static TDevice Find<TDevice>(IReadOnlyList<TDevice> devices, string kind, int index) =>
@@ -184,7 +210,9 @@ public sealed partial class IlgpuDevice
         return library != 0;
     }
 
-    /// <summary>The names that a driver's library may have; ILGPU asks for the first alone, which on Linux comes with developers' packages.</summary>
+    /// <summary>
+    /// The names that a driver's library may have. ILGPU asks only for the first, which on Linux comes with the packages for developers.
+    /// </summary>
     private static string[] DriverNames(string kind) =>
         kind == Cuda ? [OperatingSystem.IsWindows() ? "nvcuda" : "cuda", "libcuda.so.1"] : ["OpenCL", "libOpenCL.so.1"];
 

@@ -6,15 +6,15 @@ using ILGPU.Runtime.OpenCL;
 namespace MonoLoss.Kernels.Ilgpu;
 
 /// <summary>
-/// The memory of an accelerator. What arrays give back is kept and used again: a driver takes long over memory, and waits for all kernels
-/// to end before it frees some. Everything runs in one stream, so that memory can change hands while kernels that use it are still to run.
+/// The memory of an accelerator. What arrays give back is kept and used again: drivers take long to allocate memory, and wait for all
+/// kernels to end before they free some. Everything runs in one stream, so a block can be reused while kernels that use it have yet to run.
 /// </summary>
-/// <param name="accelerator">Whose memory.</param>
+/// <param name="accelerator">The accelerator.</param>
 /// <param name="device">The device's name, for messages.</param>
 /// <param name="limit">Bytes that may be taken; the driver may have fewer.</param>
 internal sealed class MemoryPool(Accelerator accelerator, string device, long limit)
 {
-    // Blocks are of 256 bytes, or of a size with five bits after its first: at most a 32nd larger than asked for.
+    // Sizes of blocks are multiples of 256 bytes with at most six significant bits: at most 1/32 more than asked for.
     private const int SmallestBlock = 256;
     private const int SizeBits = 5;
 
@@ -22,14 +22,20 @@ internal sealed class MemoryPool(Accelerator accelerator, string device, long li
     private long _inUse;
     private long _keptBytes;
 
-    /// <summary>The most that was in use at once.</summary>
+    /// <summary>The most bytes that were in use at once.</summary>
     public long Peak { get; private set; }
 
-    /// <summary>What there is.</summary>
-    public DeviceMemory Memory => new(
-        limit, Math.Max(0, Math.Min(limit - _inUse, accelerator is CudaAccelerator cuda ? cuda.GetFreeMemory() + _keptBytes : long.MaxValue)), _inUse);
+    /// <summary>The memory in all, free and in use.</summary>
+    public DeviceMemory Memory
+    {
+        get
+        {
+            var driverFree = accelerator is CudaAccelerator cuda ? cuda.GetFreeMemory() + _keptBytes : long.MaxValue;
+            return new(limit, Math.Max(0, Math.Min(limit - _inUse, driverFree)), _inUse);
+        }
+    }
 
-    /// <summary>How much is taken for so many bytes.</summary>
+    /// <summary>The size of the block that is taken for <paramref name="bytes"/> bytes.</summary>
     public static long BlockSize(long bytes)
     {
         var step = Math.Max(SmallestBlock, 1L << Math.Max(0, BitOperations.Log2((ulong)bytes) - SizeBits));
@@ -37,7 +43,7 @@ internal sealed class MemoryPool(Accelerator accelerator, string device, long li
     }
 
     /// <summary>Takes memory; its contents are undefined.</summary>
-    /// <exception cref="DeviceMemoryException">There is too little.</exception>
+    /// <exception cref="DeviceMemoryException">There is too little memory.</exception>
     public MemoryBuffer Take(long bytes)
     {
         var size = BlockSize(bytes);
@@ -103,7 +109,8 @@ internal sealed class MemoryPool(Accelerator accelerator, string device, long li
     {
         CudaException cuda => cuda.Error == nameof(CudaError.CUDA_ERROR_OUT_OF_MEMORY),
         CLException openCL => openCL.Error is
-            CLError.CL_MEM_OBJECT_ALLOCATION_FAILURE or CLError.CL_OUT_OF_RESOURCES or CLError.CL_OUT_OF_HOST_MEMORY or CLError.CL_INVALID_BUFFER_SIZE,
+            CLError.CL_MEM_OBJECT_ALLOCATION_FAILURE or CLError.CL_OUT_OF_RESOURCES or CLError.CL_OUT_OF_HOST_MEMORY
+                or CLError.CL_INVALID_BUFFER_SIZE,
         _ => exception is OutOfMemoryException,
     };
 

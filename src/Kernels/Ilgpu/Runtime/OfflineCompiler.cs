@@ -51,14 +51,14 @@ internal static class OfflineCompiler
         using var backend = create(context);
         if (repair)
         {
-            IlgpuWorkarounds.Repair(backend);
+            IlgpuWorkarounds.RemoveCodePlacement(backend);
         }
 
         var compiled = backend.Compile(
             EntryPointDescription.FromExplicitlyGroupedKernel(kernel), IlgpuWorkarounds.Specialization(kernel.GetCustomAttribute<KernelAttribute>()!));
         if (repair)
         {
-            IlgpuWorkarounds.Repair(compiled);
+            IlgpuWorkarounds.FixSource(compiled);
         }
 
         return (TCompiled)compiled;

@@ -3,45 +3,51 @@ using MonoLoss.Tests.Models;
 
 namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
 
-/// <summary>A device whose kernels run from their PTX, and whose products are planned as for an H100.</summary>
+/// <summary>A device whose kernels run from their PTX by the interpreter, and whose products are planned as for an H100.</summary>
 public sealed class PtxFixture : IDisposable
 {
     private const int Multiprocessors = 132;
 
-    public PtxFixture() => (Device.Executor, Device.MultiprocessorCount) = (new PtxExecutor(), Multiprocessors);
-
-    public IlgpuDevice Device { get; } = IlgpuDevice.OpenSimulation();
+    public IlgpuDevice Device { get; } = IlgpuDevice.OpenSimulation(
+        new() { Executor = new PtxExecutor(), MultiprocessorCount = Multiprocessors });
 
     public void Dispose() => Device.Dispose();
 }
 
+/// <summary>Two collections, each with a device, so that two cores share the suites.</summary>
 [CollectionDefinition(Name)]
-public sealed class PtxCollection : ICollectionFixture<PtxFixture>
+public sealed class PtxKernels : ICollectionFixture<PtxFixture>
 {
-    public const string Name = "PTX";
+    public const string Name = "PTX, kernels";
 }
 
-[Collection(PtxCollection.Name)]
+[CollectionDefinition(Name)]
+public sealed class PtxRuns : ICollectionFixture<PtxFixture>
+{
+    public const string Name = "PTX, runs";
+}
+
+[Collection(PtxKernels.Name)]
 public sealed class PtxConformanceTests(PtxFixture ptx) : DeviceConformance(ptx.Device);
 
-[Collection(PtxCollection.Name)]
+[Collection(PtxRuns.Name)]
 public sealed class PtxGoldenRunTests(PtxFixture ptx) : GoldenRuns(ptx.Device);
 
-[Collection(PtxCollection.Name)]
+[Collection(PtxRuns.Name)]
 public sealed class PtxGoldenDatasetTests(PtxFixture ptx) : GoldenDatasets(ptx.Device);
 
-[Collection(PtxCollection.Name)]
+[Collection(PtxKernels.Name)]
 public sealed class PtxEncodeChunkTests(PtxFixture ptx) : EncodeChunkTests(ptx.Device);
 
-[Collection(PtxCollection.Name)]
+[Collection(PtxRuns.Name)]
 public sealed class PtxAgreementTests(PtxFixture ptx) : AgreementTests(ptx.Device);
 
-[Collection(PtxCollection.Name)]
+[Collection(PtxKernels.Name)]
 public sealed class PtxGemmTileTests(PtxFixture ptx) : GemmTileTests(ptx.Device)
 {
     [Theory]
     [InlineData(1, 140, 132, 36)]
     [InlineData(2, 72, 200, 100)]
-    public void TensorCoresMakeTheProduct(int splits, int m, int n, int k) =>
+    public void Product_on_tensor_cores_is_the_float64_product(int splits, int m, int n, int k) =>
         EveryTileAndSplitIsTheProduct(GemmTile.Tensor, splits, m, n, k);
 }

@@ -1,3 +1,4 @@
+using MonoLoss.Bench;
 using MonoLoss.Autodiff;
 using MonoLoss.Kernels;
 using MonoLoss.Kernels.Ilgpu;
@@ -23,14 +24,17 @@ public sealed class PtxCostFixture : IDisposable
     // So few that products of these sizes are cut into the tiles that large ones are on a GPU.
     private const int Multiprocessors = 4;
 
-    private readonly IlgpuDevice _device = IlgpuDevice.OpenSimulation();
+    private readonly IlgpuDevice _device;
     private readonly List<(string Kernel, PtxCost Cost)> _launches = [];
     private readonly Random _random = new(1);
 
     public PtxCostFixture()
     {
-        _device.Executor = new PtxExecutor { Ran = (kernel, cost) => _launches.Add((KernelAttribute.NameOf(kernel), cost)) };
-        _device.MultiprocessorCount = Multiprocessors;
+        _device = IlgpuDevice.OpenSimulation(new()
+        {
+            Executor = new PtxExecutor { Ran = (kernel, cost) => _launches.Add((KernelAttribute.NameOf(kernel), cost)) },
+            MultiprocessorCount = Multiprocessors,
+        });
         var sizes = new KernelSizes(Rows, Features, Latents, Active);
         Train("batch_topk", Architecture.BatchTopK, sizes);
         Train("topk", Architecture.TopK, sizes);
@@ -58,7 +62,7 @@ public sealed class PtxCostFixture : IDisposable
         "Latent.WriteOut" or "Latent.ReadAt" or "Latent.ScoreAll" or "Latent.FormAll" or "Latent.FinishAll" => "vanilla",
         "Loss.AddRelativeDifference" or "Row.LayerNorm" or "Row.ScaleRows" or "Row.ScaleAndShiftRows" => "topk",
         "Selection.FindThresholds" => "topk",
-        "Mono.AddScoreGradient" or "Row.GatherElements" or "Row.GatherRows" or "Row.NormalizeRows" or "Row.LinearCombination" => "batch_topk, operations",
+        "Mono.AddScoreGradient" or "Row.GatherElements" or "Row.GatherRows" or "Row.ScatterRows" or "Row.NormalizeRows" or "Row.LinearCombination" => "batch_topk, operations",
         "Sparse.AddWherePositive" or "Sparse.GatherEntries" or "Sparse.RemapColumns" or "Sparse.SDDMM" => "batch_topk, operations",
         "Sparse.SpMMTransposed" or "Sparse.SumColumns" or "DeadLatent.FindDead" or "DeadLatent.CountDead" => "batch_topk, operations",
         "Sum.SumColumnErrors" or "Sum.SumSquares" => "batch_topk, operations",
@@ -154,6 +158,7 @@ public sealed class PtxCostFixture : IDisposable
         _device.FindDead(counters, least: 0, list);
         _device.GatherRows(matrix, list, gathered);
         _device.GatherElements(row, list, gatheredRow);
+        _device.ScatterRows(gathered, list, matrix);
         _device.LinearCombination(1, x, 1, g, g);
         _device.NormalizeRows(matrix);
         _device.AccumulateColumnErrors(x, g, columnSums);

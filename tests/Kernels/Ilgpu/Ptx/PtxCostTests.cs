@@ -1,4 +1,5 @@
 using System.Reflection;
+using MonoLoss.Bench;
 using MonoLoss.Kernels.Ilgpu;
 
 namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
@@ -34,7 +35,7 @@ public sealed class PtxCostTests(PtxCostFixture counted) : IClassFixture<PtxCost
 
     [Theory]
     [MemberData(nameof(Kernels))]
-    public void CostsAreAsStated(string kernel, string work)
+    public void Kernel_costs_what_it_states(string kernel, string work)
     {
         var (sizes, launches) = counted.Works[work];
         var cost = launches.Where(launch => launch.Kernel == kernel).Select(launch => launch.Cost).MaxBy(cost => cost.Bytes);

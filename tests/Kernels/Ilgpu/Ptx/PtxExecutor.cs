@@ -13,7 +13,8 @@ namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
 /// <param name="contract">Whether products and sums are rounded once, as NVIDIA's driver does.</param>
 internal sealed class PtxExecutor(bool contract = true) : IKernelExecutor
 {
-    private readonly ConcurrentDictionary<MethodInfo, PtxProgram> _programs = [];
+    // All executors share what they have compiled.
+    private static readonly ConcurrentDictionary<(MethodInfo Kernel, bool Repair, bool Contract), PtxProgram> Programs = [];
 
     /// <summary>Whether what ILGPU does wrong is undone, as it is on a GPU.</summary>
     public bool Repair { get; init; } = true;
@@ -23,44 +24,40 @@ internal sealed class PtxExecutor(bool contract = true) : IKernelExecutor
 
     public void Run(MethodInfo kernel, KernelConfig config, params object[] arguments)
     {
-        var program = _programs.GetOrAdd(kernel, method => PtxProgram.Parse(OfflineCompiler.CompilePtx(method, CudaArchitecture.SM_80, Repair), contract));
-        var buffers = new List<PtxBuffer>();
-        var parameters = new byte[program.Text.ParameterSize];
-        foreach (var (entry, argument) in program.Text.Parameters.Values.Zip(arguments))
+        var program = Programs.GetOrAdd(
+            (kernel, Repair, contract),
+            key => PtxProgram.Parse(OfflineCompiler.CompilePtx(key.Kernel, CudaArchitecture.SM_80, key.Repair), key.Contract));
+        var laidOut = new PtxArguments(program);
+        foreach (var argument in arguments)
         {
             var bytes = new List<byte>();
-            Append(argument, bytes, buffers);
-            if (bytes.Count != entry.Size)
-            {
-                throw new NotSupportedException($"{program.Text.Name}: an argument of {bytes.Count} bytes for a parameter of {entry.Size}");
-            }
-
-            bytes.CopyTo(parameters, entry.Offset);
+            Append(argument, bytes, laidOut);
+            laidOut.Add(CollectionsMarshal.AsSpan(bytes));
         }
 
         var (groups, threads) = (config.GridDim, config.GroupDim);
         var grid = new PtxGrid((groups.X, groups.Y, groups.Z), (threads.X, threads.Y, threads.Z), config.SharedMemoryConfig.ArraySize);
         if (Ran is null)
         {
-            PtxLaunch.Run(program, grid, parameters, buffers);
+            PtxLaunch.Run(program, grid, laidOut);
         }
         else
         {
-            Ran(kernel, PtxLaunch.Measure(program, grid, parameters, buffers));
+            Ran(kernel, PtxLaunch.Measure(program, grid, laidOut));
         }
     }
 
     /// <summary>
     /// An argument as PTX lays it out: fields one after another, each at a multiple of its size; a view is a pointer and a length.
     /// </summary>
-    private static void Append(object argument, List<byte> bytes, List<PtxBuffer> buffers)
+    private static void Append(object argument, List<byte> bytes, PtxArguments arguments)
     {
         Pad(bytes, Alignment(argument.GetType()));
         switch (argument)
         {
             case IContiguousArrayView view:
                 var start = view.Length == 0 ? 0 : view.Buffer.NativePtr + view.IndexInBytes;
-                buffers.Add(new(start, view.LengthInBytes));
+                arguments.AddBuffer((nint)start, view.LengthInBytes);
                 bytes.AddRange(BitConverter.GetBytes((long)start));
                 bytes.AddRange(BitConverter.GetBytes(view.Length));
                 break;
@@ -79,7 +76,7 @@ internal sealed class PtxExecutor(bool contract = true) : IKernelExecutor
             default:
                 foreach (var field in Fields(argument.GetType()))
                 {
-                    Append(field.GetValue(argument)!, bytes, buffers);
+                    Append(field.GetValue(argument)!, bytes, arguments);
                 }
 
                 Pad(bytes, Alignment(argument.GetType()));

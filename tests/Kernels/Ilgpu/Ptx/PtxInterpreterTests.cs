@@ -1,8 +1,9 @@
+using System.Runtime.InteropServices;
 using PtxInterpreter;
 
 namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
 
-/// <summary>What the interpreter of PTX does with programs of a few lines.</summary>
+/// <summary>The PTX interpreter on programs of a few lines.</summary>
 public sealed unsafe class PtxInterpreterTests
 {
     private static readonly uint[] DeviceScalars = [.. Enumerable.Range(0, 32).Select(i => (uint)((i * 7) + 3))];
@@ -35,14 +36,14 @@ public sealed unsafe class PtxInterpreterTests
     [InlineData("mov.b32 %f1, %r1; setp.neu.f32 %p1, %f1, 0f00000000; selp.b32 %r3, 5, 6, %p1;", 0x7FC00000, 0, 5)]
     [InlineData("mov.b32 %f1, %r1; setp.gtu.f32 %p1, %f1, 0f00000000; selp.b32 %r3, 5, 6, %p1;", 0x7FC00000, 0, 5)]
     [InlineData("mov.b32 %f1, %r1; testp.notanumber.f32 %p1, %f1; not.pred %p2, %p1; selp.b32 %r3, 5, 6, %p2;", 0x7FC00000, 0, 6)]
-    public void Computes(string instructions, uint a, uint b, uint expected)
+    public void Instruction_computes_what_the_PTX_ISA_says(string instructions, uint a, uint b, uint expected)
     {
         var load = "ld.global.b32 %r1, [%rd1]; ld.global.b32 %r2, [%rd1+4];";
         Assert.Equal(expected, Run($"{load} {instructions} st.global.b32 [%rd1+8], %r3;", [a, b, 0], 1, 1)[2]);
     }
 
     [Fact]
-    public void LanesMeetAfterABranch()
+    public void Lanes_meet_after_a_branch()
     {
         // Odd lanes add 100 and even ones 200, then each takes its neighbour's: which needs all of them.
         var result = Run(
@@ -64,7 +65,7 @@ public sealed unsafe class PtxInterpreterTests
     }
 
     [Fact]
-    public void LanesLeaveALoopOneByOne()
+    public void Lanes_leave_a_loop_one_by_one()
     {
         var result = Run(
             Mine + """
@@ -95,7 +96,7 @@ public sealed unsafe class PtxInterpreterTests
     [InlineData("up", "3", "6144")]
     [InlineData("down", "5", "6175")]
     [InlineData("idx", "6", "6175")]
-    public void Shuffles(string mode, string distance, string clamp)
+    public void Shuffle_reads_the_lane_that_the_PTX_ISA_says(string mode, string distance, string clamp)
     {
         var result = Run(Mine + $"shfl.sync.{mode}.b32 %r2, %r2, {distance}, {clamp}, 4294967295; st.global.b32 [%rd2], %r2;", DeviceScalars);
         // 6144 is 24 << 8: the warp is four segments of eight.
@@ -127,7 +128,7 @@ public sealed unsafe class PtxInterpreterTests
     }
 
     [Fact]
-    public void CountsThreadsAtABarrier()
+    public void Barrier_counts_the_threads_of_a_predicate()
     {
         var count = "setp.gt.u32 %p1, %r2, 100; bar.red.popc.u32 %r3, 0, %p1; st.global.b32 [%rd2], %r3;";
         var result = Run(Mine + count, [.. DeviceScalars, .. DeviceScalars], 1, 64);
@@ -144,7 +145,7 @@ public sealed unsafe class PtxInterpreterTests
     [Theory]
     [InlineData(false, 0)]
     [InlineData(true, 0x33800000)]
-    public void ContractsAProductAndASum(bool contract, uint expected)
+    public void Product_and_sum_are_rounded_once_if_contracted(bool contract, uint expected)
     {
         // (1 + 2⁻¹²)² − (1 + 2⁻¹¹) is 2⁻²⁴, which the product by itself rounds away.
         var result = Run(
@@ -162,7 +163,7 @@ public sealed unsafe class PtxInterpreterTests
     }
 
     [Fact]
-    public void MultipliesMatricesInTf32()
+    public void Mma_multiplies_matrices_in_TF32()
     {
         var random = new Random(2);
         float Next() => (random.Next(-1024, 1024) / 1024f) + (float)(random.NextDouble() * 1e-4);
@@ -232,7 +233,7 @@ public sealed unsafe class PtxInterpreterTests
     [InlineData("setp.lt.s32 %p1, %r1, 5; @%p1 bra L; bar.sync 0; L:", "this lane is not at the barrier")]
     [InlineData("setp.lt.s32 %p1, %r1, 5; @%p1 bra.uni L; add.s32 %r2, %r2, 1; L:", "not all lanes take it")]
     [InlineData("setp.lt.s32 %p1, %r5, 32; @%p1 bra L; bar.sync 0; L:", "is done")]
-    public void FaultsAreFound(string instructions, string message)
+    public void Faults_are_found_and_located(string instructions, string message)
     {
         var body = Mine + "mov.b64 %rd3, SHARED; mov.b32 %r5, %tid.x; mov.b32 %r6, %ctaid.x;" + instructions;
         var fault = Assert.Throws<PtxFault>(() => Run(body, [.. DeviceScalars, .. DeviceScalars, 9], 2, 64));
@@ -247,14 +248,89 @@ public sealed unsafe class PtxInterpreterTests
     [InlineData("cvt.f32.s32 %f1, %r1;")]
     [InlineData("frobnicate.s32 %r1, %r1;")]
     [InlineData("mul.s32 %r1, %r1, 2;")]
-    public void WhatTheAssemblerWouldRefuseIsRefused(string instruction)
+    public void Instruction_with_operands_of_wrong_types_is_refused(string instruction)
     {
         var exception = Assert.Throws<NotSupportedException>(() => Run(instruction, DeviceScalars));
         Assert.Contains(instruction[..^1], exception.Message, StringComparison.Ordinal);
     }
 
     [Fact]
-    public void GroupsAreNoLargerThanDeclared() => Assert.Throws<PtxFault>(() => Run("ret;", DeviceScalars, 1, 96));
+    public void Group_larger_than_declared_is_refused() => Assert.Throws<PtxFault>(() => Run("ret;", DeviceScalars, 1, 96));
+
+    /// <summary>The example of docs/ptx-interpreter.md, with the text that NVIDIA's own compiler writes.</summary>
+    [Fact]
+    public void Kernel_written_by_nvcc_runs()
+    {
+        var program = PtxProgram.Parse(
+            """
+            .version 8.0
+            .target sm_80
+            .address_size 64
+
+            	// .globl	saxpy
+
+            .visible .entry saxpy(
+            	.param .u64 saxpy_param_0,
+            	.param .u64 saxpy_param_1,
+            	.param .f32 saxpy_param_2,
+            	.param .u32 saxpy_param_3
+            )
+            {
+            	.reg .pred 	%p<2>;
+            	.reg .f32 	%f<5>;
+            	.reg .b32 	%r<6>;
+            	.reg .b64 	%rd<8>;
+
+
+            	ld.param.u64 	%rd1, [saxpy_param_0];
+            	ld.param.u64 	%rd2, [saxpy_param_1];
+            	ld.param.f32 	%f1, [saxpy_param_2];
+            	ld.param.u32 	%r2, [saxpy_param_3];
+            	mov.u32 	%r3, %ctaid.x;
+            	mov.u32 	%r4, %ntid.x;
+            	mov.u32 	%r5, %tid.x;
+            	mad.lo.s32 	%r1, %r3, %r4, %r5;
+            	setp.ge.s32 	%p1, %r1, %r2;
+            	@%p1 bra 	$L__BB0_2;
+
+            	cvta.to.global.u64 	%rd3, %rd1;
+            	mul.wide.s32 	%rd4, %r1, 4;
+            	add.s64 	%rd5, %rd3, %rd4;
+            	ld.global.f32 	%f2, [%rd5];
+            	cvta.to.global.u64 	%rd6, %rd2;
+            	add.s64 	%rd7, %rd6, %rd4;
+            	ld.global.f32 	%f3, [%rd7];
+            	fma.rn.f32 	%f4, %f2, %f1, %f3;
+            	st.global.f32 	[%rd7], %f4;
+
+            $L__BB0_2:
+            	ret;
+
+            }
+            """,
+            contract: true);
+        var x = GC.AllocateArray<float>(1000, pinned: true);
+        var y = GC.AllocateArray<float>(1000, pinned: true);
+        for (var i = 0; i < x.Length; i++)
+        {
+            (x[i], y[i]) = (i, 1000 - i);
+        }
+
+        PtxArguments Arguments(int length) => new PtxArguments(program)
+            .AddPointer(Marshal.UnsafeAddrOfPinnedArrayElement(x, 0), sizeof(float) * x.Length)
+            .AddPointer(Marshal.UnsafeAddrOfPinnedArrayElement(y, 0), sizeof(float) * y.Length)
+            .Add(2f)
+            .Add(length);
+        var grid = new PtxGrid((8, 1, 1), (128, 1, 1));
+        var cost = PtxLaunch.Measure(program, grid, Arguments(x.Length));
+        Assert.Equal(Enumerable.Range(0, 1000).Select(i => 1000f + i), y);
+        Assert.Equal((8000, 4000, 2000), (cost.BytesRead, cost.BytesWritten, cost.Flops));
+        // The arrays start anywhere in a sector, and so do the parts that the groups use.
+        Assert.InRange(cost.SectorBytes, 12000, 12000 + (8 * 3 * 32 * 2));
+        Assert.Contains("line 34", Assert.Throws<PtxFault>(() => PtxLaunch.Run(program, grid, Arguments(1001))).Message, StringComparison.Ordinal);
+        Assert.Throws<ArgumentException>(() => Arguments(0).Add(1));
+        Assert.Throws<ArgumentException>(() => new PtxArguments(program).Add(1));
+    }
 
     /// <summary>%r1 becomes the lane, %rd2 the address of the thread's element, %r2 the element.</summary>
     private const string Mine = """
@@ -287,7 +363,8 @@ public sealed unsafe class PtxInterpreterTests
             .version 8.0
             .target sm_80
             .visible .entry Test(
-                .param .align 8 .b8 _data[16]
+                .param .u64 _data,
+                .param .u64 _length
             )
             .maxntid 64, 1, 1
             {
@@ -310,8 +387,9 @@ public sealed unsafe class PtxInterpreterTests
         {
             var aligned = (uint*)(((long)start + 31) / 32 * 32);
             data.CopyTo(new Span<uint>(aligned, data.Length));
-            byte[] parameters = [.. BitConverter.GetBytes((long)aligned), .. BitConverter.GetBytes((long)data.Length)];
-            PtxLaunch.Run(program, new((groups, 1, 1), (threads, 1, 1)), parameters, [new((long)aligned, data.Length * sizeof(uint))]);
+            var bytes = data.Length * sizeof(uint);
+            var arguments = new PtxArguments(program).AddPointer((nint)aligned, bytes).Add((long)data.Length);
+            PtxLaunch.Run(program, new((groups, 1, 1), (threads, 1, 1)), arguments);
             new Span<uint>(aligned, data.Length).CopyTo(result);
         }
 

@@ -1,0 +1,112 @@
+using System.Reflection;
+using MonoLoss.Data;
+using MonoLoss.Kernels.Ilgpu;
+using MonoLoss.Models;
+using MonoLoss.Tests.Cli;
+using MonoLoss.Tests.Data;
+
+namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
+
+/// <summary>How often a training step on features in device memory waits for the device, and how many kernels it launches.</summary>
+public sealed class StepWaitTests : IDisposable
+{
+    private const int Rows = 96, Batch = 32, Features = 12, Latents = 160, Active = 4;
+
+    // The selection's outcome with the dead latents, and the numbers of the step.
+    private const int MaxWaits = 2;
+
+    private readonly LaunchCounter _launches = new();
+    private readonly IlgpuDevice _device;
+    private readonly TempFolder _folder = new();
+
+    public StepWaitTests() => _device = IlgpuDevice.OpenSimulation(new() { Executor = new PtxExecutor(), Observer = _launches });
+
+    public void Dispose()
+    {
+        _device.Dispose();
+        _folder.Dispose();
+    }
+
+    /// <summary>The numbers of launches are those of today: a change that adds some shows here.</summary>
+    /// <param name="architecture">The model.</param>
+    /// <param name="auxK">Latents of the auxiliary loss; so many that its products are dense in the second case.</param>
+    /// <param name="launches">Launches of a step without dead latents, with that which gathers the batch.</param>
+    /// <param name="launchesWithDead">Launches of a step in which some latents are dead.</param>
+    [Theory]
+    [InlineData(Architecture.BatchTopK, Active, 51, 0)]
+    [InlineData(Architecture.BatchTopK, Latents, 51, 82)]
+    [InlineData(Architecture.TopK, Active, 58, 73)]
+    [InlineData(Architecture.JumpReLU, Active, 49, 49)]
+    [InlineData(Architecture.Vanilla, Active, 56, 56)]
+    public void Step_waits_twice_at_most(Architecture architecture, int auxK, int launches, int launchesWithDead)
+    {
+        var set = FeatureSet.Open([RunFiles.Write(_folder["x.parquet"], RunFiles.Features(Rows, Features), Features)], new FeatureSetOptions());
+        using var loader = new ResidentBatchLoader(_device, set, new InMemoryBatchSource(set, new BatchOptions { BatchSize = Batch }));
+        using var model = Create(architecture, auxK);
+        loader.StartEpoch(0);
+
+        // The first step looks for a threshold from nothing, and takes memory.
+        var usual = Step(deadAfter: 1000, steps: 2);
+        var withDead = Step(deadAfter: 1, steps: 1);
+        Assert.InRange(usual.Waits, 1, MaxWaits);
+        Assert.InRange(withDead.Waits, 1, MaxWaits);
+        // Half of Vanilla's latents fire at every row.
+        Assert.Equal(architecture != Architecture.Vanilla, withDead.DeadLatents > 0);
+        Assert.Equal((launches, launchesWithDead), (usual.Launches, withDead.Launches));
+
+        // The last of some steps.
+        (long Waits, int Launches, int DeadLatents) Step(int deadAfter, int steps)
+        {
+            using var training = new TrainingStep(model, new StepOptions { BatchSize = Batch, DeadAfter = deadAfter * Batch });
+            (long Waits, int Launches, int DeadLatents) last = default;
+            for (var step = 0; step < steps; step++)
+            {
+                var (waits, count) = (_device.HostSyncCount, _launches.Count);
+                var metrics = training.Run(loader.Next()!);
+                last = (_device.HostSyncCount - waits, _launches.Count - count, metrics.DeadLatents);
+            }
+
+            return last;
+        }
+    }
+
+    [Fact]
+    public void RestartDead_copies_a_few_times_however_many_are_dead()
+    {
+        using var model = (TopK)Create(Architecture.TopK, Active);
+        model.StepsSinceFired.CopyFrom([.. Enumerable.Repeat(100, Latents)]);
+        var before = _device.HostSyncCount;
+        Assert.Equal(Latents, model.RestartDead(10, RunFiles.Features(Rows, Features), new Random(5)));
+
+        // The number of dead latents, their list, the biases and the counters.
+        Assert.Equal(4, _device.HostSyncCount - before);
+    }
+
+    private SparseAutoencoder Create(Architecture architecture, int auxK)
+    {
+        var model = SparseAutoencoder.Create(_device, new SaeConfig
+        {
+            Architecture = architecture,
+            Dimension = Features,
+            Latents = Latents,
+            K = Active,
+            AuxK = auxK,
+            Normalize = architecture is Architecture.TopK or Architecture.JumpReLU,
+            MonoCoefficient = 0.1,
+            Bandwidth = 0.3,
+        });
+        model.Initialize(new Random(1));
+        return model;
+    }
+
+    private sealed class LaunchCounter : ILaunchObserver
+    {
+        public int Count { get; private set; }
+
+        public void Launching(MethodInfo kernel, long threads) => Count++;
+
+        public void Launched()
+        {
+        }
+    }
+}
