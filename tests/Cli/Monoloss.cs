@@ -32,7 +32,8 @@ internal sealed record Outcome(int Exit, string Output, string Error)
 internal static class Monoloss
 {
     // The tests run from a folder too, by a runtime that need not be installed.
-    private static string Host => Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet" ? Environment.ProcessPath! : "dotnet";
+    private static string Host =>
+        Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet" ? Environment.ProcessPath! : "dotnet";
 
     public static Outcome Run(params string[] args) => Run(new StringWriter(), CancellationToken.None, args);
 

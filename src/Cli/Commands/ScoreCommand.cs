@@ -108,10 +108,8 @@ internal sealed class ScoreCommand : DeviceCommand
     {
         using var device = OpenDevice();
         var (d, m) = (features.Dimension, activations.Dimension);
-        using var sums = new MonoScoreSums(device, m, d);
+        using var accumulator = new MonoScoreAccumulator(device, m, d);
         using var x = device.Tensor(0, 0);
-        using var norms = device.Allocate<double>(0);
-        using var scores = device.Allocate<double>(m);
         using var z = device.CsrMatrix();
         using var featureReader = features.OpenReader();
         using var activationReader = activations.OpenReader();
@@ -126,13 +124,10 @@ internal sealed class ScoreCommand : DeviceCommand
             x.Resize(rows, d);
             x.Set(featureRows.AsSpan(0, rows * d));
             z.Set(activationRows.AsSpan(0, rows * m), rows, m);
-            device.RowNorms(x, norms);
-            device.BuildColumnIndex(z);
-            device.AccumulateMonoScore(z, x, norms, sums);
+            accumulator.Add(z, x);
         }
 
-        device.FinishMonoScore(sums, scores);
-        return scores.ToArray();
+        return accumulator.Scores();
     }
 
     private static double[] Pairwise(FeatureSet features, FeatureSet activations, CancellationToken stop) =>
