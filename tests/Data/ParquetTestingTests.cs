@@ -115,7 +115,6 @@ public sealed class ParquetTestingTests
     [SharedDataTheory]
     [InlineData("ARROW-GH-45185.parquet")]
     [InlineData("ARROW-RS-GH-6229-DICTHEADER.parquet")]
-    [InlineData("ARROW-RS-GH-6229-LEVELS.parquet")]
     [InlineData("PARQUET-1481.parquet")]
     public void Bad_file_is_refused(string name) => Throws.Line(() => Damage.ReadAll(FileBytes.Open(Bad(name))), name);
 
