@@ -1,5 +1,4 @@
 using ILGPU;
-using ILGPU.Runtime;
 using MonoLoss.Kernels;
 using MonoLoss.Kernels.Ilgpu;
 
@@ -36,11 +35,13 @@ public abstract class GemmTileTests(IlgpuDevice device)
                 var sum = 0.0;
                 for (var p = 0; p < k; p++)
                 {
-                    sum += (double)(transposeA ? a[(p * m) + (i / n)] : a[(i / n * k) + p]) * (transposeB ? b[(i % n * k) + p] : b[(p * n) + (i % n)]);
+                    sum += (double)(transposeA ? a[(p * m) + (i / n)] : a[(i / n * k) + p])
+                        * (transposeB ? b[(i % n * k) + p] : b[(p * n) + (i % n)]);
                 }
 
                 var expected = Math.Max(0, (0.5 * sum) - (2 * c[i]) + bias[i % n]);
-                Assert.True(Math.Abs(actual[i] - expected) < 1e-5, $"{transposeA} {transposeB} ({i / n}, {i % n}): {actual[i]} is not {expected}");
+                Assert.True(
+                    Math.Abs(actual[i] - expected) < 1e-5, $"{transposeA} {transposeB} ({i / n}, {i % n}): {actual[i]} is not {expected}");
             }
         }
     }

@@ -43,7 +43,9 @@ public sealed partial class PtxTests
         }
     }
 
-    /// <summary>What must be seen by the driver as an access of global, shared or parameter memory is not left to be found out at run time.</summary>
+    /// <summary>
+    /// What must be seen by the driver as an access of global, shared or parameter memory is not left to be found out at run time.
+    /// </summary>
     [GeneratedRegex(@"\b(ld|st)(\.volatile)?\.(v[24]\.)?[bfsu]\d+")]
     private static partial Regex GenericAccess();
 

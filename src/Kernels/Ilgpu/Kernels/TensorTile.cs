@@ -116,7 +116,9 @@ internal readonly struct TensorTile(TensorRow row0, TensorRow row1, TensorRow ro
         _row3.Store(output, row + 48, column);
     }
 
-    /// <summary>The bits of the nearest number with a mantissa of 10 bits, ties away from 0, as <c>cvt.rna.tf32.f32</c> makes them.</summary>
+    /// <summary>
+    /// The bits of the nearest number with a mantissa of 10 bits, ties away from 0, as <c>cvt.rna.tf32.f32</c> makes them.
+    /// </summary>
     internal static int Round(float value)
     {
         // A NaN could wrap around.

@@ -98,7 +98,8 @@ public sealed unsafe class PtxInterpreterTests
     [InlineData("idx", "6", "6175")]
     public void Shuffle_reads_the_lane_that_the_PTX_ISA_says(string mode, string distance, string clamp)
     {
-        var result = Run(Mine + $"shfl.sync.{mode}.b32 %r2, %r2, {distance}, {clamp}, 4294967295; st.global.b32 [%rd2], %r2;", DeviceScalars);
+        var result = Run(
+            Mine + $"shfl.sync.{mode}.b32 %r2, %r2, {distance}, {clamp}, 4294967295; st.global.b32 [%rd2], %r2;", DeviceScalars);
         // 6144 is 24 << 8: the warp is four segments of eight.
         var width = int.Parse(clamp) > 31 ? 8 : 32;
         Assert.Equal(Enumerable.Range(0, 32).Select(i => DeviceScalars[From(i)]), result);
@@ -327,7 +328,8 @@ public sealed unsafe class PtxInterpreterTests
         Assert.Equal((8000, 4000, 2000), (cost.BytesRead, cost.BytesWritten, cost.Flops));
         // The arrays start anywhere in a sector, and so do the parts that the groups use.
         Assert.InRange(cost.SectorBytes, 12000, 12000 + (8 * 3 * 32 * 2));
-        Assert.Contains("line 34", Assert.Throws<PtxFault>(() => PtxLaunch.Run(program, grid, Arguments(1001))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "line 34", Assert.Throws<PtxFault>(() => PtxLaunch.Run(program, grid, Arguments(1001))).Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentException>(() => Arguments(0).Add(1));
         Assert.Throws<ArgumentException>(() => new PtxArguments(program).Add(1));
     }
