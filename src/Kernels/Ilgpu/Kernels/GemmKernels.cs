@@ -30,7 +30,8 @@ internal static class GemmKernels
     [KernelInstance(typeof(Float1), typeof(AcrossTerms), typeof(AcrossTerms), typeof(Tile64))]
     [KernelInstance(typeof(Float4), typeof(AcrossTerms), typeof(AcrossTerms), typeof(Tile64))]
     [KernelInstance(typeof(Float4), typeof(AcrossTerms), typeof(AcrossTerms), typeof(Tile128))]
-    public static void Gemm<T, TLeft, TRight, TTile>(ArrayView<T> left, ArrayView<T> right, ArrayView<T> bias, ArrayView<T> result, GemmShape shape)
+    public static void Gemm<T, TLeft, TRight, TTile>(
+        ArrayView<T> left, ArrayView<T> right, ArrayView<T> bias, ArrayView<T> result, GemmShape shape)
         where T : unmanaged, IFloats<T>
         where TLeft : unmanaged, IOperand
         where TRight : unmanaged, IOperand
