@@ -1,6 +1,5 @@
 using System.Reflection;
 using ILGPU;
-using ILGPU.Algorithms;
 using ILGPU.Backends;
 using ILGPU.Backends.EntryPoints;
 using ILGPU.Backends.OpenCL;
@@ -32,7 +31,8 @@ internal static class OfflineCompiler
     public static string CompilePtx(MethodInfo kernel, CudaArchitecture architecture, bool repair = true)
     {
         var version = architecture < Blackwell ? CudaInstructionSet.ISA_80 : CudaInstructionSet.ISA_87;
-        return Compile<PTXCompiledKernel>(kernel, context => new PTXBackend(context, architecture, version, nvvmAPI: null!), repair).PTXAssembly;
+        return Compile<PTXCompiledKernel>(kernel, context => new PTXBackend(context, architecture, version, nvvmAPI: null!), repair)
+            .PTXAssembly;
     }
 
     /// <summary>A kernel's OpenCL C for an Intel GPU: ILGPU generates shuffles for Intel's platforms only.</summary>
@@ -56,7 +56,8 @@ internal static class OfflineCompiler
         }
 
         var compiled = backend.Compile(
-            EntryPointDescription.FromExplicitlyGroupedKernel(kernel), IlgpuWorkarounds.Specialization(kernel.GetCustomAttribute<KernelAttribute>()!));
+            EntryPointDescription.FromExplicitlyGroupedKernel(kernel),
+            IlgpuWorkarounds.Specialization(kernel.GetCustomAttribute<KernelAttribute>()!));
         if (repair)
         {
             IlgpuWorkarounds.FixSource(compiled);

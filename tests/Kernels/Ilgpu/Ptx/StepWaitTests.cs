@@ -40,7 +40,8 @@ public sealed class StepWaitTests : IDisposable
     [InlineData(Architecture.Vanilla, Active, 56, 56)]
     public void Step_waits_twice_at_most(Architecture architecture, int auxK, int launches, int launchesWithDead)
     {
-        var set = FeatureSet.Open([RunFiles.Write(_folder["x.parquet"], RunFiles.Features(Rows, Features), Features)], new FeatureSetOptions());
+        var set = FeatureSet.Open(
+            [RunFiles.Write(_folder["x.parquet"], RunFiles.Features(Rows, Features), Features)], new FeatureSetOptions());
         using var loader = new ResidentBatchLoader(_device, set, new InMemoryBatchSource(set, new BatchOptions { BatchSize = Batch }));
         using var model = Create(architecture, auxK);
         loader.StartEpoch(0);
