@@ -7,7 +7,7 @@ namespace MonoLoss.Tests.Autodiff;
 
 /// <summary>
 /// Every differentiable operation against finite differences of a float64 loop over the same formula, operation by operation and
-/// with all that concerns a latent fused. Which latents are active is held fixed: that is what the gradient is of.
+/// with the fused backward pass. The set of active latents is held fixed, as the gradient does.
 /// </summary>
 public sealed class GradientTests : IDisposable
 {
@@ -61,7 +61,7 @@ public sealed class GradientTests : IDisposable
         {
             var decoded = tape.Decode(z, p.Decoder, p.DecoderBias);
             var error = tape.Subtract(p.X, decoded);
-            return tape.WeightedSum((tape.MeanSquaredError(decoded, error), 2), (tape.L1(z), 0.1), (null, 5));
+            return tape.WeightedSum((tape.MeanSquaredError(decoded, error), 2), (tape.L1(z).Loss, 0.1), (null, 5));
         },
         (p, z) => (2 * Mean(B * D, i => Square((2 * Decode(p, z, i)) - p.X[i]))) + (0.1 * Sum(B * M, i => z[i]) / B));
 
@@ -73,7 +73,8 @@ public sealed class GradientTests : IDisposable
     public void Gradient_of_MonoLoss(SelectionKind kind, bool fuse) => Check(
         fuse,
         new Selection(kind, 3),
-        (tape, p, z) => tape.WeightedSum((tape.MonoLoss(z, p.X).Loss, 1), (tape.MeanSquaredError(tape.Decode(z, p.Decoder, null), p.X), 0.1)),
+        (tape, p, z) => tape.WeightedSum(
+            (tape.MonoLoss(z, p.X).Loss, 1), (tape.MeanSquaredError(tape.Decode(z, p.Decoder, null), p.X), 0.1)),
         (p, z) => MonoLossOf(p, z) + (0.1 * Mean(B * D, i => Square(Decode(p, z, i) - p.DecoderBias[i % D] - p.X[i]))),
         // Beyond rounding: a finite step can move which row is the smallest or largest of a latent.
         tolerance: 2e-3);
@@ -104,7 +105,7 @@ public sealed class GradientTests : IDisposable
             subset: subset);
     }
 
-    /// <summary>JumpReLU's gradients are defined, not derived: the definition is what is compared with (straight-through estimator).</summary>
+    /// <summary>JumpReLU's gradients are a definition, the straight-through estimator, so they are compared with that.</summary>
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
@@ -126,14 +127,17 @@ public sealed class GradientTests : IDisposable
             .Select(i => Math.Max(0, p.Bias[i % M] + Sum(D, j => p.X[((i / M) * D) + j] * p.Encoder[((i % M) * D) + j]))).ToArray();
         var active = pre.Select((value, i) => value > theta[i % M] ? value : 0).ToArray();
         Assert.Equal(active.Count(value => value > 0) / (double)B, l0.Read(), 6);
-        double Dz(int i) => Sum(D, j => 2.0 / (B * D) * (Decode(p, active, ((i / M) * D) + j) - p.X[((i / M) * D) + j]) * p.Decoder[((i % M) * D) + j]);
+        double Dz(int i) => Sum(D, j =>
+            2.0 / (B * D) * (Decode(p, active, ((i / M) * D) + j) - p.X[((i / M) * D) + j]) * p.Decoder[((i % M) * D) + j]);
         double Rect(double t) => t is > -0.5 and < 0.5 ? 1 : 0;
         Near([.. Enumerable.Range(0, M).Select(m => Sum(B, i =>
             (-theta[m] / Bandwidth * Rect((pre[(i * M) + m] - theta[m]) / Bandwidth) * Dz((i * M) + m))
             - (0.05 / B / Bandwidth * Rect((active[(i * M) + m] - theta[m]) / Bandwidth))))], logThreshold.Gradient);
         Near([.. Enumerable.Range(0, M * D).Select(i => Sum(B, row =>
             active[(row * M) + (i / D)] > 0 ? Dz((row * M) + (i / D)) * p.X[(row * D) + (i % D)] : 0))], p.EncoderVariable.Gradient);
-        Near([.. Enumerable.Range(0, M).Select(m => Sum(B, row => active[(row * M) + m] > 0 ? Dz((row * M) + m) : 0))], p.BiasVariable.Gradient);
+        Near(
+            [.. Enumerable.Range(0, M).Select(m => Sum(B, row => active[(row * M) + m] > 0 ? Dz((row * M) + m) : 0))],
+            p.BiasVariable.Gradient);
     }
 
     private static double Decode(IParameters p, double[] z, int i) =>
@@ -153,7 +157,8 @@ public sealed class GradientTests : IDisposable
         var scale = Math.Max(1e-3, expected.Max(Math.Abs));
         for (var i = 0; i < expected.Length; i++)
         {
-            Assert.True(Math.Abs(expected[i] - values[i]) <= tolerance * scale, $"element {i}: {values[i]} is not {expected[i]} (of {scale})");
+            Assert.True(
+                Math.Abs(expected[i] - values[i]) <= tolerance * scale, $"element {i}: {values[i]} is not {expected[i]} (of {scale})");
         }
     }
 
@@ -257,7 +262,8 @@ public sealed class GradientTests : IDisposable
         public Variable DecoderBiasVariable { get; }
 
         // Values that float32 holds exactly, so that both sides start from the same.
-        private static double[] Draw(Random random, int n) => [.. Enumerable.Range(0, n).Select(_ => (double)(float)((2 * random.NextDouble()) - 1))];
+        private static double[] Draw(Random random, int n) =>
+            [.. Enumerable.Range(0, n).Select(_ => (double)(float)((2 * random.NextDouble()) - 1))];
 
         private static float[] Singles(double[] values) => Array.ConvertAll(values, value => (float)value);
     }

@@ -5,8 +5,8 @@ using MonoLoss.Models;
 namespace MonoLoss.Tests.Models;
 
 /// <summary>
-/// Official training runs, replayed step by step on a device (tests/goldens/README.md has the tolerances). A device has a class that
-/// derives from this one.
+/// Official training runs, replayed step by step on a device (tests/goldens/README.md has the tolerances). Each device has
+/// a class that derives from this one.
 /// </summary>
 public abstract class GoldenRuns(Device device)
 {
@@ -14,8 +14,8 @@ public abstract class GoldenRuns(Device device)
 
     private static readonly string[] Names =
     [
-        "batch_topk", "batch_topk_mono", "batch_topk_norm_mono", "topk", "topk_mono", "topk_untied_mono", "jumprelu_norm", "jumprelu_norm_mono",
-        "vanilla", "vanilla_mono",
+        "batch_topk", "batch_topk_mono", "batch_topk_norm_mono", "topk", "topk_mono", "topk_untied_mono", "jumprelu_norm",
+        "jumprelu_norm_mono", "vanilla", "vanilla_mono",
     ];
 
     public static TheoryData<string, bool> Runs
@@ -85,7 +85,7 @@ public abstract class GoldenRuns(Device device)
         using var model = GoldenModel.Create(_device, golden);
         using var training = new TrainingStep(model, Options(golden), null, new Tape(_device) { FuseLatents = fuse });
         var isTopK = model.Config.Architecture == Architecture.TopK;
-        // The tolerance is the loss's. A run that amplifies rounding (its float64 replay ends 2e-4 off) gets more room for the parts.
+        // The tolerance is that of the loss. A run that amplifies rounding (its float64 replay ends 2e-4 off) gets more room for the parts.
         var parts = name == "vanilla_mono" ? 1e-4 : 2e-5;
         for (var step = 0; step < golden.Integer("steps"); step++)
         {
@@ -110,8 +110,8 @@ public abstract class GoldenRuns(Device device)
             Check(isTopK ? "num_dead" : "num_dead_features", metrics.DeadLatents, 0);
             if (!isTopK)
             {
-                // Not among the goldens' tolerances; the run that amplifies rounding most gets more room: 1e-6 up to step 11 and, by the order
-                // of the sums alone, 3e-4 to 1.2e-3 at its end.
+                // Not among the goldens' tolerances. The run that amplifies rounding most gets more room: its error is 1e-6 up to step 11
+                // and, by the order of the sums alone, 3e-4 to 1.2e-3 at its end.
                 Check("grad_norm", metrics.GradientNorm, name == "vanilla_mono" ? 3e-3 : 1e-4);
             }
         }
