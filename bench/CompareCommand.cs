@@ -125,11 +125,13 @@ internal sealed class CompareCommand : StepSizedCommand
             Timing.Median(ourSeconds),
             Timing.Ratio(peerSeconds, ourSeconds),
             peer.PeakBytes,
-            ours.PeakBytes);
+            ours.PeakBytes,
+            (peerDevice == "cpu") == (DeviceName == "cpu"));
     }
 
     private sealed record Comparison(
-        string PeerDescription, string OurDescription, double PeerSeconds, double OurSeconds, double Faster, long PeerBytes, long OurBytes)
+        string PeerDescription, string OurDescription, double PeerSeconds, double OurSeconds, double Faster, long PeerBytes, long OurBytes,
+        bool SameMemory)
     {
         public double MemoryRatio => (double)OurBytes / PeerBytes;
 
@@ -141,7 +143,8 @@ internal sealed class CompareCommand : StepSizedCommand
             $"{Faster:0.0}×",
             $"{PeerBytes >> 20}",
             $"{OurBytes >> 20}",
-            $"{MemoryRatio:0.00}×");
+            // A GPU's memory and a process's are not compared.
+            SameMemory ? $"{MemoryRatio:0.00}×" : "–");
 
         // Three digits: a GPU's steps take milliseconds, a processor's seconds.
         private static string Format(double seconds) => seconds switch

@@ -73,10 +73,10 @@ section() {
     printf '`%s`\n\n' "${shown:-$(printf '%s ' "$@" | sed "s|$kit/||g; s|dotnet/dotnet ||; s|$work/||g; s/ *$//")}"
     if [ "${plain:-no}" = yes ]; then
       printf '```\n'
-      cat "$work/output"
+    fi
+    sed "s|$kit/||g; s|$work/||g" "$work/output"
+    if [ "${plain:-no}" = yes ]; then
       printf '```\n'
-    else
-      cat "$work/output"
     fi
     if [ $status -ne 0 ]; then
       printf '\n**%s**\n\n```\n' "$result"
@@ -138,6 +138,7 @@ settings=(--device "$device" --latents 512 --k 16 --batch-size 1024 --epochs 5 -
 shown="monoloss train ${settings[*]}" plain=yes section "A training run on the demo's features" bash -c 'train "$@"' train \
   --train "$work/demo/train.parquet" --test "$work/demo/test.parquet" --out "$work/run" "${settings[@]}"
 
+bench "Bounds" bounds "${steps_sizes[@]}"
 # `gpu` has no --quick: its default is 20 rounds.
 gpu_rounds=("${rounds[@]}")
 if [ -n "$quick" ] && [ ${#rounds[@]} -eq 0 ]; then
@@ -157,12 +158,18 @@ if "$python" -c 'import torch, numpy' 2> /dev/null; then
   plain=yes section "The peer against the official runs" \
     "$python" "$kit/bench/peer/peer.py" --device "$peer_device" --check "$kit"/tests/goldens/*.safetensors
   bench "Against PyTorch, float32" "${compare[@]}"
-  bench "Against PyTorch, compiled" "${compare[@]}" --compile
   if [ $cuda = yes ]; then
     bench "Against PyTorch, TF32" "${compare[@]}" --tf32
-    bench "Against PyTorch, TF32, compiled" "${compare[@]}" --tf32 --compile
   else
     skip "Against PyTorch, TF32" "needs tensor cores"
+  fi
+  if ! "$python" -c 'import torch; torch.compile' 2> /dev/null; then
+    skip "Against PyTorch, compiled" "needs PyTorch 2"
+  else
+    bench "Against PyTorch, compiled" "${compare[@]}" --compile
+    if [ $cuda = yes ]; then
+      bench "Against PyTorch, TF32, compiled" "${compare[@]}" --tf32 --compile
+    fi
   fi
 else
   skip "Against PyTorch" "$python cannot import torch and numpy"

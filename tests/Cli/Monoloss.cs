@@ -32,15 +32,16 @@ internal sealed record Outcome(int Exit, string Output, string Error)
 internal static class Monoloss
 {
     // The tests run from a folder too, by a runtime that need not be installed.
-    private static string Host => Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet" ? Environment.ProcessPath! : "dotnet";
+    private static string Host =>
+        Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet" ? Environment.ProcessPath! : "dotnet";
 
-    public static Outcome Run(params string[] args) => Run(new StringWriter(), CancellationToken.None, args);
+    public static Outcome Run(params string[] args) => Run(new StringWriter(), args, CancellationToken.None);
 
     /// <summary>Runs until a line of output starts with a text (runs of white space count as one space), then asks to stop.</summary>
     public static Outcome RunUntil(string line, params string[] args)
     {
         using var stop = new CancellationTokenSource();
-        return Run(new StoppingWriter(line, stop), stop.Token, args);
+        return Run(new StoppingWriter(line, stop), args, stop.Token);
     }
 
     /// <summary>Starts the program; output is redirected.</summary>
@@ -76,7 +77,7 @@ internal static class Monoloss
         return new Outcome(process.ExitCode, output, error.Result);
     }
 
-    private static Outcome Run(StringWriter output, CancellationToken stop, string[] args)
+    private static Outcome Run(StringWriter output, string[] args, CancellationToken stop)
     {
         var console = AnsiConsole.Create(new AnsiConsoleSettings
         {

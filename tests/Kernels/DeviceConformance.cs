@@ -93,13 +93,15 @@ public abstract class DeviceConformance : IDisposable
     {
         var (z, s) = Sparse(b, m);
         _device.BuildColumnIndex(s);
-        var (offsets, rowOf, entryOf, values) = (s.ColumnOffsets.ToArray(), s.RowIndices.ToArray(), s.EntryOf.ToArray(), s.Values.ToArray());
+        var (offsets, rowOf, entryOf, values) =
+            (s.ColumnOffsets.ToArray(), s.RowIndices.ToArray(), s.EntryOf.ToArray(), s.Values.ToArray());
         for (var column = 0; column < m; column++)
         {
             var expected = Enumerable.Range(0, b).Where(row => z[(row * m) + column] != 0).ToArray();
             Assert.Equal(expected, rowOf[offsets[column]..offsets[column + 1]]);
             Assert.Equal(
-                expected.Select(row => z[(row * m) + column]), entryOf[offsets[column]..offsets[column + 1]].Select(entry => values[entry]));
+                expected.Select(row => z[(row * m) + column]),
+                entryOf[offsets[column]..offsets[column + 1]].Select(entry => values[entry]));
         }
 
         var gradient = FillGradient(s);
@@ -154,12 +156,14 @@ public abstract class DeviceConformance : IDisposable
             Near(2, i => z.Where(value => value > 0).Sum(value => i == 0 ? 1.0 : value), sums.ToArray());
             counters.CopyFrom(Enumerable.Repeat(4, m).ToArray());
             _device.UpdateStepsSinceFired(s, counters, 2);
-            Assert.Equal(Enumerable.Range(0, m).Select(j => Enumerable.Range(0, b).Any(i => z[(i * m) + j] > 0) ? 2 : 5), counters.ToArray());
+            Assert.Equal(
+                Enumerable.Range(0, m).Select(j => Enumerable.Range(0, b).Any(i => z[(i * m) + j] > 0) ? 2 : 5), counters.ToArray());
             Assert.Equal(z, s.ToDense());
         }
 
         Assert.Equal(z.Count(value => value != 0), s.NonzeroCount);
-        var (offsets, rowOf, entryOf, values) = (s.ColumnOffsets.ToArray(), s.RowIndices.ToArray(), s.EntryOf.ToArray(), s.Values.ToArray());
+        var (offsets, rowOf, entryOf, values) =
+            (s.ColumnOffsets.ToArray(), s.RowIndices.ToArray(), s.EntryOf.ToArray(), s.Values.ToArray());
         for (var j = 0; j < m; j++)
         {
             var expected = Enumerable.Range(0, b).Where(i => z[(i * m) + j] != 0).ToArray();
@@ -207,7 +211,9 @@ public abstract class DeviceConformance : IDisposable
         Near(b * m, i => Math.Max(0, Sum(d, j => x[((i / m) * d) + j] * w[((i % m) * d) + j])), s.ToDense());
     }
 
-    /// <summary>One feature, so that every pre-activation is one product: among them NaN, infinities, denormal numbers, zeros and ties.</summary>
+    /// <summary>
+    /// One feature, so that every pre-activation is one product: among them NaN, infinities, denormal numbers, zeros and ties.
+    /// </summary>
     [Theory]
     [InlineData(300)]
     [InlineData(301)]
@@ -224,7 +230,8 @@ public abstract class DeviceConformance : IDisposable
         {
             x.Set(rows.Select(value => scale * value).ToArray());
             var pre = Enumerable.Range(0, rows.Length * m).Select(i => scale * rows[i / m] * w[i % m]).ToArray();
-            int[] Largest(IEnumerable<int> nonzeros, int k) => [.. nonzeros.Where(i => pre[i] > 0).OrderByDescending(i => pre[i]).ThenBy(i => i).Take(k)];
+            int[] Largest(IEnumerable<int> nonzeros, int k) =>
+                [.. nonzeros.Where(i => pre[i] > 0).OrderByDescending(i => pre[i]).ThenBy(i => i).Take(k)];
             void Same(IEnumerable<int> kept)
             {
                 var nonzeros = kept.Order().ToArray();
@@ -454,7 +461,9 @@ public abstract class DeviceConformance : IDisposable
         Assert.Equal(expected.Length, count.Read(0));
     }
 
-    /// <summary>Right after an encoding, whose selection may have to start again: the third batch is much smaller than the second.</summary>
+    /// <summary>
+    /// Right after an encoding, whose selection may have to start again: the third batch is much smaller than the second.
+    /// </summary>
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
@@ -585,7 +594,8 @@ public abstract class DeviceConformance : IDisposable
                         // A gradient that projection cancels is rounding alone, and Adam makes a whole step of it.
                         expected[at] = Math.Abs(clipped) < 1e-6
                             ? parameter.ToArray()[at]
-                            : expected[at] - (0.01 / (1 - Math.Pow(0.9, step)) * m1[at] / (Math.Sqrt(m2[at] / (1 - Math.Pow(0.999, step))) + 1e-8));
+                            : expected[at]
+                                - (0.01 / (1 - Math.Pow(0.9, step)) * m1[at] / (Math.Sqrt(m2[at] / (1 - Math.Pow(0.999, step))) + 1e-8));
                     }
                 }
             }
@@ -845,7 +855,14 @@ public abstract class DeviceConformance : IDisposable
                     ? new MonoLossInputs { X = x, Norms = norms, UnitRowSum = directions, Factor = 0.7, Scores = scores, Result = result }
                     : default,
                 JumpReLU = jump
-                    ? new JumpReLUTerm { Pre = pre, LogThreshold = logThreshold, Bandwidth = 0.8f, L0Factor = 0.3, Gradient = thresholdGradient }
+                    ? new JumpReLUTerm
+                    {
+                        Pre = pre,
+                        LogThreshold = logThreshold,
+                        Bandwidth = 0.8f,
+                        L0Factor = 0.3,
+                        Gradient = thresholdGradient,
+                    }
                     : default,
                 Input = x,
                 Center = center ? centerTensor : null,
@@ -1034,7 +1051,8 @@ public abstract class DeviceConformance : IDisposable
     /// <summary>The same latents, encoded: the rows of the input are those of the unit matrix, latents' weights their columns.</summary>
     private CsrMatrix Encoded(float[] z, int rows, int columns)
     {
-        using var unit = _device.Tensor(rows, rows).Set(Enumerable.Range(0, rows * rows).Select(i => i / rows == i % rows ? 1f : 0).ToArray());
+        using var unit = _device.Tensor(rows, rows)
+            .Set(Enumerable.Range(0, rows * rows).Select(i => i / rows == i % rows ? 1f : 0).ToArray());
         using var weights = _device.Tensor(columns, rows)
             .Set(Enumerable.Range(0, rows * columns).Select(i => z[((i % rows) * columns) + (i / rows)]).ToArray());
         var s = Hold(_device.CsrMatrix());

@@ -22,7 +22,8 @@ public sealed class DeviceIndependenceTests
     {
         var types = device.Assembly.GetTypes().Where(type => IsIn(type, device)).ToArray();
         Assert.Contains(types, type => UsedBy(type).Any(used => IsIn(used, device)));
-        Assert.Empty(types.SelectMany(type => UsedBy(type).Where(used => IsIn(used, other)).Select(used => $"{type} uses {used}")).Distinct());
+        Assert.Empty(types.SelectMany(type =>
+            UsedBy(type).Where(used => IsIn(used, other)).Select(used => $"{type} uses {used}")).Distinct());
     }
 
     /// <summary>Constants leave no trace in compiled code.</summary>
@@ -71,7 +72,8 @@ public sealed class DeviceIndependenceTests
             var isLong = code[at] == 0xFE;
             var opCode = OpCodesByValue[isLong ? (short)(0xFE00 | code[at + 1]) : code[at]];
             at += isLong ? 2 : 1;
-            if (opCode.OperandType is OperandType.InlineField or OperandType.InlineMethod or OperandType.InlineTok or OperandType.InlineType)
+            if (opCode.OperandType
+                is OperandType.InlineField or OperandType.InlineMethod or OperandType.InlineTok or OperandType.InlineType)
             {
                 var typeArguments = method.DeclaringType!.GetGenericArguments();
                 var methodArguments = method.IsGenericMethod ? method.GetGenericArguments() : [];

@@ -129,7 +129,9 @@ public sealed unsafe class EncodeFilterTests
         }
     }
 
-    /// <summary>Rows of all sizes: normal ones, zeros, one number among zeros, one large among small, tiny, denormal and huge ones.</summary>
+    /// <summary>
+    /// Rows of all sizes: normal ones, zeros, one number among zeros, one large among small, tiny, denormal and huge ones.
+    /// </summary>
     private static float[] Hard(int rows, int features, int seed)
     {
         var random = new Random(seed);

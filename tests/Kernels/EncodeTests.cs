@@ -52,7 +52,8 @@ public sealed unsafe class EncodeTests
             for (var j = 0; j < problem.Features; j++)
             {
                 var value = problem.W[(m % 60 * problem.Features) + j];
-                problem.W[(m * problem.Features) + j] = BitConverter.Int32BitsToSingle(BitConverter.SingleToInt32Bits(value) + random.Next(2));
+                problem.W[(m * problem.Features) + j] =
+                    BitConverter.Int32BitsToSingle(BitConverter.SingleToInt32Bits(value) + random.Next(2));
             }
 
             problem.Bias![m] = problem.Bias[m % 60];

@@ -4,7 +4,7 @@ using MonoLoss.Models;
 namespace MonoLoss.Tests.Models;
 
 /// <summary>
-/// Dataset-level scores, their gradients, and evaluations of official runs. Each device has a class that derives from this one.
+/// Dataset-level scores, their gradients, and evaluations of official runs. A device has a class that derives from this one.
 /// </summary>
 public abstract class GoldenDatasets(Device device)
 {

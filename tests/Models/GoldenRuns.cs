@@ -110,8 +110,9 @@ public abstract class GoldenRuns(Device device)
             Check(isTopK ? "num_dead" : "num_dead_features", metrics.DeadLatents, 0);
             if (!isTopK)
             {
-                // Not among the goldens' tolerances. The run that amplifies rounding most gets more room: its error is 1e-6 up to step 11
-                // and, by the order of the sums alone, 3e-4 to 1.2e-3 at its end.
+                // Not among the goldens' tolerances; the run that amplifies rounding most gets more room: 1e-6 up to step 11 and, by the
+                // order
+                // of the sums alone, 3e-4 to 1.2e-3 at its end.
                 Check("grad_norm", metrics.GradientNorm, name == "vanilla_mono" ? 3e-3 : 1e-4);
             }
         }

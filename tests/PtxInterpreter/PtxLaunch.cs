@@ -40,7 +40,8 @@ public static unsafe class PtxLaunch
             || (text.MaxThreads > 0 && grid.ThreadCount > text.MaxThreads) || text.StaticShared + grid.DynamicShared > MaxSharedBytes)
         {
             throw new PtxFault(
-                $"{text.Name}: {grid} cannot be launched (compiled for {text.MaxThreads} threads, {text.StaticShared} bytes of shared memory)");
+                $"{text.Name}: {grid} cannot be launched "
+                + $"(compiled for {text.MaxThreads} threads, {text.StaticShared} bytes of shared memory)");
         }
 
         var global = new PtxGlobal(arguments.Buffers.Select(buffer => (buffer.Address, buffer.Bytes)));

@@ -40,7 +40,9 @@ internal static class PtxOperations
     public readonly struct Exp2<T> : IUnary<T, T> where T : IExponentialFunctions<T> { public static T Apply(T a) => T.Exp2(a); }
     public readonly struct Log2<T> : IUnary<T, T> where T : ILogarithmicFunctions<T> { public static T Apply(T a) => T.Log2(a); }
 
-    /// <summary>Between integers the low bits; from floats to integers towards zero, clamped, and 0 for NaN; between floats the nearest.</summary>
+    /// <summary>
+    /// Between integers the low bits; from floats to integers towards zero, clamped, and 0 for NaN; between floats the nearest.
+    /// </summary>
     public readonly struct Convert<TA, TD> : IUnary<TA, TD>
         where TA : INumber<TA>
         where TD : INumber<TD>

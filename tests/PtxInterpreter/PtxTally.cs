@@ -23,7 +23,9 @@ internal sealed unsafe class PtxTally
 
     public void Computes(PtxInstruction instruction, uint mask) => Flops += instruction.Flops * BitOperations.PopCount(mask);
 
-    /// <summary>A warp reads, or else writes, at its lanes' addresses. An access is at a multiple of its size, so that it lies in one sector.</summary>
+    /// <summary>
+    /// A warp reads, or else writes, at its lanes' addresses. An access is at a multiple of its size, so that it lies in one sector.
+    /// </summary>
     public void Moves(PtxInstruction instruction, long* addresses, uint mask, bool reads)
     {
         var sectors = stackalloc long[PtxProgram.Lanes];

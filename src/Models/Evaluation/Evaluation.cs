@@ -95,9 +95,7 @@ public sealed class Evaluation : IDisposable
         if (_purity is not null)
         {
             _purity.Add(
-                ToHost(latents.RowOffsets, ref _offsets),
-                ToHost(latents.Indices, ref _indices),
-                ToHost(latents.Values, ref _values),
+                ToHost(latents.RowOffsets, ref _offsets), ToHost(latents.Indices, ref _indices), ToHost(latents.Values, ref _values),
                 labels);
         }
     }

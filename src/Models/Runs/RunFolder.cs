@@ -222,8 +222,11 @@ public sealed class RunFolder(string path)
         }
         catch (Exception exception) when (exception is JsonException or IOException or UnauthorizedAccessException)
         {
-            var missing = exception is FileNotFoundException or DirectoryNotFoundException;
-            throw new DataException($"{path}: {(missing ? "no such file" : OneLine(exception))}", exception);
+            throw new DataException(
+                exception is FileNotFoundException or DirectoryNotFoundException
+                    ? $"{path}: no such file"
+                    : $"{path}: {OneLine(exception)}",
+                exception);
         }
     }
 

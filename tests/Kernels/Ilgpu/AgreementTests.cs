@@ -24,7 +24,8 @@ public abstract class AgreementTests(Device device)
         for (var step = 0; step < Steps; step++)
         {
             Assert.True(
-                Math.Abs(expected[step] - actual[step]) <= 1e-4 * Math.Abs(expected[step]), $"step {step}: {actual[step]} is not {expected[step]}");
+                Math.Abs(expected[step] - actual[step]) <= 1e-4 * Math.Abs(expected[step]),
+                    $"step {step}: {actual[step]} is not {expected[step]}");
         }
     }
 

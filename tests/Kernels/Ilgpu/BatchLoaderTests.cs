@@ -23,7 +23,8 @@ public sealed class BatchLoaderTests : IDisposable
     public BatchLoaderTests(IlgpuFixture ilgpu)
     {
         _ilgpu = ilgpu;
-        _set = FeatureSet.Open([RunFiles.Write(_folder["x.parquet"], RunFiles.Features(Rows, 11), 11, rowGroupRows: 40)], new FeatureSetOptions());
+        _set = FeatureSet.Open([RunFiles.Write(_folder["x.parquet"], RunFiles.Features(Rows, 11), 11, rowGroupRows: 40)],
+            new FeatureSetOptions());
     }
 
     /// <summary>Bytes of memory on the host, free bytes on the device, and where the features are then.</summary>
@@ -107,7 +108,14 @@ public sealed class BatchLoaderTests : IDisposable
         {
             using var model = SparseAutoencoder.Create(
                 device,
-                new SaeConfig { Architecture = Architecture.BatchTopK, Dimension = _set.Dimension, Latents = 24, K = 2, MonoCoefficient = 0.1 });
+                new SaeConfig
+                {
+                    Architecture = Architecture.BatchTopK,
+                    Dimension = _set.Dimension,
+                    Latents = 24,
+                    K = 2,
+                    MonoCoefficient = 0.1,
+                });
             model.Initialize(new Random(1));
             using var training = new TrainingStep(
                 model, new StepOptions { BatchSize = Batch, LearningRate = 1e-3, AdamEpsilon = 1e-8, DeadAfter = 100 * Batch });

@@ -48,7 +48,8 @@ public sealed class LargeSizeTests : IDisposable
             var expected = 0.0;
             for (var p = 0; p < D; p++)
             {
-                expected += (double)(transposeA ? a[(p * B) + row] : a[(row * D) + p]) * (transposeB ? b[(column * D) + p] : b[(p * M) + column]);
+                expected += (double)(transposeA ? a[(p * B) + row] : a[(row * D) + p])
+                    * (transposeB ? b[(column * D) + p] : b[(p * M) + column]);
             }
 
             Assert.True(Math.Abs(actual[i] - expected) < 1e-4, $"({row}, {column}): {actual[i]} is not {expected}");
@@ -170,7 +171,14 @@ public sealed class LargeSizeTests : IDisposable
             DecoderGradient = decoderGradient,
             Mono = new MonoLossInputs { X = x, Norms = norms, UnitRowSum = directions, Factor = 0.7, Scores = scores, Result = result },
             JumpReLU = jumpReLU
-                ? new JumpReLUTerm { Pre = pre, LogThreshold = logThreshold, Bandwidth = 0.8f, L0Factor = 0.3, Gradient = thresholdGradient }
+                ? new JumpReLUTerm
+                {
+                    Pre = pre,
+                    LogThreshold = logThreshold,
+                    Bandwidth = 0.8f,
+                    L0Factor = 0.3,
+                    Gradient = thresholdGradient,
+                }
                 : default,
             Input = x,
             Center = center,

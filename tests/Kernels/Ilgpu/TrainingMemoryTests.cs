@@ -56,7 +56,10 @@ public sealed class TrainingMemoryTests
         using var device = IlgpuDevice.OpenSimulation(new() { MemoryBytes = 1L << 30 });
         var config = new SaeConfig { Architecture = Architecture.BatchTopK, Dimension = 768, Latents = 65536 };
         var message = Assert.Throws<ConfigurationException>(() => TrainingMemory.Check(device, config, 8192)).Message;
-        var match = Regex.Match(message, "^ilgpu-cpu has 1 GiB of memory, 1 GiB free; batch_topk with 65536 latents and batches of 8192 rows needs .* GiB: (.*) would fit$");
+        var match = Regex.Match(
+            message,
+            "^ilgpu-cpu has 1 GiB of memory, 1 GiB free; batch_topk with 65536 latents and batches of 8192 rows needs .* GiB: "
+                + "(.*) would fit$");
         Assert.True(match.Success, message);
         // 65536 latents are too many for any batch.
         var latents = int.Parse(Assert.Single(Regex.Matches(match.Groups[1].Value, @"^Latents (\d+)$")).Groups[1].Value);

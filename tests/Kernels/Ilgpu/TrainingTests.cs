@@ -4,7 +4,9 @@ using MonoLoss.Tests.Data;
 
 namespace MonoLoss.Tests.Kernels.Ilgpu;
 
-/// <summary>The command line on a real device: a training run of each model on real features ends with the figures of the CPU device.</summary>
+/// <summary>
+/// The command line on a real device: a training run of each model on real features ends with the figures of the CPU device.
+/// </summary>
 [Collection(IlgpuTests.Name)]
 [Trait("Device", "Ilgpu")]
 [Trait("Speed", "Slow")]

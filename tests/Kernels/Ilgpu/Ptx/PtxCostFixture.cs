@@ -1,5 +1,5 @@
-using MonoLoss.Bench;
 using MonoLoss.Autodiff;
+using MonoLoss.Bench;
 using MonoLoss.Kernels;
 using MonoLoss.Kernels.Ilgpu;
 using MonoLoss.Models;
@@ -57,12 +57,14 @@ public sealed class PtxCostFixture : IDisposable
         "Sparse.SumColumnTiles" => "long, operations",
         "Sum.Sum" => "many latents",
         "JumpReLU.Gradient" => "jumprelu by small operations",
-        "DatasetMono.AddValues" or "DatasetMono.AddWeightedUnitRows" or "DatasetMono.FinishScores" or "DatasetMono.AddGradient" => "batch_topk, scores",
+        "DatasetMono.AddValues" or "DatasetMono.AddWeightedUnitRows" or "DatasetMono.FinishScores" or "DatasetMono.AddGradient" =>
+            "batch_topk, scores",
         "Gemm.SumPartials" or "Sparse.WriteOut" => "vanilla",
         "Latent.WriteOut" or "Latent.ReadAt" or "Latent.ScoreAll" or "Latent.FormAll" or "Latent.FinishAll" => "vanilla",
         "Loss.AddRelativeDifference" or "Row.LayerNorm" or "Row.ScaleRows" or "Row.ScaleAndShiftRows" => "topk",
         "Selection.FindThresholds" => "topk",
-        "Mono.AddScoreGradient" or "Row.GatherElements" or "Row.GatherRows" or "Row.ScatterRows" or "Row.NormalizeRows" or "Row.LinearCombination" => "batch_topk, operations",
+        "Mono.AddScoreGradient" or "Row.GatherElements" or "Row.GatherRows" or "Row.ScatterRows" or "Row.NormalizeRows"
+            or "Row.LinearCombination" => "batch_topk, operations",
         "Sparse.AddWherePositive" or "Sparse.GatherEntries" or "Sparse.RemapColumns" or "Sparse.SDDMM" => "batch_topk, operations",
         "Sparse.SpMMTransposed" or "Sparse.SumColumns" or "DeadLatent.FindDead" or "DeadLatent.CountDead" => "batch_topk, operations",
         "Sum.SumColumnErrors" or "Sum.SumSquares" => "batch_topk, operations",

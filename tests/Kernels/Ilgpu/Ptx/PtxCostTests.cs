@@ -1,5 +1,4 @@
 using System.Reflection;
-using MonoLoss.Bench;
 using MonoLoss.Kernels.Ilgpu;
 
 namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
@@ -40,7 +39,8 @@ public sealed class PtxCostTests(PtxCostFixture counted) : IClassFixture<PtxCost
         var (sizes, launches) = counted.Works[work];
         var cost = launches.Where(launch => launch.Kernel == kernel).Select(launch => launch.Cost).MaxBy(cost => cost.Bytes);
         Assert.True(cost.SectorBytes > 0, $"{work} does not launch it");
-        var stated = KernelAttribute.Kernels.Single(method => KernelAttribute.NameOf(method) == kernel).GetCustomAttribute<KernelAttribute>()!;
+        var stated = KernelAttribute.Kernels.Single(method => KernelAttribute.NameOf(method) == kernel)
+            .GetCustomAttribute<KernelAttribute>()!;
         double Of(string formula) => sizes.Evaluate(formula);
         var (bytes, cached) = (Of(stated.Bytes) + Of(stated.ResidentBytes), Of(stated.Bytes) + Of(stated.CachedBytes));
         Assert.True(IsWithin(bytes, cost.Bytes, Tolerance), $"{bytes} bytes are stated, {cost.Bytes} are needed");

@@ -6,7 +6,8 @@ using PtxInterpreter;
 namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
 
 /// <summary>
-/// What ILGPU 1.5.3 makes of correct C#, seen in its PTX only: the kernels avoid the first two, <see cref="IlgpuWorkarounds"/> undoes the others.
+/// What ILGPU 1.5.3 makes of correct C#, seen in its PTX only: the kernels avoid the first two, <see cref="IlgpuWorkarounds"/> undoes the
+/// others.
 /// </summary>
 public sealed class PtxDefectTests
 {
