@@ -2,14 +2,14 @@ using MonoLoss.Kernels;
 
 namespace MonoLoss.Autodiff;
 
-/// <summary>A weight that is trained: its variable and Adam's moments.</summary>
+/// <summary>A trained tensor: its variable and Adam's moments.</summary>
 public sealed class Parameter : IDisposable
 {
     /// <summary>A parameter with moments of zero.</summary>
-    /// <param name="name">Its name in files.</param>
+    /// <param name="name">The name in files.</param>
     /// <param name="value">The values; owned by the parameter.</param>
     /// <param name="unitRows">Whether every step scales its rows to length 1 before Adam.</param>
-    /// <param name="project">Whether every step removes the gradient's part along each row.</param>
+    /// <param name="project">Whether every step removes from each row of the gradient the component along the parameter's row.</param>
     public Parameter(string name, Tensor value, bool unitRows = false, bool project = false)
     {
         (Name, UnitRows, Project) = (name, unitRows, project);
@@ -18,7 +18,7 @@ public sealed class Parameter : IDisposable
         SecondMoment = value.Device.Tensor(value.Rows, value.Columns);
     }
 
-    /// <summary>Its name in files.</summary>
+    /// <summary>The name in files.</summary>
     public string Name { get; }
 
     /// <summary>Values and gradient.</summary>
@@ -36,7 +36,7 @@ public sealed class Parameter : IDisposable
     /// <summary>Whether every step scales its rows to length 1 before Adam.</summary>
     public bool UnitRows { get; }
 
-    /// <summary>Whether every step removes the gradient's part along each row.</summary>
+    /// <summary>Whether every step removes from each row of the gradient the component along the parameter's row.</summary>
     public bool Project { get; }
 
     /// <inheritdoc/>
@@ -49,7 +49,13 @@ public sealed class Parameter : IDisposable
 }
 
 /// <summary>
-/// Adam (Kingma &amp; Ba 2015) as PyTorch computes it, after clipping the global norm of the gradient and constraining the decoder.
+/// Adam (Kingma &amp; Ba 2015, arXiv 1412.6980) as PyTorch computes it, with β₁ = 0.9 and β₂ = 0.999, for the gradient g clipped to a
+/// global norm as torch.nn.utils.clip_grad_norm_ does:
+/// <code>
+///   m ← β₁·m + (1 − β₁)·g,   v ← β₂·v + (1 − β₂)·g²
+///   θ ← θ − α/(1 − β₁ᵗ) · m/(√v/√(1 − β₂ᵗ) + ε)
+/// </code>
+/// Before that, <see cref="Parameter.UnitRows"/> and <see cref="Parameter.Project"/> keep a decoder near unit rows (Bricken et al. 2023).
 /// A parameter that no gradient reached is not stepped.
 /// </summary>
 public sealed class Adam : IDisposable
@@ -64,8 +70,8 @@ public sealed class Adam : IDisposable
     private readonly Scalar _norm;
 
     /// <summary>An optimizer before its first step.</summary>
-    /// <param name="device">Where the parameters are.</param>
-    /// <param name="parameters">What is trained.</param>
+    /// <param name="device">The device that holds the parameters.</param>
+    /// <param name="parameters">The parameters to train.</param>
     public Adam(Device device, IEnumerable<Parameter> parameters)
     {
         _device = device;
@@ -75,14 +81,14 @@ public sealed class Adam : IDisposable
         _norm = new Scalar(() => Math.Sqrt(_squares.Read(0)));
     }
 
-    /// <summary>Steps made so far.</summary>
+    /// <summary>t, the number of steps made so far.</summary>
     public long Steps { get; set; }
 
-    /// <summary>Makes a step, without waiting for it, and forgets the gradients.</summary>
-    /// <param name="learningRate">α.</param>
-    /// <param name="epsilon">Added to the root of the second moment.</param>
-    /// <param name="maxGradientNorm">The gradient is scaled down to this norm where it is longer; infinity for no clipping.</param>
-    /// <returns>The gradient's norm before clipping, until the next step.</returns>
+    /// <summary>Makes a step, without waiting for the device, and clears the gradients.</summary>
+    /// <param name="learningRate">The learning rate α.</param>
+    /// <param name="epsilon">ε.</param>
+    /// <param name="maxGradientNorm">The gradient is scaled down to this norm if it is longer; infinity for no clipping.</param>
+    /// <returns>The gradient's norm before clipping; valid until the next step.</returns>
     public Scalar Step(float learningRate, float epsilon, double maxGradientNorm)
     {
         Steps++;

@@ -2,7 +2,7 @@ using MonoLoss.Kernels;
 
 namespace MonoLoss.Autodiff;
 
-/// <summary>A dense matrix on the tape, with a gradient once something has added to it.</summary>
+/// <summary>A dense matrix on the tape, with a gradient once an operation has added to it.</summary>
 /// <param name="value">The values; owned by the variable.</param>
 public sealed class Variable(Tensor value) : IDisposable
 {
@@ -12,14 +12,14 @@ public sealed class Variable(Tensor value) : IDisposable
     /// <summary>The values.</summary>
     public Tensor Value { get; } = value;
 
-    /// <summary>Whether anything has been added to the gradient since <see cref="ClearGradient"/>.</summary>
+    /// <summary>Whether a gradient has been added since <see cref="ClearGradient"/>.</summary>
     public bool HasGradient { get; private set; }
 
     /// <summary>∂loss/∂value, the shape of <see cref="Value"/>.</summary>
-    /// <exception cref="InvalidOperationException">Nothing has been added to it.</exception>
+    /// <exception cref="InvalidOperationException">No gradient has been added.</exception>
     public Tensor Gradient => HasGradient ? _gradient! : throw new InvalidOperationException("no gradient has reached this variable");
 
-    /// <summary>The gradient to add to: zeros at first.</summary>
+    /// <summary>The gradient, to be added to: zeros if there was none.</summary>
     public Tensor AccumulateGradient()
     {
         var gradient = _gradient ??= Value.Device.Tensor(Value.Rows, Value.Columns);
@@ -34,11 +34,11 @@ public sealed class Variable(Tensor value) : IDisposable
         return gradient;
     }
 
-    /// <summary>Σ of the squares of each row of the gradient, where whoever wrote the gradient last has left them; else null.</summary>
+    /// <summary>The sum of squares of each row of the gradient, if its last writer computed them; else null.</summary>
     public DeviceArray<double>? GradientRowSquares { get; private set; }
 
-    /// <summary>The gradient for one that writes every element of it: no zeros are needed first.</summary>
-    /// <param name="add">Whether there is a gradient already, to be added to.</param>
+    /// <summary>The gradient, to be overwritten in every element: it is not cleared.</summary>
+    /// <param name="add">Whether there is a gradient already, which must be added to instead.</param>
     internal Tensor OverwriteGradient(out bool add)
     {
         add = HasGradient;
@@ -48,7 +48,7 @@ public sealed class Variable(Tensor value) : IDisposable
         return gradient;
     }
 
-    /// <summary>Room for <see cref="GradientRowSquares"/>, for one that will leave them there.</summary>
+    /// <summary><see cref="GradientRowSquares"/>, to be written together with the gradient.</summary>
     internal DeviceArray<double> WriteGradientRowSquares() =>
         GradientRowSquares = _rowSquares ??= Value.Device.Allocate<double>(Value.Rows);
 
@@ -64,10 +64,10 @@ public sealed class Variable(Tensor value) : IDisposable
     }
 }
 
-/// <summary>Sparse latents on the tape: B×M, their gradient beside their values.</summary>
+/// <summary>Sparse latents on the tape, B×M, with their gradient beside their values.</summary>
 /// <remarks>
-/// What reaches the latents on the way back may be deferred: noted down, and formed with everything else in one visit to each
-/// latent when the encoding that made them is reached (<see cref="FusedBackwardArgs"/>).
+/// What the backward pass adds to the latents may be deferred: noted here, and formed in one visit to each latent when the encode operation
+/// that made them is reached (<see cref="Tape"/>, <see cref="FusedBackwardArgs"/>).
 /// </remarks>
 /// <param name="value">The latents; owned by the variable.</param>
 public sealed class SparseVariable(CsrMatrix value) : IDisposable
@@ -80,7 +80,7 @@ public sealed class SparseVariable(CsrMatrix value) : IDisposable
     /// <summary>The smallest value that the last selection over a whole batch kept. Waits for the device.</summary>
     public float SmallestKept => Value.SmallestKept;
 
-    /// <summary>The latents, with a gradient to add to: zeros at first.</summary>
+    /// <summary>The latents, whose gradient is to be added to: zeros if there was none.</summary>
     public CsrMatrix AccumulateGradient()
     {
         if (!_hasGradient)
@@ -92,22 +92,22 @@ public sealed class SparseVariable(CsrMatrix value) : IDisposable
         return Value;
     }
 
-    /// <summary>Whether the encoding that made these takes deferred parts.</summary>
+    /// <summary>Whether the operation that made the latents takes deferred parts.</summary>
     internal bool Defers { get; set; }
 
-    /// <summary>Whether the gradient holds something already.</summary>
+    /// <summary>Whether a gradient has been added to directly.</summary>
     internal bool HasGradient => _hasGradient;
 
-    /// <summary>Deferred: the gradient of what was decoded, and with which weights.</summary>
+    /// <summary>Deferred: ∂loss/∂(z·W), B×D, and W.</summary>
     internal (Tensor Gradient, Variable Weights)? DeferredDecode { get; set; }
 
-    /// <summary>Deferred: what every positive value adds.</summary>
+    /// <summary>Deferred: the amount to add to ∂z wherever z is positive.</summary>
     internal float DeferredPositiveAmount { get; set; }
 
-    /// <summary>Deferred: MonoLoss.</summary>
+    /// <summary>Deferred: the inputs of MonoLoss.</summary>
     internal MonoLossInputs DeferredMono { get; set; }
 
-    /// <summary>Deferred: JumpReLU.</summary>
+    /// <summary>Deferred: the straight-through gradient of JumpReLU.</summary>
     internal JumpReLUTerm DeferredJumpReLU { get; set; }
 
     /// <summary>Forgets the gradient and what was deferred; memory is kept.</summary>
@@ -124,13 +124,13 @@ public sealed class SparseVariable(CsrMatrix value) : IDisposable
     public void Dispose() => Value.Dispose();
 }
 
-/// <summary>A number on the tape. It is formed when it is read, so that a step need not wait for it.</summary>
-/// <param name="read">Forms the number.</param>
+/// <summary>A number on the tape. It is computed when it is read, so that a step need not wait for it.</summary>
+/// <param name="read">Computes the number.</param>
 public sealed class Scalar(Func<double> read)
 {
-    /// <summary>∂loss/∂this, known on the host: losses are only ever weighted by constants and summed.</summary>
+    /// <summary>∂loss/∂this. The host knows it, because losses are only summed with constant weights.</summary>
     public double Gradient { get; set; }
 
-    /// <summary>Waits for the number.</summary>
+    /// <summary>Computes the number, waiting for the device if needed.</summary>
     public double Read() => read();
 }

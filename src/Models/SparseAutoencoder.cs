@@ -71,7 +71,7 @@ public abstract class SparseAutoencoder : IDisposable
     /// <summary>Encodes a batch, recorded on the tape.</summary>
     /// <param name="tape">A tape that was reset.</param>
     /// <param name="x">B×D rows of unit length.</param>
-    /// <returns>The latents, and what decoding and the loss need besides; valid until the next call.</returns>
+    /// <returns>The encoded batch; valid until the next call.</returns>
     /// <exception cref="ArgumentException">The rows do not have D features.</exception>
     public Encoding Encode(Tape tape, Tensor x)
     {

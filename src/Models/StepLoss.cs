@@ -3,7 +3,7 @@ using MonoLoss.Autodiff;
 namespace MonoLoss.Models;
 
 /// <summary>The loss of a batch and its parts.</summary>
-/// <remarks>Read the numbers after the backward pass: MonoLoss is formed by it, and reading earlier takes a pass of its own.</remarks>
+/// <remarks>Read the numbers after the backward pass: it forms MonoLoss, and reading earlier takes a separate pass.</remarks>
 /// <param name="Total">The loss that is differentiated.</param>
 /// <param name="Reconstruction">Mean squared error; NMSE for TopK.</param>
 /// <param name="Auxiliary">The auxiliary loss without its coefficient; null if there was none.</param>

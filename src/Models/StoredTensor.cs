@@ -31,7 +31,7 @@ internal sealed record StoredTensor(string Name, Parameter Parameter)
     };
 }
 
-/// <summary>A number of a model, besides its parameters, that files store.</summary>
+/// <summary>A number that files store in addition to the parameters.</summary>
 /// <param name="StateName">Its name in the checkpoint.</param>
 /// <param name="WeightName">The name in the weights file, where it is a vector of M equal values; 0 before there is a number.</param>
 /// <param name="Get">The number; null before there is one.</param>

@@ -3,7 +3,7 @@ using MonoLoss.Kernels;
 
 namespace MonoLoss.Models;
 
-/// <summary>The training set, as a step may need it beside its batch.</summary>
+/// <summary>The training set, of which a step may need more than its batch.</summary>
 public interface ITrainingData
 {
     /// <summary>The first batch of the first epoch on the host, B×D values in rows. An epoch that is under way is interrupted.</summary>
@@ -27,8 +27,8 @@ public enum StepPhase
 }
 
 /// <summary>
-/// A training step: encode, count the latents that fired, form the loss, go backward, clip, step Adam, and let the model do what follows
-/// (restarts, thresholds). Trainer, benchmarks and tests all use this one.
+/// A training step: encode, count the latents that fired, compute the loss, backpropagate, clip, step Adam, and call the model's
+/// <see cref="SparseAutoencoder.AfterStep"/> (restarts, thresholds). <see cref="Trainer"/>, the benchmarks and the tests all use this class.
 /// </summary>
 /// <example><code>
 /// using var step = new TrainingStep(model, new StepOptions { BatchSize = x.Rows });
@@ -47,11 +47,11 @@ public sealed class TrainingStep : IDisposable
     /// <param name="model">The model; it is not owned by the step.</param>
     /// <param name="options">The settings.</param>
     /// <param name="data">
-    /// The training set; null if nothing but batches is at hand. It is needed if <see cref="StepOptions.MonoPeriod"/> exceeds 1, and to
+    /// The training set; null if only batches are available. It is needed if <see cref="StepOptions.MonoPeriod"/> exceeds 1, and to
     /// continue an earlier run: without it, the first batch is the first one that is trained on.
     /// </param>
     /// <exception cref="ConfigurationException">A setting is out of range.</exception>
-    /// <exception cref="ArgumentNullException">MonoLoss of the whole training set is asked for, but there is no training set.</exception>
+    /// <exception cref="ArgumentNullException"><see cref="StepOptions.MonoPeriod"/> exceeds 1, but there is no training set.</exception>
     public TrainingStep(SparseAutoencoder model, StepOptions options, ITrainingData? data = null)
         : this(model, options, data, new Tape(model.Device))
     {
@@ -84,7 +84,7 @@ public sealed class TrainingStep : IDisposable
     /// <summary>Trains on a batch.</summary>
     /// <param name="x">B×D rows of unit length.</param>
     /// <returns>The figures of the step. The number of the epoch and the speed are left at 0.</returns>
-    /// <exception cref="ConfigurationException">The loss is not finite; the model cannot be used any more.</exception>
+    /// <exception cref="ConfigurationException">The loss is not finite; the weights are invalid afterwards.</exception>
     /// <exception cref="ArgumentException">The rows do not have D features.</exception>
     public StepMetrics Run(Tensor x)
     {

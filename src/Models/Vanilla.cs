@@ -39,8 +39,8 @@ public sealed class Vanilla : StandardAutoencoder
         var error = tape.MeanSquaredError(Reconstruct(tape, encoding), x);
         var l1 = tape.L1(encoding.Latents);
         var mono = MonoLoss(tape, encoding, batchMonoLoss);
-        var total = tape.WeightedSum((error, 1), (l1, Config.L1Coefficient), (mono?.Loss, Config.MonoCoefficient));
-        return new StepLoss(total, error, null, l1, mono, tape.MeanActive(encoding.Latents));
+        var total = tape.WeightedSum((error, 1), (l1.Loss, Config.L1Coefficient), (mono?.Loss, Config.MonoCoefficient));
+        return new StepLoss(total, error, null, l1.Loss, mono, l1.MeanActive);
     }
 
     private protected override (SparseVariable Latents, Scalar? L0) EncodeInput(Tape tape, Tensor input) =>

@@ -7,7 +7,7 @@ namespace MonoLoss.Tests.Autodiff;
 
 /// <summary>
 /// Every differentiable operation against finite differences of a float64 loop over the same formula, operation by operation and
-/// with all that concerns a latent fused. Which latents are active is held fixed: that is what the gradient is of.
+/// with the fused backward pass. The set of active latents is held fixed, as the gradient does.
 /// </summary>
 public sealed class GradientTests : IDisposable
 {
@@ -61,7 +61,7 @@ public sealed class GradientTests : IDisposable
         {
             var decoded = tape.Decode(z, p.Decoder, p.DecoderBias);
             var error = tape.Subtract(p.X, decoded);
-            return tape.WeightedSum((tape.MeanSquaredError(decoded, error), 2), (tape.L1(z), 0.1), (null, 5));
+            return tape.WeightedSum((tape.MeanSquaredError(decoded, error), 2), (tape.L1(z).Loss, 0.1), (null, 5));
         },
         (p, z) => (2 * Mean(B * D, i => Square((2 * Decode(p, z, i)) - p.X[i]))) + (0.1 * Sum(B * M, i => z[i]) / B));
 

@@ -54,7 +54,10 @@ public sealed class CpuThreadsTests
                 DecodedGradient = decoded,
                 Decoder = decoderWeights,
                 DecoderGradient = decoderGradient,
-                Mono = new MonoLossInputs { X = input, Norms = norms, UnitRowSum = directions, Factor = 1, Scores = scores, Result = result },
+                Mono = new MonoLossInputs
+                {
+                    X = input, Norms = norms, UnitRowSum = directions, Factor = 1, Scores = scores, Result = result,
+                },
                 Input = input,
                 Encoder = encoderWeights,
                 EncoderGradient = encoderGradient,

@@ -5,8 +5,8 @@ using MonoLoss.Models;
 namespace MonoLoss.Tests.Models;
 
 /// <summary>
-/// Official training runs, replayed step by step on a device (tests/goldens/README.md has the tolerances). A device has a class that
-/// derives from this one.
+/// Official training runs, replayed step by step on a device (tests/goldens/README.md has the tolerances). Each device has
+/// a class that derives from this one.
 /// </summary>
 public abstract class GoldenRuns(Device device)
 {
@@ -85,7 +85,7 @@ public abstract class GoldenRuns(Device device)
         using var model = GoldenModel.Create(_device, golden);
         using var training = new TrainingStep(model, Options(golden), null, new Tape(_device) { FuseLatents = fuse });
         var isTopK = model.Config.Architecture == Architecture.TopK;
-        // The tolerance is the loss's. A run that amplifies rounding (its float64 replay ends 2e-4 off) gets more room for the parts.
+        // The tolerance is that of the loss. A run that amplifies rounding (its float64 replay ends 2e-4 off) gets more room for the parts.
         var parts = name == "vanilla_mono" ? 1e-4 : 2e-5;
         for (var step = 0; step < golden.Integer("steps"); step++)
         {

@@ -13,11 +13,16 @@ public sealed class StepTests
     public void AStepAllocatesNothingAfterTheFirst(Architecture architecture)
     {
         using var run = new SmallRun(architecture, threads: 2);
-        // The most memory that the auxiliary loss can need: nothing fires on a batch of zeros, so that all latents are dead. Then batches
-        // with some dead latents and with none.
-        using var zeros = run.Model.Device.Tensor(run.X.Rows, run.X.Columns);
-        run.Model.StepsSinceFired.CopyFrom(Enumerable.Repeat(100, run.Model.Config.Latents).ToArray());
-        run.Step.Run(zeros);
+        // The most memory that the auxiliary loss can need is that of all latents being dead. Then batches with some dead latents and with
+        // none.
+        using var all = run.Model.Device.Allocate<int>(0);
+        run.Model.Device.FindDead(run.Model.StepsSinceFired, 0, all);
+        run.Tape.Backward(run.Model.Loss(run.Tape, run.X, run.Model.Encode(run.Tape, run.X), all, batchMonoLoss: true).Total);
+        foreach (var parameter in run.Model.Parameters)
+        {
+            parameter.Variable.ClearGradient();
+        }
+
         for (var warmUp = 0; warmUp < 10; warmUp++)
         {
             run.Model.StepsSinceFired.CopyFrom(Enumerable.Repeat(warmUp % 2 == 0 ? 100 : 0, run.Model.Config.Latents).ToArray());
@@ -162,7 +167,8 @@ public sealed class StepTests
                 Bandwidth = 0.3,
             });
             Model.Initialize(new Random(1));
-            Step = new TrainingStep(Model, new StepOptions
+            Tape = new Tape(_device);
+            var options = new StepOptions
             {
                 BatchSize = Rows,
                 LearningRate = 0.002,
@@ -170,11 +176,14 @@ public sealed class StepTests
                 MaxGradientNorm = 1,
                 DeadAfter = 3 * Rows,
                 DeadCheckInterval = 0,
-            });
+            };
+            Step = new TrainingStep(Model, options, null, Tape);
             X = _device.Tensor(Rows, Dimension).Set(Batch());
         }
 
         public SparseAutoencoder Model { get; }
+
+        public Tape Tape { get; }
 
         public TrainingStep Step { get; }
 

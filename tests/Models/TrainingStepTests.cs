@@ -5,7 +5,7 @@ using MonoLoss.Tests.Cli;
 
 namespace MonoLoss.Tests.Models;
 
-/// <summary>The library without files: what a program of one's own does.</summary>
+/// <summary>The library without files, as another program uses it.</summary>
 public sealed class TrainingStepTests
 {
     [Fact]
@@ -79,7 +79,8 @@ public sealed class TrainingStepTests
         using var folder = new MonoLoss.Tests.Data.TempFolder();
         var set = FeatureSet.Open(RunFiles.Write(folder));
         using var device = DeviceFactory.Open("cpu");
-        using var model = SparseAutoencoder.Create(device, new SaeConfig { Architecture = Architecture.BatchTopK, Dimension = 16, Latents = 32, K = 3 });
+        using var model = SparseAutoencoder.Create(
+            device, new SaeConfig { Architecture = Architecture.BatchTopK, Dimension = 16, Latents = 32, K = 3 });
         model.Initialize(new Random(1));
         var expected = Evaluation.Run(model, set, batchSize: 150);
         using var split = new HeldOutSplit("val", set, device, batchSize: 150, keep);

@@ -4,14 +4,19 @@ namespace MonoLoss.Autodiff;
 
 public sealed partial class Tape
 {
-    /// <summary>result = latents·W + bias.</summary>
+    /// <summary>Decodes sparse latents: result = z·W + bias, an SpMM.</summary>
     /// <param name="latents">z, B×M.</param>
     /// <param name="weights">W, M×D.</param>
     /// <param name="bias">1×D, or null.</param>
+    /// <returns>The result, B×D.</returns>
+    /// <exception cref="ArgumentException">The shapes do not fit together.</exception>
     public Variable Decode(SparseVariable latents, Variable weights, Variable? bias) =>
         Record(tape => new DecodeOperation(tape.Device)).Forward(latents, weights, bias);
 
-    /// <summary>With G = ∂loss/∂result: ∂z = G·Wᵀ at the nonzeros of z, ∂W = zᵀ·G, ∂bias = column sums of G.</summary>
+    /// <summary>
+    /// With G = ∂loss/∂result: ∂z = G·Wᵀ at the nonzeros of z (SDDMM), ∂W = zᵀ·G, ∂bias = column sums of G. The first decode of the latents
+    /// defers ∂z and ∂W to their producer.
+    /// </summary>
     private sealed class DecodeOperation(Device device) : Operation
     {
         private readonly Variable _result = new(device.Tensor(0, 0));

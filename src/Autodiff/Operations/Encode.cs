@@ -2,41 +2,45 @@ using MonoLoss.Kernels;
 
 namespace MonoLoss.Autodiff;
 
-/// <summary>Which pre-activations become latents.</summary>
+/// <summary>The rules by which pre-activations become latents.</summary>
 public enum SelectionKind
 {
-    /// <summary>The k largest of every row.</summary>
+    /// <summary>Keeps the k largest of every row.</summary>
     TopK,
 
-    /// <summary>The B·k largest of the whole batch.</summary>
+    /// <summary>Keeps the B·k largest of the whole batch.</summary>
     BatchTopK,
 
-    /// <summary>All above a bound of their latent.</summary>
+    /// <summary>Keeps all that exceed the bound of their latent.</summary>
     Threshold,
 }
 
-/// <summary>Which pre-activations become latents, and how many.</summary>
+/// <summary>A rule by which pre-activations become latents, with its parameters.</summary>
 /// <param name="Kind">The rule.</param>
 /// <param name="K">k for <see cref="SelectionKind.TopK"/> and <see cref="SelectionKind.BatchTopK"/>.</param>
-/// <param name="Bounds">1×M for <see cref="SelectionKind.Threshold"/>; null for 0.</param>
+/// <param name="Bounds">The bounds of <see cref="SelectionKind.Threshold"/>, 1×M; null for 0.</param>
 public readonly record struct Selection(SelectionKind Kind, int K = 0, Tensor? Bounds = null);
 
 public sealed partial class Tape
 {
-    /// <summary>latents = select(ReLU((x − center)·Wᵀ + bias)). Nothing of size B×M is kept.</summary>
+    /// <summary>
+    /// Encodes and selects in one: latents = select(ReLU((x − center)·Wᵀ + bias)). The pre-activations, B×M, are not kept.
+    /// </summary>
     /// <param name="x">B×D; gets no gradient.</param>
     /// <param name="weights">W, M×D.</param>
     /// <param name="bias">1×M, or null.</param>
     /// <param name="center">1×D, or null for 0.</param>
-    /// <param name="selection">Which are kept.</param>
-    /// <param name="subset">The only latents that take part, ascending; null for all.</param>
+    /// <param name="selection">The rule that selects latents.</param>
+    /// <param name="subset">Indexes of the latents that may be selected, ascending; null for all.</param>
+    /// <returns>The latents, B×M.</returns>
+    /// <exception cref="ArgumentException">The shapes do not fit together, or k is not in 0 … M.</exception>
     public SparseVariable Encode(
         Tensor x, Variable weights, Variable? bias, Variable? center, in Selection selection, DeviceArray<int>? subset = null) =>
         Record(tape => new EncodeOperation(tape.Device)).Forward(x, weights, bias, center, selection, subset, FuseLatents);
 
     /// <summary>
-    /// With δ = ∂loss/∂latents, s its column sums: ∂W = δᵀ·(x − center), ∂bias = s, ∂center = −s·W. Nonzeros that are off carry no
-    /// gradient.
+    /// With δ = ∂loss/∂latents and its column sums s: ∂W = δᵀ·(x − center), ∂bias = s, ∂center = −s·W. Entries that are 0 carry no
+    /// gradient. Where the latents' consumers defer, δ is formed here as well, in the same visit to each latent.
     /// </summary>
     private sealed class EncodeOperation(Device device) : Operation
     {
@@ -129,7 +133,7 @@ public sealed partial class Tape
         private void VisitLatents()
         {
             device.BuildColumnIndex(_latents.Value);
-            // The decoder's gradient is asked for first: with tied weights the encoder's is the same, and is then added to.
+            // The decoder's gradient comes first: with tied weights the encoder's is the same tensor, and is then added to.
             var decode = _latents.DeferredDecode;
             var addToDecoder = false;
             var decoderGradient = decode?.Weights.OverwriteGradient(out addToDecoder);

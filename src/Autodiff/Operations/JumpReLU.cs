@@ -5,23 +5,25 @@ namespace MonoLoss.Autodiff;
 public sealed partial class Tape
 {
     /// <summary>
-    /// z = pre where pre &gt; θ = exp(logThreshold), else 0, in place; and the mean number of z &gt; θ a row. Where pre is within
-    /// half a bandwidth of θ the straight-through gradient reaches θ, so those nonzeros must be there though they are off:
-    /// encode with <see cref="Device.JumpReLUBounds"/>.
+    /// JumpReLU (Rajamanoharan et al. 2024, arXiv 2407.14435), in place: z = pre where pre &gt; θ = exp(logThreshold), else 0; and L0, the
+    /// mean number of z &gt; θ per row. Where pre is within half a bandwidth of θ the straight-through gradient reaches θ, so the latents
+    /// must have entries there although z is 0: encode with <see cref="Device.JumpReLUBounds"/>.
     /// </summary>
     /// <param name="pre">Encoded pre-activations ReLU(x·weightsᵀ + bias), B×M; becomes z.</param>
     /// <param name="x">B×D.</param>
     /// <param name="weights">M×D.</param>
     /// <param name="bias">1×M.</param>
     /// <param name="logThreshold">1×M.</param>
-    /// <param name="bandwidth">h.</param>
+    /// <param name="bandwidth">h, positive.</param>
     /// <returns>L0.</returns>
+    /// <exception cref="ArgumentException">The shapes do not fit together.</exception>
     public Scalar JumpReLU(SparseVariable pre, Tensor x, Tensor weights, Tensor bias, Variable logThreshold, float bandwidth) =>
-        Record(tape => new JumpReLUOperation(tape.Device, tape.DeviceScalars(2))).Forward(pre, x, weights, bias, logThreshold, bandwidth);
+        Record(tape => new JumpReLUOperation(tape.Device, tape.DeviceScalars(2)))
+            .Forward(pre, x, weights, bias, logThreshold, bandwidth);
 
     /// <summary>
-    /// With rect(t) = 1 for −½ &lt; t &lt; ½: ∂pre = ∂z where pre &gt; θ, ∂logθ = Σ −(θ/h)·rect((pre − θ)/h)·∂z, and of
-    /// L0 = Σ 1[z &gt; θ]: ∂logθ = Σ −(1/h)·rect((z − θ)/h).
+    /// The straight-through estimator of that paper, with rect(t) = 1 for −½ &lt; t &lt; ½: ∂pre = ∂z where pre &gt; θ,
+    /// ∂logθ = Σ −(θ/h)·rect((pre − θ)/h)·∂z, and of L0 = Σ 1[z &gt; θ]: ∂logθ = Σ −(1/h)·rect((z − θ)/h).
     /// </summary>
     private sealed class JumpReLUOperation(Device device, DeviceScalars sums) : Operation
     {

@@ -3,22 +3,28 @@ using MonoLoss.Kernels;
 namespace MonoLoss.Autodiff;
 
 /// <summary>MonoLoss of a batch.</summary>
-/// <param name="Loss">1 − the mean score over active latents; 1 if there is none.</param>
-/// <param name="MeanScore">The mean score over active latents; 0 if there is none.</param>
-/// <param name="Scores">1×M, 0 where a latent is not active; there once the loss was read or gone back from.</param>
+/// <param name="Loss">1 − the mean score over active latents; 1 if no latent is active.</param>
+/// <param name="MeanScore">The mean score over active latents; 0 if no latent is active.</param>
+/// <param name="Scores">
+/// The score of every latent, 1×M; 0 for inactive ones. Valid once the loss was read or the backward pass is done.
+/// </param>
 public sealed record MonoLossResult(Scalar Loss, Scalar MeanScore, Tensor Scores);
 
 public sealed partial class Tape
 {
-    /// <summary>MonoLoss (arXiv 2602.12403) of latents over the batch, linear in the number of active latents.</summary>
+    /// <summary>
+    /// MonoLoss (arXiv 2602.12403) of latents over the batch: 1 − the mean of <see cref="MonoScore"/> over active latents. The cost is
+    /// linear in the number of nonzeros.
+    /// </summary>
     /// <param name="latents">z ≥ 0, B×M.</param>
-    /// <param name="x">B×D: what should be alike where a latent is active; gets no gradient.</param>
+    /// <param name="x">The rows whose directions should be alike where a latent is active, B×D; gets no gradient.</param>
+    /// <exception cref="ArgumentException">The shapes do not fit together.</exception>
     public MonoLossResult MonoLoss(SparseVariable latents, Tensor x) =>
         Record(tape => new MonoLossOperation(tape.Device, tape.DeviceScalars(2))).Forward(latents, x);
 
     /// <summary>
-    /// ∂z = −(1/#active)·∂score/∂z, which a visit to each latent forms together with its score. Going back, that is one of
-    /// several things done in the visit; where the loss is read without going back, it is a visit of its own.
+    /// ∂z = −(1/#active)·∂score/∂z, which a visit to each latent forms together with its score. The backward pass forms both in the fused
+    /// visit of the latents' producer; if the loss is read without a backward pass, it takes a separate visit.
     /// </summary>
     private sealed class MonoLossOperation : Operation
     {

@@ -4,16 +4,20 @@ namespace MonoLoss.Autodiff;
 
 public sealed partial class Tape
 {
-    /// <summary>Undoes input layer norm: result[i] = x[i]·deviation[i] + mean[i].</summary>
+    /// <summary>Undoes input layer norm: result[i] = x[i]·σ[i] + μ[i]. Gradient: ∂x[i] = σ[i]·∂result[i].</summary>
     /// <param name="x">B×D.</param>
-    /// <param name="deviation">1×B; gets no gradient.</param>
-    /// <param name="mean">1×B; gets no gradient.</param>
+    /// <param name="deviation">σ, 1×B; gets no gradient.</param>
+    /// <param name="mean">μ, 1×B; gets no gradient.</param>
+    /// <returns>The result, B×D.</returns>
+    /// <exception cref="ArgumentException">The shapes do not fit together.</exception>
     public Variable Denormalize(Variable x, Tensor deviation, Tensor mean) =>
         Record(tape => new DenormalizeOperation(tape.Device)).Forward(x, deviation, mean);
 
-    /// <summary>result = x − y.</summary>
+    /// <summary>result = x − y. Gradient: ∂y = −∂result.</summary>
     /// <param name="x">B×D; gets no gradient.</param>
     /// <param name="y">B×D.</param>
+    /// <returns>The result, B×D.</returns>
+    /// <exception cref="ArgumentException">The shapes differ.</exception>
     public Variable Subtract(Tensor x, Variable y) => Record(tape => new SubtractOperation(tape.Device)).Forward(x, y);
 
     private sealed class DenormalizeOperation(Device device) : Operation

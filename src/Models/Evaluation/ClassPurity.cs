@@ -1,14 +1,14 @@
 namespace MonoLoss.Models;
 
-/// <summary>Which classes a latent fires for.</summary>
-/// <param name="DominantClass">The class that most of the samples that activate it belong to; −1 if it never fires.</param>
-/// <param name="Binary">That class's share of those samples; 0 if it never fires.</param>
-/// <param name="Weighted">The largest share of one class in the activation Σz; 0 if it never fires.</param>
+/// <summary>The class purity of a latent.</summary>
+/// <param name="DominantClass">The most frequent class among the samples that activate it; −1 if it never fires.</param>
+/// <param name="Binary">The share of that class among those samples; 0 if it never fires.</param>
+/// <param name="Weighted">The largest share of one class in the activation mass Σz; 0 if it never fires.</param>
 public readonly record struct LatentPurity(int DominantClass, double Binary, double Weighted);
 
 /// <summary>Counts how often and how strongly each latent fires for each class.</summary>
 /// <param name="latents">M.</param>
-/// <param name="classes">How many classes there are.</param>
+/// <param name="classes">Number of classes.</param>
 public sealed class ClassPurity(int latents, int classes)
 {
     private readonly int[] _counts = new int[(long)latents * classes];

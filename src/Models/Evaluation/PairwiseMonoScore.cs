@@ -4,18 +4,20 @@ namespace MonoLoss.Models;
 
 /// <summary>
 /// MonoScore by its definition, Σ_{i&lt;j} a_i a_j cos(p_i, p_j) / Σ_{i&lt;j} a_i a_j, in float64: O(N²·M) time and O(N·M) memory.
-/// The reference that the linear form is checked against.
+/// The reference for the linear form.
 /// </summary>
 public static class PairwiseMonoScore
 {
     private const int LatentsPerPiece = 64;
 
     /// <summary>Scores every latent.</summary>
-    /// <param name="features">N×D rows whose directions are compared; a row of zeros is similar to none.</param>
+    /// <param name="features">N×D rows whose directions are compared; a row of zeros is similar to no other.</param>
     /// <param name="dimension">D.</param>
     /// <param name="activations">N×M activations of any sign.</param>
     /// <param name="latents">M.</param>
-    /// <param name="stop">Asks to give up.</param>
+    /// <param name="stop">Cancels the computation.</param>
+    /// <exception cref="ArgumentException">Features and activations do not have the same number of rows.</exception>
+    /// <exception cref="OperationCanceledException">The computation was cancelled.</exception>
     public static double[] Compute(
         ReadOnlySpan<float> features, int dimension, ReadOnlySpan<float> activations, int latents, CancellationToken stop = default)
     {

@@ -1,81 +1,14 @@
+using MonoLoss.Data;
 using MonoLoss.Data.Parquet;
 
 namespace MonoLoss.Models;
 
-/// <summary>A row of metrics.parquet.</summary>
-/// <param name="Step">The step's number, from 1.</param>
-/// <param name="Epoch">The epoch it belongs to, from 1.</param>
-/// <param name="Loss">What was differentiated.</param>
-/// <param name="ReconstructionLoss">Mean squared error; NMSE for TopK.</param>
-/// <param name="AuxLoss">Auxiliary loss: with its coefficient for BatchTopK, without for TopK.</param>
-/// <param name="SparsityLoss">L1 or L0 penalty with its coefficient.</param>
-/// <param name="MonoLoss">MonoLoss of the batch without its coefficient; 0 when it is off.</param>
-/// <param name="MonoScore">Mean score of the batch's active latents; 0 when MonoLoss is off.</param>
-/// <param name="L0">Mean number of active latents a row.</param>
-/// <param name="DeadLatents">Latents silent for more than <see cref="StepOptions.DeadAfterBatches"/> batches.</param>
-/// <param name="GradientNorm">Before clipping.</param>
-/// <param name="SamplesPerSecond">Rows over the step's time.</param>
-public readonly record struct StepMetrics(
-    long Step,
-    int Epoch,
-    double Loss,
-    double ReconstructionLoss,
-    double AuxLoss,
-    double SparsityLoss,
-    double MonoLoss,
-    double MonoScore,
-    double L0,
-    int DeadLatents,
-    double GradientNorm,
-    double SamplesPerSecond);
-
-/// <summary>A row of evals.parquet.</summary>
-/// <param name="Epoch">The epoch it was made after, from 1.</param>
-/// <param name="Split">train, val or test.</param>
-/// <param name="Result">The figures.</param>
-public sealed record EvaluationRow(int Epoch, string Split, EvaluationSummary Result);
-
-/// <summary>The figures of an evaluation without its latents.</summary>
-/// <param name="Mse">Mean squared error.</param>
-/// <param name="Nmse">Mean over rows of Σ(recon − x)²/Σx².</param>
-/// <param name="R2">Mean R² over features.</param>
-/// <param name="L0">Mean number of active latents a row.</param>
-/// <param name="DeadLatents">Latents that never fire.</param>
-/// <param name="MonoMean">Mean MonoScore over all latents.</param>
-/// <param name="MonoMedian">Their median.</param>
-/// <param name="MonoP90">Their 90th percentile.</param>
-/// <param name="PurityBinary">Mean binary class purity over latents that fire; null without labels.</param>
-/// <param name="PurityWeighted">Mean weighted class purity over latents that fire; null without labels.</param>
-public sealed record EvaluationSummary(
-    double Mse,
-    double Nmse,
-    double R2,
-    double L0,
-    int DeadLatents,
-    double MonoMean,
-    double MonoMedian,
-    double MonoP90,
-    double? PurityBinary,
-    double? PurityWeighted)
-{
-    /// <summary>The summary of an evaluation.</summary>
-    public static EvaluationSummary Of(EvaluationResult result) => new(
-        result.Mse,
-        result.Nmse,
-        result.R2,
-        result.L0,
-        result.DeadLatents,
-        result.MonoMean,
-        result.MonoMedian,
-        result.MonoP90,
-        result.PurityBinary,
-        result.PurityWeighted);
-}
-
-/// <summary>The Parquet files of a run folder. Each is written whole, to a temporary name that is then renamed.</summary>
+/// <summary>The Parquet files of a run folder. Each is written completely, to a temporary name that is then renamed.</summary>
 public static class MetricsFiles
 {
     /// <summary>Writes metrics.parquet.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="rows">All steps in order.</param>
     public static void WriteSteps(string path, IReadOnlyList<StepMetrics> rows) => ParquetWriter.Write(path,
     [
         Column("step", rows, row => row.Step),
@@ -93,6 +26,8 @@ public static class MetricsFiles
     ]);
 
     /// <summary>Reads metrics.parquet.</summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="DataException">The file is missing or damaged.</exception>
     public static List<StepMetrics> ReadSteps(string path)
     {
         var table = ParquetTable.Read(path);
@@ -114,6 +49,8 @@ public static class MetricsFiles
     }
 
     /// <summary>Writes evals.parquet.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="rows">All evaluations in order.</param>
     public static void WriteEvaluations(string path, IReadOnlyList<EvaluationRow> rows) => ParquetWriter.Write(path,
     [
         Column("epoch", rows, row => row.Epoch),
@@ -131,6 +68,8 @@ public static class MetricsFiles
     ]);
 
     /// <summary>Reads evals.parquet.</summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="DataException">The file is missing or damaged.</exception>
     public static List<EvaluationRow> ReadEvaluations(string path)
     {
         var table = ParquetTable.Read(path);
@@ -152,9 +91,9 @@ public static class MetricsFiles
 
     /// <summary>Writes latents.parquet.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="latents">Every latent in order.</param>
-    /// <param name="classes">The labels' texts; empty without labels.</param>
-    /// <param name="integerLabels">Whether the labels are integers, and dominant_label is one.</param>
+    /// <param name="latents">All latents in order.</param>
+    /// <param name="classes">The texts of the labels; empty without labels.</param>
+    /// <param name="integerLabels">Whether the labels are integers; then dominant_label is an integer column.</param>
     public static void WriteLatents(string path, IReadOnlyList<LatentResult> latents, IReadOnlyList<string> classes, bool integerLabels)
     {
         int? Dominant(LatentResult row) => row.Purity is { DominantClass: >= 0 } purity ? purity.DominantClass : null;

@@ -4,8 +4,8 @@ using MonoLoss.Kernels;
 namespace MonoLoss.Models;
 
 /// <summary>
-/// How much device memory a run takes: what is held throughout, what a batch takes forward and backward, what kernels need besides, and
-/// what an evaluation takes in addition. The training features are not counted.
+/// How much device memory a run takes: what is held throughout, what a batch takes forward and backward, what kernels need for
+/// themselves, and what an evaluation takes in addition. The training features are not counted.
 /// </summary>
 /// <param name="device">The device.</param>
 /// <param name="config">The model.</param>
@@ -69,7 +69,7 @@ internal sealed class TrainingMemory(Device device, SaeConfig config, int batchS
     private long Auxiliary => _footprint.AuxiliaryMatrices == 0 || config.AuxCoefficient == 0 ? 0
         : (Float * _dead * _d) + Sparse(AuxiliaryNonzeros) + Matrices(_footprint.AuxiliaryMatrices);
 
-    /// <summary>What the device's kernels need besides.</summary>
+    /// <summary>Scratch memory of the device's kernels.</summary>
     private long Scratch => device.ScratchBytes(new WorkloadShape
     {
         Rows = _b,
@@ -82,9 +82,7 @@ internal sealed class TrainingMemory(Device device, SaeConfig config, int batchS
         HasMonoLoss = config.MonoCoefficient > 0,
     });
 
-    /// <summary>
-    /// The sums of MonoScore of a dataset, and a batch encoded and decoded beside training's.
-    /// </summary>
+    /// <summary>An evaluation: the sums of MonoScore, and a batch encoded and decoded in addition to that of training.</summary>
     private long Evaluation => (Double * _m * (_d + 8)) + Matrices(1 + Centered + (config.NormalizesInput ? 2 : 1))
         + Sparse(Nonzeros);
 
