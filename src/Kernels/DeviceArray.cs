@@ -1,6 +1,7 @@
 namespace MonoLoss.Kernels;
 
 /// <summary>A growable array in a device's memory.</summary>
+/// <remarks>Dispose it: memory of the CPU device is not reclaimed by the garbage collector.</remarks>
 /// <typeparam name="T">The element type.</typeparam>
 public abstract class DeviceArray<T> : IDisposable
     where T : unmanaged

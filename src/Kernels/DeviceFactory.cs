@@ -19,7 +19,7 @@ public static class DeviceFactory
     /// <param name="threads">CPU threads to use; 0 for one per core. Results do not depend on it.</param>
     /// <param name="tf32">Whether dense products may round their inputs to TF32 (NVIDIA GPUs of compute capability 8.0 or higher).</param>
     /// <exception cref="DeviceException">There is no such device, or it lacks something, or a parameter is out of range.</exception>
-    public static Device Open(string name, int threads, bool tf32 = false)
+    public static Device Open(string name, int threads = 0, bool tf32 = false)
     {
         if (threads < 0)
         {

@@ -73,8 +73,8 @@ public sealed class GradientTests : IDisposable
     public void Gradient_of_MonoLoss(SelectionKind kind, bool fuse) => Check(
         fuse,
         new Selection(kind, 3),
-        (tape, p, z) => tape.WeightedSum(
-            (tape.MonoLoss(z, p.X).Loss, 1), (tape.MeanSquaredError(tape.Decode(z, p.Decoder, null), p.X), 0.1)),
+        (tape, p, z) =>
+            tape.WeightedSum((tape.MonoLoss(z, p.X).Loss, 1), (tape.MeanSquaredError(tape.Decode(z, p.Decoder, null), p.X), 0.1)),
         (p, z) => MonoLossOf(p, z) + (0.1 * Mean(B * D, i => Square(Decode(p, z, i) - p.DecoderBias[i % D] - p.X[i]))),
         // Beyond rounding: a finite step can move which row is the smallest or largest of a latent.
         tolerance: 2e-3);
@@ -129,8 +129,8 @@ public sealed class GradientTests : IDisposable
             .Select(i => Math.Max(0, p.Bias[i % M] + Sum(D, j => p.X[((i / M) * D) + j] * p.Encoder[((i % M) * D) + j]))).ToArray();
         var active = pre.Select((value, i) => value > theta[i % M] ? value : 0).ToArray();
         Assert.Equal(active.Count(value => value > 0) / (double)B, l0.Read(), 6);
-        double Dz(int i) => Sum(
-            D, j => 2.0 / (B * D) * (Decode(p, active, ((i / M) * D) + j) - p.X[((i / M) * D) + j]) * p.Decoder[((i % M) * D) + j]);
+        double Dz(int i) =>
+            Sum(D, j => 2.0 / (B * D) * (Decode(p, active, ((i / M) * D) + j) - p.X[((i / M) * D) + j]) * p.Decoder[((i % M) * D) + j]);
         double Rect(double t) => t is > -0.5 and < 0.5 ? 1 : 0;
         Near([.. Enumerable.Range(0, M).Select(m => Sum(B, i =>
             (-theta[m] / Bandwidth * Rect((pre[(i * M) + m] - theta[m]) / Bandwidth) * Dz((i * M) + m))
@@ -159,8 +159,8 @@ public sealed class GradientTests : IDisposable
         var scale = Math.Max(1e-3, expected.Max(Math.Abs));
         for (var i = 0; i < expected.Length; i++)
         {
-            Assert.True(
-                Math.Abs(expected[i] - values[i]) <= tolerance * scale, $"element {i}: {values[i]} is not {expected[i]} (of {scale})");
+            Assert.True(Math.Abs(expected[i] - values[i]) <= tolerance * scale,
+                $"element {i}: {values[i]} is not {expected[i]} (of {scale})");
         }
     }
 

@@ -137,20 +137,11 @@ public sealed class BatchSourceTests : IDisposable
         Assert.NotEmpty(Draw(source, 0));
         var bytes = File.ReadAllBytes(_folder["b.parquet"]);
         File.WriteAllBytes(_folder["b.parquet"], new byte[bytes.Length]);
-        source.StartEpoch(1);
-        Throws.Line(
-            () =>
-            {
-                while (source.Next(new float[Batch * Width]))
-                {
-                }
-            },
-            "b.parquet",
-            "column 'x'");
+        Throws.Line(() => Draw(source, 1), "b.parquet", "column 'x'");
         File.WriteAllBytes(_folder["b.parquet"], bytes);
         Assert.NotEmpty(Draw(source, 2));
         File.Delete(_folder["b.parquet"]);
-        source.StartEpoch(3);
+        Throws.Line(() => Draw(source, 3), "b.parquet: no such file");
     }
 
     [Fact]

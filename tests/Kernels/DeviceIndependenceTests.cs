@@ -22,8 +22,8 @@ public sealed class DeviceIndependenceTests
     {
         var types = device.Assembly.GetTypes().Where(type => IsIn(type, device)).ToArray();
         Assert.Contains(types, type => UsedBy(type).Any(used => IsIn(used, device)));
-        Assert.Empty(
-            types.SelectMany(type => UsedBy(type).Where(used => IsIn(used, other)).Select(used => $"{type} uses {used}")).Distinct());
+        Assert.Empty(types.SelectMany(type =>
+            UsedBy(type).Where(used => IsIn(used, other)).Select(used => $"{type} uses {used}")).Distinct());
     }
 
     /// <summary>Constants leave no trace in compiled code.</summary>

@@ -41,7 +41,7 @@ public static unsafe class PtxLaunch
         {
             throw new PtxFault(
                 $"{text.Name}: {grid} cannot be launched "
-                    + $"(compiled for {text.MaxThreads} threads, {text.StaticShared} bytes of shared memory)");
+                + $"(compiled for {text.MaxThreads} threads, {text.StaticShared} bytes of shared memory)");
         }
 
         var global = new PtxGlobal(arguments.Buffers.Select(buffer => (buffer.Address, buffer.Bytes)));

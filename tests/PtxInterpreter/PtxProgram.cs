@@ -82,12 +82,10 @@ public sealed class PtxProgram
 
     /// <summary>Reads and decodes a kernel.</summary>
     /// <param name="ptx">The text of a PTX module with one entry.</param>
-    /// <param name="contract">
-    /// Whether a product that only one sum reads becomes a fused multiply-add, as NVIDIA's assembler may make it.
-    /// </param>
-    /// <exception cref="NotSupportedException">
-    /// An instruction that the interpreter does not know, or operands of the wrong types.
-    /// </exception>
+    /// <param name="contract">Whether a product that only one sum reads becomes a fused multiply-add, as NVIDIA's assembler may make
+    /// it.</param>
+    /// <exception cref="NotSupportedException">An instruction that the interpreter does not know, or operands of the wrong
+    /// types.</exception>
     public static PtxProgram Parse(string ptx, bool contract)
     {
         var program = new PtxProgram(PtxText.Parse(ptx));

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using CommandLine;
 using MonoLoss.Data;
 using MonoLoss.Data.Parquet;
-using MonoLoss.Kernels;
 using MonoLoss.Models;
 using Spectre.Console;
 
@@ -108,10 +107,8 @@ internal sealed class ScoreCommand : DeviceCommand
     {
         using var device = OpenDevice();
         var (d, m) = (features.Dimension, activations.Dimension);
-        using var sums = new MonoScoreSums(device, m, d);
+        using var accumulator = new MonoScoreAccumulator(device, m, d);
         using var x = device.Tensor(0, 0);
-        using var norms = device.Allocate<double>(0);
-        using var scores = device.Allocate<double>(m);
         using var z = device.CsrMatrix();
         using var featureReader = features.OpenReader();
         using var activationReader = activations.OpenReader();
@@ -126,13 +123,10 @@ internal sealed class ScoreCommand : DeviceCommand
             x.Resize(rows, d);
             x.Set(featureRows.AsSpan(0, rows * d));
             z.Set(activationRows.AsSpan(0, rows * m), rows, m);
-            device.RowNorms(x, norms);
-            device.BuildColumnIndex(z);
-            device.AccumulateMonoScore(z, x, norms, sums);
+            accumulator.Add(z, x);
         }
 
-        device.FinishMonoScore(sums, scores);
-        return scores.ToArray();
+        return accumulator.Scores();
     }
 
     private static double[] Pairwise(FeatureSet features, FeatureSet activations, CancellationToken stop) =>

@@ -40,9 +40,10 @@ public sealed unsafe partial class CpuDevice
     {
         var s = work.Latents;
         var active = work.Mono.X is null ? 0 : CountMonoActive(s, work.Mono.Norms!);
-        var vectors = HasRowBlockedTask(s) ? s.Columns : tasks;
+        // One vector per task, then one per latent: tasks that need the one kind run at the same time as tasks that need the other.
+        var vectors = tasks + (HasRowBlockedTask(s) ? s.Columns : 0);
         var scratch = LatentScratchFor(vectors, work.Mono.X is null ? 0 : work.Input.Columns, s.NonzeroCount);
-        _pool.Run(tasks, new BackwardLatentsWork(work, scratch, weights, active, Partials(tasks)));
+        _pool.Run(tasks, new BackwardLatentsWork(work, scratch, tasks, weights, active, Partials(tasks)));
         if (work.Mono.Result is { } result)
         {
             Pointer(result)[0] = SumPartials(tasks);
@@ -138,14 +139,16 @@ public sealed unsafe partial class CpuDevice
         private readonly float _bandwidth;
         private readonly double _l0Factor;
         private readonly double* _scorePartials;
+        private readonly int _tasks;
         private readonly int _d;
 
         public BackwardLatentsWork(
-            in FusedBackwardArgs work, LatentScratch scratch, in WeightGradients weights, int active, double* scorePartials)
+            in FusedBackwardArgs work, LatentScratch scratch, int tasks, in WeightGradients weights, int active, double* scorePartials)
         {
             _latents = new LatentColumns(work.Latents, work.Input, null);
             _mono = new LatentColumns(work.Latents, work.Mono.X, work.Mono.Norms);
             _scratch = scratch;
+            _tasks = tasks;
             _weights = weights;
             _gradient = Pointer(work.Latents.Gradient);
             _addToLatentGradient = work.AddToLatentGradient;
@@ -244,7 +247,8 @@ public sealed unsafe partial class CpuDevice
                     {
                         var (start, count) = _latents.Within(m, row, row + block);
                         IndexedRows.WeightedSum(
-                            _scratch.Weights + start, _latents.RowIndices + start, count, _mono.X, _scratch.Vector(m), _d, row > 0);
+                            _scratch.Weights + start, _latents.RowIndices + start, count, _mono.X, _scratch.Vector(_tasks + m), _d,
+                            row > 0);
                     }
                 }
 
@@ -253,7 +257,8 @@ public sealed unsafe partial class CpuDevice
                     for (var m = first; m < last; m++)
                     {
                         var (start, count) = _latents.Within(m, row, row + block);
-                        VectorMath.DotRows(_scratch.Vector(m), _latents.RowIndices + start, count, _mono.X, _scratch.Dots + start, _d);
+                        VectorMath.DotRows(
+                            _scratch.Vector(_tasks + m), _latents.RowIndices + start, count, _mono.X, _scratch.Dots + start, _d);
                     }
                 }
             }
@@ -360,7 +365,7 @@ public sealed unsafe partial class CpuDevice
             }
 
             // Latents that go one by one share a vector, which stays in cache.
-            var w = _scratch.Vector(isRowBlocked ? m : task);
+            var w = _scratch.Vector(isRowBlocked ? _tasks + m : task);
             if (!isRowBlocked)
             {
                 IndexedRows.WeightedSumThenDots(weights, rowOf, n, _mono.X, w, dots, _d);

@@ -134,10 +134,11 @@ public sealed partial class IlgpuDevice
     private void GemmOnce<T, TLeft, TRight>(
         GemmPlan plan, ArrayView<T> a, ArrayView<T> b, ArrayView<T> c, ArrayView<T> bias, GemmShape shape)
         where T : unmanaged, IFloats<T>
-        where TLeft : unmanaged, IOperand
-        where TRight : unmanaged, IOperand
+        where TLeft : unmanaged, ITensorOperand
+        where TRight : unmanaged, ITensorOperand
     {
-        var config = new KernelConfig(new Index3D(plan.Tiles(shape.M, shape.N), plan.Splits, 1), new Index3D(GroupSize, 1, 1));
+        var threads = plan.Tile == GemmTile.Tensor ? TensorTile.Threads : GroupSize;
+        var config = new KernelConfig(new Index3D(plan.Tiles(shape.M, shape.N), plan.Splits, 1), new Index3D(threads, 1, 1));
         switch (plan.Tile)
         {
             case GemmTile.Large:

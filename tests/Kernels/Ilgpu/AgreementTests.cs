@@ -25,7 +25,7 @@ public abstract class AgreementTests(Device device)
         {
             Assert.True(
                 Math.Abs(expected[step] - actual[step]) <= 1e-4 * Math.Abs(expected[step]),
-                $"step {step}: {actual[step]} is not {expected[step]}");
+                    $"step {step}: {actual[step]} is not {expected[step]}");
         }
     }
 

@@ -23,8 +23,8 @@ public sealed class BatchLoaderTests : IDisposable
     public BatchLoaderTests(IlgpuFixture ilgpu)
     {
         _ilgpu = ilgpu;
-        _set = FeatureSet.Open(
-            [RunFiles.Write(_folder["x.parquet"], RunFiles.Features(Rows, 11), 11, rowGroupRows: 40)], new FeatureSetOptions());
+        _set = FeatureSet.Open([RunFiles.Write(_folder["x.parquet"], RunFiles.Features(Rows, 11), 11, rowGroupRows: 40)],
+            new FeatureSetOptions());
     }
 
     /// <summary>Bytes of memory on the host, free bytes on the device, and where the features are then.</summary>

@@ -1,4 +1,5 @@
 using ILGPU;
+using ILGPU.Runtime;
 using MonoLoss.Kernels;
 using MonoLoss.Kernels.Ilgpu;
 
@@ -40,8 +41,8 @@ public abstract class GemmTileTests(IlgpuDevice device)
                 }
 
                 var expected = Math.Max(0, (0.5 * sum) - (2 * c[i]) + bias[i % n]);
-                Assert.True(
-                    Math.Abs(actual[i] - expected) < 1e-5, $"{transposeA} {transposeB} ({i / n}, {i % n}): {actual[i]} is not {expected}");
+                Assert.True(Math.Abs(actual[i] - expected) < 1e-5,
+                    $"{transposeA} {transposeB} ({i / n}, {i % n}): {actual[i]} is not {expected}");
             }
         }
     }

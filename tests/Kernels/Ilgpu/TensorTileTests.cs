@@ -25,8 +25,8 @@ public sealed class TensorTileTests(IlgpuFixture ilgpu)
         using var left = _device.Tensor(1, Size * Step).Set(a);
         using var right = _device.Tensor(1, Size * Step).Set(b);
         using var result = _device.Tensor(Size, Size).Set(Enumerable.Repeat(float.NaN, Size * Size).ToArray());
-        var kernel = _device.Accelerator.LoadStreamKernel<ArrayView<float>, ArrayView<float>, ArrayView<float>, int, int>(
-            TensorTileKernel.Warp);
+        var kernel = _device.Accelerator
+            .LoadStreamKernel<ArrayView<float>, ArrayView<float>, ArrayView<float>, int, int>(TensorTileKernel.Warp);
         kernel(new KernelConfig(1, 32), View(left), View(right), View(result), warp, acrossTerms ? 1 : 0);
         var actual = result.ToArray();
         for (var i = 0; i < Size; i++)
@@ -56,7 +56,8 @@ public sealed class TensorTileTests(IlgpuFixture ilgpu)
     {
         var random = new Random(6);
         foreach (var value in Enumerable.Range(0, 1000)
-            .Select(_ => BitConverter.Int32BitsToSingle(random.Next(int.MinValue, int.MaxValue))).Where(float.IsFinite)
+            .Select(_ => BitConverter.Int32BitsToSingle(random.Next(int.MinValue, int.MaxValue)))
+            .Where(float.IsFinite)
             .Concat([0, -0f, 1, 1 + 4.8828125e-4f, 1 + 2.44140625e-4f, float.PositiveInfinity, float.NegativeInfinity]))
         {
             Assert.Equal(Tf32(value), BitConverter.Int32BitsToSingle(TensorTile.Round(value)));

@@ -59,7 +59,7 @@ public sealed class TrainingMemoryTests
         var match = Regex.Match(
             message,
             "^ilgpu-cpu has 1 GiB of memory, 1 GiB free; batch_topk with 65536 latents and batches of 8192 rows needs .* GiB: "
-            + "(.*) would fit$");
+                + "(.*) would fit$");
         Assert.True(match.Success, message);
         // 65536 latents are too many for any batch.
         var latents = int.Parse(Assert.Single(Regex.Matches(match.Groups[1].Value, @"^Latents (\d+)$")).Groups[1].Value);

@@ -6,7 +6,11 @@ namespace MonoLoss.Kernels.Cpu;
 /// A block of native memory, aligned to a cache line. Large blocks lie on huge pages where Linux grants them: sparse kernels jump from
 /// row to row, each on a different small page, and with huge pages the addresses stay in the TLB.
 /// </summary>
-internal sealed unsafe partial class AlignedMemory : SafeHandle
+/// <remarks>
+/// There is no finalizer, on purpose. Kernels work on raw pointers: the garbage collector may find an array unreachable while the kernel
+/// that reads it still runs. A block that is never disposed leaks instead of being freed under that kernel.
+/// </remarks>
+internal sealed unsafe partial class AlignedMemory : IDisposable
 {
     private const nuint CacheLine = 64;
     private const nuint HugePage = 2 << 20;
@@ -17,31 +21,27 @@ internal sealed unsafe partial class AlignedMemory : SafeHandle
     /// <summary>Allocates a block; its contents are undefined.</summary>
     /// <param name="bytes">The least size; it is rounded up to whole lines or pages.</param>
     public AlignedMemory(nuint bytes)
-        : base(0, ownsHandle: true)
     {
         if (bytes < 2 * HugePage || !OperatingSystem.IsLinux())
         {
-            SetHandle((nint)NativeMemory.AlignedAlloc((Math.Max(bytes, 1) + CacheLine - 1) / CacheLine * CacheLine, CacheLine));
+            Pointer = NativeMemory.AlignedAlloc((Math.Max(bytes, 1) + CacheLine - 1) / CacheLine * CacheLine, CacheLine);
             return;
         }
 
         bytes = (bytes + HugePage - 1) / HugePage * HugePage;
-        SetHandle((nint)NativeMemory.AlignedAlloc(bytes, HugePage));
+        Pointer = NativeMemory.AlignedAlloc(bytes, HugePage);
         // Only advice: nothing depends on whether it is taken.
-        _ = Advise((void*)handle, bytes, UseHugePages);
+        _ = Advise(Pointer, bytes, UseHugePages);
     }
 
-    /// <inheritdoc/>
-    public override bool IsInvalid => handle == 0;
-
-    /// <summary>The first byte.</summary>
-    public void* Pointer => (void*)handle;
+    /// <summary>The first byte; null once the block is freed.</summary>
+    public void* Pointer { get; private set; }
 
     /// <inheritdoc/>
-    protected override bool ReleaseHandle()
+    public void Dispose()
     {
-        NativeMemory.AlignedFree((void*)handle);
-        return true;
+        NativeMemory.AlignedFree(Pointer);
+        Pointer = null;
     }
 
     [LibraryImport("libc", EntryPoint = "madvise")]

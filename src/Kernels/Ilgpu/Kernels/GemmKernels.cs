@@ -1,4 +1,5 @@
 using ILGPU;
+using ILGPU.Util;
 
 namespace MonoLoss.Kernels.Ilgpu;
 
@@ -39,15 +40,60 @@ internal static class GemmKernels
     /// <summary>The same on tensor cores, operands rounded to TF32.</summary>
     /// <typeparam name="TLeft">How A lies in memory.</typeparam>
     /// <typeparam name="TRight">How B lies in memory.</typeparam>
-    [Kernel("4*(B*D + M*D + B*M)", "2*B*D*M", CachedBytes = "B*D*M/16", TensorCores = true, Vectorized = true, MinGroups = 2)]
+    [Kernel("4*(B*D + M*D + B*M)", "2*B*D*M", CachedBytes = "B*D*M/16", TensorCores = true, Vectorized = true,
+        GroupSize = TensorTile.Threads, MinGroups = 2)]
     [KernelInstance(typeof(AlongTerms), typeof(AlongTerms))]
     [KernelInstance(typeof(AlongTerms), typeof(AcrossTerms))]
     [KernelInstance(typeof(AcrossTerms), typeof(AlongTerms))]
     [KernelInstance(typeof(AcrossTerms), typeof(AcrossTerms))]
     public static void GemmTf32<TLeft, TRight>(
         ArrayView<Float4> left, ArrayView<Float4> right, ArrayView<Float4> bias, ArrayView<Float4> result, GemmShape shape)
-        where TLeft : unmanaged, IOperand
-        where TRight : unmanaged, IOperand => Multiply<Float4, TLeft, TRight, TensorTile>(left, right, bias, result, shape);
+        where TLeft : unmanaged, ITensorOperand
+        where TRight : unmanaged, ITensorOperand
+    {
+        // Three stages: while one is multiplied, two are under way.
+        const int Stage = TensorTile.Stage, Step = TensorTile.Step;
+        var shared = SharedMemory.Allocate<Float4>(3 * Stage);
+        var row = shape.Row(Grid.IdxX, TensorTile.Size, TensorTile.Size);
+        var column = shape.Column(Grid.IdxX, TensorTile.Size, TensorTile.Size);
+        var begin = Grid.IdxY * shape.SplitDepth;
+        var depth = Math.Min(shape.K - begin, shape.SplitDepth);
+        var sums = default(TensorTile);
+        if (depth > 0)
+        {
+            var a = new TensorCopies<TLeft>(shared, left, shape.M, shape.K, row, begin);
+            var b = new TensorCopies<TRight>(shared, right, shape.N, shape.K, column, begin);
+            StartUpTo(depth, a, b, 0);
+            (a, b) = (a.Next(shape.M), b.Next(shape.N));
+            StartUpTo(depth - Step, a, b, Stage);
+            (a, b) = (a.Next(shape.M), b.Next(shape.N));
+
+            // As long as all tiles have all their terms, three by three, so that stages are constants.
+            for (; depth >= 5 * Step; depth -= 3 * Step)
+            {
+                sums = StartAndMultiply(sums, a, b, shared, 2 * Stage, 0);
+                (a, b) = (a.Next(shape.M), b.Next(shape.N));
+                sums = StartAndMultiply(sums, a, b, shared, 0, Stage);
+                (a, b) = (a.Next(shape.M), b.Next(shape.N));
+                sums = StartAndMultiply(sums, a, b, shared, Stage, 2 * Stage);
+                (a, b) = (a.Next(shape.M), b.Next(shape.N));
+            }
+
+            int ready = 0, free = 2 * Stage;
+            for (; depth > 0; depth -= Step)
+            {
+                TensorCore.WaitForAllButTheLastCopies();
+                Group.Barrier();
+                StartUpTo(depth - (2 * Step), a, b, free);
+                (a, b) = (a.Next(shape.M), b.Next(shape.N));
+                sums = sums.Multiply<TLeft, TRight>(Group.IdxX, shared, ready);
+                free = ready;
+                ready = Utilities.Select(ready == 2 * Stage, 0, ready + Stage);
+            }
+        }
+
+        sums.Store(Group.IdxX, new GemmOutput<Float4>(result, bias, shape, Grid.IdxY * shape.M * shape.N), row, column);
+    }
 
     /// <summary>C from its partial sums, four columns a thread; always in the same order.</summary>
     /// <param name="partials">One M×N matrix after another.</param>
@@ -78,6 +124,34 @@ internal static class GemmKernels
         }
 
         new GemmOutput<T>(result, bias, shape, 0).Store(row, column, sum);
+    }
+
+    /// <summary>Starts the copies of tiles of which there are only so many terms, or none.</summary>
+    private static void StartUpTo<TLeft, TRight>(int terms, TensorCopies<TLeft> a, TensorCopies<TRight> b, int stage)
+        where TLeft : unmanaged, ITensorOperand
+        where TRight : unmanaged, ITensorOperand
+    {
+        if (terms > 0)
+        {
+            a.StartUpTo(terms, stage);
+            b.StartUpTo(terms, stage + TensorTile.Quads);
+        }
+
+        TensorCore.CommitCopies();
+    }
+
+    /// <summary>Starts the copies of tiles that have all their terms, and multiplies those that are ready.</summary>
+    private static TensorTile StartAndMultiply<TLeft, TRight>(
+        TensorTile sums, TensorCopies<TLeft> a, TensorCopies<TRight> b, ArrayView<Float4> shared, int free, int ready)
+        where TLeft : unmanaged, ITensorOperand
+        where TRight : unmanaged, ITensorOperand
+    {
+        TensorCore.WaitForAllButTheLastCopies();
+        Group.Barrier();
+        a.Start(free);
+        b.Start(free + TensorTile.Quads);
+        TensorCore.CommitCopies();
+        return sums.Multiply<TLeft, TRight>(Group.IdxX, shared, ready);
     }
 
     private static void Multiply<T, TLeft, TRight, TTile>(
@@ -138,6 +212,85 @@ internal readonly struct Strip<TTile>(Float4 first, Float4 second)
         var (operand, step, slot, other) = (default(TOperand), default(TTile).Step, Group.IdxX, Group.IdxX + IlgpuDevice.GroupSize);
         operand.Put<TTile>(tile, operand.Row(slot, step), operand.Term(slot, step), _first);
         operand.Put<TTile>(tile, operand.Row(other, step), operand.Term(other, step), _second);
+    }
+}
+
+/// <summary>What one thread copies of an operand's tiles from global to shared memory: its part of the next tile.</summary>
+internal readonly struct TensorCopies<TOperand>
+    where TOperand : unmanaged, ITensorOperand
+{
+    private readonly ArrayView<Float4> _source0;
+    private readonly ArrayView<Float4> _source1;
+    private readonly ArrayView<Float4> _source2;
+    private readonly ArrayView<Float4> _source3;
+    private readonly ArrayView<Float4> _target;
+    private readonly int _offset;
+
+    /// <summary>The copies of the first tile.</summary>
+    /// <param name="shared">Shared memory.</param>
+    /// <param name="matrix">The operand.</param>
+    /// <param name="rows">Its rows.</param>
+    /// <param name="depth">K.</param>
+    /// <param name="row">The tile's first row.</param>
+    /// <param name="begin">The tile's first term.</param>
+    public TensorCopies(ArrayView<Float4> shared, ArrayView<Float4> matrix, int rows, int depth, int row, int begin)
+    {
+        _source0 = Source(matrix, rows, depth, row, begin, 0);
+        _source1 = Source(matrix, rows, depth, row, begin, 1);
+        _source2 = Source(matrix, rows, depth, row, begin, 2);
+        _source3 = Source(matrix, rows, depth, row, begin, 3);
+        _target = shared.SubView(default(TOperand).Slot(Group.IdxX));
+        _offset = 0;
+    }
+
+    private TensorCopies(TensorCopies<TOperand> copies, int offset)
+    {
+        (_source0, _source1, _source2, _source3) = (copies._source0, copies._source1, copies._source2, copies._source3);
+        (_target, _offset) = (copies._target, offset);
+    }
+
+    /// <summary>Starts the copies of a tile that has all its terms.</summary>
+    /// <param name="tile">Where the tile begins in shared memory.</param>
+    public void Start(int tile)
+    {
+        Start(tile, 0, _source0);
+        Start(tile, 1, _source1);
+        Start(tile, 2, _source2);
+        Start(tile, 3, _source3);
+    }
+
+    /// <summary>Starts the copies of a tile of which there are only so many terms; the others become zeros.</summary>
+    /// <param name="terms">How many terms, which may be more than a tile's.</param>
+    /// <param name="tile">Where the tile begins in shared memory.</param>
+    public void StartUpTo(int terms, int tile)
+    {
+        terms -= default(TOperand).CopyTerm(Group.IdxX);
+        StartIf(terms, tile, 0, _source0);
+        StartIf(terms, tile, 1, _source1);
+        StartIf(terms, tile, 2, _source2);
+        StartIf(terms, tile, 3, _source3);
+    }
+
+    /// <summary>The copies of the tile after this.</summary>
+    public TensorCopies<TOperand> Next(int rows) => new(this, _offset + default(TOperand).Advance(rows));
+
+    private static ArrayView<Float4> Source(ArrayView<Float4> matrix, int rows, int depth, int row, int begin, int copy)
+    {
+        var operand = default(TOperand);
+        var term = begin + operand.CopyTerm(Group.IdxX) + (copy * operand.TermStep);
+        return matrix.SubView(operand.At(rows, depth, row + operand.CopyRow(Group.IdxX, copy), term));
+    }
+
+    private ref Float4 Target(int tile, int copy) => ref _target[tile + (copy * default(TOperand).SlotStep)];
+
+    private void Start(int tile, int copy, ArrayView<Float4> source) =>
+        TensorCore.CopyAsync(ref Target(tile, copy), ref source[_offset], 16);
+
+    private void StartIf(int terms, int tile, int copy, ArrayView<Float4> source)
+    {
+        var exists = terms > copy * default(TOperand).TermStep;
+        TensorCore.CopyAsync(
+            ref Target(tile, copy), ref source[Utilities.Select(exists, _offset, 0)], Utilities.Select(exists, 16, 0));
     }
 }
 

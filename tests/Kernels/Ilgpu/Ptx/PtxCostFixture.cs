@@ -1,5 +1,5 @@
-using MonoLoss.Autodiff;
 using MonoLoss.Bench;
+using MonoLoss.Autodiff;
 using MonoLoss.Kernels;
 using MonoLoss.Kernels.Ilgpu;
 using MonoLoss.Models;
@@ -57,8 +57,8 @@ public sealed class PtxCostFixture : IDisposable
         "Sparse.SumColumnTiles" => "long, operations",
         "Sum.Sum" => "many latents",
         "JumpReLU.Gradient" => "jumprelu by small operations",
-        "DatasetMono.AddValues" or "DatasetMono.AddWeightedUnitRows" or "DatasetMono.FinishScores" or "DatasetMono.AddGradient"
-            => "batch_topk, scores",
+        "DatasetMono.AddValues" or "DatasetMono.AddWeightedUnitRows" or "DatasetMono.FinishScores" or "DatasetMono.AddGradient" =>
+            "batch_topk, scores",
         "Gemm.SumPartials" or "Sparse.WriteOut" => "vanilla",
         "Latent.WriteOut" or "Latent.ReadAt" or "Latent.ScoreAll" or "Latent.FormAll" or "Latent.FinishAll" => "vanilla",
         "Loss.AddRelativeDifference" or "Row.LayerNorm" or "Row.ScaleRows" or "Row.ScaleAndShiftRows" => "topk",

@@ -328,8 +328,8 @@ public sealed unsafe class PtxInterpreterTests
         Assert.Equal((8000, 4000, 2000), (cost.BytesRead, cost.BytesWritten, cost.Flops));
         // The arrays start anywhere in a sector, and so do the parts that the groups use.
         Assert.InRange(cost.SectorBytes, 12000, 12000 + (8 * 3 * 32 * 2));
-        Assert.Contains(
-            "line 34", Assert.Throws<PtxFault>(() => PtxLaunch.Run(program, grid, Arguments(1001))).Message, StringComparison.Ordinal);
+        Assert.Contains("line 34", Assert.Throws<PtxFault>(() => PtxLaunch.Run(program, grid, Arguments(1001))).Message,
+            StringComparison.Ordinal);
         Assert.Throws<ArgumentException>(() => Arguments(0).Add(1));
         Assert.Throws<ArgumentException>(() => new PtxArguments(program).Add(1));
     }
