@@ -23,6 +23,12 @@ public abstract class GemmTileTests(IlgpuDevice device)
         Assert.Equal(splits, plan.Splits);
         foreach (var (transposeA, transposeB) in new[] { (false, false), (false, true), (true, false), (true, true) })
         {
+            if (tile != GemmTile.Odd && k % 4 != 0 && (!transposeA || transposeB))
+            {
+                // Rows of an operand are K long: only the tile for odd sizes reads them.
+                continue;
+            }
+
             var (a, left) = transposeA ? Dense(k, m) : Dense(m, k);
             var (b, right) = transposeB ? Dense(n, k) : Dense(k, n);
             var (c, result) = Dense(m, n);

@@ -37,11 +37,12 @@ internal static class OfflineCompiler
 
     /// <summary>A kernel's OpenCL C for an Intel GPU: ILGPU generates shuffles for Intel's platforms only.</summary>
     /// <param name="kernel">One of <see cref="Kernels"/>.</param>
-    public static string CompileOpenCL(MethodInfo kernel)
+    /// <param name="repair">Whether <see cref="IlgpuWorkarounds"/> are applied, as they are on a GPU.</param>
+    public static string CompileOpenCL(MethodInfo kernel, bool repair = true)
     {
         var capabilities = new CLCapabilityContext(true, true, true, true, true);
         return Compile<CLCompiledKernel>(
-            kernel, context => new CLBackend(context, capabilities, CLDeviceVendor.Intel, CLBackend.MinimumVersion), repair: true).Source;
+            kernel, context => new CLBackend(context, capabilities, CLDeviceVendor.Intel, CLBackend.MinimumVersion), repair).Source;
     }
 
     private static TCompiled Compile<TCompiled>(MethodInfo kernel, Func<Context, Backend> create, bool repair)
