@@ -1,5 +1,4 @@
 using ILGPU;
-using ILGPU.Runtime;
 using MonoLoss.Kernels;
 using MonoLoss.Kernels.Ilgpu;
 
