@@ -185,9 +185,7 @@ public abstract class Device : IDisposable
     /// <summary>Adds <paramref name="amount"/> to the gradient at every positive value.</summary>
     public abstract void AddToGradientWherePositive(CsrMatrix s, float amount);
 
-    /// <summary>
-    /// Sets the number of nonzeros of a matrix (<see cref="CsrMatrix.SetNonzeroCount"/>) that this device has left undetermined.
-    /// </summary>
+    /// <summary>Determines the number of nonzeros that this device has left open (<see cref="CsrMatrix.SetNonzeroCount"/>).</summary>
     internal virtual void ReadNonzeroCount(CsrMatrix s) =>
         throw new NotSupportedException($"{Name} always determines the number of nonzeros");
 

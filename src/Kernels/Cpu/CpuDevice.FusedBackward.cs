@@ -247,7 +247,12 @@ public sealed unsafe partial class CpuDevice
                     {
                         var (start, count) = _latents.Within(m, row, row + block);
                         IndexedRows.WeightedSum(
-                            _scratch.Weights + start, _latents.RowIndices + start, count, _mono.X, _scratch.Vector(_tasks + m), _d,
+                            _scratch.Weights + start,
+                            _latents.RowIndices + start,
+                            count,
+                            _mono.X,
+                            _scratch.Vector(_tasks + m),
+                            _d,
                             row > 0);
                     }
                 }
