@@ -3,8 +3,8 @@ using System.Numerics;
 namespace PtxInterpreter;
 
 /// <summary>
-/// The asynchronous copies of a warp. The bytes arrive as late as they may, when the warp waits for their group: whoever uses the shared memory
-/// before that is at fault.
+/// The asynchronous copies of a warp. The bytes arrive as late as they may, when the warp waits for their group: whoever uses the shared
+/// memory before that is at fault.
 /// </summary>
 internal sealed unsafe class PtxCopies
 {

@@ -105,7 +105,8 @@ internal static partial class PtxDecoder
         switch (instruction.Statement.Opcode)
         {
             case "cp.async.cg.shared.global" when operands is [['[', .. var target, ']'], ['[', .. var source, ']'], "16", ..]:
-                instruction.Operands = Operands(program, [target, source, operands.Count == 4 ? operands[3] : "16"], [Address, Address, U32]);
+                instruction.Operands = Operands(
+                    program, [target, source, operands.Count == 4 ? operands[3] : "16"], [Address, Address, U32]);
                 instruction.Operation = PtxCopies.Start;
                 break;
             case "cp.async.commit_group":

@@ -81,5 +81,7 @@ public sealed class SassTheoryAttribute : TheoryAttribute
 
     /// <summary>The program; null if it does not exist.</summary>
     public static string? Tool { get; } =
-        SharedData.Folder is not null && File.Exists(SharedData.File("tools", "sass", "sass")) ? SharedData.File("tools", "sass", "sass") : null;
+        SharedData.Folder is not null && File.Exists(SharedData.File("tools", "sass", "sass"))
+            ? SharedData.File("tools", "sass", "sass")
+            : null;
 }

@@ -48,7 +48,8 @@ internal readonly struct AlongTerms : ITensorOperand
     public void Put<TTile>(ArrayView<Float4> tile, int row, int term, Float4 values)
         where TTile : unmanaged, ITile<TTile> => default(TTile).PutTerms(tile, row, term, values);
 
-    // Shared memory has row after row, in the order of i, g and half: threads that follow each other write, and lanes read, what is contiguous.
+    // Shared memory has row after row, in the order of i, g and half: threads that follow each other write, and lanes read, what is
+    // contiguous.
     public int SlotStep => TensorTile.Threads;
 
     public int TermStep => 0;
@@ -85,8 +86,8 @@ internal readonly struct AcrossTerms : ITensorOperand
     public void Put<TTile>(ArrayView<Float4> tile, int row, int term, Float4 values)
         where TTile : unmanaged, ITile<TTile> => default(TTile).PutRows(tile, row, term, values);
 
-    // Shared memory has term after term. Of terms 4t … 4t + 3 the groups of four rows are in an order of their own, so that lanes of one g and
-    // all t read from different banks.
+    // Shared memory has term after term. Of terms 4t … 4t + 3 the groups of four rows are in an order of their own, so that lanes of one g
+    // and all t read from different banks.
     public int SlotStep => TensorTile.Size / 4;
 
     public int TermStep => 1;
@@ -110,6 +111,7 @@ internal readonly struct AcrossTerms : ITensorOperand
         var (x32, y32, z32, w32) = (shared[tile], shared[tile + SlotStep], shared[tile + (2 * SlotStep)], shared[tile + (3 * SlotStep)]);
         return new(
             new(x.X, y.X, z.X, w.X), new(x.Y, y.Y, z.Y, w.Y), new(x.Z, y.Z, z.Z, w.Z), new(x.W, y.W, z.W, w.W),
-            new(x32.X, y32.X, z32.X, w32.X), new(x32.Y, y32.Y, z32.Y, w32.Y), new(x32.Z, y32.Z, z32.Z, w32.Z), new(x32.W, y32.W, z32.W, w32.W));
+            new(x32.X, y32.X, z32.X, w32.X), new(x32.Y, y32.Y, z32.Y, w32.Y),
+            new(x32.Z, y32.Z, z32.Z, w32.Z), new(x32.W, y32.W, z32.W, w32.W));
     }
 }

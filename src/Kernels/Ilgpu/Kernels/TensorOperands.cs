@@ -3,9 +3,9 @@ using ILGPU;
 namespace MonoLoss.Kernels.Ilgpu;
 
 /// <summary>
-/// How an operand of a product on tensor cores comes from global to shared memory, and from there to registers. A tile of it, 128 rows (of A,
-/// columns of B) by 16 terms, is copied by 128 threads, 16 bytes four times each, so that neither the writes to shared memory nor
-/// the reads meet in a bank.
+/// How an operand of a product on tensor cores comes from global to shared memory, and from there to registers. A tile of it, 128 rows (of
+/// A, columns of B) by 16 terms, is copied by 128 threads, 16 bytes four times each, so that neither the writes to shared memory nor the
+/// reads meet in a bank.
 /// </summary>
 internal interface ITensorOperand : IOperand
 {
@@ -24,7 +24,9 @@ internal interface ITensorOperand : IOperand
     /// <summary>The term within the tile of the first float of a thread's first copy.</summary>
     int CopyTerm(int thread);
 
-    /// <summary>Where four floats are in global memory, in groups of four; rows and terms beyond the matrix are replaced by its last.</summary>
+    /// <summary>
+    /// Where four floats are in global memory, in groups of four; rows and terms beyond the matrix are replaced by its last.
+    /// </summary>
     int At(int rows, int depth, int row, int term);
 
     /// <summary>Groups of four floats in global memory from one tile to the next along the terms.</summary>

@@ -3,8 +3,8 @@ using ILGPU;
 namespace MonoLoss.Kernels.Ilgpu;
 
 /// <summary>
-/// 64 rows of A, or columns of B, by 16 terms, as a warp has them in registers: with g and t of the lane, rows 4g′ + i and 32 + 4g′ + i of terms
-/// 4t … 4t + 3, where g′ is <see cref="TensorTile.Block"/> of g.
+/// 64 rows of A, or columns of B, by 16 terms, as a warp has them in registers: with g and t of the lane, rows 4g′ + i and 32 + 4g′ + i of
+/// terms 4t … 4t + 3, where g′ is <see cref="TensorTile.Block"/> of g.
 /// </summary>
 /// <remarks>
 /// Which rows make a product of 16×8 by 8×8, and in which order terms are summed, is free as long as it is the same for both operands and
@@ -43,7 +43,8 @@ internal readonly struct TensorPair(float first, float second)
 
 /// <summary>Two terms of a lane's eight rows: what one instruction each of <see cref="TensorCore.MultiplyAdd"/> takes.</summary>
 internal readonly struct TensorPairs(
-    TensorPair row0, TensorPair row1, TensorPair row2, TensorPair row3, TensorPair row32, TensorPair row33, TensorPair row34, TensorPair row35)
+    TensorPair row0, TensorPair row1, TensorPair row2, TensorPair row3,
+    TensorPair row32, TensorPair row33, TensorPair row34, TensorPair row35)
 {
     public readonly TensorPair Row0 = row0;
     public readonly TensorPair Row1 = row1;
@@ -63,8 +64,10 @@ internal readonly struct TensorBlock(Float4 sums0, Float4 sums1, Float4 sums2, F
     private readonly Float4 _sums2 = sums2;
     private readonly Float4 _sums3 = sums3;
 
-    public TensorBlock Add(TensorPair upper, TensorPair lower, TensorPair column0, TensorPair column1, TensorPair column2, TensorPair column3) => new(
-        Add(_sums0, upper, lower, column0), Add(_sums1, upper, lower, column1), Add(_sums2, upper, lower, column2), Add(_sums3, upper, lower, column3));
+    public TensorBlock Add(
+        TensorPair upper, TensorPair lower, TensorPair column0, TensorPair column1, TensorPair column2, TensorPair column3) => new(
+        Add(_sums0, upper, lower, column0), Add(_sums1, upper, lower, column1),
+        Add(_sums2, upper, lower, column2), Add(_sums3, upper, lower, column3));
 
     /// <summary>Writes the sums of row <paramref name="row"/> and of 32 rows below.</summary>
     public void Store<T>(GemmOutput<T> output, int row, int column)

@@ -10,8 +10,8 @@ using ILGPU.IR.Values;
 namespace MonoLoss.Kernels.Ilgpu;
 
 /// <summary>
-/// What NVIDIA's GPUs of compute capability 8.0 and later have for products of dense matrices: tensor cores for TF32, and copies from global
-/// to shared memory that need no registers and do not make the thread wait.
+/// What NVIDIA's GPUs of compute capability 8.0 and later have for products of dense matrices: tensor cores for TF32, and copies from
+/// global to shared memory that need no registers and do not make the thread wait.
 /// </summary>
 /// <remarks>
 /// Each method is one PTX instruction, generated in place of the call; its body is what ILGPU's simulation runs. ILGPU's own
@@ -62,7 +62,8 @@ internal static class TensorCore
             var row = (4 * group) + term;
             var column = (8 * member) + term;
             var (upper0, lower0, upper1, lower1) = (Shuffle(a0, row), Shuffle(a1, row), Shuffle(a2, row), Shuffle(a3, row));
-            var (left0, left1, right0, right1) = (Shuffle(b0, column), Shuffle(b1, column), Shuffle(b0, column + 4), Shuffle(b1, column + 4));
+            var (left0, left1) = (Shuffle(b0, column), Shuffle(b1, column));
+            var (right0, right1) = (Shuffle(b0, column + 4), Shuffle(b1, column + 4));
             sums = new(
                 sums.X + (upper0 * left0) + (upper1 * left1),
                 sums.Y + (upper0 * right0) + (upper1 * right1),
@@ -75,9 +76,9 @@ internal static class TensorCore
 
     /// <summary>The bits of the nearest number with a mantissa of 10 bits; a tie goes away from 0, as by <c>cvt.rna.tf32.f32</c>.</summary>
     /// <remarks>
-    /// NVIDIA's assembler makes two machine instructions of <c>cvt.rna.tf32.f32</c>, and two of this: it leaves out the last, since the tensor
-    /// cores ignore the bits themselves. But its own rounds in place, and most operands would have to be moved afterwards. So they would
-    /// by <c>cvt.rn.tf32.f32</c>, one instruction from compute capability 9.0 on.
+    /// NVIDIA's assembler makes two machine instructions of <c>cvt.rna.tf32.f32</c>, and two of this: it leaves out the last, since the
+    /// tensor cores ignore the bits themselves. But its own rounds in place, and most operands would have to be moved afterwards. So they
+    /// would by <c>cvt.rn.tf32.f32</c>, one instruction from compute capability 9.0 on.
     /// </remarks>
     public static int Round(float value)
     {
