@@ -4,7 +4,8 @@ using MonoLoss.Kernels;
 
 Type[] verbs =
 [
-    typeof(KernelsCommand), typeof(GemmCommand), typeof(StepsCommand), typeof(MonoScoreCommand), typeof(CompareCommand), typeof(ReportCommand),
+    typeof(KernelsCommand), typeof(GemmCommand), typeof(StepsCommand), typeof(MonoScoreCommand), typeof(CompareCommand),
+    typeof(ReportCommand),
     typeof(WorkerCommand),
     typeof(FeaturesCommand), typeof(FuzzCommand),
     typeof(GpuCommand), typeof(BoundsCommand), typeof(PtxCommand),

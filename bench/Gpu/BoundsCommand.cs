@@ -9,7 +9,8 @@ namespace MonoLoss.Bench;
 /// The least time of every kernel of the ILGPU device from the bytes and operations that it states, and of whole steps from the
 /// kernels that they launch. No GPU is needed: launches are counted in ILGPU's simulation of one, at small sizes.
 /// </summary>
-[Verb("bounds", HelpText = "For every GPU kernel its bytes, its operations and the time they bound, on an H100 unless other figures are given.")]
+[Verb("bounds", HelpText =
+    "For every GPU kernel its bytes, its operations and the time they bound, on an H100 unless other figures are given.")]
 internal sealed class BoundsCommand : GpuOptions
 {
     // The paper's time for a MonoScore: samples, and seconds on an H100.

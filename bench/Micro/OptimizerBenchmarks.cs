@@ -28,5 +28,6 @@ public class OptimizerBenchmarks : KernelBenchmark
     [Work(Flops = 20.0 * M * D, Bytes = Bytes)]
     public void AdamOfDecoder() => Device.Adam(Weights, Gradient, _first, _second, Step(constrain: true));
 
-    private static AdamStep Step(bool constrain) => new(100, (float)TrainingWork.LearningRate, 0.9f, 0.999f, 6.25e-10f, constrain, constrain);
+    private static AdamStep Step(bool constrain) =>
+        new(100, (float)TrainingWork.LearningRate, 0.9f, 0.999f, 6.25e-10f, constrain, constrain);
 }

@@ -126,7 +126,10 @@ public sealed class CsrMatrix : IDisposable
     /// </summary>
     internal Tensor? Dense => _isDense ? _dense : null;
 
-    /// <summary>The smallest value kept by the last selection over a batch, where the next one begins its search; 0 if it kept none. Waits for the device.</summary>
+    /// <summary>
+    /// The smallest value kept by the last selection over a batch, where the next one begins its search; 0 if it kept none. Waits for the
+    /// device.
+    /// </summary>
     public float SmallestKept
     {
         get

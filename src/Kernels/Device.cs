@@ -185,8 +185,9 @@ public abstract class Device : IDisposable
     /// <summary>Adds <paramref name="amount"/> to the gradient at every positive value.</summary>
     public abstract void AddToGradientWherePositive(CsrMatrix s, float amount);
 
-    /// <summary>Sets the number of nonzeros of a matrix (<see cref="CsrMatrix.SetNonzeroCount"/>) that this device has left undetermined.</summary>
-    internal virtual void ReadNonzeroCount(CsrMatrix s) => throw new NotSupportedException($"{Name} always determines the number of nonzeros");
+    /// <summary>Determines the number of nonzeros that this device has left open (<see cref="CsrMatrix.SetNonzeroCount"/>).</summary>
+    internal virtual void ReadNonzeroCount(CsrMatrix s) =>
+        throw new NotSupportedException($"{Name} always determines the number of nonzeros");
 
     /// <summary>Column j of s becomes column list[j].</summary>
     /// <param name="s">A matrix with as many columns as the list has elements.</param>
@@ -373,8 +374,8 @@ public abstract class Device : IDisposable
     public abstract int FindDead(DeviceArray<int> counters, int least, DeviceArray<int> list);
 
     /// <summary>
-    /// <see cref="UpdateStepsSinceFired"/> and <see cref="FindDead(DeviceArray{int}, int, DeviceArray{int})"/> with one wait for the device:
-    /// right after an encoding, what the host has to know of that comes in the same copy.
+    /// <see cref="UpdateStepsSinceFired"/> and <see cref="FindDead(DeviceArray{int}, int, DeviceArray{int})"/> with one wait for the
+    /// device: right after an encoding, what the host has to know of that comes in the same copy.
     /// </summary>
     /// <param name="s">B×M; its columns get indexed.</param>
     /// <param name="counters">M batches since each latent fired; updated.</param>

@@ -19,7 +19,10 @@ public sealed class BatchTopK : StandardAutoencoder
     internal BatchTopK(Device device, SaeConfig config)
         : base(device, config)
     {
-        StoredNumbers = [new StoredNumber("inference_threshold", "threshold", () => InferenceThreshold, value => InferenceThreshold = value)];
+        StoredNumbers =
+        [
+            new StoredNumber("inference_threshold", "threshold", () => InferenceThreshold, value => InferenceThreshold = value),
+        ];
     }
 
     /// <summary>

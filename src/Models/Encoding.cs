@@ -18,6 +18,8 @@ public readonly record struct Encoding(SparseVariable Latents, Tensor Input, Ten
     /// <summary>σ, the sample standard deviation of every row, 1×B; null without input layer norm.</summary>
     public Tensor? Deviation { get; init; }
 
-    /// <summary>The mean number of active latents per row, with a gradient to the thresholds; null where the model has no thresholds.</summary>
+    /// <summary>
+    /// The mean number of active latents per row, with a gradient to the thresholds; null where the model has no thresholds.
+    /// </summary>
     public Scalar? L0 { get; init; }
 }

@@ -112,7 +112,9 @@ public abstract class SparseAutoencoder : IDisposable
     /// </summary>
     /// <param name="encoding">The encoded batch.</param>
     /// <param name="deadAfter">n, the number of steps without firing after which a latent is dead.</param>
-    /// <returns>The dead latents of the auxiliary loss, ascending, valid until the next call; null if there are none, or no such loss.</returns>
+    /// <returns>
+    /// The dead latents of the auxiliary loss, ascending, valid until the next call; null if there are none, or no such loss.
+    /// </returns>
     public DeviceArray<int>? UpdateStepsSinceFired(in Encoding encoding, int deadAfter)
     {
         var latents = encoding.Latents.Value;
@@ -205,7 +207,9 @@ public abstract class SparseAutoencoder : IDisposable
     private protected MonoLossResult? MonoLoss(Tape tape, in Encoding encoding, bool batchMonoLoss) =>
         batchMonoLoss && Config.MonoCoefficient > 0 ? tape.MonoLoss(encoding.Latents, encoding.ComparedRows) : null;
 
-    /// <summary>The latents, ascending, whose counter is at least a number of steps; null if there are none. Valid until the next call.</summary>
+    /// <summary>
+    /// The latents, ascending, whose counter is at least a number of steps; null if there are none. Valid until the next call.
+    /// </summary>
     private protected DeviceArray<int>? FindDead(int steps) => Device.FindDead(StepsSinceFired, steps, _dead) > 0 ? _dead : null;
 }
 

@@ -14,7 +14,9 @@ public record StepOptions
     /// <summary>Adam's ε.</summary>
     public double AdamEpsilon { get; init; } = 6.25e-10;
 
-    /// <summary>The gradient's norm is clipped to this; null for the model's default (<see cref="SparseAutoencoder.DefaultMaxGradientNorm"/>).</summary>
+    /// <summary>
+    /// The gradient's norm is clipped to this; null for the model's default (<see cref="SparseAutoencoder.DefaultMaxGradientNorm"/>).
+    /// </summary>
     public double? MaxGradientNorm { get; init; }
 
     /// <summary>1: MonoLoss of every batch; P &gt; 1: MonoLoss of the whole training set every P steps instead.</summary>

@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using System.Text;
-using MonoLoss.Cli;
 using MonoLoss.Data.Parquet;
 using MonoLoss.Tests.Data;
 

@@ -35,13 +35,13 @@ internal static class Monoloss
     private static string Host =>
         Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet" ? Environment.ProcessPath! : "dotnet";
 
-    public static Outcome Run(params string[] args) => Run(new StringWriter(), CancellationToken.None, args);
+    public static Outcome Run(params string[] args) => Run(new StringWriter(), args, CancellationToken.None);
 
     /// <summary>Runs until a line of output starts with a text (runs of white space count as one space), then asks to stop.</summary>
     public static Outcome RunUntil(string line, params string[] args)
     {
         using var stop = new CancellationTokenSource();
-        return Run(new StoppingWriter(line, stop), stop.Token, args);
+        return Run(new StoppingWriter(line, stop), args, stop.Token);
     }
 
     /// <summary>Starts the program; output is redirected.</summary>
@@ -77,7 +77,7 @@ internal static class Monoloss
         return new Outcome(process.ExitCode, output, error.Result);
     }
 
-    private static Outcome Run(StringWriter output, CancellationToken stop, string[] args)
+    private static Outcome Run(StringWriter output, string[] args, CancellationToken stop)
     {
         var console = AnsiConsole.Create(new AnsiConsoleSettings
         {

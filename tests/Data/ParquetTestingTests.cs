@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
-using MonoLoss.Data;
 using MonoLoss.Data.Parquet;
 
 namespace MonoLoss.Tests.Data;

@@ -62,7 +62,7 @@ public sealed class BuiltPackages : IDisposable
     public static void SkipWithoutBuild() => Assert.SkipWhen(SourceTree.MissingBuild is not null, SourceTree.MissingBuild ?? string.Empty);
 
     /// <summary>Runs the SDK and returns what it printed; fails the test where it fails.</summary>
-    public string Dotnet(string workingDirectory, params string[] args) => Run("dotnet", workingDirectory, args);
+    private static string Dotnet(string workingDirectory, params string[] args) => Run("dotnet", workingDirectory, args);
 
     /// <summary>Runs a program with NuGet's global packages in the temporary folder.</summary>
     public string RunIsolated(string program, string workingDirectory, params string[] args) =>

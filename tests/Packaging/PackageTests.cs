@@ -54,7 +54,8 @@ public sealed class PackageTests(BuiltPackages packages) : IClassFixture<BuiltPa
             "dotnet", folder, "build", "-o", packages["built"], $"-p:RestoreConfigFile={packages["nuget.config"]}",
             "-p:UseSharedCompilation=false");
         var output = packages.RunIsolated("dotnet", folder, Path.Combine(packages["built"], "Program.dll"));
-        var losses = Regex.Matches(output, @"loss ([0-9.]+)").Select(match => double.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture))
+        var losses = Regex.Matches(output, @"loss ([0-9.]+)")
+            .Select(match => double.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture))
             .ToList();
         Assert.True(losses.Count > 1 && losses[^1] < losses[0], output);
     }
@@ -84,7 +85,8 @@ public sealed class PackageTests(BuiltPackages packages) : IClassFixture<BuiltPa
         var dependencies = XDocument.Load(stream).Descendants().Where(element => element.Name.LocalName == "dependency")
             .Select(element => element.Attribute("id")!.Value);
         var references = Libraries
-            .SelectMany(name => XDocument.Load(Path.Combine(SourceTree.Root!, "src", name, $"{name}.csproj")).Descendants("PackageReference"))
+            .Select(name => XDocument.Load(Path.Combine(SourceTree.Root!, "src", name, $"{name}.csproj")))
+            .SelectMany(project => project.Descendants("PackageReference"))
             .Select(element => element.Attribute("Include")!.Value);
         Assert.Equal(references.Distinct().Order(StringComparer.Ordinal), dependencies.Order(StringComparer.Ordinal));
     }

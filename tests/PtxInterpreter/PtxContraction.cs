@@ -53,7 +53,7 @@ internal static class PtxContraction
                 return statements[i].Opcode == opcode && !statements[i].Operands.Skip(1).Any(written.Contains) ? i : -1;
             }
 
-            written.UnionWith(Names(statements[i].Operands.FirstOrDefault() ?? ""));
+            written.UnionWith(Names(statements[i].Operands is [var first, ..] ? first : string.Empty));
         }
 
         return -1;

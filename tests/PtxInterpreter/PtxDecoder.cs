@@ -51,6 +51,9 @@ internal static partial class PtxDecoder
                 instruction.Operation = PtxLanes.MultiplyMatrices;
                 instruction.Flops = 2 * 16 * 8 * 8 / PtxProgram.Lanes;
                 break;
+            case "cp":
+                Copies(program, instruction);
+                break;
             case "cvta":
                 instruction.Operands = Operands(program, statement.Operands, [Address, Address]);
                 instruction.Operation = PtxLanes.Unary<ulong, ulong, Move<ulong>>;
@@ -93,6 +96,25 @@ internal static partial class PtxDecoder
         if (barrier != "0")
         {
             throw new NotSupportedException("only barrier 0 is known");
+        }
+    }
+
+    private static void Copies(PtxProgram program, PtxInstruction instruction)
+    {
+        var operands = instruction.Statement.Operands;
+        switch (instruction.Statement.Opcode)
+        {
+            case "cp.async.cg.shared.global" when operands is [['[', .. var target, ']'], ['[', .. var source, ']'], "16", ..]:
+                instruction.Operands = Operands(program, [target, source, operands.Count == 4 ? operands[3] : "16"], [Address, Address, U32]);
+                instruction.Operation = PtxCopies.Start;
+                break;
+            case "cp.async.commit_group":
+                instruction.Operation = PtxCopies.Commit;
+                break;
+            case "cp.async.wait_group":
+                instruction.Operands = Operands(program, operands, [U32]);
+                instruction.Operation = PtxCopies.Wait;
+                break;
         }
     }
 

@@ -65,6 +65,11 @@ internal sealed unsafe class PtxGroup : IDisposable
             }
         }
         while (PassBarrier());
+
+        if (Array.Find(_warps, warp => warp.Copies.Any) is { } copying)
+        {
+            throw new PtxFault($"{_program.Text.Name}, group {Index}, warp {copying.Index}: ends while copies are under way");
+        }
     }
 
     public void Dispose()

@@ -67,6 +67,7 @@ internal sealed unsafe class PtxShared : IPtxSpace, IDisposable
         var shared = warp.Group.Shared;
         foreach (ref var use in shared.Uses(memory, size))
         {
+            CheckCopies(use, warp, instruction, lane, "reads");
             if (use.Written < shared._groupStart)
             {
                 throw warp.Fault(instruction, lane, "reads shared memory that the group has not written");
@@ -114,12 +115,43 @@ internal sealed unsafe class PtxShared : IPtxSpace, IDisposable
         }
     }
 
+    /// <summary>A warp starts a copy that writes here; until it has waited for its end nobody may read or write.</summary>
+    public static void StartsCopy(PtxWarp warp, PtxInstruction instruction, int lane, byte* memory, int size)
+    {
+        var shared = warp.Group.Shared;
+        foreach (ref var use in shared.Uses(memory, size))
+        {
+            shared.CheckOthers(use, warp, instruction, lane, warp.Index);
+            use.Copier = (short)(warp.Index + 1);
+        }
+    }
+
+    /// <summary>A warp has waited for a copy: it has written now.</summary>
+    public static void EndsCopy(PtxWarp warp, PtxInstruction instruction, int lane, byte* memory, int size)
+    {
+        foreach (ref var use in warp.Group.Shared.Uses(memory, size))
+        {
+            use.Copier = 0;
+        }
+
+        Writes(warp, instruction, lane, memory, size, changes: true);
+    }
+
     public void Dispose() => NativeMemory.AlignedFree(_memory);
 
     private static string Name(int warp) => warp == Atomic ? "an atomic operation" : warp == Many ? "more than one warp" : $"warp {warp}";
 
+    private static void CheckCopies(in Use use, PtxWarp warp, PtxInstruction instruction, int lane, string verb)
+    {
+        if (use.Copier != 0)
+        {
+            throw warp.Fault(instruction, lane, $"{verb} shared memory that {Name(use.Copier - 1)} copies to and has not waited for");
+        }
+    }
+
     private void CheckOthers(in Use use, PtxWarp warp, PtxInstruction instruction, int lane, int allowed)
     {
+        CheckCopies(use, warp, instruction, lane, "writes");
         if (use.Written >= _barrier && use.Writer != warp.Index && use.Writer != allowed)
         {
             throw warp.Fault(instruction, lane, $"writes shared memory that {Name(use.Writer)} writes, with no barrier between");
@@ -143,5 +175,8 @@ internal sealed unsafe class PtxShared : IPtxSpace, IDisposable
         public long Read;
         public short Writer;
         public short Reader;
+
+        // The warp whose copy to here is under way, plus 1.
+        public short Copier;
     }
 }

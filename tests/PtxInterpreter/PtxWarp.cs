@@ -55,6 +55,9 @@ internal sealed unsafe class PtxWarp : IDisposable
     /// <summary>The barrier that it waits at.</summary>
     public PtxInstruction? Waiting { get; private set; }
 
+    /// <summary>Its asynchronous copies.</summary>
+    public PtxCopies Copies { get; } = new();
+
     /// <summary>The global memory that was used last.</summary>
     public PtxGlobal.Buffer? Buffer { get; set; }
 
@@ -78,6 +81,7 @@ internal sealed unsafe class PtxWarp : IDisposable
         }
 
         Buffer = null;
+        Copies.Clear();
         _waiting.Clear();
         (_alive, _active, _next, _end) = (Lanes, Lanes, 0, _program.Instructions.Length);
     }

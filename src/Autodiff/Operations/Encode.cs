@@ -142,7 +142,8 @@ public sealed partial class Tape
                 Decoder = decode?.Weights.Value,
                 DecoderGradient = decoderGradient,
                 AddToDecoderGradient = addToDecoder,
-                DecoderGradientSquares = decode is { } decoded && decoded.Weights != _weights ? decoded.Weights.WriteGradientRowSquares() : null,
+                DecoderGradientSquares =
+                    decode is { } decoded && decoded.Weights != _weights ? decoded.Weights.WriteGradientRowSquares() : null,
                 PositiveAmount = _latents.DeferredPositiveAmount,
                 Mono = _latents.DeferredMono,
                 JumpReLU = _latents.DeferredJumpReLU,

@@ -8,19 +8,22 @@ public sealed partial class Tape
     /// <param name="r">B×D.</param>
     /// <param name="t">B×D.</param>
     public Scalar MeanSquaredError(Variable r, Variable t) =>
-        Record(tape => new SquaredErrorOperation(tape.Device, tape.DeviceScalars(1))).Forward(r, t.Value, t, 1.0 / r.Value.Count, relative: false);
+        Record(tape => new SquaredErrorOperation(tape.Device, tape.DeviceScalars(1)))
+            .Forward(r, t.Value, t, 1.0 / r.Value.Count, relative: false);
 
     /// <summary>Mean over B·D of (r − t)², t a constant.</summary>
     /// <param name="r">B×D.</param>
     /// <param name="t">B×D.</param>
     public Scalar MeanSquaredError(Variable r, Tensor t) =>
-        Record(tape => new SquaredErrorOperation(tape.Device, tape.DeviceScalars(1))).Forward(r, t, null, 1.0 / r.Value.Count, relative: false);
+        Record(tape => new SquaredErrorOperation(tape.Device, tape.DeviceScalars(1)))
+            .Forward(r, t, null, 1.0 / r.Value.Count, relative: false);
 
     /// <summary>NMSE: mean over rows of Σ_d (r − t)² / Σ_d t². A row with t = 0 counts 0.</summary>
     /// <param name="r">B×D.</param>
     /// <param name="t">B×D, a constant.</param>
     public Scalar NormalizedMeanSquaredError(Variable r, Tensor t) =>
-        Record(tape => new SquaredErrorOperation(tape.Device, tape.DeviceScalars(1))).Forward(r, t, null, 1.0 / r.Value.Rows, relative: true);
+        Record(tape => new SquaredErrorOperation(tape.Device, tape.DeviceScalars(1)))
+            .Forward(r, t, null, 1.0 / r.Value.Rows, relative: true);
 
     /// <summary>Mean over rows of Σ|z|, for z ≥ 0.</summary>
     /// <param name="latents">z, B×M.</param>

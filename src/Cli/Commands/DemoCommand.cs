@@ -1,8 +1,6 @@
 using System.Diagnostics;
 using CommandLine;
-using MonoLoss.Data;
 using MonoLoss.Data.Parquet;
-using MonoLoss.Kernels;
 using MonoLoss.Models;
 using Spectre.Console;
 

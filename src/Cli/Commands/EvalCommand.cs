@@ -2,7 +2,6 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using CommandLine;
 using MonoLoss.Data;
-using MonoLoss.Kernels;
 using MonoLoss.Models;
 
 namespace MonoLoss.Cli;

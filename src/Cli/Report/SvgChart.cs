@@ -185,6 +185,8 @@ internal static class SvgChart
         private const int WantedTicks = 5;
         private const int MaxLogarithmicTicks = 9;
 
+        private static readonly int[] TickDigits = [1, 2, 5];
+
         /// <summary>A range around values: to round numbers, or only to the values themselves.</summary>
         public static Axis Around(double low, double high, bool logarithmic, bool tight)
         {
@@ -216,7 +218,7 @@ internal static class SvgChart
 
             var (low, high) = (Low, High);
             var ticks = Enumerable.Range((int)Math.Floor(low), (int)(Math.Floor(high) - Math.Floor(low)) + 1)
-                .SelectMany(power => new[] { 1, 2, 5 }.Select(digit => digit * Math.Pow(10, power)))
+                .SelectMany(power => TickDigits.Select(digit => digit * Math.Pow(10, power)))
                 .Where(tick => Math.Log10(tick) >= low && Math.Log10(tick) <= high).ToList();
             return ticks.Count <= MaxLogarithmicTicks
                 ? ticks

@@ -11,7 +11,9 @@ namespace MonoLoss.Data;
 /// <param name="Test">Paths of the test split.</param>
 public sealed record DatasetConfig(IReadOnlyList<string> Train, IReadOnlyList<string> Validation, IReadOnlyList<string> Test)
 {
-    /// <summary>Reads the JSON file. A relative path that does not exist in the working directory is resolved from the file's folder.</summary>
+    /// <summary>
+    /// Reads the JSON file. A relative path that does not exist in the working directory is resolved from the file's folder.
+    /// </summary>
     /// <exception cref="DataException">There is no such file, or it has other content.</exception>
     public static DatasetConfig Load(string path)
     {

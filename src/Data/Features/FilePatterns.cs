@@ -49,7 +49,7 @@ internal static class FilePatterns
     public static bool Exists(string path) =>
         File.Exists(path) || Directory.Exists(path) || (IsPattern(path) && Glob(path).Count > 0);
 
-    private static void AddAll(List<string> files, IReadOnlyCollection<string> found, string problem)
+    private static void AddAll(List<string> files, List<string> found, string problem)
     {
         if (found.Count == 0)
         {

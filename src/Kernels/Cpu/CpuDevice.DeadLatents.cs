@@ -1,5 +1,3 @@
-using System.Runtime.Intrinsics;
-
 namespace MonoLoss.Kernels.Cpu;
 
 /// <content>Steps since each latent fired.</content>

@@ -247,7 +247,13 @@ public sealed unsafe partial class CpuDevice
                     {
                         var (start, count) = _latents.Within(m, row, row + block);
                         IndexedRows.WeightedSum(
-                            _scratch.Weights + start, _latents.RowIndices + start, count, _mono.X, _scratch.Vector(_tasks + m), _d, row > 0);
+                            _scratch.Weights + start,
+                            _latents.RowIndices + start,
+                            count,
+                            _mono.X,
+                            _scratch.Vector(_tasks + m),
+                            _d,
+                            row > 0);
                     }
                 }
 
@@ -256,7 +262,8 @@ public sealed unsafe partial class CpuDevice
                     for (var m = first; m < last; m++)
                     {
                         var (start, count) = _latents.Within(m, row, row + block);
-                        VectorMath.DotRows(_scratch.Vector(_tasks + m), _latents.RowIndices + start, count, _mono.X, _scratch.Dots + start, _d);
+                        VectorMath.DotRows(
+                            _scratch.Vector(_tasks + m), _latents.RowIndices + start, count, _mono.X, _scratch.Dots + start, _d);
                     }
                 }
             }

@@ -1,5 +1,3 @@
-using System.Runtime.Intrinsics;
-
 namespace MonoLoss.Kernels.Cpu;
 
 /// <content>JumpReLU and its straight-through gradient.</content>

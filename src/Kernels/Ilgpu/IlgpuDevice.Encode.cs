@@ -1,5 +1,4 @@
 using ILGPU;
-using ILGPU.Runtime;
 
 namespace MonoLoss.Kernels.Ilgpu;
 
@@ -308,7 +307,9 @@ public sealed partial class IlgpuDevice
         return false;
     }
 
-    /// <summary>Lists the largest of all candidates as the rows of the result; the state is left in <see cref="IlgpuScratch.Selection"/>.</summary>
+    /// <summary>
+    /// Lists the largest of all candidates as the rows of the result; the state is left in <see cref="IlgpuScratch.Selection"/>.
+    /// </summary>
     private void SelectFromCandidates(in BatchSelection selection, int wanted)
     {
         var (latents, rows) = (selection.Latents, selection.X.Rows);

@@ -1,5 +1,4 @@
 using ILGPU;
-using ILGPU.Runtime;
 using ILGPU.Runtime.CPU;
 using ILGPU.Runtime.Cuda;
 
@@ -12,7 +11,9 @@ public sealed partial class IlgpuDevice
     /// Whether products of dense matrices round their operands to TF32, a mantissa of 10 bits (a relative error of up to 2⁻¹¹ each),
     /// and run on tensor cores, several times as fast. Sums are float32. Products whose rows are no multiple of 16 bytes stay float32.
     /// </summary>
-    /// <exception cref="NotSupportedException">The device has no tensor cores for TF32: it is not an NVIDIA GPU of compute capability 8.0 or more.</exception>
+    /// <exception cref="NotSupportedException">
+    /// The device has no tensor cores for TF32: it is not an NVIDIA GPU of compute capability 8.0 or more.
+    /// </exception>
     public bool UseTf32
     {
         get;
@@ -20,7 +21,8 @@ public sealed partial class IlgpuDevice
         {
             if (value && !SupportsTf32)
             {
-                throw new NotSupportedException($"{Description} has no TF32: that needs an NVIDIA GPU of compute capability 8.0 (Ampere) or more");
+                throw new NotSupportedException(
+                    $"{Description} has no TF32: that needs an NVIDIA GPU of compute capability 8.0 (Ampere) or more");
             }
 
             field = value;
@@ -103,7 +105,8 @@ public sealed partial class IlgpuDevice
 
         var partials = Scratch.SplitProducts.WithLength((long)plan.Splits * shape.M * shape.N).View.Cast<T>();
         GemmOnce(
-            plan, transposeA, transposeB, a, b, partials, ArrayView<T>.Empty, new(shape.M, shape.N, shape.K, shape.SplitDepth, 1, 0, relu: false));
+            plan, transposeA, transposeB, a, b, partials, ArrayView<T>.Empty,
+            new(shape.M, shape.N, shape.K, shape.SplitDepth, 1, 0, relu: false));
         Launch(GemmKernels.SumPartials, Elements(shape.M * ((shape.N + 3L) / 4)), partials, plan.Splits, bias, c, shape);
     }
 
@@ -128,7 +131,8 @@ public sealed partial class IlgpuDevice
         }
     }
 
-    private void GemmOnce<T, TLeft, TRight>(GemmPlan plan, ArrayView<T> a, ArrayView<T> b, ArrayView<T> c, ArrayView<T> bias, GemmShape shape)
+    private void GemmOnce<T, TLeft, TRight>(
+        GemmPlan plan, ArrayView<T> a, ArrayView<T> b, ArrayView<T> c, ArrayView<T> bias, GemmShape shape)
         where T : unmanaged, IFloats<T>
         where TLeft : unmanaged, ITensorOperand
         where TRight : unmanaged, ITensorOperand
@@ -142,7 +146,8 @@ public sealed partial class IlgpuDevice
                 break;
             case GemmTile.Tensor:
                 Launch(
-                    GemmKernels.GemmTf32<TLeft, TRight>, config, a.Cast<Float4>(), b.Cast<Float4>(), bias.Cast<Float4>(), c.Cast<Float4>(), shape);
+                    GemmKernels.GemmTf32<TLeft, TRight>, config, a.Cast<Float4>(), b.Cast<Float4>(), bias.Cast<Float4>(), c.Cast<Float4>(),
+                    shape);
                 break;
             default:
                 Launch(GemmKernels.Gemm<T, TLeft, TRight, Tile64>, config, a, b, bias, c, shape);

@@ -1,5 +1,3 @@
-using ILGPU;
-
 namespace MonoLoss.Kernels.Ilgpu;
 
 /// <content>Squared errors and their gradients.</content>

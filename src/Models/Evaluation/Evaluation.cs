@@ -95,7 +95,8 @@ public sealed class Evaluation : IDisposable
         if (_purity is not null)
         {
             _purity.Add(
-                ToHost(latents.RowOffsets, ref _offsets), ToHost(latents.Indices, ref _indices), ToHost(latents.Values, ref _values), labels);
+                ToHost(latents.RowOffsets, ref _offsets), ToHost(latents.Indices, ref _indices), ToHost(latents.Values, ref _values),
+                labels);
         }
     }
 

@@ -40,7 +40,9 @@ public static class PairwiseMonoScore
         }
 
         return [.. Enumerable.Range(0, latents).Select(m =>
-            constant[m] || denominators[m] <= MonoScore.SmallestPairWeight ? 0 : numerators[m] / (denominators[m] + MonoScore.DatasetDelta))];
+            constant[m] || denominators[m] <= MonoScore.SmallestPairWeight
+                ? 0
+                : numerators[m] / (denominators[m] + MonoScore.DatasetDelta))];
     }
 
     /// <summary>Adds the pairs (row, j), j &gt; row, for the latents of a piece.</summary>

@@ -223,7 +223,9 @@ public sealed class RunFolder(string path)
         catch (Exception exception) when (exception is JsonException or IOException or UnauthorizedAccessException)
         {
             throw new DataException(
-                exception is FileNotFoundException or DirectoryNotFoundException ? $"{path}: no such file" : $"{path}: {OneLine(exception)}",
+                exception is FileNotFoundException or DirectoryNotFoundException
+                    ? $"{path}: no such file"
+                    : $"{path}: {OneLine(exception)}",
                 exception);
         }
     }

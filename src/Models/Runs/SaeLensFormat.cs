@@ -45,7 +45,8 @@ internal static class SaeLensFormat
         {
             var value = values[stored.Parameter];
             value = stored.Transposed ? Transpose(value, stored.Parameter.Value.Rows, stored.Parameter.Value.Columns) : value;
-            tensors.Add(SafeTensor.Create(stored.Name, stored.Shape, stored.ToFile is { } convert ? Array.ConvertAll(value, convert) : value));
+            tensors.Add(SafeTensor.Create(
+                stored.Name, stored.Shape, stored.ToFile is { } convert ? Array.ConvertAll(value, convert) : value));
         }
 
         foreach (var number in model.StoredNumbers)

@@ -46,7 +46,11 @@ internal sealed class HeldOutSplit(string name, FeatureSet set, Device device, i
         : SequentialBatches.Read(Set, device, batchSize);
 
     /// <inheritdoc/>
-    public override void Dispose() => _features?.Dispose();
+    public override void Dispose()
+    {
+        base.Dispose();
+        _features?.Dispose();
+    }
 
     private static NativeBuffer Load(FeatureSet set)
     {

@@ -43,7 +43,9 @@ internal sealed class TrainingMemory(Device device, SaeConfig config, int batchS
     /// <summary>The latents stored for the auxiliary loss.</summary>
     private long AuxiliaryNonzeros => _b * Math.Min(_footprint.AuxiliaryPerRow, _dead);
 
-    /// <summary>Values, gradients and two moments; squares of the gradients summed by row; steps since latents fired, and a list of the dead.</summary>
+    /// <summary>
+    /// Values, gradients and two moments; squares of the gradients summed by row; steps since latents fired, and a list of the dead.
+    /// </summary>
     private long Parameters
     {
         get

@@ -1,5 +1,4 @@
 using ILGPU;
-using ILGPU.Runtime;
 using MonoLoss.Kernels;
 using MonoLoss.Kernels.Ilgpu;
 
@@ -23,6 +22,12 @@ public abstract class GemmTileTests(IlgpuDevice device)
         Assert.Equal(splits, plan.Splits);
         foreach (var (transposeA, transposeB) in new[] { (false, false), (false, true), (true, false), (true, true) })
         {
+            if (tile != GemmTile.Odd && k % 4 != 0 && (!transposeA || transposeB))
+            {
+                // Rows of an operand are K long: only the tile for odd sizes reads them.
+                continue;
+            }
+
             var (a, left) = transposeA ? Dense(k, m) : Dense(m, k);
             var (b, right) = transposeB ? Dense(n, k) : Dense(k, n);
             var (c, result) = Dense(m, n);

@@ -1,4 +1,3 @@
-using Parquet.Meta;
 using PhysicalType = Parquet.Meta.Type;
 
 namespace MonoLoss.Data.Parquet;

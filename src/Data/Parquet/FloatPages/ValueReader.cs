@@ -1,7 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using System.Text;
-using Parquet.Meta;
 using Encoding = Parquet.Meta.Encoding;
 
 namespace MonoLoss.Data.Parquet;

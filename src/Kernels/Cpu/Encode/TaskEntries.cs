@@ -32,39 +32,37 @@ internal unsafe struct TaskEntries
 }
 
 /// <summary>
-/// The <see cref="TaskEntries"/> of all tasks, in native memory: tasks see nothing managed, and each grows its own entries.
+/// The <see cref="TaskEntries"/> of all tasks, in native memory: tasks see nothing managed, and each grows its own entries. Without a
+/// finalizer, as <see cref="AlignedMemory"/>.
 /// </summary>
-internal sealed unsafe class TaskEntriesArray() : SafeHandle(0, ownsHandle: true)
+internal sealed unsafe class TaskEntriesArray : IDisposable
 {
+    private TaskEntries* _entries;
     private int _count;
-
-    /// <inheritdoc/>
-    public override bool IsInvalid => handle == 0;
 
     /// <summary>Makes room for the entries of <paramref name="count"/> tasks. Entries that exist keep their memory.</summary>
     public TaskEntries* Ensure(int count)
     {
         if (count > _count)
         {
-            var entries = (TaskEntries*)NativeMemory.Realloc((void*)handle, (nuint)count * (nuint)sizeof(TaskEntries));
-            new Span<TaskEntries>(entries + _count, count - _count).Clear();
-            SetHandle((nint)entries);
+            _entries = (TaskEntries*)NativeMemory.Realloc(_entries, (nuint)count * (nuint)sizeof(TaskEntries));
+            new Span<TaskEntries>(_entries + _count, count - _count).Clear();
             _count = count;
         }
 
-        return (TaskEntries*)handle;
+        return _entries;
     }
 
     /// <inheritdoc/>
-    protected override bool ReleaseHandle()
+    public void Dispose()
     {
-        var entries = (TaskEntries*)handle;
         for (var i = 0; i < _count; i++)
         {
-            entries[i].Free();
+            _entries[i].Free();
         }
 
-        NativeMemory.Free(entries);
-        return true;
+        NativeMemory.Free(_entries);
+        _entries = null;
+        _count = 0;
     }
 }

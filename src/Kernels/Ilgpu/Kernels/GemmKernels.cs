@@ -30,7 +30,8 @@ internal static class GemmKernels
     [KernelInstance(typeof(Float1), typeof(AcrossTerms), typeof(AcrossTerms), typeof(Tile64))]
     [KernelInstance(typeof(Float4), typeof(AcrossTerms), typeof(AcrossTerms), typeof(Tile64))]
     [KernelInstance(typeof(Float4), typeof(AcrossTerms), typeof(AcrossTerms), typeof(Tile128))]
-    public static void Gemm<T, TLeft, TRight, TTile>(ArrayView<T> left, ArrayView<T> right, ArrayView<T> bias, ArrayView<T> result, GemmShape shape)
+    public static void Gemm<T, TLeft, TRight, TTile>(
+        ArrayView<T> left, ArrayView<T> right, ArrayView<T> bias, ArrayView<T> result, GemmShape shape)
         where T : unmanaged, IFloats<T>
         where TLeft : unmanaged, IOperand
         where TRight : unmanaged, IOperand
@@ -60,8 +61,8 @@ internal static class GemmKernels
         var sums = default(TensorTile);
         if (depth > 0)
         {
-            var a = new TensorCopies<TLeft>(shared, left, shape.M, shape.K, row, begin);
-            var b = new TensorCopies<TRight>(shared, right, shape.N, shape.K, column, begin);
+            var a = new TensorCopies<TLeft>(shared, left, shape.M, shape.K, row, begin, Group.IdxX);
+            var b = new TensorCopies<TRight>(shared, right, shape.N, shape.K, column, begin, Group.IdxX);
             StartUpTo(depth, a, b, 0);
             (a, b) = (a.Next(shape.M), b.Next(shape.N));
             StartUpTo(depth - Step, a, b, Stage);
@@ -223,6 +224,7 @@ internal readonly struct TensorCopies<TOperand>
     private readonly ArrayView<Float4> _source2;
     private readonly ArrayView<Float4> _source3;
     private readonly ArrayView<Float4> _target;
+    private readonly int _term;
     private readonly int _offset;
 
     /// <summary>The copies of the first tile.</summary>
@@ -232,20 +234,22 @@ internal readonly struct TensorCopies<TOperand>
     /// <param name="depth">K.</param>
     /// <param name="row">The tile's first row.</param>
     /// <param name="begin">The tile's first term.</param>
-    public TensorCopies(ArrayView<Float4> shared, ArrayView<Float4> matrix, int rows, int depth, int row, int begin)
+    /// <param name="thread">Which thread of the group copies.</param>
+    public TensorCopies(ArrayView<Float4> shared, ArrayView<Float4> matrix, int rows, int depth, int row, int begin, int thread)
     {
-        _source0 = Source(matrix, rows, depth, row, begin, 0);
-        _source1 = Source(matrix, rows, depth, row, begin, 1);
-        _source2 = Source(matrix, rows, depth, row, begin, 2);
-        _source3 = Source(matrix, rows, depth, row, begin, 3);
-        _target = shared.SubView(default(TOperand).Slot(Group.IdxX));
+        _source0 = Source(matrix, rows, depth, row, begin, thread, 0);
+        _source1 = Source(matrix, rows, depth, row, begin, thread, 1);
+        _source2 = Source(matrix, rows, depth, row, begin, thread, 2);
+        _source3 = Source(matrix, rows, depth, row, begin, thread, 3);
+        _target = shared.SubView(default(TOperand).Slot(thread));
+        _term = default(TOperand).CopyTerm(thread);
         _offset = 0;
     }
 
     private TensorCopies(TensorCopies<TOperand> copies, int offset)
     {
         (_source0, _source1, _source2, _source3) = (copies._source0, copies._source1, copies._source2, copies._source3);
-        (_target, _offset) = (copies._target, offset);
+        (_target, _term, _offset) = (copies._target, copies._term, offset);
     }
 
     /// <summary>Starts the copies of a tile that has all its terms.</summary>
@@ -263,7 +267,7 @@ internal readonly struct TensorCopies<TOperand>
     /// <param name="tile">Where the tile begins in shared memory.</param>
     public void StartUpTo(int terms, int tile)
     {
-        terms -= default(TOperand).CopyTerm(Group.IdxX);
+        terms -= _term;
         StartIf(terms, tile, 0, _source0);
         StartIf(terms, tile, 1, _source1);
         StartIf(terms, tile, 2, _source2);
@@ -273,11 +277,11 @@ internal readonly struct TensorCopies<TOperand>
     /// <summary>The copies of the tile after this.</summary>
     public TensorCopies<TOperand> Next(int rows) => new(this, _offset + default(TOperand).Advance(rows));
 
-    private static ArrayView<Float4> Source(ArrayView<Float4> matrix, int rows, int depth, int row, int begin, int copy)
+    private static ArrayView<Float4> Source(ArrayView<Float4> matrix, int rows, int depth, int row, int begin, int thread, int copy)
     {
         var operand = default(TOperand);
-        var term = begin + operand.CopyTerm(Group.IdxX) + (copy * operand.TermStep);
-        return matrix.SubView(operand.At(rows, depth, row + operand.CopyRow(Group.IdxX, copy), term));
+        var term = begin + operand.CopyTerm(thread) + (copy * operand.TermStep);
+        return matrix.SubView(operand.At(rows, depth, row + operand.CopyRow(thread, copy), term));
     }
 
     private ref Float4 Target(int tile, int copy) => ref _target[tile + (copy * default(TOperand).SlotStep)];

@@ -77,7 +77,9 @@ internal static class TermMajor
     /// <summary>Groups of four floats from term to term.</summary>
     public static int Stride(int size) => (size / 4) + 1;
 
-    /// <summary>Which four rows a thread has: a warp of 32 covers 4 × 8 blocks, so that what it reads is 4 and 8 groups of 16 bytes.</summary>
+    /// <summary>
+    /// Which four rows a thread has: a warp of 32 covers 4 × 8 blocks, so that what it reads is 4 and 8 groups of 16 bytes.
+    /// </summary>
     public static int BlockRow(int thread) => (thread >> 6 << 2) + ((thread >> 3) & 3);
 
     /// <summary>Which four columns a thread has.</summary>

@@ -4,7 +4,9 @@ using ILGPU.Algorithms.ScanReduceOperations;
 
 namespace MonoLoss.Kernels.Ilgpu;
 
-/// <summary>Exclusive scan of counts to offsets: tiles are summed, then each group scans its tile from the sum of the tiles before.</summary>
+/// <summary>
+/// Exclusive scan of counts to offsets: tiles are summed, then each group scans its tile from the sum of the tiles before.
+/// </summary>
 internal static class ScanKernels
 {
     /// <summary>Elements that a group scans.</summary>

@@ -14,7 +14,9 @@ internal static class SelectionKernels
     /// <summary>Rows that such a group has.</summary>
     public const int RowsPerGroup = ThresholdGroupSize / Team;
 
-    /// <summary>What a value that equals the threshold counts, beside the 1 of a value above it: a warp reads fewer values at once than this.</summary>
+    /// <summary>
+    /// What a value that equals the threshold counts, beside the 1 of a value above it: a warp reads fewer values at once than this.
+    /// </summary>
     public const int Tie = 1 << 16;
 
     /// <summary>In the state of a selection from all rows: the digits of the threshold found so far.</summary>

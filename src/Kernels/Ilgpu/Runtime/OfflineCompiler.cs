@@ -1,6 +1,5 @@
 using System.Reflection;
 using ILGPU;
-using ILGPU.Algorithms;
 using ILGPU.Backends;
 using ILGPU.Backends.EntryPoints;
 using ILGPU.Backends.OpenCL;
@@ -32,16 +31,18 @@ internal static class OfflineCompiler
     public static string CompilePtx(MethodInfo kernel, CudaArchitecture architecture, bool repair = true)
     {
         var version = architecture < Blackwell ? CudaInstructionSet.ISA_80 : CudaInstructionSet.ISA_87;
-        return Compile<PTXCompiledKernel>(kernel, context => new PTXBackend(context, architecture, version, nvvmAPI: null!), repair).PTXAssembly;
+        return Compile<PTXCompiledKernel>(kernel, context => new PTXBackend(context, architecture, version, nvvmAPI: null!), repair)
+            .PTXAssembly;
     }
 
     /// <summary>A kernel's OpenCL C for an Intel GPU: ILGPU generates shuffles for Intel's platforms only.</summary>
     /// <param name="kernel">One of <see cref="Kernels"/>.</param>
-    public static string CompileOpenCL(MethodInfo kernel)
+    /// <param name="repair">Whether <see cref="IlgpuWorkarounds"/> are applied, as they are on a GPU.</param>
+    public static string CompileOpenCL(MethodInfo kernel, bool repair = true)
     {
         var capabilities = new CLCapabilityContext(true, true, true, true, true);
         return Compile<CLCompiledKernel>(
-            kernel, context => new CLBackend(context, capabilities, CLDeviceVendor.Intel, CLBackend.MinimumVersion), repair: true).Source;
+            kernel, context => new CLBackend(context, capabilities, CLDeviceVendor.Intel, CLBackend.MinimumVersion), repair).Source;
     }
 
     private static TCompiled Compile<TCompiled>(MethodInfo kernel, Func<Context, Backend> create, bool repair)
@@ -55,7 +56,8 @@ internal static class OfflineCompiler
         }
 
         var compiled = backend.Compile(
-            EntryPointDescription.FromExplicitlyGroupedKernel(kernel), IlgpuWorkarounds.Specialization(kernel.GetCustomAttribute<KernelAttribute>()!));
+            EntryPointDescription.FromExplicitlyGroupedKernel(kernel),
+            IlgpuWorkarounds.Specialization(kernel.GetCustomAttribute<KernelAttribute>()!));
         if (repair)
         {
             IlgpuWorkarounds.FixSource(compiled);

@@ -48,6 +48,8 @@ public sealed class PtxGemmTileTests(PtxFixture ptx) : GemmTileTests(ptx.Device)
     [Theory]
     [InlineData(1, 140, 132, 36)]
     [InlineData(2, 72, 200, 100)]
+    [InlineData(1, 132, 64, 244)]
+    [InlineData(1, 64, 68, 115)]
     public void Product_on_tensor_cores_is_the_float64_product(int splits, int m, int n, int k) =>
         EveryTileAndSplitIsTheProduct(GemmTile.Tensor, splits, m, n, k);
 }

@@ -1,5 +1,5 @@
-using MonoLoss.Bench;
 using MonoLoss.Autodiff;
+using MonoLoss.Bench;
 using MonoLoss.Kernels;
 using MonoLoss.Kernels.Ilgpu;
 using MonoLoss.Models;

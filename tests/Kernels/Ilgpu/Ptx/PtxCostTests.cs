@@ -1,5 +1,4 @@
 using System.Reflection;
-using MonoLoss.Bench;
 using MonoLoss.Kernels.Ilgpu;
 
 namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;

@@ -243,6 +243,59 @@ public sealed unsafe class PtxInterpreterTests
         Assert.Contains("line", fault.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Asynchronous_copy_arrives_when_its_group_is_waited_for()
+    {
+        // Four lanes copy 16 bytes each, of which the last two are to be zeros; the group after is still under way.
+        var result = Run(
+            Mine + """
+            mov.b64 %rd3, SHARED;
+            setp.lt.u32 %p1, %r1, 4;
+            setp.lt.u32 %p2, %r1, 2;
+            selp.b32 %r3, 16, 0, %p2;
+            mul.wide.u32 %rd4, %r1, 16;
+            add.u64 %rd5, %rd1, %rd4;
+            add.u64 %rd4, %rd3, %rd4;
+            @%p1 cp.async.cg.shared.global [%rd4], [%rd5], 16, %r3;
+            cp.async.commit_group;
+            setp.eq.u32 %p3, %r1, 0;
+            add.u64 %rd6, %rd3, 128;
+            @%p3 cp.async.cg.shared.global [%rd6], [%rd1], 16;
+            cp.async.commit_group;
+            cp.async.wait_group 1;
+            bar.sync 0;
+            setp.lt.u32 %p1, %r1, 16;
+            mul.wide.u32 %rd4, %r1, 4;
+            add.u64 %rd4, %rd3, %rd4;
+            @%p1 ld.shared.b32 %r2, [%rd4];
+            st.global.b32 [%rd2], %r2;
+            cp.async.wait_group 0;
+            """,
+            DeviceScalars);
+        Assert.Equal([.. DeviceScalars.Take(8), .. Enumerable.Repeat(0u, 8), .. DeviceScalars.Skip(16)], result);
+    }
+
+    [Theory]
+    [InlineData("ld.shared.b32 %r2, [%rd3];", "copies to and has not waited for")]
+    [InlineData("bar.sync 0; ld.shared.b32 %r2, [%rd3];", "copies to and has not waited for")]
+    [InlineData("cp.async.wait_group 1; bar.sync 0; ld.shared.b32 %r2, [%rd3];", "copies to and has not waited for")]
+    [InlineData("st.shared.b32 [%rd3], 1;", "copies to and has not waited for")]
+    [InlineData("cp.async.wait_group 0; setp.ne.u32 %p1, %r5, 0; @%p1 ld.shared.b32 %r2, [%rd3];", "with no barrier between")]
+    [InlineData("@%p1 cp.async.commit_group;", "does not take part")]
+    [InlineData("bar.sync 0;", "ends while copies are under way")]
+    public void Use_of_an_asynchronous_copy_before_its_end_is_a_fault(string instructions, string message)
+    {
+        var body = Mine + """
+            mov.b64 %rd3, SHARED;
+            mov.b32 %r5, %tid.x;
+            setp.eq.u32 %p1, %r5, 0;
+            @%p1 cp.async.cg.shared.global [%rd3], [%rd1], 16;
+            cp.async.commit_group;
+            """ + instructions;
+        var fault = Assert.Throws<PtxFault>(() => Run(body, [.. DeviceScalars, .. DeviceScalars], 1, 64));
+        Assert.Contains(message, fault.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("add.s32 %r1, %f1, 1;")]
     [InlineData("add.s32 %r1, %rd1, 1;")]
