@@ -96,6 +96,10 @@ internal sealed unsafe class Codec : IDisposable
             return 0;
         }
 
+        // From cut-off input, at least one byte comes for every five, as an element takes at most five bytes beside its literal.
+        const int MaxElement = 5;
+        const int MaxSizeField = 5;
+        var certain = Math.Clamp((start.Length - MaxSizeField - MaxElement) / MaxElement, 0, size);
         try
         {
             if (!IsSize(codec, start.Span, size))
@@ -104,15 +108,12 @@ internal sealed unsafe class Codec : IDisposable
             }
 
             buffer.Grow(size);
+            buffer.Span[..certain].Clear();
             return DecompressSnappy(start, buffer.Memory[..size]);
         }
         catch (InvalidDataException)
         {
-            // The input was cut off, or is damaged: levels that do not fit the footer's counts are not used. What came before is in the
-            // buffer. A byte at least comes from each element, which has five bytes at most beside the literal; the last one may be cut.
-            const int MaxLength = 5;
-            const int MaxElement = 5;
-            return Math.Max(0, (start.Length - MaxLength - MaxElement) / MaxElement);
+            return start.Length < compressedSize ? certain : 0;
         }
         catch (Exception exception) when (exception is ArgumentException or InvalidOperationException or IndexOutOfRangeException
             or OverflowException)
@@ -144,7 +145,7 @@ internal sealed unsafe class Codec : IDisposable
         _ => "LZ4",
     };
 
-    // Snappy data tell their size, frames of Zstandard at least a bound: no memory is taken on the word of the page's header alone.
+    // Snappy data tell their size, frames of Zstandard at least a bound: the page's header alone does not decide how much is allocated.
     private static bool IsSize(CompressionCodec codec, ReadOnlySpan<byte> source, int size) => codec switch
     {
         CompressionCodec.SNAPPY => Snappy.GetUncompressedLength(source) == size,
@@ -217,14 +218,13 @@ internal sealed unsafe class Codec : IDisposable
             try
             {
                 using var input = new UnmanagedMemoryStream(bytes, source.Length);
-                using var zstandard = new Decompressor();
-                zstandard.SetParameter(ZSTD_dParameter.ZSTD_d_windowLogMax, MaxStartWindowLog);
                 using Stream stream = codec switch
                 {
                     CompressionCodec.GZIP => new GZipStream(input, CompressionMode.Decompress),
                     CompressionCodec.BROTLI => new BrotliStream(input, CompressionMode.Decompress),
-                    _ => new DecompressionStream(input, zstandard),
+                    _ => new DecompressionStream(input),
                 };
+                (stream as DecompressionStream)?.SetParameter(ZSTD_dParameter.ZSTD_d_windowLogMax, MaxStartWindowLog);
                 buffer.Grow(size);
                 for (int part; read < size && (part = stream.Read(buffer.Span[read..size])) > 0;)
                 {
