@@ -96,7 +96,7 @@ internal sealed unsafe class Codec : IDisposable
             return 0;
         }
 
-        // From cut-off input, at least one byte comes for every five, as an element takes at most five bytes beside its literal.
+        // Input that is cut off yields at least one byte for every five: an element takes at most five bytes beside its literal.
         const int MaxElement = 5;
         const int MaxSizeField = 5;
         var certain = Math.Clamp((start.Length - MaxSizeField - MaxElement) / MaxElement, 0, size);

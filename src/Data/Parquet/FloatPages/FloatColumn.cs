@@ -116,8 +116,9 @@ internal sealed class FloatColumn : IDisposable
     /// <summary>Frees the buffers.</summary>
     public void Dispose() => _pages.Dispose();
 
-    // A page can be as large as a row group, and to decompress it only for its first row would take as long as to read it. So its start
-    // is looked at, and believed if it fits the footer's counts. A list of one value might also be empty or null.
+    // A page can be as large as a row group; decompressing all of it for the length of one row would take as long as reading the data.
+    // So only its start is decoded, and trusted if it agrees with the footer's counts. Lists of one value need the definition levels, too:
+    // such a list may also be empty or null.
     private static int PeekFirstLength(ParquetFile file, ParquetColumn column, int rowGroup)
     {
         using var pages = new PageReader(PeekReadAhead);

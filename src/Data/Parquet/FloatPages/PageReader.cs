@@ -120,10 +120,10 @@ internal sealed class PageReader(int readAhead = PageReader.DefaultReadAhead) : 
     }
 
     /// <summary>
-    /// Finds where the second row of a chunk of lists starts, from the first bytes of its first page alone. Nothing else is checked, and
-    /// the reader must be opened again before it reads.
+    /// Counts the values of the first row of a chunk of lists from the first bytes of its first page. Nothing else is checked. Open the
+    /// reader again before reading pages.
     /// </summary>
-    /// <returns>The number of values before it; 0 if they do not show, or the page seems damaged.</returns>
+    /// <returns>The number of values; 0 if the second row does not start within these bytes, or they are damaged.</returns>
     /// <exception cref="IOException">The page cannot be read.</exception>
     public int PeekFirstRow()
     {
@@ -218,7 +218,7 @@ internal sealed class PageReader(int readAhead = PageReader.DefaultReadAhead) : 
 
     private int CountFirstRow(int values)
     {
-        // Small, as the last block that is there must be whole.
+        // Small blocks: one that is cut off counts as missing.
         const int BlockSize = 64;
         Span<byte> block = stackalloc byte[BlockSize];
         for (var count = 0; count < values; count += BlockSize)

@@ -3,7 +3,7 @@ using PhysicalType = Parquet.Meta.Type;
 
 namespace MonoLoss.Data.Parquet;
 
-/// <summary>A column of values: a flat one, a field of a struct, or a list. Columns are equal if all that is said of them is.</summary>
+/// <summary>A column of values: a flat one, a field of a struct, or a list. Columns are equal if all their properties are.</summary>
 internal sealed record ParquetColumn
 {
     private const int MaxDepth = 32;
