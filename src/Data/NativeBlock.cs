@@ -7,7 +7,11 @@ namespace MonoLoss.Data;
 /// Owns one block of native memory, aligned to 64 bytes. All native memory of this assembly is allocated here, so that what a run takes
 /// can be counted.
 /// </summary>
-internal sealed unsafe class NativeBlock : SafeHandle
+/// <remarks>
+/// There is no finalizer: pointers and spans do not keep the block reachable, so that it could free memory in use. What is never disposed
+/// is lost until the process ends.
+/// </remarks>
+internal sealed unsafe class NativeBlock : IDisposable
 {
     private const int Alignment = 64;
 
@@ -15,16 +19,16 @@ internal sealed unsafe class NativeBlock : SafeHandle
     private static long _peak;
 
     private readonly long _bytes;
+    private nint _address;
 
     /// <summary>Allocates a block; its content is undefined.</summary>
     /// <param name="bytes">Size in bytes; 0 is allowed.</param>
     /// <exception cref="OutOfMemoryException">There is not enough memory.</exception>
     public NativeBlock(long bytes)
-        : base(IntPtr.Zero, ownsHandle: true)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
         _bytes = bytes;
-        SetHandle((nint)NativeMemory.AlignedAlloc(checked((nuint)Math.Max(bytes, 1)), Alignment));
+        _address = (nint)NativeMemory.AlignedAlloc(checked((nuint)Math.Max(bytes, 1)), Alignment);
         var allocated = Interlocked.Add(ref _allocated, bytes);
         for (var peak = Peak; allocated > peak; peak = Peak)
         {
@@ -38,21 +42,21 @@ internal sealed unsafe class NativeBlock : SafeHandle
     /// <summary>The largest value that <see cref="Allocated"/> has had since <see cref="ResetPeak"/>.</summary>
     public static long Peak => Interlocked.Read(ref _peak);
 
-    /// <inheritdoc/>
-    public override bool IsInvalid => handle == IntPtr.Zero;
-
     /// <summary>The first byte; null once the block is disposed.</summary>
-    public byte* Pointer => IsClosed ? null : (byte*)handle;
+    public byte* Pointer => (byte*)_address;
 
     /// <summary>Starts to measure <see cref="Peak"/> anew.</summary>
     public static void ResetPeak() => Interlocked.Exchange(ref _peak, Allocated);
 
-    /// <inheritdoc/>
-    protected override bool ReleaseHandle()
+    /// <summary>Frees the memory.</summary>
+    public void Dispose()
     {
-        NativeMemory.AlignedFree((void*)handle);
-        Interlocked.Add(ref _allocated, -_bytes);
-        return true;
+        var address = Interlocked.Exchange(ref _address, 0);
+        if (address != 0)
+        {
+            NativeMemory.AlignedFree((void*)address);
+            Interlocked.Add(ref _allocated, -_bytes);
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 namespace MonoLoss.Data;
 
-/// <summary>Floats in native memory: aligned to 64 bytes, and more than 2³¹ of them if memory allows.</summary>
+/// <summary>
+/// Floats in native memory: aligned to 64 bytes, and more than 2³¹ of them if memory allows. The memory is freed by <see cref="Dispose"/>
+/// alone, so that its spans and pointers stay valid until then.
+/// </summary>
 public sealed unsafe class NativeBuffer : IDisposable
 {
     private readonly NativeBlock _block;
@@ -35,7 +38,7 @@ public sealed unsafe class NativeBuffer : IDisposable
     /// <exception cref="ObjectDisposedException">The buffer is disposed.</exception>
     public Span<float> Slice(long start, int count)
     {
-        ObjectDisposedException.ThrowIf(_block.IsClosed, this);
+        ObjectDisposedException.ThrowIf(Pointer is null, this);
         ArgumentOutOfRangeException.ThrowIfNegative(start);
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(start, Count - count);

@@ -1,6 +1,8 @@
 using System.Globalization;
 using MonoLoss.Data;
 using MonoLoss.Data.Parquet;
+using Parquet;
+using ParquetWriter = MonoLoss.Data.Parquet.ParquetWriter;
 
 namespace MonoLoss.Tests.Data;
 
@@ -123,6 +125,31 @@ public sealed class FeatureSetTests : IDisposable
             [ParquetData.FloatLists("x", new float[offsets[^1]], offsets)],
             new ParquetWriterOptions { RowGroupRows = 5 });
         Throws.Line(() => FeatureSet.Open(_folder["r.parquet"]), "r.parquet", "column 'x'", row, problem);
+    }
+
+    [Theory]
+    [InlineData(CompressionMethod.None)]
+    [InlineData(CompressionMethod.Snappy)]
+    [InlineData(CompressionMethod.Zstd)]
+    [InlineData(CompressionMethod.Gzip)]
+    public void Dimension_is_found_from_the_start_of_a_large_page(CompressionMethod codec)
+    {
+        // A page of 9 MB of values that cannot be compressed well.
+        const int Rows = 3000;
+        const int Width = 777;
+        var random = new Random(3);
+        var values = Enumerable.Range(0, Rows * Width).Select(_ => random.NextSingle()).ToArray();
+        ParquetWriter.Write(
+            _folder["l.parquet"], [ParquetData.FloatLists("x", values, Width)], new ParquetWriterOptions { Compression = codec });
+        using var file = ParquetFile.Open(_folder["l.parquet"]);
+        using var pages = new PageReader(1 << 16);
+        file.OpenPages(pages, file.Columns[0], 0);
+        Assert.Equal(Width, pages.PeekFirstRow());
+        var set = FeatureSet.Open(_folder["l.parquet"], new FeatureSetOptions { Normalize = false });
+        Assert.Equal(Width, set.Dimension);
+        var read = new float[values.Length];
+        set.ReadRowGroup(0, read);
+        Assert.Equal(values, read);
     }
 
     [Fact]

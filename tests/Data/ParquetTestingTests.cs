@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using MonoLoss.Data;
 using MonoLoss.Data.Parquet;
 
 namespace MonoLoss.Tests.Data;
@@ -116,6 +117,22 @@ public sealed class ParquetTestingTests
     [InlineData("ARROW-RS-GH-6229-DICTHEADER.parquet")]
     [InlineData("PARQUET-1481.parquet")]
     public void Bad_file_is_refused(string name) => Throws.Line(() => Damage.ReadAll(FileBytes.Open(Bad(name))), name);
+
+    [SharedDataFact]
+    public void Bad_levels_of_a_column_that_holds_no_features_are_not_read()
+    {
+        // The page has fewer repetition levels than values. Its column, the only one, is a list of int32 of a logical type that we do not
+        // know, so it is neither features nor labels.
+        const string Name = "ARROW-RS-GH-6229-LEVELS.parquet";
+        using var file = ParquetFile.Open(Bad(Name));
+        var column = Assert.Single(file.Columns);
+        Assert.Equal("list<int32>", column.ToString());
+        Assert.False(column.IsFloat || column.IsInteger || column.IsString);
+        Throws.Line(() => FeatureSet.Open(Bad(Name)), Name, "no column holds lists of floats");
+        Throws.Line(() => FlatColumn.ReadIntegers(file, column, 0, (_, _) => { }), Name, "list<int32>");
+        // The levels are refused where they are read.
+        Throws.Line(() => FloatColumn.FirstLength(file, column, 0), Name, "column 'outer.c'");
+    }
 
     [SharedDataFact]
     public void Bad_files_do_no_harm()

@@ -84,12 +84,13 @@ public sealed class FeatureReader : IDisposable
             _file = _set.OpenFile(index);
         }
 
-        // Buffers are kept from one row group of a file to the next.
-        if (!ReferenceEquals(_columns, _set.Columns(index)))
+        // Buffers are kept from one row group to the next, and from one file to the next of the same schema.
+        var columns = _set.Columns(index);
+        if (_columns is null || !(ReferenceEquals(_columns, columns) || _columns.SequenceEqual(columns)))
         {
             _cursor?.Dispose();
-            _columns = _set.Columns(index);
-            _cursor = new FeatureCursor(_columns, _set.Dimension);
+            _columns = columns;
+            _cursor = new FeatureCursor(columns, _set.Dimension);
         }
 
         _cursor!.Open(_file!, _group.Index, _group.FirstRow);

@@ -5,6 +5,7 @@ using K4os.Compression.LZ4;
 using Parquet.Meta;
 using Snappier;
 using ZstdSharp;
+using ZstdSharp.Unsafe;
 
 namespace MonoLoss.Data.Parquet;
 
@@ -15,6 +16,8 @@ namespace MonoLoss.Data.Parquet;
 internal sealed unsafe class Codec : IDisposable
 {
     private const int FirstPart = 1 << 20;
+    private const int StartSize = 1 << 16;
+    private const int MaxStartWindowLog = 23;
 
     private Decompressor? _zstandard;
 
@@ -27,17 +30,7 @@ internal sealed unsafe class Codec : IDisposable
     public void Decompress(CompressionCodec codec, ReadOnlyMemory<byte> compressed, NativeBytes buffer, int size)
     {
         var source = compressed.Span;
-        // What a compressed byte can become at most: by the formats of Snappy (three bytes copy 64), LZ4 and Zstandard (a run of 128 KiB).
-        // Deflate and Brotli have no such limit that would help; their output is allocated as it comes.
-        var ratio = codec switch
-        {
-            CompressionCodec.SNAPPY => 22L,
-            CompressionCodec.LZ4 or CompressionCodec.LZ4_RAW => 256,
-            CompressionCodec.ZSTD => 1 << 16,
-            CompressionCodec.GZIP or CompressionCodec.BROTLI => int.MaxValue,
-            _ => throw new CorruptException($"{codec} compression is not supported"),
-        };
-        if (source.IsEmpty || size > (source.Length + 1L) * ratio)
+        if (source.IsEmpty || size > (source.Length + 1L) * MaxRatio(codec))
         {
             throw new CorruptException($"a page of {source.Length} compressed bytes cannot hold {size} bytes");
         }
@@ -78,8 +71,70 @@ internal sealed unsafe class Codec : IDisposable
         }
     }
 
+    /// <summary>Decompresses the start of a page without the work for the rest of it.</summary>
+    /// <param name="codec">The codec.</param>
+    /// <param name="start">The first compressed bytes.</param>
+    /// <param name="compressedSize">Number of compressed bytes.</param>
+    /// <param name="buffer">Where the start goes; grown as needed.</param>
+    /// <param name="size">Number of bytes of the page once decompressed.</param>
+    /// <returns>How many bytes of the start are in the buffer; 0 if the codec cannot do this or the data are damaged.</returns>
+    public static int DecompressStart(
+        CompressionCodec codec, ReadOnlyMemory<byte> start, int compressedSize, NativeBytes buffer, int size)
+    {
+        if (start.IsEmpty)
+        {
+            return 0;
+        }
+
+        if (codec is CompressionCodec.GZIP or CompressionCodec.BROTLI or CompressionCodec.ZSTD)
+        {
+            return ReadStart(codec, start.Span, buffer, Math.Min(size, StartSize));
+        }
+
+        if (codec != CompressionCodec.SNAPPY || size > (compressedSize + 1L) * MaxRatio(codec))
+        {
+            return 0;
+        }
+
+        // Input that is cut off yields at least one byte for every five: an element takes at most five bytes beside its literal.
+        const int MaxElement = 5;
+        const int MaxSizeField = 5;
+        var certain = Math.Clamp((start.Length - MaxSizeField - MaxElement) / MaxElement, 0, size);
+        try
+        {
+            if (!IsSize(codec, start.Span, size))
+            {
+                return 0;
+            }
+
+            buffer.Grow(size);
+            buffer.Span[..certain].Clear();
+            return DecompressSnappy(start, buffer.Memory[..size]);
+        }
+        catch (InvalidDataException)
+        {
+            return start.Length < compressedSize ? certain : 0;
+        }
+        catch (Exception exception) when (exception is ArgumentException or InvalidOperationException or IndexOutOfRangeException
+            or OverflowException)
+        {
+            return 0;
+        }
+    }
+
     /// <summary>Frees the decompressor's memory.</summary>
     public void Dispose() => _zstandard?.Dispose();
+
+    // What a compressed byte can become at most: by the formats of Snappy (three bytes copy 64), LZ4 and Zstandard (a run of 128 KiB).
+    // Deflate and Brotli have no such limit that would help; their output is allocated as it comes.
+    private static long MaxRatio(CompressionCodec codec) => codec switch
+    {
+        CompressionCodec.SNAPPY => 22,
+        CompressionCodec.LZ4 or CompressionCodec.LZ4_RAW => 256,
+        CompressionCodec.ZSTD => 1 << 16,
+        CompressionCodec.GZIP or CompressionCodec.BROTLI => int.MaxValue,
+        _ => throw new CorruptException($"{codec} compression is not supported"),
+    };
 
     private static string Name(CompressionCodec codec) => codec switch
     {
@@ -90,7 +145,7 @@ internal sealed unsafe class Codec : IDisposable
         _ => "LZ4",
     };
 
-    // Snappy data tell their size, frames of Zstandard at least a bound: no memory is taken on the word of the page's header alone.
+    // Snappy data tell their size, frames of Zstandard at least a bound: the page's header alone does not decide how much is allocated.
     private static bool IsSize(CompressionCodec codec, ReadOnlySpan<byte> source, int size) => codec switch
     {
         CompressionCodec.SNAPPY => Snappy.GetUncompressedLength(source) == size,
@@ -98,7 +153,7 @@ internal sealed unsafe class Codec : IDisposable
         _ => true,
     };
 
-    // Where the output is a span, the library decompresses to a buffer of its own first.
+    // If the output is a span, the library decompresses to another buffer first and copies.
     private static int DecompressSnappy(ReadOnlyMemory<byte> source, Memory<byte> target)
     {
         var writer = new PageWriter(target);
@@ -153,6 +208,37 @@ internal sealed unsafe class Codec : IDisposable
         }
 
         return total == expected;
+    }
+
+    private static int ReadStart(CompressionCodec codec, ReadOnlySpan<byte> source, NativeBytes buffer, int size)
+    {
+        var read = 0;
+        fixed (byte* bytes = source)
+        {
+            try
+            {
+                using var input = new UnmanagedMemoryStream(bytes, source.Length);
+                using Stream stream = codec switch
+                {
+                    CompressionCodec.GZIP => new GZipStream(input, CompressionMode.Decompress),
+                    CompressionCodec.BROTLI => new BrotliStream(input, CompressionMode.Decompress),
+                    _ => new DecompressionStream(input),
+                };
+                (stream as DecompressionStream)?.SetParameter(ZSTD_dParameter.ZSTD_d_windowLogMax, MaxStartWindowLog);
+                buffer.Grow(size);
+                for (int part; read < size && (part = stream.Read(buffer.Span[read..size])) > 0;)
+                {
+                    read += part;
+                }
+            }
+            catch (Exception exception) when (exception is InvalidDataException or InvalidOperationException or IOException
+                or ZstdException)
+            {
+                // The rest was cut off, or the data are damaged: what came before counts.
+            }
+        }
+
+        return read;
     }
 
     private static void Inflate(CompressionCodec codec, ReadOnlySpan<byte> source, NativeBytes buffer, int size)

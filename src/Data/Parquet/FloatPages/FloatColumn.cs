@@ -9,6 +9,7 @@ namespace MonoLoss.Data.Parquet;
 internal sealed class FloatColumn : IDisposable
 {
     private const int LevelBlock = 4096;
+    private const int PeekReadAhead = 1 << 16;
 
     private readonly ParquetColumn _column;
     private readonly int _width;
@@ -98,6 +99,11 @@ internal sealed class FloatColumn : IDisposable
     /// <exception cref="DataException">The row is null, empty or cannot be read.</exception>
     public static int FirstLength(ParquetFile file, ParquetColumn column, int rowGroup)
     {
+        if (PeekFirstLength(file, column, rowGroup) is var peeked and > 0)
+        {
+            return peeked;
+        }
+
         using var reader = new FloatColumn(column, int.MaxValue);
         reader.Open(file, rowGroup, 0);
         long length = 0;
@@ -109,6 +115,24 @@ internal sealed class FloatColumn : IDisposable
 
     /// <summary>Frees the buffers.</summary>
     public void Dispose() => _pages.Dispose();
+
+    // A page can be as large as a row group; decompressing all of it for the length of one row would take as long as reading the data.
+    // So only its start is decoded, and trusted if it agrees with the footer's counts. Lists of one value need the definition levels, too:
+    // such a list may also be empty or null.
+    private static int PeekFirstLength(ParquetFile file, ParquetColumn column, int rowGroup)
+    {
+        using var pages = new PageReader(PeekReadAhead);
+        try
+        {
+            file.OpenPages(pages, column, rowGroup);
+            var length = pages.PeekFirstRow();
+            return length > 1 && (Int128)file.RowGroups[rowGroup] * length == file.ValueCount(column, rowGroup) ? length : 0;
+        }
+        catch (Exception exception) when (exception is CorruptException or IOException or OutOfMemoryException)
+        {
+            return 0;
+        }
+    }
 
     private long CountFirst()
     {

@@ -18,6 +18,7 @@ internal sealed class PageReader(int readAhead = PageReader.DefaultReadAhead) : 
     private const int FirstHeaderGuess = 1 << 12;
     private const int MaxHeader = 1 << 26;
     private const int LevelBlock = 4096;
+    private const int StartSize = 1 << 18;
 
     private readonly NativeBytes _window = new();
     private readonly NativeBytes _page = new();
@@ -118,6 +119,31 @@ internal sealed class PageReader(int readAhead = PageReader.DefaultReadAhead) : 
         return false;
     }
 
+    /// <summary>
+    /// Counts the values of the first row of a chunk of lists from the first bytes of its first page. Nothing else is checked. Open the
+    /// reader again before reading pages.
+    /// </summary>
+    /// <returns>The number of values; 0 if the second row does not start within these bytes, or they are damaged.</returns>
+    /// <exception cref="IOException">The page cannot be read.</exception>
+    public int PeekFirstRow()
+    {
+        try
+        {
+            var header = ReadHeader();
+            while (header.Type is not (PageType.DATA_PAGE or PageType.DATA_PAGE_V2))
+            {
+                Skip(header.CompressedSize);
+                header = ReadHeader();
+            }
+
+            return StartLevels(header) ? CountFirstRow(header.Values) : 0;
+        }
+        catch (CorruptException)
+        {
+            return 0;
+        }
+    }
+
     /// <summary>Reads the next levels of the page.</summary>
     /// <param name="repetition">Room for repetition levels; all 0 for a flat column.</param>
     /// <param name="definition">As much room for definition levels; all 0 for a column without nulls and lists.</param>
@@ -157,6 +183,66 @@ internal sealed class PageReader(int readAhead = PageReader.DefaultReadAhead) : 
         _window.Dispose();
         _page.Dispose();
         _codecs.Dispose();
+    }
+
+    // Finds the repetition levels as far as they are within the first bytes of a page.
+    private bool StartLevels(in PageHeader header)
+    {
+        var length = Math.Min(header.CompressedSize, StartSize);
+        var start = Take(length);
+        var max = _column!.MaxRepetition;
+        if (header.Type == PageType.DATA_PAGE_V2)
+        {
+            _repetition = new LevelReader(true, Encoding.RLE, start, Math.Min(length, header.RepetitionLength), max);
+            return true;
+        }
+
+        var inWindow = _codec == CompressionCodec.UNCOMPRESSED;
+        if (!inWindow)
+        {
+            length = Codec.DecompressStart(
+                _codec, _window.Memory.Slice(start, length), header.CompressedSize, _page, header.UncompressedSize);
+            start = 0;
+        }
+
+        if (header.RepetitionEncoding != Encoding.RLE || length < sizeof(int))
+        {
+            return false;
+        }
+
+        var size = MemoryMarshal.Read<uint>((inWindow ? _window : _page).Span[start..]);
+        _repetition = new LevelReader(
+            inWindow, Encoding.RLE, start + sizeof(int), (int)Math.Min(size, length - sizeof(int)), max);
+        return true;
+    }
+
+    private int CountFirstRow(int values)
+    {
+        // Small blocks: one that is cut off counts as missing.
+        const int BlockSize = 64;
+        Span<byte> block = stackalloc byte[BlockSize];
+        for (var count = 0; count < values; count += BlockSize)
+        {
+            var part = block[..Math.Min(BlockSize, values - count)];
+            _repetition.Read((_repetition.InWindow ? _window : _page).Span, part);
+            if (count == 0)
+            {
+                if (part[0] != 0)
+                {
+                    return 0;
+                }
+
+                part[0] = 1;
+            }
+
+            var next = part.IndexOf((byte)0);
+            if (next >= 0)
+            {
+                return count + next;
+            }
+        }
+
+        return 0;
     }
 
     private void ReadV1(in PageHeader header, int body)
@@ -266,6 +352,25 @@ internal sealed class PageReader(int readAhead = PageReader.DefaultReadAhead) : 
         Fill(count);
         _start += count;
         return _start - count;
+    }
+
+    private void Skip(int count)
+    {
+        var kept = _end - _start;
+        if (count <= kept)
+        {
+            _start += count;
+            return;
+        }
+
+        if (count > _unread + kept)
+        {
+            throw new EndOfDataException("the column's data");
+        }
+
+        _position += count - kept;
+        _unread -= count - kept;
+        _start = _end = 0;
     }
 
     private void Fill(int count)

@@ -3,8 +3,8 @@ using PhysicalType = Parquet.Meta.Type;
 
 namespace MonoLoss.Data.Parquet;
 
-/// <summary>A column of values: a flat one, a field of a struct, or a list.</summary>
-internal sealed class ParquetColumn
+/// <summary>A column of values: a flat one, a field of a struct, or a list. Columns are equal if all their properties are.</summary>
+internal sealed record ParquetColumn
 {
     private const int MaxDepth = 32;
 
