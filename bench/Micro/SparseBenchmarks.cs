@@ -31,7 +31,7 @@ public class SparseBenchmarks : KernelBenchmark
     [Work(Bytes = 3 * Word * Active)]
     public void BuildColumnIndex()
     {
-        // Of the same shape, which forgets the index and nothing else.
+        // Resizing to the same shape discards the column index and nothing else.
         Latents.Resize(Latents.Rows, Latents.Columns, Latents.NonzeroCount);
         Device.BuildColumnIndex(Latents);
     }

@@ -13,7 +13,7 @@ internal struct LatentMonoScore
 
     /// <summary>
     /// The index by column of the first nonzero that attains the minimum; <see cref="int.MaxValue"/> if the first row that attains it
-    /// stores none.
+    /// has no nonzero there.
     /// </summary>
     public int FirstMinimum;
 

@@ -3,7 +3,7 @@ using ILGPU;
 namespace MonoLoss.Kernels.Ilgpu;
 
 /// <summary>
-/// Sums in float64 over many rows or elements. Each is formed in two launches: groups sum parts, whose number the size alone decides,
+/// Sums in float64 over many rows or elements. Each is formed in two launches: groups sum parts, whose number depends on the size alone,
 /// and then the parts are summed in order.
 /// </summary>
 internal static class SumKernels
@@ -174,8 +174,8 @@ internal static class SumKernels
     }
 
     /// <summary>
-    /// For each of the first 32 threads, the sum over the threads of the group that are a multiple of 32 apart from it. All threads must
-    /// call it.
+    /// For each of the first 32 threads, the sum over the threads of the group whose index differs from its own by a multiple of 32.
+    /// All threads must call it.
     /// </summary>
     private static TSums ColumnTotal<TSums, T>(TSums sum)
         where T : unmanaged, IFloats<T>
