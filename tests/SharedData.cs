@@ -27,7 +27,7 @@ internal static class SharedData
     }
 }
 
-/// <summary>A fact that is skipped where <c>../shared</c> does not exist.</summary>
+/// <summary>A fact that is skipped if <c>../shared</c> does not exist.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 public sealed class SharedDataFactAttribute : FactAttribute
 {
@@ -36,7 +36,7 @@ public sealed class SharedDataFactAttribute : FactAttribute
         : base(file, line) => Skip = SharedData.Missing;
 }
 
-/// <summary>A theory that is skipped where <c>../shared</c> does not exist.</summary>
+/// <summary>A theory that is skipped if <c>../shared</c> does not exist.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 public sealed class SharedDataTheoryAttribute : TheoryAttribute
 {

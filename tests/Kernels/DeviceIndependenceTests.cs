@@ -6,7 +6,7 @@ using MonoLoss.Tests.Packaging;
 
 namespace MonoLoss.Tests.Kernels;
 
-/// <summary>The devices share what is in MonoLoss.Kernels and do not use each other.</summary>
+/// <summary>The devices share the types of MonoLoss.Kernels and do not use each other.</summary>
 public sealed class DeviceIndependenceTests
 {
     private const BindingFlags Declared =

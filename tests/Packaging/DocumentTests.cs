@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace MonoLoss.Tests.Packaging;
 
-/// <summary>Documents name files of the repository.</summary>
+/// <summary>Links between documents and to source files work.</summary>
 public sealed partial class DocumentTests
 {
     [Fact]

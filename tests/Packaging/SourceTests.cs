@@ -1,6 +1,6 @@
 namespace MonoLoss.Tests.Packaging;
 
-/// <summary>Rules for the source that no analyzer of the SDK checks.</summary>
+/// <summary>Source rules that no analyzer of the SDK checks.</summary>
 public sealed class SourceTests
 {
     private const int MaxLineLength = 140;

@@ -4,7 +4,7 @@ using MonoLoss.Tests.Data;
 
 namespace MonoLoss.Tests.Kernels.Ilgpu;
 
-/// <summary>What the command line says of an OpenCL installation that has no device.</summary>
+/// <summary>The messages of the command line for an OpenCL installation without a device.</summary>
 [Trait("Device", "Ilgpu")]
 [Trait("Speed", "Slow")]
 public sealed class OpenCLDriverTests : IDisposable

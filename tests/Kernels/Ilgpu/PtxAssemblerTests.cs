@@ -7,10 +7,10 @@ using MonoLoss.Kernels.Ilgpu;
 
 namespace MonoLoss.Tests.Kernels.Ilgpu;
 
-/// <summary>What NVIDIA's assembler makes of every kernel's PTX.</summary>
+/// <summary>Assembles every kernel's PTX with NVIDIA's assembler.</summary>
 public sealed partial class PtxAssemblerTests
 {
-    // Of the main loop's instructions, one on the tensor cores for each so many.
+    // Instructions of the main loop per instruction on the tensor cores.
     private const double InstructionsPerTensorInstruction = 120 / 32.0;
 
     [SassTheory]
