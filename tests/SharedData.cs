@@ -9,7 +9,7 @@ internal static class SharedData
     public static string? Folder { get; } = Find();
 
     /// <summary>Why a test that needs the folder is skipped; null where the folder exists.</summary>
-    public static string? Missing => Folder is null ? "there is no ../shared beside the checkout" : null;
+    public static string? Missing => Folder is null ? "needs ../shared beside the checkout" : null;
 
     /// <summary>The path of a file in the folder.</summary>
     public static string File(params string[] names) => Path.Combine([Folder!, .. names]);

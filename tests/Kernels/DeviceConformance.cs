@@ -148,7 +148,7 @@ public abstract class DeviceConformance : IDisposable
         using var sums = _device.Allocate<double>(2);
         using var counters = _device.Allocate<int>(m);
         _device.BuildColumnIndex(s);
-        foreach (var _ in new[] { "dense, if the device wants to", "listed" })
+        foreach (var _ in new[] { "possibly dense", "listed" })
         {
             _device.SpMM(s, weights, biasTensor, product);
             Near(b * d, i => bias[i % d] + Sum(m, j => z[((i / d) * m) + j] * w[(j * d) + (i % d)]), product.ToArray());
@@ -431,12 +431,12 @@ public abstract class DeviceConformance : IDisposable
         }
 
         Assert.Equal(expected, counters.ToArray());
-        var silent = Enumerable.Range(0, m).Where(column => expected[column] >= 3).ToArray();
-        Assert.Equal(silent.Length, _device.FindDead(counters, 3, list));
-        Assert.Equal(silent, list.ToArray());
+        var dead = Enumerable.Range(0, m).Where(column => expected[column] >= 3).ToArray();
+        Assert.Equal(dead.Length, _device.FindDead(counters, 3, list));
+        Assert.Equal(dead, list.ToArray());
         using var count = _device.Scalars(2);
         _device.CountDead(counters, 3, count.ToWrite());
-        Assert.Equal(silent.Length, count.Read(0));
+        Assert.Equal(dead.Length, count.Read(0));
         list.Resize(m);
         list.CopyFrom(Enumerable.Range(0, m).Select(column => (2 * column) + 1).ToArray());
         _device.RemapColumns(s, list, 2 * m);
@@ -449,11 +449,11 @@ public abstract class DeviceConformance : IDisposable
     [InlineData(5)]
     public void FindDead_lists_many_latents_in_order(int least)
     {
-        var silent = Enumerable.Range(0, 3001).Select(_ => _random.Next(5)).ToArray();
-        using var counters = _device.Allocate<int>(silent.Length);
-        counters.CopyFrom(silent);
+        var steps = Enumerable.Range(0, 3001).Select(_ => _random.Next(5)).ToArray();
+        using var counters = _device.Allocate<int>(steps.Length);
+        counters.CopyFrom(steps);
         using var list = _device.Allocate<int>(0);
-        var expected = Enumerable.Range(0, silent.Length).Where(m => silent[m] >= least).ToArray();
+        var expected = Enumerable.Range(0, steps.Length).Where(m => steps[m] >= least).ToArray();
         Assert.Equal(expected.Length, _device.FindDead(counters, least, list));
         Assert.Equal(expected, list.ToArray());
         using var count = _device.Scalars(1);

@@ -8,7 +8,7 @@ public sealed partial class DocumentTests
     [Fact]
     public void Relative_links_lead_to_files()
     {
-        Assert.SkipWhen(SourceTree.Root is null, "there is no source tree");
+        Assert.SkipWhen(SourceTree.Root is null, "needs the source tree");
         string[] documents =
         [
             .. Directory.EnumerateFiles(SourceTree.Root!, "*.md"),

@@ -8,7 +8,7 @@ public sealed class SourceTests
     [Fact]
     public void Lines_are_at_most_140_characters()
     {
-        Assert.SkipWhen(SourceTree.Root is null, "there is no source tree");
+        Assert.SkipWhen(SourceTree.Root is null, "needs the source tree");
         var tooLong =
             from file in SourceTree.CodeFiles()
             from line in File.ReadLines(file).Select((text, index) => (text.Length, Number: index + 1))

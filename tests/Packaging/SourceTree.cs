@@ -10,7 +10,7 @@ internal static class SourceTree
     public static string? Root { get; } = FindRoot();
 
     /// <summary>Why a test that builds something is skipped; null if it can run.</summary>
-    public static string? MissingBuild { get; } = Root is null ? "there is no source tree" : HasSdk() ? null : "there is no .NET SDK";
+    public static string? MissingBuild { get; } = Root is null ? "needs the source tree" : HasSdk() ? null : "needs the .NET SDK";
 
     /// <summary>The C# files of src, tests and bench.</summary>
     public static IEnumerable<string> CodeFiles() =>

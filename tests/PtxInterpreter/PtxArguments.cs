@@ -29,7 +29,7 @@ public sealed class PtxArguments(PtxProgram program)
         if (_next == _places.Count || value.Length != _places[_next].Size)
         {
             var expected = _next == _places.Count
-                ? $"there are {_places.Count} parameters"
+                ? $"the kernel has {_places.Count} parameters"
                 : $"the parameter has {_places[_next].Size} bytes";
             throw new ArgumentException($"{program.Name}, argument {_next}: {value.Length} bytes, but {expected}");
         }

@@ -130,7 +130,7 @@ internal sealed unsafe class PtxGlobal : IPtxSpace
     {
         var nearest = _buffers.MinBy(buffer => address < buffer.Start ? buffer.Start - address : address - buffer.End);
         return nearest is null
-            ? "there is no global memory"
+            ? "the launch has no global memory"
             : $"address {address:x} is in no buffer: byte {address - nearest.Start} of one that has {nearest.End - nearest.Start}";
     }
 

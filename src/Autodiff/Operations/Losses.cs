@@ -35,7 +35,7 @@ public sealed partial class Tape
         Record(tape => new MeanActiveOperation(tape.Device, tape.DeviceScalars(2))).Forward(latents);
 
     /// <summary>Σ of coefficient · term over the terms that are there.</summary>
-    /// <param name="terms">Scalars of this tape, each with its weight.</param>
+    /// <param name="terms">DeviceScalars of this tape and what each counts.</param>
     public Scalar WeightedSum(params ReadOnlySpan<(Scalar? Term, double Coefficient)> terms) =>
         Record(_ => new WeightedSumOperation()).Forward(terms);
 

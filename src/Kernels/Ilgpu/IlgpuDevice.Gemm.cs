@@ -43,7 +43,7 @@ public sealed partial class IlgpuDevice
         var (m, k) = transposeA ? (a.Columns, a.Rows) : (a.Rows, a.Columns);
         var (inner, n) = transposeB ? (b.Columns, b.Rows) : (b.Rows, b.Columns);
         Require(k == inner && c.Rows == m && c.Columns == n, $"{m}×{k} times {inner}×{n} is not {c.Rows}×{c.Columns}");
-        Require(bias is null || bias.Count == n, $"one bias a column: {n}");
+        Require(bias is null || bias.Count == n, $"expected {n} biases, one per column");
         var vectorized = IsVectorizable(a.Columns) && IsVectorizable(b.Columns) && IsVectorizable(n);
         var plan = Plan(m, n, k, vectorized);
         Gemm(plan, transposeA, transposeB, View(a), View(b), View(c), ViewOrEmpty(bias), new(m, n, k, plan.SplitDepth, alpha, beta, relu));

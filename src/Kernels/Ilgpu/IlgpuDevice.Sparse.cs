@@ -194,8 +194,8 @@ public sealed partial class IlgpuDevice
         2 * sizeof(int) * shape.Latents * DivideUp(shape.Rows, ColumnIndexKernels.Block);
 
     /// <summary>
-    /// Replaces counts by offsets, in place: counts[i] = Σ_{j&lt;i} counts[j]. With one element more than there are counts, whatever it
-    /// holds, the last one becomes the total.
+    /// Replaces counts by offsets, in place: counts[i] = Σ_{j&lt;i} counts[j]. If the array has one more element than counts,
+    /// that element becomes the total, whatever it held.
     /// </summary>
     private void ExclusiveScan(DeviceArray<int> counts)
     {

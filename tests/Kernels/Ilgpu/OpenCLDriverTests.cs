@@ -27,6 +27,6 @@ public sealed class OpenCLDriverTests : IDisposable
 
         using var process = Monoloss.Start(
             $"export OCL_ICD_VENDORS='{_folder["vendors"]}'", "train", "--train", RunFiles.Write(_folder), "--device", "opencl");
-        Monoloss.Finish(process).Refused("there is no opencl device", "no vendor's driver is registered");
+        Monoloss.Finish(process).Refused("no opencl device found", "no vendor's driver is registered");
     }
 }

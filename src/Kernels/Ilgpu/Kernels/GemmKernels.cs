@@ -189,7 +189,7 @@ internal static class GemmKernels
     }
 }
 
-/// <summary>What one thread brings of an operand's tile from global memory to shared memory.</summary>
+/// <summary>The part of an operand's tile that one thread moves from global to shared memory.</summary>
 internal readonly struct Strip<TTile>(Float4 first, Float4 second)
     where TTile : unmanaged, ITile<TTile>
 {
@@ -215,7 +215,7 @@ internal readonly struct Strip<TTile>(Float4 first, Float4 second)
     }
 }
 
-/// <summary>What one thread copies of an operand's tiles from global to shared memory: its part of the next tile.</summary>
+/// <summary>The part of an operand's next tile that one thread copies asynchronously from global to shared memory.</summary>
 internal readonly struct TensorCopies<TOperand>
     where TOperand : unmanaged, ITensorOperand
 {

@@ -196,7 +196,7 @@ internal static class SumKernels
     }
 }
 
-/// <summary>What rows are multiplied by before they are summed: 1/divisors[i], weights[i] or, with neither, 1.</summary>
+/// <summary>The weights of rows in a sum: 1/divisors[i], weights[i] or, with neither, 1.</summary>
 internal readonly struct RowWeights(ArrayView<double> divisors, ArrayView<float> weights)
 {
     private readonly ArrayView<double> _divisors = divisors;

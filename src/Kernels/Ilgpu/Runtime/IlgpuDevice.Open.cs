@@ -91,7 +91,7 @@ public sealed partial class IlgpuDevice
             Cuda => OpenCuda(index, options),
             OpenCL => OpenOpenCL(index, options),
             Simulation when colon < 0 => OpenSimulation(options),
-            _ => throw new DeviceException($"there is no device '{name}', expected cuda, opencl or {Simulation}"),
+            _ => throw new DeviceException($"unknown device '{name}': expected cuda, opencl or {Simulation}"),
         };
     }
 
@@ -163,8 +163,8 @@ public sealed partial class IlgpuDevice
 
     private static TDevice Find<TDevice>(IReadOnlyList<TDevice> devices, string kind, int index) =>
         index < devices.Count ? devices[index]
-        : devices.Count == 0 ? throw new DeviceException($"there is no {kind} device: {Missing(kind)}")
-        : throw new DeviceException($"there is no {kind}:{index}, the last is {kind}:{devices.Count - 1}");
+        : devices.Count == 0 ? throw new DeviceException($"no {kind} device found: {Missing(kind)}")
+        : throw new DeviceException($"no {kind}:{index}; the last is {kind}:{devices.Count - 1}");
 
     private static List<CudaDevice> CudaDevices() => [.. CudaDevice.GetDevices(_ => true).OfType<CudaDevice>()];
 
