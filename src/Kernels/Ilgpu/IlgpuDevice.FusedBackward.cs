@@ -5,7 +5,7 @@ namespace MonoLoss.Kernels.Ilgpu;
 /// <content>The fused backward pass over the latents of a batch.</content>
 public sealed partial class IlgpuDevice
 {
-    // A group reads this many rows of G and x in a tenth of the time that a whole batch of the usual size (2048·64 nonzeros) takes.
+    // A group reads this many rows of G and x in a tenth of the time of a whole batch of the usual size (2048·64 nonzeros).
     private const int MinPartLength = 128;
 
     // What the kernels' other arrays leave of the 48 KiB of shared memory.

@@ -77,7 +77,7 @@ public sealed class SassTheoryAttribute : TheoryAttribute
 {
     /// <summary>Looks for the assembler.</summary>
     public SassTheoryAttribute([CallerFilePath] string? file = null, [CallerLineNumber] int line = -1)
-        : base(file, line) => Skip = Tool is null ? "there is no assembler in ../shared/tools/sass" : null;
+        : base(file, line) => Skip = Tool is null ? "needs the assembler in ../shared/tools/sass" : null;
 
     /// <summary>The program; null if it does not exist.</summary>
     public static string? Tool { get; } =

@@ -56,9 +56,9 @@ internal static class SelectionKernels
     /// <param name="rows">B.</param>
     /// <param name="columns">M.</param>
     /// <param name="k">How many to keep per row.</param>
-    /// <param name="thresholds">B keys.</param>
-    /// <param name="ties">B.</param>
-    /// <param name="counts">B.</param>
+    /// <param name="thresholds">Receives the key of each row, B.</param>
+    /// <param name="ties">Receives how many values equal to the key each row keeps, B.</param>
+    /// <param name="counts">Receives how many values each row keeps, B.</param>
     [Kernel("12*B", CachedBytes = "12*B*M", ResidentBytes = "4*B*M", GroupSize = ThresholdGroupSize)]
     [KernelInstance(typeof(Float1))]
     [KernelInstance(typeof(Float4))]

@@ -38,12 +38,12 @@ public sealed class PtxCostTests(PtxCostFixture counted) : IClassFixture<PtxCost
     {
         var (sizes, launches) = counted.Works[work];
         var cost = launches.Where(launch => launch.Kernel == kernel).Select(launch => launch.Cost).MaxBy(cost => cost.Bytes);
-        Assert.True(cost.SectorBytes > 0, $"{work} does not launch it");
+        Assert.True(cost.SectorBytes > 0, $"{work} does not launch {kernel}");
         var stated = KernelAttribute.Kernels.Single(method => KernelAttribute.NameOf(method) == kernel)
             .GetCustomAttribute<KernelAttribute>()!;
         double Of(string formula) => sizes.Evaluate(formula);
         var (bytes, cached) = (Of(stated.Bytes) + Of(stated.ResidentBytes), Of(stated.Bytes) + Of(stated.CachedBytes));
-        Assert.True(IsWithin(bytes, cost.Bytes, Tolerance), $"{bytes} bytes are stated, {cost.Bytes} are needed");
+        Assert.True(IsWithin(bytes, cost.Bytes, Tolerance), $"the kernel states {bytes} bytes but needs {cost.Bytes}");
         Assert.True(
             IsWithin(cached, cost.SectorBytes, cached > cost.SectorBytes ? CacheTolerance : Tolerance),
             $"{cached} bytes through the cache are stated, {cost.SectorBytes} were counted");
