@@ -5,34 +5,34 @@ namespace MonoLoss.Bench;
 /// <summary>A verb of the command line.</summary>
 internal interface ICommand
 {
-    /// <summary>Does it and prints what it found.</summary>
-    /// <exception cref="BenchException">It cannot be done; the message is one line for the user.</exception>
+    /// <summary>Runs the command and prints its results.</summary>
+    /// <exception cref="BenchException">The command cannot run; the message is one line for the user.</exception>
     void Run();
 }
 
-/// <summary>Something that the user can mend: the message is one line that says what.</summary>
+/// <summary>An error that the user can fix; the message is one line.</summary>
 /// <param name="message">What is missing or wrong.</param>
 internal sealed class BenchException(string message) : Exception(message);
 
-/// <summary>What most verbs take.</summary>
+/// <summary>The options that most verbs share.</summary>
 internal abstract class MeasuringCommand : ICommand
 {
-    // Odd, so that the median is one of them.
+    // Odd, so that the median is one of the measurements.
     private const int QuickRounds = 3;
 
-    /// <summary>Whether a rough answer is enough.</summary>
-    [Option("quick", HelpText = "A few rounds only: a rough answer in a fraction of the time.")]
+    /// <summary>Whether a rough result is enough.</summary>
+    [Option("quick", HelpText = "Run only a few rounds, for a rough result in a fraction of the time.")]
     public bool Quick { get; set; }
 
-    /// <summary>Threads, 0 for one a processor.</summary>
-    [Option("threads", HelpText = "How many threads to use; one a processor if not given.")]
+    /// <summary>Number of threads, 0 for one per processor.</summary>
+    [Option("threads", HelpText = "Number of threads [one per processor]")]
     public int Threads { get; set; }
 
-    /// <summary>Rounds asked for, 0 for the default.</summary>
-    [Option("rounds", HelpText = "How often everything is measured; medians are printed.")]
+    /// <summary>Number of rounds, 0 for the default.</summary>
+    [Option("rounds", HelpText = "Number of measurements, of which medians are printed.")]
     public int Rounds { get; set; }
 
-    /// <summary>Threads, at least 1.</summary>
+    /// <summary>Number of threads, at least 1.</summary>
     protected int ThreadCount => Threads > 0 ? Threads : Environment.ProcessorCount;
 
     /// <inheritdoc/>
@@ -48,10 +48,10 @@ internal abstract class MeasuringCommand : ICommand
         scoreboard.Print();
     }
 
-    /// <summary>Measures, prints tables, and notes the figures that a requirement asks for.</summary>
+    /// <summary>Measures, prints tables, and records the figures that have a target.</summary>
     internal abstract void Measure(Scoreboard scoreboard);
 
-    /// <summary>The options of one verb for another.</summary>
+    /// <summary>Copies the shared options to another verb.</summary>
     internal T WithSameOptions<T>(T command)
         where T : MeasuringCommand
     {
@@ -59,6 +59,6 @@ internal abstract class MeasuringCommand : ICommand
         return command;
     }
 
-    /// <summary>How often to measure, if the user says nothing.</summary>
+    /// <summary>The number of rounds: as given, else a few with --quick, else the usual number.</summary>
     private protected int RoundsOr(int usual) => Rounds > 0 ? Rounds : Quick ? QuickRounds : usual;
 }

@@ -3,8 +3,8 @@ using MonoLoss.Kernels;
 
 namespace MonoLoss.Bench;
 
-/// <summary>The PyTorch peer and ours, in two processes that work in turn.</summary>
-[Verb("compare", HelpText = "Runs a dense PyTorch peer (peer/peer.py) and ours in turn and prints the ratios.")]
+/// <summary>Compares the PyTorch peer with MonoLoss, in two processes that work in turn.</summary>
+[Verb("compare", HelpText = "Runs a dense PyTorch peer (peer/peer.py) and MonoLoss in turn and prints the ratios.")]
 internal sealed class CompareCommand : StepSizedCommand
 {
     private const int UsualRounds = 5;
@@ -12,27 +12,27 @@ internal sealed class CompareCommand : StepSizedCommand
     private const int PeerTimesPerRound = 2;
 
     /// <summary>The Python to use.</summary>
-    [Option("python", HelpText = "A python3 that has torch; the first on the PATH that does if not given.")]
+    [Option("python", HelpText = "A Python that can import torch [the first python3 on the PATH that can]")]
     public string? Python { get; set; }
 
-    /// <summary>Where ours runs.</summary>
-    [Option("device", Default = "cpu", HelpText = DeviceFactory.Names + "; for ours.")]
+    /// <summary>The device that MonoLoss runs on.</summary>
+    [Option("device", Default = "cpu", HelpText = DeviceFactory.Names + "; the device of MonoLoss.")]
     public string DeviceName { get; set; } = "cpu";
 
-    /// <summary>Where the peer runs.</summary>
-    [Option("peer-device", HelpText = "PyTorch's name of the device for the peer; cuda[:i] for cuda[:i], else cpu, if not given.")]
+    /// <summary>The device that the peer runs on.</summary>
+    [Option("peer-device", HelpText = "The peer's device, by PyTorch's name [that of --device for cuda, else cpu]")]
     public string? PeerDevice { get; set; }
 
-    /// <summary>Whether dense products of both use tensor cores.</summary>
-    [Option("tf32", HelpText = "Dense products in TF32 on tensor cores, in both.")]
+    /// <summary>Whether dense products use tensor cores, on both sides.</summary>
+    [Option("tf32", HelpText = "Use TF32 on tensor cores for dense products, on both sides.")]
     public bool UseTf32 { get; set; }
 
     /// <summary>Whether the peer's loss is compiled.</summary>
-    [Option("compile", HelpText = "The peer compiles its loss with torch.compile (PyTorch 2).")]
+    [Option("compile", HelpText = "Compile the peer's loss with torch.compile (PyTorch 2).")]
     public bool Compile { get; set; }
 
     /// <summary>The models that are compared.</summary>
-    [Option("model", HelpText = "Only this case, such as batch_topk; all if not given.")]
+    [Option("model", HelpText = "Compare only this case, such as batch_topk [all]")]
     public string? Model { get; set; }
 
     /// <inheritdoc/>
@@ -85,7 +85,7 @@ internal sealed class CompareCommand : StepSizedCommand
         table.Print();
     }
 
-    /// <summary>The requirements are the processor's, at the paper's sizes.</summary>
+    /// <summary>Whether the targets apply: they are for the CPU at the paper's sizes.</summary>
     private bool IsRequired => DeviceName == "cpu" && Model is null && Sizes == WorkSizes.Paper;
 
     private void Describe(Comparison result, ref string? described)
@@ -105,7 +105,7 @@ internal sealed class CompareCommand : StepSizedCommand
             python, [.. peerOptions, $"--device={peerDevice}", .. tf32, .. Compile ? ["--compile"] : Array.Empty<string>()], ThreadCount);
         using var ours = Peer.StartOurs([.. ourOptions, .. Sizes.Options, $"--device={DeviceName}", .. tf32], ThreadCount);
         var peerTimes = Quick ? 1 : PeerTimesPerRound;
-        // A first step allocates and compiles.
+        // The first step allocates and compiles.
         peer.Run(1);
         ours.Run(2);
         var rounds = RoundsOr(UsualRounds);
@@ -143,10 +143,10 @@ internal sealed class CompareCommand : StepSizedCommand
             $"{Faster:0.0}×",
             $"{PeerBytes >> 20}",
             $"{OurBytes >> 20}",
-            // A GPU's memory and a process's are not compared.
+            // A GPU's memory is not compared with a process's.
             SameMemory ? $"{MemoryRatio:0.00}×" : "–");
 
-        // Three digits: a GPU's steps take milliseconds, a processor's seconds.
+        // Three digits: steps take milliseconds on a GPU and seconds on a CPU.
         private static string Format(double seconds) => seconds switch
         {
             >= 1 => $"{seconds:0.00}",

@@ -4,8 +4,8 @@ using MonoLoss.Kernels.Cpu;
 
 namespace MonoLoss.Bench;
 
-/// <summary>Our matrix product against OpenBLAS's, and encoding against OpenBLAS's product alone.</summary>
-[Verb("gemm", HelpText = "Our Gemm and encoders against OpenBLAS's Gemm, in the same process and in turn.")]
+/// <summary>Compares our matrix product with OpenBLAS's, and encoding with OpenBLAS's product alone.</summary>
+[Verb("gemm", HelpText = "Compares our Gemm and encoders with OpenBLAS's Gemm, in turn within one process.")]
 internal sealed class GemmCommand : MeasuringCommand
 {
     private const int UsualRounds = 15;
@@ -14,7 +14,7 @@ internal sealed class GemmCommand : MeasuringCommand
     internal override void Measure(Scoreboard scoreboard)
     {
         var blas = OpenBlas.TryLoad()
-            ?? throw new BenchException("no OpenBLAS to compare with (libopenblas.so.0; on Debian: apt install libopenblas0)");
+            ?? throw new BenchException("OpenBLAS not found (libopenblas.so.0; on Debian: apt install libopenblas0)");
         foreach (var threads in new[] { 1, ThreadCount }.Distinct())
         {
             using var device = new CpuDevice(threads);
@@ -42,7 +42,7 @@ internal sealed class GemmCommand : MeasuringCommand
             using var a = RandomTensor(device, transposeA ? k : m, transposeA ? m : k, 1);
             using var b = RandomTensor(device, transposeB ? n : k, transposeB ? k : n, 2);
             using var c = device.Tensor(m, n);
-            // Small products are repeated until the clock can tell them apart.
+            // Small products are repeated until they take long enough for the clock.
             var repeats = (int)Math.Clamp(2e9 / flops, 1, 10_000);
             var seconds = Timing.InTurn(
                 device,

@@ -4,7 +4,7 @@ using System.Text.Json;
 
 namespace MonoLoss.Bench;
 
-/// <summary>A process that does work on demand and answers in lines of JSON: PyTorch's side of a comparison, or ours.</summary>
+/// <summary>A process that runs steps on demand and answers in lines of JSON: either side of a comparison.</summary>
 internal sealed class Peer : IDisposable
 {
     private readonly Process _process;
@@ -15,23 +15,23 @@ internal sealed class Peer : IDisposable
         start.RedirectStandardInput = true;
         start.RedirectStandardOutput = true;
         start.RedirectStandardError = true;
-        // Both sides choose their kernels themselves.
+        // Each side chooses its own kernels.
         start.Environment.Remove("OPENBLAS_CORETYPE");
-        _process = Process.Start(start) ?? throw new BenchException($"{start.FileName} does not start");
-        // Read as it comes: a compiler's warnings would fill the pipe and stop the process.
+        _process = Process.Start(start) ?? throw new BenchException($"cannot start {start.FileName}");
+        // Read at once: a compiler's warnings could otherwise fill the pipe and block the process.
         _process.ErrorDataReceived += (_, line) => _lastWords = string.IsNullOrWhiteSpace(line.Data) ? _lastWords : line.Data;
         _process.BeginErrorReadLine();
         Description = Read().GetProperty("peer").GetString()!;
     }
 
-    /// <summary>What it runs on, in its own words.</summary>
+    /// <summary>The process's description of its library and device.</summary>
     public string Description { get; }
 
-    /// <summary>Its largest resident size so far, in bytes.</summary>
+    /// <summary>The process's peak memory so far, in bytes.</summary>
     public long PeakBytes { get; private set; }
 
     /// <summary>Finds a Python that has PyTorch.</summary>
-    /// <param name="named">The one that the user named, or null to look on the PATH.</param>
+    /// <param name="named">The one that the user named, or null to search the PATH.</param>
     public static string FindPython(string? named)
     {
         var folders = (Environment.GetEnvironmentVariable("PATH") ?? string.Empty).Split(Path.PathSeparator).Append("/usr/bin");
@@ -40,28 +40,28 @@ internal sealed class Peer : IDisposable
             : folders.Select(folder => Path.Combine(folder, "python3")).Where(File.Exists).Distinct();
         return candidates.FirstOrDefault(HasTorch) ?? throw new BenchException(named is not null
             ? $"{named} cannot import torch"
-            : "no python3 on the PATH can import torch: name one that can with --python "
+            : "no python3 on the PATH can import torch: name one with --python "
                 + "(on Debian: apt install python3-torch, --python /usr/bin/python3)");
     }
 
-    /// <summary>PyTorch's side.</summary>
+    /// <summary>Starts the PyTorch side.</summary>
     public static Peer StartPyTorch(string python, IEnumerable<string> options, int threads)
     {
         var script = Path.Combine(AppContext.BaseDirectory, "peer", "peer.py");
         return new Peer(new ProcessStartInfo(python, [script, "--serve", $"--threads={threads}", .. options]));
     }
 
-    /// <summary>Our side.</summary>
+    /// <summary>Starts the MonoLoss side.</summary>
     public static Peer StartOurs(IEnumerable<string> options, int threads)
     {
         var program = Environment.ProcessPath!;
-        // Started as `dotnet MonoLoss.Bench.dll` the process is the runtime.
+        // When started as `dotnet MonoLoss.Bench.dll`, the process's program is the runtime.
         string[] first = Path.GetFileNameWithoutExtension(program) == "dotnet" ? [Assembly.GetExecutingAssembly().Location] : [];
         return new Peer(new ProcessStartInfo(program, [.. first, "worker", $"--threads={threads}", .. options]));
     }
 
-    /// <summary>Has it work so many times.</summary>
-    /// <returns>The median of the seconds that each took.</returns>
+    /// <summary>Lets the process run the work a number of times.</summary>
+    /// <returns>The median time in seconds.</returns>
     public double Run(int times)
     {
         _process.StandardInput.WriteLine(times);
@@ -74,7 +74,7 @@ internal sealed class Peer : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        // The end of its input is the end of its work.
+        // The process ends when its input does.
         _process.StandardInput.Close();
         _process.WaitForExit();
         _process.Dispose();

@@ -2,22 +2,22 @@ using CommandLine;
 
 namespace MonoLoss.Bench;
 
-/// <summary>Every measurement that README's performance section rests on.</summary>
-[Verb("report", HelpText = "Runs gemm, steps, compare and monoscore and prints, in Markdown, every figure that the project is held to.")]
+/// <summary>Runs every measurement behind the published speeds.</summary>
+[Verb("report", HelpText = "Runs gemm, steps, compare and monoscore and prints all results and targets in Markdown.")]
 internal sealed class ReportCommand : MeasuringCommand
 {
     /// <summary>The Python to use.</summary>
-    [Option("python", HelpText = "A python3 that has torch; the first on the PATH that does if not given.")]
+    [Option("python", HelpText = "A Python that can import torch [the first python3 on the PATH that can]")]
     public string? Python { get; set; }
 
-    /// <summary>The plot to write.</summary>
-    [Option("out", HelpText = "Where to write the plot of MonoScore's cost (SVG).")]
+    /// <summary>The file for the plot; null for none.</summary>
+    [Option("out", HelpText = "Write a plot of MonoScore's cost to this file (SVG).")]
     public string? Out { get; set; }
 
     /// <inheritdoc/>
     internal override void Measure(Scoreboard scoreboard)
     {
-        // Before an hour of measuring, not after it.
+        // Fail before an hour of measuring, not after it.
         var python = Peer.FindPython(Python);
         var compare = WithSameOptions(new CompareCommand());
         compare.Python = python;
@@ -25,7 +25,7 @@ internal sealed class ReportCommand : MeasuringCommand
         monoScore.Out = Out;
         foreach (var (title, command) in new (string, MeasuringCommand)[]
         {
-            // First, while the process has no other memory that its peak would show.
+            // First, before other work raises the process's peak memory.
             ("MonoScore", monoScore),
             ("Products", WithSameOptions(new GemmCommand())),
             ("Training steps", WithSameOptions(new StepsCommand())),
@@ -36,6 +36,6 @@ internal sealed class ReportCommand : MeasuringCommand
             command.Measure(scoreboard);
         }
 
-        Console.WriteLine("\n### What was to be reached");
+        Console.WriteLine("\n### Targets");
     }
 }

@@ -2,11 +2,11 @@ using System.Globalization;
 
 namespace MonoLoss.Bench;
 
-/// <summary>Something that the project set out to reach.</summary>
+/// <summary>A performance target of the project.</summary>
 /// <param name="Work">What is measured.</param>
-/// <param name="Unit">What the figure counts.</param>
-/// <param name="Bound">The least or the most it may be.</param>
-/// <param name="AtLeast">Whether more is better.</param>
+/// <param name="Unit">The unit of the figure.</param>
+/// <param name="Bound">The smallest or largest value that meets the target.</param>
+/// <param name="AtLeast">Whether larger is better.</param>
 internal sealed record Requirement(string Work, string Unit, double Bound, bool AtLeast)
 {
     private const string GemmTime = "× OpenBLAS's time for the GEMM";
@@ -26,7 +26,7 @@ internal sealed record Requirement(string Work, string Unit, double Bound, bool 
     public static readonly Requirement Memory = new("peak memory of a batch_topk step with MonoLoss", "× PyTorch's", 0.5, false);
     public static readonly Requirement MaxMemory = new("peak memory of any model's step with MonoLoss", "× PyTorch's", 0.5, false);
 
-    /// <summary>All, in the order in which they are reported.</summary>
+    /// <summary>All targets, in the order in which they are reported.</summary>
     public static IReadOnlyList<Requirement> All { get; } =
     [
         Gemm, EncodeTopK, EncodeBatchTopK, StepAgainstGemm, BatchTopK, TopK, JumpReLU, Vanilla, SparseVanilla, MonoScore, MonoLossTime,
@@ -41,19 +41,19 @@ internal sealed record Requirement(string Work, string Unit, double Bound, bool 
     public string Format(double value) =>
         $"{value.ToString(value < 5 ? "0.00" : "0.0", CultureInfo.InvariantCulture)}{Unit.Replace("%", " %")}";
 
-    /// <summary>Whether a figure is good enough.</summary>
+    /// <summary>Whether a figure meets the target.</summary>
     public bool IsMet(double value) => AtLeast ? value >= Bound : value <= Bound;
 }
 
-/// <summary>The figures of a run that a requirement asks for.</summary>
+/// <summary>The figures of a run that have a target.</summary>
 internal sealed class Scoreboard
 {
     private readonly Dictionary<Requirement, double> _figures = [];
 
-    /// <summary>Notes a figure.</summary>
+    /// <summary>Records a figure.</summary>
     public void Add(Requirement requirement, double value) => _figures[requirement] = value;
 
-    /// <summary>Prints every requirement that was measured beside its bound.</summary>
+    /// <summary>Prints every measured figure beside its target.</summary>
     public void Print()
     {
         if (_figures.Count == 0)
@@ -61,7 +61,7 @@ internal sealed class Scoreboard
             return;
         }
 
-        var table = new Table("work", "measured", "must be", "met");
+        var table = new Table("work", "measured", "target", "met");
         foreach (var requirement in Requirement.All.Where(_figures.ContainsKey))
         {
             var value = _figures[requirement];

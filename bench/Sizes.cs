@@ -1,6 +1,6 @@
 namespace MonoLoss.Bench;
 
-/// <summary>The sizes that everything is measured at: those of the paper's runs on CLIP features.</summary>
+/// <summary>The default sizes: those of the paper's runs on CLIP features.</summary>
 internal static class Sizes
 {
     /// <summary>B, rows of a batch.</summary>
@@ -12,7 +12,7 @@ internal static class Sizes
     /// <summary>M, latents.</summary>
     public const int Latents = 8192;
 
-    /// <summary>k, active latents a row.</summary>
+    /// <summary>k, active latents per row.</summary>
     public const int K = 64;
 
     /// <summary>B·k, active latents of a batch.</summary>
@@ -21,6 +21,6 @@ internal static class Sizes
     /// <summary>Multiplications and additions of the encoder's product.</summary>
     public const double EncoderFlops = 2.0 * Rows * Features * Latents;
 
-    /// <summary>Bytes that Adam moves for each parameter: value, gradient and two moments in, all but the gradient out.</summary>
+    /// <summary>Bytes that Adam moves per parameter: reads value, gradient and two moments, writes all but the gradient.</summary>
     public const double AdamBytes = 7 * sizeof(float);
 }

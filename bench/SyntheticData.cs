@@ -2,10 +2,10 @@ using MonoLoss.Data;
 
 namespace MonoLoss.Bench;
 
-/// <summary>Synthetic features and latents, the same for the same seed.</summary>
+/// <summary>Synthetic features and latents; the same seed gives the same data.</summary>
 internal static class SyntheticData
 {
-    // Rows gather around directions, as features of images do; peer.py draws its rows in the same way.
+    // Rows cluster around directions, as features of images do; peer.py draws its rows in the same way.
     private const int Directions = 64;
     private const double Shared = 0.6;
     private const double Own = 0.8;

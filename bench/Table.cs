@@ -1,12 +1,12 @@
 namespace MonoLoss.Bench;
 
-/// <summary>A Markdown table, its columns aligned for reading in a terminal too.</summary>
+/// <summary>A Markdown table with aligned columns, readable in a terminal too.</summary>
 /// <param name="header">The names of the columns; the first is text, the rest are figures.</param>
 internal sealed class Table(params string[] header)
 {
     private readonly List<string[]> _rows = [];
 
-    /// <summary>Adds a row, one cell a column.</summary>
+    /// <summary>Adds a row, one cell per column.</summary>
     public void Add(params string[] cells) => _rows.Add(cells);
 
     /// <summary>Writes the table to the console.</summary>

@@ -9,10 +9,10 @@ namespace MonoLoss.Bench;
 /// <param name="Active">k, active latents per row.</param>
 internal sealed record WorkSizes(int Rows, int Features, int Latents, int Active)
 {
-    /// <summary>The paper's, which every other figure is given at.</summary>
+    /// <summary>The paper's sizes, the default.</summary>
     public static WorkSizes Paper { get; } = new(Sizes.Rows, Sizes.Features, Sizes.Latents, Sizes.K);
 
-    /// <summary>Rows of data of a <see cref="TrainingCase"/>; batches take turns.</summary>
+    /// <summary>Rows of data of a <see cref="TrainingCase"/>; its batches take turns.</summary>
     public int Samples => 4 * Rows;
 
     /// <summary>Multiplications and additions of the encoder's product.</summary>
@@ -21,8 +21,8 @@ internal sealed record WorkSizes(int Rows, int Features, int Latents, int Active
     /// <summary>The options that give <see cref="WorkerCommand"/> and peer.py these sizes; both have the same.</summary>
     public IEnumerable<string> Options => [$"--rows={Rows}", $"--features={Features}", $"--latents={Latents}", $"-k{Active}"];
 
-    /// <summary>Checks that the sizes describe some work.</summary>
-    /// <exception cref="BenchException">They do not.</exception>
+    /// <summary>Checks that the sizes are valid.</summary>
+    /// <exception cref="BenchException">A size is not positive, or k exceeds the number of latents.</exception>
     public WorkSizes Validate()
     {
         if (Rows < 1 || Features < 1 || Latents < 1)
@@ -37,7 +37,7 @@ internal sealed record WorkSizes(int Rows, int Features, int Latents, int Active
     public override string ToString() => $"{Rows} rows, {Features} features, {Latents} latents, k {Active}";
 }
 
-/// <summary>A measurement that takes sizes; those of the paper's runs on CLIP features unless given.</summary>
+/// <summary>A measurement with options for its sizes; the defaults are those of the paper's runs on CLIP features.</summary>
 internal abstract class SizedCommand : MeasuringCommand
 {
     /// <summary>D.</summary>
@@ -56,7 +56,7 @@ internal abstract class SizedCommand : MeasuringCommand
     protected WorkSizes SizesFor(int rows) => new WorkSizes(rows, Features, Latents, Active).Validate();
 }
 
-/// <summary>A measurement of training steps, which takes the rows per batch too.</summary>
+/// <summary>A measurement of training steps, which also has an option for the rows per batch.</summary>
 internal abstract class StepSizedCommand : SizedCommand
 {
     /// <summary>B.</summary>

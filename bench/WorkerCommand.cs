@@ -6,8 +6,8 @@ using MonoLoss.Kernels;
 namespace MonoLoss.Bench;
 
 /// <summary>
-/// Our side of <see cref="CompareCommand"/>, a process of its own so that its memory can be told: runs N steps for every line "N" on
-/// standard input and answers with a line of JSON, as peer.py does.
+/// The MonoLoss side of <see cref="CompareCommand"/>, a separate process so that its memory can be measured: for every line "N" on
+/// standard input it runs N steps and answers with a line of JSON, as peer.py does.
 /// </summary>
 [Verb("worker", Hidden = true)]
 internal sealed class WorkerCommand : ICommand
@@ -20,15 +20,15 @@ internal sealed class WorkerCommand : ICommand
     [Option("mono")]
     public bool Mono { get; set; }
 
-    /// <summary>Whether MonoScore of the data is measured instead of a step.</summary>
+    /// <summary>Whether to compute the MonoScore of the data instead of training steps.</summary>
     [Option("score")]
     public bool Score { get; set; }
 
-    /// <summary>Threads.</summary>
+    /// <summary>Number of threads.</summary>
     [Option("threads")]
     public int Threads { get; set; }
 
-    /// <summary>Where to work.</summary>
+    /// <summary>The device to run on.</summary>
     [Option("device", Default = "cpu")]
     public string DeviceName { get; set; } = "cpu";
 
@@ -63,7 +63,7 @@ internal sealed class WorkerCommand : ICommand
         {
             if (!int.TryParse(line, out var times) || times < 1)
             {
-                throw new BenchException($"worker: '{line}' is not how many times to work");
+                throw new BenchException($"worker: '{line}' is not a number of steps");
             }
 
             var seconds = new double[times];

@@ -4,7 +4,7 @@ using System.Text.Json;
 
 namespace MonoLoss.Tests;
 
-/// <summary>A file of tests/goldens: tensors of an official run and its settings. Read here apart from the product's reader.</summary>
+/// <summary>A file of tests/goldens: tensors of an official run and its settings. Read independently of the product's reader.</summary>
 public sealed class Golden
 {
     private readonly byte[] _data;

@@ -6,7 +6,7 @@ using Xunit.v3;
 
 namespace MonoLoss.Tests;
 
-/// <summary>Starts the collections that take longest first: so that two cores end at about the same time.</summary>
+/// <summary>Starts the longest collections first, so that two cores finish at about the same time.</summary>
 public sealed class LongestFirst : ITestCollectionOrderer
 {
     // The PTX suites, then those that train or that run ILGPU's simulation.

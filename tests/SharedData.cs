@@ -9,7 +9,7 @@ internal static class SharedData
     public static string? Folder { get; } = Find();
 
     /// <summary>Why a test that needs the folder is skipped; null where the folder exists.</summary>
-    public static string? Missing => Folder is null ? "there is no ../shared beside the checkout" : null;
+    public static string? Missing => Folder is null ? "needs ../shared beside the checkout" : null;
 
     /// <summary>The path of a file in the folder.</summary>
     public static string File(params string[] names) => Path.Combine([Folder!, .. names]);
@@ -27,7 +27,7 @@ internal static class SharedData
     }
 }
 
-/// <summary>A fact that is skipped where <c>../shared</c> does not exist.</summary>
+/// <summary>A fact that is skipped if <c>../shared</c> does not exist.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 public sealed class SharedDataFactAttribute : FactAttribute
 {
@@ -36,7 +36,7 @@ public sealed class SharedDataFactAttribute : FactAttribute
         : base(file, line) => Skip = SharedData.Missing;
 }
 
-/// <summary>A theory that is skipped where <c>../shared</c> does not exist.</summary>
+/// <summary>A theory that is skipped if <c>../shared</c> does not exist.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 public sealed class SharedDataTheoryAttribute : TheoryAttribute
 {

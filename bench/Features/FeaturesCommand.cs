@@ -6,8 +6,8 @@ using ParquetWriter = MonoLoss.Data.Parquet.ParquetWriter;
 
 namespace MonoLoss.Bench;
 
-/// <summary>Reads lists of float32 from Parquet files by our reader and by Parquet.Net's.</summary>
-[Verb("features", HelpText = "Reads float lists from Parquet files by our reader and by Parquet.Net's, in turn.")]
+/// <summary>Compares our reader of float32 lists in Parquet files with Parquet.Net's.</summary>
+[Verb("features", HelpText = "Reads float lists from Parquet files with our reader and with Parquet.Net's, in turn.")]
 internal sealed class FeaturesCommand : MeasuringCommand
 {
     private const int UsualRounds = 7;
@@ -90,7 +90,7 @@ internal sealed class FeaturesCommand : MeasuringCommand
         }
     }
 
-    /// <summary>Seconds, and the largest growth of the process's memory meanwhile.</summary>
+    /// <summary>Returns the time in seconds and the largest growth of the process's memory during it.</summary>
     private static (double Seconds, long Peak) MeasureOnce(Action work)
     {
         GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);

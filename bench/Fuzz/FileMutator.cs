@@ -4,9 +4,9 @@ using MonoLoss.Data.Parquet;
 
 namespace MonoLoss.Bench;
 
-/// <summary>Damages a Parquet file in the ways in which files are damaged, and in those that a parser is likely to trip over.</summary>
+/// <summary>Damages a Parquet file in ways that happen to real files, and in ways likely to break a parser.</summary>
 /// <remarks>
-/// A mutation is a function of the seed and its number, so that one can be made again by itself. Where a page has a checksum, most
+/// A mutation depends only on the seed and its number, so any single one can be repeated. Where a page has a checksum, most
 /// mutations of its body recompute it: otherwise nothing behind the checksum would be reached.
 /// </remarks>
 internal sealed class FileMutator
@@ -26,9 +26,9 @@ internal sealed class FileMutator
     private readonly List<Page> _pages = [];
 
     /// <summary>Prepares to damage a file.</summary>
-    /// <param name="original">A sound file.</param>
+    /// <param name="original">A valid file.</param>
     /// <param name="others">Files to take pieces from.</param>
-    /// <param name="seed">The seed.</param>
+    /// <param name="seed">The seed of all mutations.</param>
     public FileMutator(byte[] original, byte[][] others, int seed)
     {
         (_original, _others, _seed) = (original, others, seed);
@@ -52,7 +52,7 @@ internal sealed class FileMutator
         {
             for (var times = 1 + (random.Next(4) == 0 ? random.Next(4) : 0); times > 0; times--)
             {
-                // A third in the footer, which is small beside the data of real files but steers everything.
+                // A third go to the footer, which is small beside the data of real files but controls how it is read.
                 var (start, end) = random.Next(3) == 0 ? (_footer, _original.Length) : (0, _original.Length);
                 MutateRange(random, file, Math.Min(start, file.Count), Math.Min(end, file.Count));
             }
@@ -61,7 +61,7 @@ internal sealed class FileMutator
         return [.. file];
     }
 
-    // Unlike System.HashCode, the same in every process.
+    // Unlike System.HashCode, this gives the same value in every process.
     private static int HashCode(int seed, long number)
     {
         var z = ((ulong)(uint)seed << 32) + ((ulong)number * 0x9e3779b97f4a7c15);
@@ -82,7 +82,7 @@ internal sealed class FileMutator
             }
             catch (Exception)
             {
-                // What follows the pages are indexes.
+                // The bytes after the pages are indexes.
                 return;
             }
 
@@ -130,7 +130,7 @@ internal sealed class FileMutator
                 {
                     var crc = (int)Crc32.HashToUInt32(bytes.AsSpan(page.Body - page.Header));
                     var value = (ulong)(uint)((crc << 1) ^ (crc >> 31));
-                    // As many bytes as there are, the last ones with leading zeros if need be.
+                    // As many bytes as before, padded with leading zeros if necessary.
                     for (var i = start; i < reader.Position; i++, value >>= 7)
                     {
                         file[page.Header + i] = (byte)((value & 0x7f) | (i < reader.Position - 1 ? 0x80u : 0));
@@ -142,7 +142,7 @@ internal sealed class FileMutator
         }
         catch (Exception)
         {
-            // The header is damaged beyond its checksum.
+            // The header is too damaged to find its checksum.
         }
     }
 

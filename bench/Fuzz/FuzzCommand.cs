@@ -5,7 +5,7 @@ using MonoLoss.Data;
 namespace MonoLoss.Bench;
 
 /// <summary>Reads damaged Parquet files until told to stop.</summary>
-[Verb("fuzz", HelpText = "Reads mutations of sound Parquet files: each must be read, or refused by one line, soon and with little memory.")]
+[Verb("fuzz", HelpText = "Reads mutations of valid Parquet files: each must be read or rejected, quickly and in bounded memory.")]
 internal sealed class FuzzCommand : ICommand
 {
     private static readonly TimeSpan Hang = TimeSpan.FromSeconds(20);
@@ -13,22 +13,22 @@ internal sealed class FuzzCommand : ICommand
     private readonly Lock _gate = new();
     private int _failures;
 
-    [Option("file", Required = true, MetaValue = "PATH…", HelpText = "Sound Parquet files, or folders of them.")]
+    [Option("file", Required = true, MetaValue = "PATH…", HelpText = "Valid Parquet files, or folders of them.")]
     public IEnumerable<string> Files { get; set; } = [];
 
-    [Option("mutations", Default = 10_000L, MetaValue = "N", HelpText = "Mutations of each file")]
+    [Option("mutations", Default = 10_000L, MetaValue = "N", HelpText = "Mutations per file")]
     public long Mutations { get; set; }
 
-    [Option("seconds", Default = 0.0, MetaValue = "S", HelpText = "Stop after S seconds; 0: after the last mutation")]
+    [Option("seconds", Default = 0.0, MetaValue = "S", HelpText = "Stop after S seconds (0 = after the last mutation)")]
     public double Seconds { get; set; }
 
-    [Option("first", Default = 0L, MetaValue = "N", HelpText = "Number of the first mutation, to go on or to repeat one")]
+    [Option("first", Default = 0L, MetaValue = "N", HelpText = "Number of the first mutation, to continue a run or repeat a mutation")]
     public long First { get; set; }
 
     [Option("seed", Default = 1, MetaValue = "N", HelpText = "Seed of the mutations")]
     public int Seed { get; set; }
 
-    [Option("threads", Default = 1, MetaValue = "N", HelpText = "Threads")]
+    [Option("threads", Default = 1, MetaValue = "N", HelpText = "Number of threads")]
     public int Threads { get; set; }
 
     [Option("save", MetaValue = "DIR", HelpText = "Write the damaged files that fail to this folder.")]
@@ -42,7 +42,7 @@ internal sealed class FuzzCommand : ICommand
         var contents = Array.ConvertAll(paths, File.ReadAllBytes);
         var clock = Stopwatch.StartNew();
         var workers = Enumerable.Range(0, Math.Max(1, Threads)).Select(_ => new Worker()).ToArray();
-        var table = new Table("file", "bytes", "mutations", "read", "refused", "failed", "mutations/s", "peak MiB");
+        var table = new Table("file", "bytes", "mutations", "read", "rejected", "failed", "mutations/s", "peak MiB");
         using var watchdog = new Timer(_ => Watch(workers), null, Hang, TimeSpan.FromSeconds(1));
         var share = Seconds / Math.Max(1, paths.Length);
         for (var i = 0; i < paths.Length; i++)
@@ -98,14 +98,14 @@ internal sealed class FuzzCommand : ICommand
         }
     }
 
-    // A thread that hangs cannot be ended: the process says which mutation it was and exits.
+    // A thread that hangs cannot be stopped: the process reports its mutation and exits.
     private void Watch(Worker[] workers)
     {
         foreach (var worker in workers)
         {
             if (worker.Current is { } current && Stopwatch.GetElapsedTime(current.Start) > Hang)
             {
-                Console.WriteLine($"{current.Name}, mutation {current.Number} of seed {Seed}: not through after {Hang.TotalSeconds} s");
+                Console.WriteLine($"{current.Name}, mutation {current.Number} of seed {Seed}: not finished after {Hang.TotalSeconds} s");
                 Environment.Exit(2);
             }
         }

@@ -6,29 +6,29 @@ namespace MonoLoss.Bench;
 /// <summary>How the reading of a file ended.</summary>
 internal enum FuzzOutcome
 {
-    /// <summary>It was read: not every bit matters.</summary>
+    /// <summary>The file was read: not every bit matters.</summary>
     Read,
 
-    /// <summary>It was refused by a <see cref="DataException"/> of one line.</summary>
+    /// <summary>The file was rejected by a <see cref="DataException"/> of one line.</summary>
     Refused,
 
-    /// <summary>It ended in another exception, or took more memory than the file accounts for.</summary>
+    /// <summary>Reading ended in another exception, or took more memory than the file accounts for.</summary>
     Failed,
 }
 
 /// <summary>Reads files that may be damaged, as training and the report do.</summary>
 internal static class FuzzTarget
 {
-    // A reader's fixed buffers, and what a page of the fixtures can become by the ratios of their codecs.
+    // The reader's fixed buffers, and the largest size to which a page of the fixtures can decompress.
     private const long MemoryAllowed = 64 << 20;
     private const int BatchFloats = 1 << 12;
 
     private static readonly string?[] LabelColumns = [null, "id", "label", "name", "kind", "big"];
 
     /// <summary>Reads a file.</summary>
-    /// <param name="name">The name of the sound file.</param>
-    /// <param name="content">The file.</param>
-    /// <param name="number">Which of the label columns is read.</param>
+    /// <param name="name">The name of the original file.</param>
+    /// <param name="content">The file's bytes.</param>
+    /// <param name="number">The mutation's number, which selects the label column.</param>
     /// <param name="failure">What went wrong, or null.</param>
     public static FuzzOutcome Read(string name, byte[] content, long number, out string? failure)
     {

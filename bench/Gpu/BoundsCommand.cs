@@ -6,14 +6,14 @@ using MonoLoss.Models;
 namespace MonoLoss.Bench;
 
 /// <summary>
-/// The least time of every kernel of the ILGPU device from the bytes and operations that it states, and of whole steps from the
-/// kernels that they launch. No GPU is needed: launches are counted in ILGPU's simulation of one, at small sizes.
+/// Lower bounds on the time of every GPU kernel, from the bytes and operations that it states, and of whole steps, from the
+/// kernels that they launch. No GPU is needed: launches are counted in ILGPU's simulation, at small sizes.
 /// </summary>
 [Verb("bounds", HelpText =
     "For every GPU kernel its bytes, its operations and the time they bound, on an H100 unless other figures are given.")]
 internal sealed class BoundsCommand : GpuOptions
 {
-    // The paper's time for a MonoScore: samples, and seconds on an H100.
+    // The paper's time for MonoScore: samples, and seconds on an H100.
     private const int PaperSamples = 65_536;
     private const double PaperSeconds = 1.2;
 
@@ -55,7 +55,7 @@ internal sealed class BoundsCommand : GpuOptions
         using var device = IlgpuDevice.OpenSimulation(new() { Observer = log });
         using var batchTopK = small.Work(device, Architecture.BatchTopK);
         using var topK = small.Work(device, Architecture.TopK);
-        // The first encoding of each looks for its threshold from nothing.
+        // The first encoding has no earlier threshold to start from.
         batchTopK.Step();
         topK.Step();
         batchTopK.AddToScores();
@@ -65,7 +65,7 @@ internal sealed class BoundsCommand : GpuOptions
             ("topk step with MonoLoss", log.During(device, topK.Step), 1),
             ($"MonoScore of {PaperSamples} samples", log.During(device, batchTopK.AddToScores), (double)PaperSamples / Rows),
         ];
-        // The same kernel may run over a matrix and over a vector: its cost is as its threads.
+        // A kernel may run over a matrix and over a vector: its cost is proportional to its threads.
         var most = works.SelectMany(work => work.Launches).GroupBy(launch => launch.Kernel)
             .ToDictionary(group => group.Key, group => (double)group.Max(launch => launch.Threads));
         foreach (var (name, launches, times) in works)

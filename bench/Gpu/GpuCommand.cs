@@ -5,20 +5,20 @@ using MonoLoss.Models;
 
 namespace MonoLoss.Bench;
 
-/// <summary>Training steps and MonoScore on a GPU: every kernel's time beside what its bytes and operations bound.</summary>
-[Verb("gpu", HelpText = "On a GPU: training steps and MonoScore, and every kernel's time beside the least that it could take.")]
+/// <summary>Measures training steps and MonoScore on a GPU: every kernel's time beside its lower bound.</summary>
+[Verb("gpu", HelpText = "Measures training steps and MonoScore on a GPU: every kernel's time beside its lower bound.")]
 internal sealed class GpuCommand : GpuOptions
 {
-    /// <summary>Which GPU.</summary>
-    [Option("device", Default = "cuda", HelpText = "cuda[:i], opencl[:i] or ilgpu-cpu (with small sizes).")]
+    /// <summary>The GPU to measure.</summary>
+    [Option("device", Default = "cuda", HelpText = "cuda[:i], opencl[:i] or ilgpu-cpu (for small sizes).")]
     public string DeviceName { get; set; } = "cuda";
 
     /// <summary>Whether products use tensor cores.</summary>
-    [Option("tf32", HelpText = "Products in TF32 on tensor cores.")]
+    [Option("tf32", HelpText = "Use TF32 on tensor cores for dense products.")]
     public bool UseTf32 { get; set; }
 
-    /// <summary>How often.</summary>
-    [Option("rounds", Default = 20, HelpText = "How often everything is measured; medians are printed.")]
+    /// <summary>Number of measurements.</summary>
+    [Option("rounds", Default = 20, HelpText = "Number of measurements, of which medians are printed.")]
     public int Rounds { get; set; } = 20;
 
     /// <inheritdoc/>
@@ -47,7 +47,7 @@ internal sealed class GpuCommand : GpuOptions
 
     private void Measure(IlgpuDevice device, LaunchLog log, string name, Action work)
     {
-        // Kernels are compiled, memory is taken, and a threshold to begin with is found.
+        // The first run compiles kernels, takes memory and finds an initial threshold.
         work();
         work();
         var whole = Timing.Median(Enumerable.Range(0, Rounds).Select(_ => Timing.Seconds(device, work)));

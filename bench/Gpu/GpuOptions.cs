@@ -4,7 +4,7 @@ using MonoLoss.Models;
 
 namespace MonoLoss.Bench;
 
-/// <summary>The sizes and the GPU that bounds are formed for: an H100 (SXM) at the paper's sizes if not said otherwise.</summary>
+/// <summary>The sizes and the GPU that bounds are computed for; the default is an H100 (SXM) at the paper's sizes.</summary>
 internal abstract class GpuOptions : ICommand
 {
     /// <summary>B.</summary>
@@ -42,7 +42,7 @@ internal abstract class GpuOptions : ICommand
     /// <inheritdoc/>
     public abstract void Run();
 
-    /// <summary>One batch of these sizes to train a model on with MonoLoss.</summary>
+    /// <summary>Creates a model and one batch of these sizes, with MonoLoss.</summary>
     /// <param name="device">The device to train on.</param>
     /// <param name="architecture">The model's architecture.</param>
     protected TrainingWork Work(Device device, Architecture architecture)

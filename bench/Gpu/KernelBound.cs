@@ -3,12 +3,12 @@ using MonoLoss.Kernels.Ilgpu;
 
 namespace MonoLoss.Bench;
 
-/// <summary>What a launch of a GPU kernel moves and computes, and the time that this bounds.</summary>
-/// <param name="Bytes">To and from the GPU's memory.</param>
-/// <param name="CachedBytes">Through the level-2 cache.</param>
-/// <param name="Flops">Operations.</param>
-/// <param name="Seconds">The least time.</param>
-/// <param name="By">What bounds it.</param>
+/// <summary>What a launch of a GPU kernel moves and computes, and the lower bound on its time that follows.</summary>
+/// <param name="Bytes">Bytes to and from the GPU's memory.</param>
+/// <param name="CachedBytes">Bytes through the level-2 cache.</param>
+/// <param name="Flops">Floating-point operations.</param>
+/// <param name="Seconds">The lower bound on the time.</param>
+/// <param name="By">The resource that sets the bound.</param>
 internal sealed record KernelBound(double Bytes, double CachedBytes, double Flops, double Seconds, string By)
 {
     private const double Tera = 1e12;

@@ -3,15 +3,15 @@ using MonoLoss.Kernels.Ilgpu;
 
 namespace MonoLoss.Bench;
 
-/// <summary>The sizes that the costs of kernels are formulas in (<see cref="KernelAttribute"/>).</summary>
+/// <summary>The sizes that appear in the cost formulas of kernels (<see cref="KernelAttribute"/>).</summary>
 /// <param name="Rows">B.</param>
 /// <param name="Features">D.</param>
 /// <param name="Latents">M.</param>
 /// <param name="Active">K, active latents per row.</param>
 internal readonly record struct KernelSizes(double Rows, double Features, double Latents, double Active)
 {
-    /// <summary>The value of a formula of numbers, B, D, M, K, N = B·K, +, -, *, / and parentheses.</summary>
-    /// <exception cref="FormatException">This is no such formula.</exception>
+    /// <summary>Evaluates a formula of numbers, B, D, M, K, N = B·K, +, -, *, / and parentheses.</summary>
+    /// <exception cref="FormatException">The text is not such a formula.</exception>
     public double Evaluate(string formula)
     {
         var text = formula.Replace(" ", string.Empty, StringComparison.Ordinal);

@@ -5,19 +5,19 @@ using MonoLoss.Kernels.Ilgpu;
 namespace MonoLoss.Bench;
 
 /// <summary>One launch of a kernel.</summary>
-/// <param name="Kernel">Which.</param>
+/// <param name="Kernel">The kernel's method, with its type arguments.</param>
 /// <param name="Threads">Threads of all its groups.</param>
-/// <param name="Seconds">What it took on the accelerator, 0 where that was not measured.</param>
+/// <param name="Seconds">The time on the accelerator, 0 if it was not measured.</param>
 internal readonly record struct KernelLaunch(MethodInfo Kernel, long Threads, double Seconds);
 
-/// <summary>Notes the kernels that a device launches, and how long each takes if the device was opened for profiling.</summary>
+/// <summary>Records the kernels that a device launches, and how long each takes if the device was opened for profiling.</summary>
 internal sealed class LaunchLog : ILaunchObserver
 {
     private IlgpuDevice? _device;
 
     private readonly List<(MethodInfo Kernel, long Threads, ProfilingMarker? Begin, ProfilingMarker? End)> _launches = [];
 
-    /// <summary>The kernels that some work launches.</summary>
+    /// <summary>Runs some work and returns the kernels that it launched.</summary>
     /// <param name="device">The device, opened with this as its observer.</param>
     /// <param name="work">The work.</param>
     public IReadOnlyList<KernelLaunch> During(IlgpuDevice device, Action work)

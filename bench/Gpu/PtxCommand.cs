@@ -6,12 +6,12 @@ using MonoLoss.Kernels.Ilgpu;
 
 namespace MonoLoss.Bench;
 
-/// <summary>Writes the PTX of every kernel to a folder, for NVIDIA's assembler to be asked what it makes of it. No GPU is needed.</summary>
+/// <summary>Writes the PTX of every kernel to a folder, as input for NVIDIA's assembler. No GPU is needed.</summary>
 [Verb("ptx", HelpText = "Writes the PTX of every GPU kernel to a folder, for ptxas to assemble.")]
 internal sealed partial class PtxCommand : ICommand
 {
     /// <summary>The folder; created if it does not exist.</summary>
-    [Option("out", Required = true, HelpText = "The folder for the files, one for each kernel and list of type arguments.")]
+    [Option("out", Required = true, HelpText = "The folder for the files, one per kernel and list of type arguments.")]
     public string Out { get; set; } = "";
 
     /// <summary>The compute capability, as ptxas writes it.</summary>
@@ -24,7 +24,7 @@ internal sealed partial class PtxCommand : ICommand
         var match = Architecture().Match(Target);
         if (!match.Success)
         {
-            throw new BenchException($"--target is sm_ and a number of at least 80, such as sm_90, not \"{Target}\"");
+            throw new BenchException($"--target: expected sm_ and a number of at least 80, such as sm_90, not \"{Target}\"");
         }
 
         int Number(int group) => int.Parse(match.Groups[group].ValueSpan, CultureInfo.InvariantCulture);

@@ -4,7 +4,7 @@ using MonoLoss.Kernels.Cpu;
 
 namespace MonoLoss.Bench;
 
-/// <summary>OpenBLAS, where the machine has it: the measure of a matrix product.</summary>
+/// <summary>OpenBLAS, if it is installed: the yardstick for matrix products.</summary>
 internal sealed unsafe class OpenBlas
 {
     private const int RowMajor = 101;
@@ -29,10 +29,10 @@ internal sealed unsafe class OpenBlas
         }
     }
 
-    /// <summary>Version and the kernels that it chose for this processor.</summary>
+    /// <summary>The version, and the kernels that OpenBLAS chose for this processor.</summary>
     public string Description { get; }
 
-    /// <summary>Loads the library; null where there is none.</summary>
+    /// <summary>Loads the library; null if it is not installed.</summary>
     public static OpenBlas? TryLoad()
     {
         foreach (var name in new[] { "libopenblas.so.0", "libopenblas.so", "libopenblas.dylib", "libopenblas.dll" })
@@ -46,7 +46,7 @@ internal sealed unsafe class OpenBlas
         return null;
     }
 
-    /// <summary>C = op(A)·op(B) on so many threads; all row-major.</summary>
+    /// <summary>C = op(A)·op(B) on the given number of threads; all matrices are row-major.</summary>
     public void Gemm(int threads, bool transposeA, bool transposeB, Tensor a, Tensor b, Tensor c)
     {
         _setThreads(threads);

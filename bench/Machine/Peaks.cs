@@ -5,10 +5,10 @@ using MonoLoss.Kernels.Cpu;
 
 namespace MonoLoss.Bench;
 
-/// <summary>What the processor can do at best, measured: multiply-adds on registers, and a stream through memory.</summary>
+/// <summary>Measures the processor's peaks: multiply-adds on registers, and a stream through memory.</summary>
 internal sealed unsafe class Peaks : IDisposable
 {
-    // 128 MiB an array: more than any cache.
+    // 128 MiB per array: more than any cache.
     private const int StreamFloats = 32 << 20;
     private const int StreamPieces = 64;
     private const int FmaLoops = 1 << 24;
@@ -20,19 +20,19 @@ internal sealed unsafe class Peaks : IDisposable
     private readonly float* _c = Allocate();
 
     /// <summary>Prepares to measure.</summary>
-    /// <param name="threads">With how many threads.</param>
+    /// <param name="threads">Number of threads.</param>
     public Peaks(int threads) => _pool = new WorkerPool(threads);
 
-    /// <summary>Multiply-adds of one <see cref="MultiplyAdd"/>, counted as two operations each.</summary>
+    /// <summary>Operations of one <see cref="MultiplyAdd"/>; a multiply-add counts as two.</summary>
     public double MultiplyAddFlops =>
         2.0 * _pool.Threads * FmaLoops * Accumulators * (Avx512F.IsSupported ? 16 : Vector256.IsHardwareAccelerated ? 8 : 4);
 
     /// <summary>Bytes of one <see cref="Triad"/>: two arrays read, one written.</summary>
     public static double TriadBytes => 3.0 * StreamFloats * sizeof(float);
 
-    /// <summary>The best of several tries of both.</summary>
-    /// <param name="threads">With how many threads.</param>
-    /// <returns>Operations and bytes a second.</returns>
+    /// <summary>Measures both, and returns the best of several tries.</summary>
+    /// <param name="threads">Number of threads.</param>
+    /// <returns>Operations and bytes per second.</returns>
     public static (double Flops, double Bytes) Measure(int threads)
     {
         const int Tries = 10;
@@ -92,7 +92,7 @@ internal sealed unsafe class Peaks : IDisposable
 
         public void Run(int index)
         {
-            // A cache line of its own for every thread's result.
+            // One cache line per thread's result.
             var result = Result + (index * 16);
             if (Avx512F.IsSupported)
             {

@@ -4,15 +4,15 @@ using MonoLoss.Kernels;
 namespace MonoLoss.Bench;
 
 /// <summary>
-/// Measures things in turn, because a machine's speed wanders: what is compared is the ratio of two times of the same round, and
-/// what is reported the median over the rounds.
+/// Measures alternatives in turn, because a machine's speed drifts: two times of the same round are compared by their ratio, and
+/// the median over the rounds is reported.
 /// </summary>
 internal static class Timing
 {
-    // OpenBLAS's and OpenMP's threads keep spinning for tens of milliseconds after their work and would take a core from the next.
+    // Threads of OpenBLAS and OpenMP keep spinning for tens of milliseconds and would take a core from the next measurement.
     private static readonly TimeSpan Settle = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>Seconds that something takes.</summary>
+    /// <summary>The seconds that an action takes.</summary>
     public static double Seconds(Action work)
     {
         var start = Stopwatch.GetTimestamp();
@@ -20,7 +20,7 @@ internal static class Timing
         return Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 
-    /// <summary>Seconds from when a device has nothing to do until it is through with what some work asks of it.</summary>
+    /// <summary>The seconds from an idle device until it has finished everything that an action launches.</summary>
     public static double Seconds(Device device, Action work)
     {
         device.Synchronize();
@@ -31,14 +31,14 @@ internal static class Timing
         });
     }
 
-    /// <summary>Lets the threads of what ran before go to sleep.</summary>
+    /// <summary>Waits until the threads of earlier work are asleep.</summary>
     public static void Pause() => Thread.Sleep(Settle);
 
-    /// <summary>Runs each work once to warm up, then all of them in turn, round after round.</summary>
-    /// <param name="device">Where; each work's time ends when the device is through with it.</param>
-    /// <param name="rounds">How many rounds.</param>
-    /// <param name="works">What.</param>
-    /// <returns>For every work its seconds, round by round.</returns>
+    /// <summary>Runs each action once to warm up, then all of them in turn, round after round.</summary>
+    /// <param name="device">The device that runs the actions; a time ends when it has finished.</param>
+    /// <param name="rounds">Number of rounds.</param>
+    /// <param name="works">The actions.</param>
+    /// <returns>The seconds of each action, round by round.</returns>
     public static double[][] InTurn(Device device, int rounds, params IReadOnlyList<Action> works)
     {
         foreach (var work in works)
@@ -68,6 +68,6 @@ internal static class Timing
         return sorted.Length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
     }
 
-    /// <summary>The median of a[i] / b[i].</summary>
+    /// <summary>The median of the ratios a[i] / b[i].</summary>
     public static double Ratio(IEnumerable<double> a, IEnumerable<double> b) => Median(a.Zip(b, (x, y) => x / y));
 }

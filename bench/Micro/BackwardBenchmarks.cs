@@ -3,7 +3,7 @@ using MonoLoss.Kernels;
 
 namespace MonoLoss.Bench;
 
-/// <summary>The visit to each latent that forms all gradients, and the decode before it.</summary>
+/// <summary>The fused backward pass that forms all gradients, and the decode before it.</summary>
 public class BackwardBenchmarks : KernelBenchmark
 {
     // ∂z = G·W_dec, ∂W_dec = zᵀ·G, ∂W_enc = ∂zᵀ·x.
@@ -31,7 +31,7 @@ public class BackwardBenchmarks : KernelBenchmark
     [Work(Flops = Products, Bytes = Bytes)]
     public void FusedLatentBackward() => Device.FusedLatentBackward(Work(default));
 
-    // Besides, Σ a·p of every latent and its product with every p: both over rows that are in cache.
+    // In addition, Σ a·p of every latent and its product with every p, both over rows that are in cache.
     [Benchmark]
     [Work(Flops = Products + (2 * 2.0 * Active * D), Bytes = Bytes)]
     public void BackwardLatentsWithMonoLoss() => Device.FusedLatentBackward(Work(new MonoLossInputs

@@ -5,8 +5,8 @@ using MonoLoss.Kernels.Cpu;
 namespace MonoLoss.Bench;
 
 /// <summary>
-/// What every benchmark of kernels has at hand, at the sizes of <see cref="Sizes"/>. Each benchmark states beside itself the
-/// operations and bytes of a call.
+/// The operands of kernel benchmarks, at the sizes of <see cref="Sizes"/>. Each benchmark states in its attribute the
+/// operations and bytes of one call.
 /// </summary>
 public abstract class KernelBenchmark
 {
@@ -28,7 +28,7 @@ public abstract class KernelBenchmark
     /// <summary>Bytes of a float32 or of an index.</summary>
     protected const double Word = sizeof(float);
 
-    /// <summary>Bytes of the nonzeros of a batch's latents: index and value.</summary>
+    /// <summary>Bytes of the nonzeros of a batch: index and value of each.</summary>
     protected const double Nonzeros = 2 * Word * Active;
 
     /// <summary>Bytes of a B×D matrix.</summary>
@@ -37,22 +37,22 @@ public abstract class KernelBenchmark
     /// <summary>Bytes of an M×D matrix.</summary>
     protected const double Weight = Word * M * D;
 
-    /// <summary>Opens the device; set before the benchmarks run.</summary>
+    /// <summary>Opens the device; must be set before the benchmarks run.</summary>
     internal static Func<Device> Open { get; set; } = () => new CpuDevice();
 
-    /// <summary>Where kernels run: one benchmark at a time.</summary>
+    /// <summary>The device that the kernels run on, one benchmark at a time.</summary>
     protected internal static Device Device { get; private set; } = null!;
 
     /// <summary>B×D rows of unit length.</summary>
     protected Tensor X { get; private set; } = null!;
 
-    /// <summary>Their lengths.</summary>
+    /// <summary>The rows' lengths.</summary>
     protected DeviceArray<double> Norms { get; private set; } = null!;
 
-    /// <summary>The sum of their directions.</summary>
+    /// <summary>The sum of the rows' directions.</summary>
     protected DeviceArray<double> UnitRowSum { get; private set; } = null!;
 
-    /// <summary>B×D, another.</summary>
+    /// <summary>A second B×D matrix.</summary>
     protected Tensor Y { get; private set; } = null!;
 
     /// <summary>B×D for results.</summary>
@@ -73,10 +73,10 @@ public abstract class KernelBenchmark
     /// <summary>1×B.</summary>
     protected Tensor RowVector { get; private set; } = null!;
 
-    /// <summary>B×M with k active latents a row, columns indexed.</summary>
+    /// <summary>B×M with k active latents per row, and the column index.</summary>
     protected CsrMatrix Latents { get; private set; } = null!;
 
-    /// <summary>Makes all of the above.</summary>
+    /// <summary>Creates the operands.</summary>
     [GlobalSetup]
     public virtual void Setup()
     {
@@ -99,7 +99,7 @@ public abstract class KernelBenchmark
         Latents.Gradient.Clear();
     }
 
-    /// <summary>Gives the memory back; what a subclass made goes with the finalizers.</summary>
+    /// <summary>Frees the memory; finalizers free what a subclass created.</summary>
     [GlobalCleanup]
     public void Cleanup() => Device.Dispose();
 

@@ -16,24 +16,24 @@ using Perfolizer.Horology;
 
 namespace MonoLoss.Bench;
 
-/// <summary>BenchmarkDotNet over every kernel.</summary>
-[Verb("kernels", HelpText = "Every kernel with BenchmarkDotNet: GFLOP/s, GB/s and the share of the peaks measured beside them.")]
+/// <summary>Measures every kernel with BenchmarkDotNet.</summary>
+[Verb("kernels", HelpText = "Measures every kernel with BenchmarkDotNet: GFLOP/s, GB/s and the share of the measured peaks.")]
 internal sealed class KernelsCommand : ICommand
 {
-    /// <summary>Which kernels.</summary>
-    [Value(0, MetaName = "filter", HelpText = "Only kernels whose Class.Method matches, with * for anything: '*TopK*'.")]
+    /// <summary>A pattern for the kernels to measure.</summary>
+    [Value(0, MetaName = "filter", HelpText = "Measure only kernels whose Class.Method matches, with * for any text: '*TopK*'.")]
     public string Filter { get; set; } = "*";
 
-    /// <summary>Where.</summary>
-    [Option("device", Default = "cpu", HelpText = DeviceFactory.Names + "; peaks are of the cpu alone.")]
+    /// <summary>The device to measure.</summary>
+    [Option("device", Default = "cpu", HelpText = DeviceFactory.Names + "; peaks are measured on the cpu only.")]
     public string DeviceName { get; set; } = "cpu";
 
-    /// <summary>Whether a rough answer is enough.</summary>
-    [Option("quick", HelpText = "Few and short iterations.")]
+    /// <summary>Whether a rough result is enough.</summary>
+    [Option("quick", HelpText = "Run few and short iterations.")]
     public bool Quick { get; set; }
 
-    /// <summary>Threads, 0 for one a processor.</summary>
-    [Option("threads", HelpText = "How many threads to use; one a processor if not given.")]
+    /// <summary>Number of threads, 0 for one per processor.</summary>
+    [Option("threads", HelpText = "Number of threads [one per processor]")]
     public int Threads { get; set; }
 
     /// <inheritdoc/>
@@ -44,7 +44,7 @@ internal sealed class KernelsCommand : ICommand
         var filter = new GlobFilter([$"*{Filter}*"]);
         var (device, peaks) = Describe();
 
-        // In this process: the peaks of the same run stand beside every kernel, and nothing is built or restored on the way.
+        // In this process: every kernel is compared with the peaks of the same run, and nothing is built or restored in between.
         var job = Job.Default
             .WithToolchain(new InProcessEmitToolchain(TimeSpan.FromHours(1), logOutput: true))
             .WithEngineFactory(new SynchronizingEngineFactory())
@@ -79,10 +79,10 @@ internal sealed class KernelsCommand : ICommand
         }
     }
 
-    /// <summary>Prints what the device is and, of the processor, its peaks.</summary>
+    /// <summary>Prints the device and, for the CPU, its peaks.</summary>
     private static (string Device, (double Flops, double Bytes)? Peaks) Describe()
     {
-        // Before BenchmarkDotNet, which would report a device that cannot be had once a kernel.
+        // Opened before BenchmarkDotNet runs, which would report a missing device once per kernel.
         using var device = KernelBenchmark.Open();
         (double Flops, double Bytes)? peaks = device is CpuDevice cpu ? Peaks.Measure(cpu.Threads) : null;
         Console.WriteLine($"{device.Name}: {device.Description}");
@@ -96,7 +96,7 @@ internal sealed class KernelsCommand : ICommand
         return (device.Name, peaks);
     }
 
-    /// <summary>Class by class in the order of the source, which is also the order of the run.</summary>
+    /// <summary>Orders results class by class as in the source, which is also the order of the run.</summary>
     private sealed class ByClass() : DefaultOrderer(SummaryOrderPolicy.Declared, MethodOrderPolicy.Declared)
     {
         public override IEnumerable<BenchmarkCase> GetSummaryOrder(ImmutableArray<BenchmarkCase> benchmarksCases, Summary summary) =>

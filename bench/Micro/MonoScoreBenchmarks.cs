@@ -29,7 +29,7 @@ public class MonoScoreBenchmarks : KernelBenchmark
         _pre = Device.Allocate<float>(0);
         _scores = Device.Tensor(1, M);
         _bounds = Device.Tensor(1, M);
-        // Below every active latent, so that JumpReLU, which works in place, leaves the same work to the next call.
+        // Below every activation, so that JumpReLU, which works in place, has the same work at every call.
         _logThreshold = Device.Tensor(1, M).Set(Enumerable.Repeat(-7f, M).ToArray());
         Device.AccumulateMonoScore(Latents, X, Norms, _sums);
         Device.FinishMonoScore(_sums, _datasetScores);

@@ -3,7 +3,7 @@ using MonoLoss.Kernels;
 
 namespace MonoLoss.Bench;
 
-/// <summary>Adam on one M×D parameter, plain and as the decoder's: rows to unit length, the gradient projected.</summary>
+/// <summary>Adam on one M×D parameter: plain, and as for the decoder, with rows scaled to unit length and the gradient projected.</summary>
 public class OptimizerBenchmarks : KernelBenchmark
 {
     private const double Bytes = Sizes.AdamBytes * M * D;

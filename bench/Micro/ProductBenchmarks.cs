@@ -3,7 +3,7 @@ using MonoLoss.Kernels;
 
 namespace MonoLoss.Bench;
 
-/// <summary>Dense products, and the encoder's fused with selection.</summary>
+/// <summary>Dense products, and the encoder's product fused with selection.</summary>
 public class ProductBenchmarks : KernelBenchmark
 {
     private const double Dense = Word * B * M;

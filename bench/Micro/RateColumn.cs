@@ -4,7 +4,7 @@ using BenchmarkDotNet.Running;
 
 namespace MonoLoss.Bench;
 
-/// <summary>What a call of a kernel does, counted by hand: the least it can get by with.</summary>
+/// <summary>The minimum work of one call of a kernel, counted by hand.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 internal sealed class WorkAttribute : Attribute
 {
@@ -15,10 +15,10 @@ internal sealed class WorkAttribute : Attribute
     public double Bytes { get; init; }
 }
 
-/// <summary>Work a second at the median time, in billions, or as a share of a peak.</summary>
+/// <summary>Work per second at the median time, in billions or as a share of a peak.</summary>
 /// <param name="name">The column's header.</param>
-/// <param name="amount">Which work.</param>
-/// <param name="peak">Work a second that counts as all; null to show billions a second.</param>
+/// <param name="amount">Selects operations or bytes.</param>
+/// <param name="peak">The work per second that counts as 100 %; null to show billions per second.</param>
 internal sealed class RateColumn(string name, Func<WorkAttribute, double> amount, double? peak) : IColumn
 {
     /// <inheritdoc/>

@@ -10,7 +10,7 @@ public class SparseBenchmarks : KernelBenchmark
 
     private DeviceArray<double> _sums = null!;
     private DeviceArray<int> _list = null!;
-    private DeviceArray<int> _silent = null!;
+    private DeviceArray<int> _dead = null!;
     private DeviceArray<int> _counters = null!;
     private CsrMatrix _mapped = null!;
 
@@ -21,7 +21,7 @@ public class SparseBenchmarks : KernelBenchmark
         _sums = Device.Allocate<double>(2);
         _list = Device.Allocate<int>(M);
         _list.CopyFrom(Enumerable.Range(0, M).ToArray());
-        _silent = Device.Allocate<int>(M);
+        _dead = Device.Allocate<int>(M);
         _counters = Device.Allocate<int>(M);
         _mapped = Device.CsrMatrix();
         Device.EncodeTopK(X, Weights, null, K, _mapped);
@@ -31,7 +31,7 @@ public class SparseBenchmarks : KernelBenchmark
     [Work(Bytes = 3 * Word * Active)]
     public void BuildColumnIndex()
     {
-        // Of the same shape, which forgets the index and nothing else.
+        // Resizing to the same shape discards the column index and nothing else.
         Latents.Resize(Latents.Rows, Latents.Columns, Latents.NonzeroCount);
         Device.BuildColumnIndex(Latents);
     }
@@ -70,5 +70,5 @@ public class SparseBenchmarks : KernelBenchmark
 
     [Benchmark]
     [Work(Bytes = Word * M)]
-    public int FindDead() => Device.FindDead(_counters, 1000, _silent);
+    public int FindDead() => Device.FindDead(_counters, 1000, _dead);
 }

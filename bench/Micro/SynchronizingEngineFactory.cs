@@ -3,8 +3,8 @@ using BenchmarkDotNet.Engines;
 namespace MonoLoss.Bench;
 
 /// <summary>
-/// Ends every iteration when the device is through with its calls. Between them it is not waited for: kernels are queued as in training,
-/// and what is measured is how long they take in a row.
+/// Ends every iteration when the device has finished its calls. There is no wait between them: kernels are queued as in training,
+/// and the measured time is that of the whole queue.
 /// </summary>
 internal sealed class SynchronizingEngineFactory : IEngineFactory
 {

@@ -11,9 +11,9 @@ internal sealed class LinearScorer(Device device, WorkSizes sizes) : IDisposable
     private readonly SampleStream _samples = new(device, sizes);
     private readonly MonoScoreAccumulator _scores = new(device, sizes.Latents, sizes.Features);
 
-    /// <summary>The scores of the first samples of the stream.</summary>
+    /// <summary>Computes the scores over the first samples of the stream.</summary>
     /// <param name="count">Number of samples, a multiple of the rows per batch.</param>
-    /// <param name="seconds">Seconds for the scores, without drawing the samples.</param>
+    /// <param name="seconds">The time for the scores, without drawing the samples.</param>
     public double[] Score(int count, out double seconds)
     {
         _samples.Restart();

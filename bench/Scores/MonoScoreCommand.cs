@@ -6,8 +6,8 @@ using MonoLoss.Kernels.Cpu;
 
 namespace MonoLoss.Bench;
 
-/// <summary>MonoScore at linear cost against the sum over pairs, as the number of samples grows: the paper's Figure 2.</summary>
-[Verb("monoscore", HelpText = "MonoScore at linear cost against the sum over all pairs, for 2^10 to 2^19 samples.")]
+/// <summary>Compares MonoScore at linear cost with the sum over pairs as the number of samples grows: the paper's Figure 2.</summary>
+[Verb("monoscore", HelpText = "Compares MonoScore at linear cost with the sum over all pairs, for 2^10 to 2^19 samples.")]
 internal sealed class MonoScoreCommand : SizedCommand
 {
     // Rows drawn at a time, for any number of samples.
@@ -19,28 +19,30 @@ internal sealed class MonoScoreCommand : SizedCommand
     // The next size takes four times as long.
     private const double PairwiseGrowth = 4;
 
-    /// <summary>Where.</summary>
-    [Option("device", Default = "cpu", HelpText = DeviceFactory.Names + "; the sum over pairs is the cpu's, and elsewhere a check alone.")]
+    /// <summary>The device to measure.</summary>
+    [Option("device", Default = "cpu", HelpText = DeviceFactory.Names
+        + "; the sum over pairs runs on the cpu, and for other devices only checks the scores.")]
     public string DeviceName { get; set; } = "cpu";
 
-    /// <summary>The plot to write.</summary>
-    [Option("out", HelpText = "Where to write the plot (SVG).")]
+    /// <summary>The file for the plot; null for none.</summary>
+    [Option("out", HelpText = "Write a plot to this file (SVG).")]
     public string? Out { get; set; }
 
     /// <summary>How long a sum over pairs may take.</summary>
-    [Option("limit", Default = 10.0, HelpText = "Seconds after which no larger sum over pairs is tried.")]
+    [Option("limit", Default = 10.0, HelpText = "Time in seconds after which no larger sum over pairs is tried.")]
     public double Limit { get; set; } = 10;
 
     /// <inheritdoc/>
     internal override void Measure(Scoreboard scoreboard)
     {
         using var device = DeviceFactory.Open(DeviceName, ThreadCount);
-        // Sums over pairs in plain loops on the host say nothing about another device but whether its scores are right.
+        // Sums over pairs run in plain loops on the host: for another device they only check the scores.
         var comparable = device is CpuDevice;
         string[] Shown(params string[] ofPairs) => comparable ? ofPairs : ofPairs[^1..];
         Console.WriteLine(
             $"\n{device.Name}: {device.Description}; {Features} features, {Latents} latents, {Active} active per sample. "
-            + "Time of the scores alone, not of encoding or drawing the samples. Differences are from the sum over pairs on the cpu.\n");
+            + "Times are for the scores alone, without encoding or drawing samples. "
+            + "Differences are from the sum over pairs on the cpu.\n");
         var most = Quick ? QuickMostPower : MaxPower;
         var sizes = Enumerable.Range(MinPower, most - MinPower + 1).Select(power => 1 << power).ToArray();
         var linear = MeasureLinear(device, sizes);
@@ -49,7 +51,7 @@ internal sealed class MonoScoreCommand : SizedCommand
         [
             $"samples on {device.Name}",
             "linear s",
-            "µs a sample",
+            "µs per sample",
             device.Memory is null ? "peak MiB" : "device's MiB",
             .. Shown("pairwise s", "pairwise / linear", "largest difference"),
         ]);
@@ -99,7 +101,7 @@ internal sealed class MonoScoreCommand : SizedCommand
             }
 
             using var process = Process.GetCurrentProcess();
-            // A device's arrays only ever grow.
+            // The arrays of a device only ever grow.
             results[size] = (Timing.Median(seconds), device.Memory?.InUse ?? process.PeakWorkingSet64, scores);
         }
 

@@ -3,11 +3,11 @@ using MonoLoss.Kernels;
 namespace MonoLoss.Bench;
 
 /// <summary>
-/// MonoScore as it is defined, Σ_{i&lt;j} a_i·a_j·cos(p_i, p_j) / Σ_{i&lt;j} a_i·a_j, over the pairs of samples that activate a latent.
+/// MonoScore by its definition, Σ_{i&lt;j} a_i·a_j·cos(p_i, p_j) / Σ_{i&lt;j} a_i·a_j, over the pairs of samples that activate a latent.
 /// </summary>
 /// <remarks>
-/// Fairer to the sum over pairs than the usual dense code: only active samples are paired, and their cosines come from a matrix product
-/// at full speed. All samples have to be in memory.
+/// Faster than the usual dense code, for a fair comparison: only active samples are paired, and their cosines come from a matrix product
+/// at full speed. All samples are held in memory.
 /// </remarks>
 internal sealed class PairwiseScorer : IDisposable
 {
@@ -21,9 +21,9 @@ internal sealed class PairwiseScorer : IDisposable
     private float[] _cosinesOnHost = [];
 
     /// <summary>Draws the samples and scales their features to unit length.</summary>
-    /// <param name="device">Where to multiply.</param>
+    /// <param name="device">The device for the products.</param>
     /// <param name="sizes">Rows drawn at a time, features, latents and active latents.</param>
-    /// <param name="count">How many samples, a multiple of the rows drawn at a time.</param>
+    /// <param name="count">Number of samples, a multiple of the rows drawn at a time.</param>
     public PairwiseScorer(Device device, WorkSizes sizes, int count)
     {
         var dimension = sizes.Features;
@@ -48,8 +48,8 @@ internal sealed class PairwiseScorer : IDisposable
         }
     }
 
-    /// <summary>The scores of all latents.</summary>
-    /// <param name="seconds">What they took.</param>
+    /// <summary>Computes the scores of all latents.</summary>
+    /// <param name="seconds">The time for the scores.</param>
     public double[] Score(out double seconds)
     {
         var scores = new double[_sizes.Latents];
@@ -85,7 +85,7 @@ internal sealed class PairwiseScorer : IDisposable
         }
     }
 
-    /// <summary>The score of a latent; its smallest activation is 0, since it is off somewhere.</summary>
+    /// <summary>The score of one latent; its smallest activation is 0, because some sample does not activate it.</summary>
     private double Score(List<(int Row, float Value)> active)
     {
         var dimension = _sizes.Features;

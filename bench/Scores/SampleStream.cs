@@ -3,7 +3,7 @@ using MonoLoss.Kernels;
 
 namespace MonoLoss.Bench;
 
-/// <summary>Samples with k active latents each, drawn batch by batch: any number of them takes the memory of one batch.</summary>
+/// <summary>Samples with k active latents each, drawn batch by batch, so that any number of them takes the memory of one batch.</summary>
 internal sealed class SampleStream : IDisposable
 {
     private const ulong Seed = 7;
@@ -15,7 +15,7 @@ internal sealed class SampleStream : IDisposable
     private Xoshiro256 _random = new(Seed);
 
     /// <summary>Starts a stream; all streams draw the same samples.</summary>
-    /// <param name="device">Where batches go.</param>
+    /// <param name="device">The device that receives the batches.</param>
     /// <param name="sizes">Rows per batch, features, latents and active latents.</param>
     public SampleStream(Device device, WorkSizes sizes)
     {
@@ -34,16 +34,16 @@ internal sealed class SampleStream : IDisposable
     /// <summary>The batch's latents.</summary>
     public CsrMatrix Latents { get; }
 
-    /// <summary>The latents on the host, k a row.</summary>
+    /// <summary>The latents on the host, k per row.</summary>
     public int[] Indices { get; }
 
-    /// <summary>Their values.</summary>
+    /// <summary>The values of the latents on the host.</summary>
     public ReadOnlySpan<float> Values => _values;
 
     /// <summary>The features on the host.</summary>
     public ReadOnlySpan<float> Features => _features;
 
-    /// <summary>Starts from the first sample.</summary>
+    /// <summary>Starts again from the first sample.</summary>
     public void Restart() => _random = new Xoshiro256(Seed);
 
     /// <summary>Draws the next batch.</summary>

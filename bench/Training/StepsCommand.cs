@@ -4,14 +4,14 @@ using MonoLoss.Kernels.Cpu;
 
 namespace MonoLoss.Bench;
 
-/// <summary>Training steps and their phases, with and without MonoLoss, and how far a step is from its floor.</summary>
-[Verb("steps", HelpText = "A training step of each model with and without MonoLoss: its phases, and how far it is from its floor.")]
+/// <summary>Measures training steps and their phases, with and without MonoLoss, and compares a step with its lower bound.</summary>
+[Verb("steps", HelpText = "Measures a training step of each model with and without MonoLoss: phases, and ratio to the lower bound.")]
 internal sealed class StepsCommand : StepSizedCommand
 {
     private const int UsualRounds = 15;
 
-    /// <summary>Where.</summary>
-    [Option("device", Default = "cpu", HelpText = DeviceFactory.Names + "; OpenBLAS and the floor are of the cpu alone.")]
+    /// <summary>The device to measure.</summary>
+    [Option("device", Default = "cpu", HelpText = DeviceFactory.Names + "; OpenBLAS and the lower bound are for the cpu only.")]
     public string DeviceName { get; set; } = "cpu";
 
     /// <inheritdoc/>
@@ -44,7 +44,7 @@ internal sealed class StepsCommand : StepSizedCommand
         var works = new[] { without, with };
         var phases = works.Select(_ => new List<StepPhases>()).ToArray();
         var rounds = RoundsOr(UsualRounds);
-        // Element i of the results is what work i of the list took; the phases of the steps are noted beside.
+        // Element i of the results is the time of action i of the list; the phases of the steps are recorded separately.
         var seconds = Timing.InTurn(
             device,
             rounds,
@@ -77,7 +77,7 @@ internal sealed class StepsCommand : StepSizedCommand
                 i == 0 ? string.Empty : $"{Timing.Ratio(seconds[1], seconds[0]) - 1:0.0%}");
         }
 
-        // The requirements are the processor's, at the paper's sizes.
+        // The targets are for the CPU at the paper's sizes.
         if (peaks is not null && training.Requirement == Requirement.BatchTopK)
         {
             if (Sizes == WorkSizes.Paper)
@@ -100,22 +100,22 @@ internal sealed class StepsCommand : StepSizedCommand
 
     private static string Milliseconds(double seconds) => $"{seconds * 1e3:0.00}";
 
-    /// <summary>What a batch_topk step cannot be faster than, at the rates measured beside it; all in seconds, round by round.</summary>
+    /// <summary>The lower bound on a batch_topk step at the rates measured in the same rounds; all in seconds, round by round.</summary>
     private sealed record Floor(double EncoderFlops, double[] Product, double[] Adam, double[] Step)
     {
         public void Print()
         {
             var floor = Product.Zip(Adam, (product, adam) => product + adam).ToArray();
             Console.WriteLine(
-                $"\nfloor of a batch_topk step: {Median(Product)} for the encoder's {EncoderFlops / 1e9:0.0} GFLOP at the FMA peak "
-                + $"+ {Median(Adam)} for Adam's bytes at the memory's speed = {Median(floor)};");
-            Console.WriteLine($"with MonoLoss it takes {Median(Step)}, {Timing.Ratio(Step, floor):0.00} times its floor");
+                $"\nlower bound of a batch_topk step: {Median(Product)} for the encoder's {EncoderFlops / 1e9:0.0} GFLOP at the FMA peak "
+                + $"+ {Median(Adam)} for Adam's bytes at memory speed = {Median(floor)};");
+            Console.WriteLine($"with MonoLoss it takes {Median(Step)}, {Timing.Ratio(Step, floor):0.00} times the lower bound");
         }
 
         private static string Median(double[] seconds) => $"{Milliseconds(Timing.Median(seconds))} ms";
     }
 
-    /// <summary>The encoder's product by OpenBLAS, or by our own Gemm where there is none.</summary>
+    /// <summary>The encoder's product by OpenBLAS, or by our own Gemm if OpenBLAS is not installed.</summary>
     private sealed class Product(Device device, OpenBlas? blas, WorkSizes sizes) : IDisposable
     {
         private readonly Tensor _x = device.Tensor(sizes.Rows, sizes.Features)

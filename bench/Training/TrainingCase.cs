@@ -3,17 +3,17 @@ using MonoLoss.Models;
 
 namespace MonoLoss.Bench;
 
-/// <summary>A model at a point of its training whose step is measured.</summary>
-/// <param name="Name">What to call it in tables.</param>
-/// <param name="Model">Its name on command lines.</param>
-/// <param name="Mono">What MonoLoss counts when it is on: the paper's coefficient for ImageNet and CLIP.</param>
-/// <param name="Requirement">What the project set out to reach against PyTorch.</param>
+/// <summary>A model, at some point of its training, whose step is measured.</summary>
+/// <param name="Name">The name in tables.</param>
+/// <param name="Model">The name on command lines.</param>
+/// <param name="Mono">The weight of MonoLoss when it is on: the paper's coefficient for ImageNet and CLIP.</param>
+/// <param name="Requirement">The target against PyTorch.</param>
 internal sealed record TrainingCase(string Name, string Model, double Mono, Requirement Requirement)
 {
     // Vanilla's pre-activations start normal with variance 2/M; a tenth of them exceeds 1.2816 deviations.
     private const double TenthQuantile = 1.2816;
 
-    /// <summary>All that are measured.</summary>
+    /// <summary>All cases.</summary>
     public static IReadOnlyList<TrainingCase> All { get; } =
     [
         new("batch_topk", "batch_topk", 3e-4, Requirement.BatchTopK),
@@ -36,10 +36,10 @@ internal sealed record TrainingCase(string Name, string Model, double Mono, Requ
     /// <summary>Whether the input is layer-normalized.</summary>
     public bool Normalize { get; init; }
 
-    /// <summary>Whether the encoder's bias starts so far below zero that a tenth of the latents is active.</summary>
+    /// <summary>Whether the encoder's bias starts so far below zero that only a tenth of the latents are active.</summary>
     public bool StartsSparse { get; init; }
 
-    /// <summary>What the encoder's bias starts at.</summary>
+    /// <summary>The initial value of the encoder's bias.</summary>
     public float EncoderBias(WorkSizes sizes) => StartsSparse ? (float)(-TenthQuantile * Math.Sqrt(2.0 / sizes.Latents)) : 0;
 
     /// <summary>The model with or without MonoLoss.</summary>
@@ -54,7 +54,7 @@ internal sealed record TrainingCase(string Name, string Model, double Mono, Requ
         MonoCoefficient = mono ? Mono : 0,
     };
 
-    /// <summary>The same as options of peer.py.</summary>
+    /// <summary>The same model as options of peer.py.</summary>
     public IEnumerable<string> PeerOptions(WorkSizes sizes, bool mono)
     {
         yield return $"--model={Model}";

@@ -6,18 +6,18 @@ using MonoLoss.Models;
 namespace MonoLoss.Bench;
 
 /// <summary>The seconds of a step's phases.</summary>
-/// <param name="Copy">The batch to the device.</param>
+/// <param name="Copy">Copying the batch to the device.</param>
 /// <param name="Forward">Encode, decode, losses.</param>
 /// <param name="Backward">All gradients, MonoLoss included.</param>
 /// <param name="Optimizer">Clipping, projection, Adam.</param>
 /// <param name="Metrics">Reading the figures that a step reports.</param>
 internal readonly record struct StepPhases(double Copy, double Forward, double Backward, double Optimizer, double Metrics);
 
-/// <summary>A model and data at hand: the trainer's step without its files, and MonoScore of the data.</summary>
+/// <summary>A model and data in memory: the trainer's step without its files, and MonoScore of the data.</summary>
 internal sealed class TrainingWork : IDisposable
 {
     /// <summary>
-    /// So small that the weights stay where they are: every step costs what the first did, however many are measured. The work does not
+    /// So small that the weights hardly change: every step costs the same, however many are measured. The work does not
     /// depend on it.
     /// </summary>
     public const double LearningRate = 1e-9;
@@ -28,18 +28,18 @@ internal sealed class TrainingWork : IDisposable
     private readonly Tape _tape;
     private readonly float[] _data;
     private readonly Tensor _x;
-    // For a device with separate memory: all the data, and which rows of them are the batch, as the trainer keeps what fits there.
+    // For a device with separate memory: all the data, and the row numbers of the batch, as the trainer does with features that fit.
     private readonly Tensor? _resident;
     private readonly DeviceArray<int>? _rows;
-    // Its sums take as much memory as two weight matrices, for which a training step has no use.
+    // Created when needed: its sums take as much memory as two weight matrices, which a training step does not use.
     private MonoScoreAccumulator? _scores;
     private int _batch;
 
-    /// <summary>Draws data and weights of a case.</summary>
+    /// <summary>Creates the model of a case and draws its data and weights.</summary>
     /// <param name="device">The device to train on.</param>
     /// <param name="training">The case.</param>
     /// <param name="sizes">The sizes.</param>
-    /// <param name="mono">With MonoLoss or without.</param>
+    /// <param name="mono">Whether MonoLoss is on.</param>
     public TrainingWork(Device device, TrainingCase training, WorkSizes sizes, bool mono)
         : this(device, training.Config(sizes, mono), sizes.Rows, sizes.Samples)
     {
@@ -50,7 +50,7 @@ internal sealed class TrainingWork : IDisposable
         }
     }
 
-    /// <summary>Draws data and weights of a model of any size.</summary>
+    /// <summary>Creates a model of any size and draws its data and weights.</summary>
     /// <param name="device">The device to train on.</param>
     /// <param name="config">The model.</param>
     /// <param name="rows">Rows per batch.</param>
@@ -60,7 +60,7 @@ internal sealed class TrainingWork : IDisposable
         _device = device;
         _model = SparseAutoencoder.Create(device, config);
         _model.Initialize(new Random(42));
-        // Without restarts, whose draw would be part of a measured step.
+        // Without restarts, which would be part of a measured step.
         _training = new TrainingStep(_model, new StepOptions { BatchSize = rows, LearningRate = LearningRate, DeadCheckInterval = 0 });
         _tape = new Tape(device);
         _data = SyntheticData.UnitRows(samples, config.Dimension, seed: 1);
@@ -75,13 +75,13 @@ internal sealed class TrainingWork : IDisposable
         NextBatch();
     }
 
-    /// <summary>Number of trained values.</summary>
+    /// <summary>Number of trained parameters.</summary>
     public long ParameterCount { get; }
 
-    /// <summary>The share of latents that the last step's batch activated.</summary>
+    /// <summary>The fraction of latents that are active in the last step's batch.</summary>
     public double ActiveShare { get; private set; }
 
-    /// <summary>One training step, with everything that the trainer does for one.</summary>
+    /// <summary>Runs one training step, with everything that the trainer does for it.</summary>
     public void Step()
     {
         NextBatch();
@@ -89,8 +89,8 @@ internal sealed class TrainingWork : IDisposable
     }
 
     /// <summary>
-    /// The same, phase by phase: each begins when the device has finished the one before. In training nobody waits for a GPU between
-    /// phases, so that there a whole step takes less than the sum of them.
+    /// Runs a step phase by phase: each begins when the device has finished the one before. Training does not wait for a GPU between
+    /// phases, so a whole step takes less than their sum.
     /// </summary>
     public StepPhases StepByPhase()
     {
@@ -109,7 +109,7 @@ internal sealed class TrainingWork : IDisposable
             Seconds(ends[(int)StepPhase.Optimizer], Clock()));
     }
 
-    /// <summary>Encodes the last step's batch once more.</summary>
+    /// <summary>Encodes the last step's batch again.</summary>
     public void Encode()
     {
         _tape.Reset();
@@ -124,7 +124,7 @@ internal sealed class TrainingWork : IDisposable
         _scores.Add(_model.Encode(_tape, _x).Latents.Value, _x);
     }
 
-    /// <summary>MonoScore of all the data: encodes every batch once and finishes the scores.</summary>
+    /// <summary>Computes MonoScore of all the data: encodes every batch once and finishes the scores.</summary>
     public double MonoScore()
     {
         _scores?.Clear();

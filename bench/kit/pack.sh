@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Packs what bench/kit/run.sh needs on a GPU machine without SDK and network: the .NET runtime of this machine, and the built command,
+# Packs what bench/kit/run.sh needs on a GPU machine without an SDK or network: the .NET runtime of this machine, and the built command,
 # tests, goldens, benchmarks and peer.py.
 # usage: bench/kit/pack.sh [--no-build] [ARCHIVE]    (default: monoloss-kit.tar.xz)
 set -euo pipefail
@@ -22,7 +22,7 @@ trap 'rm -rf "$stage"' EXIT
 kit=$stage/monoloss-kit
 mkdir -p "$kit"
 
-# The newest .NET 10 runtime that is installed here.
+# The newest .NET 10 runtime installed here.
 read -r version folder < <(dotnet --list-runtimes | sed -n 's/^Microsoft\.NETCore\.App \(10\.[^ ]*\) \[\(.*\)\]$/\1 \2/p' | tail -n 1)
 dotnet_root=$(dirname "$(dirname "$folder")")
 mkdir -p "$kit/dotnet/host/fxr" "$kit/dotnet/shared/Microsoft.NETCore.App"
@@ -32,8 +32,8 @@ cp -r "$folder/$version" "$kit/dotnet/shared/Microsoft.NETCore.App/"
 
 cp -r "$root/tests/bin/Release/net10.0" "$kit/tests"
 cp -r "$root/bench/bin/Release/net10.0" "$kit/bench"
-# Only `bench kernels` needs BenchmarkDotNet's disassemblers, tracing and compiler. Without a list of dependencies the host takes
-# the assemblies that are there.
+# Only `bench kernels` needs BenchmarkDotNet's disassemblers, tracing and compiler. Without a list of dependencies, the host loads
+# the assemblies it finds in the folder.
 rm -rf "$kit"/bench/{runtimes,amd64,arm64,x86,MonoLoss.Bench.deps.json} \
   "$kit"/bench/{Microsoft.CodeAnalysis*,Microsoft.Diagnostics.*,Iced,Gee.External.Capstone,Dia2Lib,TraceReloggerLib}.dll
 find "$kit/tests" "$kit/bench" -name '*.xml' -path '*MonoLoss.*' -delete

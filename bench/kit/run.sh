@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Measures MonoLoss on this machine's GPU and writes one Markdown file. Needs a driver, and Python with PyTorch for the comparison; no SDK
-# and no network. docs/kit.md describes it.
+# Measures MonoLoss on this machine's GPU and writes one Markdown file. Needs a driver, and Python with PyTorch for the comparison; no SDK,
+# no network. Described in docs/kit.md.
 set -uo pipefail
 usage() {
   cat <<'TEXT'
@@ -50,8 +50,8 @@ failed=0
 : > "$work/summary"
 : > "$work/body"
 
-# section TITLE COMMAND...: runs the command and adds its output to the report, as text where plain=yes. shown is how the report names the
-# command, if not by itself. A failure is noted and does not end the run.
+# section TITLE COMMAND...: runs the command and adds its output to the report, as plain text if plain=yes. The report shows $shown, if set,
+# in place of the command. A failure is recorded and does not end the run.
 section() {
   local title=$1 start=$SECONDS status
   shift
@@ -60,7 +60,7 @@ section() {
   status=$?
   local seconds=$((SECONDS - start)) result=ok
   if [ $status -eq 124 ]; then
-    result="no end within $limit s"
+    result="timed out after $limit s"
   elif [ $status -ne 0 ]; then
     result="failed (exit code $status)"
   fi
@@ -95,7 +95,7 @@ skip() {
 
 bench() { section "$1" "$kit/dotnet/dotnet" "$kit/bench/MonoLoss.Bench.dll" "${@:2}"; }
 
-# The failures and the counts of xUnit's output.
+# Keeps the failures and the counts of xunit's output.
 run_tests() {
   "$kit/dotnet/dotnet" "$kit/tests/MonoLoss.Tests.dll" -noColor -noLogo "$@" > "$work/tests" 2>&1
   local status=$?
@@ -111,7 +111,7 @@ machine() {
   "$python" -c 'import torch; print("PyTorch", torch.__version__, "CUDA", torch.version.cuda)' 2> /dev/null
   "$kit/dotnet/dotnet" "$kit/tests/monoloss.dll" --version
 }
-# The demo's features, made on the processor, and one training run on the device.
+# Creates the demo's features on the CPU, and trains once on the device.
 train() {
   local monoloss=("$kit/dotnet/dotnet" "$kit/tests/monoloss.dll")
   "${monoloss[@]}" demo --quiet --out "$work/demo" > /dev/null && "${monoloss[@]}" train --quiet "$@"

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""The four MonoLoss autoencoders in plain dense PyTorch, to run beside the .NET ones.
+"""The four MonoLoss autoencoders in plain dense PyTorch, for comparison with the .NET ones.
 
-Written from the formulas of the MonoLoss paper (arXiv 2602.12403) in the way a PyTorch user writes them, and the official
-code does: B x M activations, torch.topk, autograd, torch.optim.Adam. Needs Python 3, PyTorch 1.13 or later and numpy.
+Written from the formulas of the MonoLoss paper (arXiv 2602.12403) the way a PyTorch user would, and as the official code
+is: B x M activations, torch.topk, autograd, torch.optim.Adam. Needs Python 3, PyTorch 1.13 or later and numpy.
 On a GPU: --device cuda, --tf32 for dense products on tensor cores, --compile for torch.compile (PyTorch 2).
 
   peer.py                                   seconds per step of every model, one JSON line each
   peer.py --model topk --mono 0.09          one model
   peer.py --work monoscore                  MonoScore of a dataset, in two dense passes
-  peer.py --check tests/goldens/*.safetensors   proves that the peer computes what the official code does
+  peer.py --check tests/goldens/*.safetensors   checks that the peer reproduces the official code
   peer.py --serve ...                       runs N steps (or passes) for every line "N" on stdin: `bench -- compare` uses this
 """
 
@@ -32,7 +32,7 @@ except ImportError as error:
 
 SCALE_EPSILON = 1e-8  # added to max - min
 BATCH_DIVISOR = 1e-8  # added to the denominator of a batch's score
-DATASET_DIVISOR = 1e-12  # and of a dataset's
+DATASET_DIVISOR = 1e-12  # added to the denominator of a dataset's score
 
 
 # ---- MonoScore and MonoLoss ---------------------------------------------------------------------------------------------
@@ -50,7 +50,7 @@ def mono_fraction(u, v, w):
 
 
 def mono_loss(x, z):
-    """1 - the batch's mean score over active latents, and that mean."""
+    """MonoLoss, which is 1 - the mean score of the batch over active latents, and that mean."""
     p = F.normalize(x, dim=1, eps=1e-8)
     numerator, denominator = mono_fraction(*mono_terms(p, z, z.min(0).values, z.max(0).values))
     active = denominator > 1e-8
@@ -126,7 +126,7 @@ class L0Function(torch.autograd.Function):
 
 
 class Autoencoder:
-    """What the four share: parameters by their names in the goldens, dead latents, and the step's order."""
+    """What the four models share: parameters under their names in the goldens, dead latents, and the order of a step."""
 
     clips = True
 
@@ -141,7 +141,7 @@ class Autoencoder:
 
     @classmethod
     def initial(cls, settings, random):
-        """W_enc uniform, W_dec its transpose with rows of length 1, biases 0."""
+        """Draws W_enc uniformly; W_dec is its transpose with rows of length 1, and biases are 0."""
         bound = math.sqrt(6 / settings.latents)
         encoder = torch.from_numpy(random.uniform(-bound, bound, (settings.d, settings.latents)).astype(np.float32))
         return {
@@ -175,14 +175,14 @@ class Autoencoder:
         return int((self.silent > self.settings.dead_after).sum())
 
     def constrain(self):
-        """Rows of the decoder to length 1; of their gradient only what is across them."""
+        """Scales decoder rows to length 1 and removes the part of their gradient along the rows."""
         with torch.no_grad():
             decoder = self.W_dec
             decoder.div_(decoder.norm(dim=1, keepdim=True))
             decoder.grad -= (decoder.grad * decoder).sum(1, keepdim=True) * decoder
 
     def step(self, x):
-        """One training step with everything that the official one owes; returns its metrics."""
+        """Runs one complete training step as the official code does; returns its metrics."""
         self.adam.zero_grad(set_to_none=True)
         loss, metrics = self.loss(x)
         loss.backward()
@@ -348,17 +348,17 @@ MODELS = {"batch_topk": BatchTopK, "topk": TopK, "jumprelu": JumpReLU, "vanilla"
 
 
 def unit_rows(rows, features, random):
-    """Rows of length 1 around 64 directions: the structure that the .NET side's rows have."""
+    """Rows of length 1 around 64 directions, as on the .NET side."""
     centers = random.standard_normal((64, features))
     x = 0.6 * centers[random.integers(0, 64, rows)] + 0.8 * random.standard_normal((rows, features))
     return torch.from_numpy((x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32))
 
 
 def peak_bytes(options):
-    """The most memory taken so far: of the GPU, or the process's largest resident size."""
+    """Peak memory so far: of the GPU, or else the process's largest resident size."""
     if options.device != "cpu":
         return torch.cuda.max_memory_allocated(options.device)
-    # Linux carries getrusage's figure over from the parent, so ask /proc first.
+    # On Linux getrusage's figure includes that of the parent, so try /proc first.
     try:
         with open("/proc/self/status") as status:
             return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
@@ -369,7 +369,7 @@ def peak_bytes(options):
 
 
 def blas_name():
-    """The kernels that OpenBLAS chose, if that is what PyTorch calls."""
+    """The BLAS that PyTorch calls; for OpenBLAS, with the kernels it chose."""
     for path in [None, *glob.glob("/usr/lib/*/libopenblas.so.0")]:
         try:
             corename = ctypes.CDLL(path).openblas_get_corename
@@ -453,7 +453,7 @@ def read_safetensors(path, device):
 
 
 class Check:
-    """Collects the worst deviation of every figure, and whether it is within its tolerance."""
+    """Collects the figures that deviate from a golden by more than their tolerance."""
 
     def __init__(self):
         self.failures = []
@@ -485,7 +485,7 @@ def golden_model(tensors, metadata, device):
 
 def check_run(name, tensors, metadata, check, device):
     model = golden_model(tensors, metadata, device)
-    # This run amplifies rounding: its replay in float64 ends 2e-4 off.
+    # This run amplifies rounding: even a replay in float64 ends 2e-4 off.
     sensitive = name.startswith("vanilla_mono")
     parts = 1e-4 if sensitive else 2e-5
     tolerances = {
@@ -520,7 +520,7 @@ def check_monoscore(tensors, check):
 
 
 def check_golden(path, device):
-    """Prints one line about a golden; whether the peer reproduces it."""
+    """Prints one line about a golden; returns whether the peer reproduces it."""
     name = path.replace("\\", "/").rsplit("/", 1)[-1]
     tensors, metadata = read_safetensors(path, device)
     check = Check()
@@ -531,7 +531,7 @@ def check_golden(path, device):
     elif "scores" in tensors:
         check_scores(tensors, metadata, check, device)
     else:
-        check.failures.append("holds nothing that the peer computes")
+        check.failures.append("contains nothing that the peer computes")
     print(f"{name}: {check.failures[0] if check.failures else 'reproduced'}")
     return not check.failures
 
@@ -541,13 +541,13 @@ def check_golden(path, device):
 
 def arguments(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", nargs="+", metavar="GOLDEN", help="replay official runs and compare")
-    parser.add_argument("--serve", action="store_true", help="work on demand: N steps for every line N")
+    parser.add_argument("--check", nargs="+", metavar="GOLDEN", help="replay official runs and compare the results")
+    parser.add_argument("--serve", action="store_true", help="run N steps for every line N on standard input")
     parser.add_argument("--work", choices=["step", "monoscore"], default="step")
-    parser.add_argument("--model", choices=MODELS, help="default: every one")
-    parser.add_argument("--mono", type=float, default=0, help="what MonoLoss counts; 0 for none")
+    parser.add_argument("--model", choices=MODELS, help="default: all")
+    parser.add_argument("--mono", type=float, default=0, help="weight of MonoLoss; 0 for none")
     parser.add_argument("--normalize", action="store_true", help="layer-normalize the input")
-    parser.add_argument("--bias", type=float, default=0, help="what the encoder's bias starts at")
+    parser.add_argument("--bias", type=float, default=0, help="initial value of the encoder's bias")
     parser.add_argument("--l1-coef", type=float, default=1e-4)
     parser.add_argument("--bandwidth", type=float, default=1e-3)
     parser.add_argument("--lr", type=float, default=1e-4)
@@ -555,12 +555,12 @@ def arguments(argv):
     parser.add_argument("--features", dest="d", type=int, default=768, help="D")
     parser.add_argument("--latents", type=int, default=8192, help="M")
     parser.add_argument("-k", "--active", dest="k", type=int, default=64, help="active latents per row")
-    parser.add_argument("--samples", type=int, default=8192, help="rows of data in all")
-    parser.add_argument("--steps", type=int, default=5, help="repeats whose median is printed")
-    parser.add_argument("--threads", type=int, default=0, help="0 for one per processor")
+    parser.add_argument("--samples", type=int, default=8192, help="total rows of data")
+    parser.add_argument("--steps", type=int, default=5, help="number of measured steps, whose median is printed")
+    parser.add_argument("--threads", type=int, default=0, help="number of threads, 0 for one per processor")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1")
-    parser.add_argument("--tf32", action="store_true", help="dense products in TF32 on tensor cores")
-    parser.add_argument("--compile", action="store_true", help="compile the loss by torch.compile (PyTorch 2)")
+    parser.add_argument("--tf32", action="store_true", help="use TF32 on tensor cores for dense products")
+    parser.add_argument("--compile", action="store_true", help="compile the loss with torch.compile (PyTorch 2)")
     options = parser.parse_args(argv)
     options.adam_eps, options.max_grad_norm = 6.25e-10, 1.0
     options.aux_k, options.aux_coef = (options.k if options.model == "topk" else 512), 1 / 32

@@ -259,7 +259,7 @@ public sealed class BadInputTests : IDisposable
         AssertNoTemporaryFile();
         Monoloss.Run(further).Succeeded();
         Monoloss.Run(Train("whole", data, "--latents", "400", "--epochs", "4")).Succeeded();
-        // Only the first has been evaluated at its end.
+        // Only the first epoch was evaluated.
         RunFiles.AssertSame(_folder["whole"], _folder["run"], evaluations: false);
 
         using (var process = Monoloss.Start(Limit, Train("new", data, "--latents", "400")))
@@ -280,7 +280,7 @@ public sealed class BadInputTests : IDisposable
         return ["train", "--train", data, .. defaults, .. more];
     }
 
-    /// <summary>Checks that training is refused and neither creates nor changes a file.</summary>
+    /// <summary>Checks that training is rejected and neither creates nor changes a file.</summary>
     private void Refused(string[] dataAndOptions, params string[] words)
     {
         var before = Snapshot();

@@ -6,7 +6,7 @@ using MonoLoss.Models;
 
 namespace MonoLoss.Tests.Cli;
 
-/// <summary>Help pages, defaults, and the connection of options with settings.</summary>
+/// <summary>Help pages, defaults, and the mapping from options to settings.</summary>
 public sealed class HelpTests
 {
     [Fact]

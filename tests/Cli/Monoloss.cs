@@ -11,14 +11,14 @@ namespace MonoLoss.Tests.Cli;
 /// <summary>The outcome of a command: exit code and streams.</summary>
 internal sealed record Outcome(int Exit, string Output, string Error)
 {
-    /// <summary>Checks that it succeeded with nothing on stderr.</summary>
+    /// <summary>Checks that the command succeeded with nothing on stderr.</summary>
     public Outcome Succeeded()
     {
         Assert.True(Exit == ExitCode.Success && Error.Length == 0, $"exit code {Exit}: {Error}");
         return this;
     }
 
-    /// <summary>Checks that it refused its input: exit code 2 and one line on stderr that contains these words.</summary>
+    /// <summary>Checks that the command rejected its input: exit code 2 and one line on stderr that contains these words.</summary>
     public void Refused(params string[] words)
     {
         Assert.True(Exit == ExitCode.BadInput, $"exit code {Exit}: {Error}{Output}");
@@ -31,13 +31,13 @@ internal sealed record Outcome(int Exit, string Output, string Error)
 /// <summary>Runs the command line, in this process or in a new one.</summary>
 internal static class Monoloss
 {
-    // The tests run from a folder too, by a runtime that need not be installed.
+    // The tests also run from a plain folder, with a runtime that need not be installed.
     private static string Host =>
         Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet" ? Environment.ProcessPath! : "dotnet";
 
     public static Outcome Run(params string[] args) => Run(new StringWriter(), args, CancellationToken.None);
 
-    /// <summary>Runs until a line of output starts with a text (runs of white space count as one space), then asks to stop.</summary>
+    /// <summary>Runs until a line of output starts with a text (white space counts as one space), then asks the process to stop.</summary>
     public static Outcome RunUntil(string line, params string[] args)
     {
         using var stop = new CancellationTokenSource();
@@ -57,7 +57,7 @@ internal static class Monoloss
             start.ArgumentList.Add(Host);
         }
 
-        // Otherwise the runtime maps its code from a file, which a limit on the size of files hits too.
+        // Otherwise the runtime maps its code from a file, to which a limit on file sizes applies too.
         start.Environment["DOTNET_EnableWriteXorExecute"] = "0";
         start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "monoloss.dll"));
         foreach (var arg in args)
@@ -105,7 +105,7 @@ internal static class Monoloss
 /// <summary>Small feature files, and the files of runs on them.</summary>
 internal static class RunFiles
 {
-    /// <summary>Rows near one of a few directions, the same every time.</summary>
+    /// <summary>Rows clustered around a few directions, the same every time.</summary>
     public static float[] Features(int rows, int dimension, int seed = 1)
     {
         const int Directions = 5;
@@ -161,7 +161,7 @@ public sealed class UnixFactAttribute : FactAttribute
 [AttributeUsage(AttributeTargets.Method)]
 public sealed class UnixTheoryAttribute : TheoryAttribute
 {
-    /// <summary>Looks at the system.</summary>
+    /// <summary>Skips the test on Windows.</summary>
     public UnixTheoryAttribute([CallerFilePath] string? file = null, [CallerLineNumber] int line = -1)
         : base(file, line) => Skip = OperatingSystem.IsWindows() ? "Windows has no shell" : null;
 }

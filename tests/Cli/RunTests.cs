@@ -57,7 +57,7 @@ public sealed partial class RunTests : IDisposable
     }
 
     [Fact]
-    public void Without_labels_there_is_no_purity()
+    public void Train_without_labels_reports_no_purity()
     {
         ParquetWriter.Write(_folder["plain.parquet"], [ParquetData.FloatLists("features", RunFiles.Features(640, 16), 16)]);
         var output = Train("--train", _folder["plain.parquet"], "--test", _folder["plain.parquet"]).Output;
@@ -67,7 +67,7 @@ public sealed partial class RunTests : IDisposable
     }
 
     [Fact]
-    public void Quiet_prints_only_the_table()
+    public void Train_quiet_prints_only_the_table()
     {
         var output = Train("--train", RunFiles.Write(_folder), "--quiet").Output;
         Assert.DoesNotContain("step", output, StringComparison.Ordinal);
@@ -75,7 +75,7 @@ public sealed partial class RunTests : IDisposable
     }
 
     [Fact]
-    public void Without_evaluation_only_steps_are_reported()
+    public void Train_without_evaluation_reports_only_steps()
     {
         var output = Train("--train", RunFiles.Write(_folder), "--eval-every", "0", "--log-every", "7").Output;
         Assert.Equal(["7", "14"], LoggedStep().Matches(output).Select(match => match.Groups[1].Value));

@@ -4,7 +4,7 @@ using MonoLoss.Tests.Data;
 
 namespace MonoLoss.Tests.Cli;
 
-/// <summary>Compares the linear MonoScore with the pairwise one, and both with the official code's.</summary>
+/// <summary>Compares the linear MonoScore with the pairwise one, and both with the official code.</summary>
 public sealed class ScoreTests : IDisposable
 {
     private readonly TempFolder _folder = new();

@@ -3,7 +3,7 @@ using MonoLoss.Tests.Models;
 
 namespace MonoLoss.Tests.Kernels;
 
-/// <summary>A processor's device that the tests of a class share.</summary>
+/// <summary>A CPU device that the tests of a class share.</summary>
 public sealed class CpuFixture : IDisposable
 {
     public CpuDevice Device { get; } = new(2);
@@ -11,7 +11,7 @@ public sealed class CpuFixture : IDisposable
     public void Dispose() => Device.Dispose();
 }
 
-/// <summary>The same, with encoders that always look for their candidates in integers first.</summary>
+/// <summary>The same, with encoders that always prefilter candidates in integer arithmetic.</summary>
 public sealed class CpuFilterFixture : IDisposable
 {
     public CpuDevice Device { get; } = new(2, PrefilterPolicy.Always);

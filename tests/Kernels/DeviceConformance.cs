@@ -3,8 +3,8 @@ using MonoLoss.Kernels;
 namespace MonoLoss.Tests.Kernels;
 
 /// <summary>
-/// Every kernel of a device against naive float64 loops, at sizes that are no multiple of anything, with empty rows, columns that never
-/// fire, ties, and k = 0, 1, M. A device has a class that derives from this one.
+/// Compares every kernel of a device with naive float64 loops, at sizes that are not multiples of a block, with empty rows, columns that
+/// never fire, ties, and k = 0, 1, M. Each device has a class that derives from this one.
 /// </summary>
 public abstract class DeviceConformance : IDisposable
 {
@@ -25,18 +25,18 @@ public abstract class DeviceConformance : IDisposable
     /// <summary>B, D, M.</summary>
     public static TheoryData<int, int, int> Sizes => [.. MiddleSizes, .. OtherSizes];
 
-    /// <summary>Those that also a test that does a lot is run at on ILGPU's simulation of a GPU.</summary>
+    /// <summary>The sizes at which even expensive tests run on ILGPU's simulation of a GPU.</summary>
     public static TheoryData<int, int, int> MiddleSizes => new() { { 17, 19, 23 }, { 37, 64, 50 } };
 
     public static TheoryData<int, int, int> OtherSizes => new() { { 1, 1, 1 }, { 3, 5, 2 }, { 50, 67, 33 }, { 131, 129, 70 } };
 
     /// <summary>
-    /// B, D, M with so many active latents that an encoder may leave them dense, or that kernels work on dense matrices (on a GPU above an
+    /// B, D, M with enough active latents for an encoder to leave them dense, or for kernels to work on dense matrices (on a GPU above an
     /// eighth of all) or block by block.
     /// </summary>
     public static TheoryData<int, int, int> DenseSizes => new() { { 300, 2000, 3 }, { 400, 2000, 4 }, { 5, 2000, 420 }, { 11, 9, 2100 } };
 
-    /// <summary>B, D, M with rows that a GPU sums with several warps.</summary>
+    /// <summary>B, D, M with rows long enough that several warps of a GPU sum one.</summary>
     public static TheoryData<int, int, int> WideSizes => new() { { 2, 1028, 1 }, { 3, 301, 1 } };
 
     /// <summary>B, D, M with more nonzeros in a column, or in a row of many features, than a group of threads takes at once.</summary>
@@ -45,18 +45,18 @@ public abstract class DeviceConformance : IDisposable
     [Theory]
     [MemberData(nameof(Sizes))]
     [MemberData(nameof(DenseSizes))]
-    public void SpMM(int b, int d, int m) => CheckSpMM(b, d, m, oneIn: 4);
+    public void SpMM_equals_the_float64_loop(int b, int d, int m) => CheckSpMM(b, d, m, oneIn: 4);
 
     [Theory]
     [MemberData(nameof(Sizes))]
     [MemberData(nameof(LongSizes))]
     [InlineData(7, 68, 1000)]
-    public void SpMMOfFewNonzeros(int b, int d, int m) => CheckSpMM(b, d, m + 30, oneIn: 30);
+    public void SpMM_of_few_nonzeros_equals_the_float64_loop(int b, int d, int m) => CheckSpMM(b, d, m + 30, oneIn: 30);
 
     [Theory]
     [MemberData(nameof(Sizes))]
     [MemberData(nameof(LongSizes))]
-    public void SpMMTransposed(int b, int d, int m)
+    public void SpMMTransposed_equals_the_float64_loop(int b, int d, int m)
     {
         var (z, s) = Sparse(b, m);
         var (x, input) = Dense(b, d);
@@ -74,7 +74,7 @@ public abstract class DeviceConformance : IDisposable
     [Theory]
     [MemberData(nameof(Sizes))]
     [InlineData(3, 260, 300)]
-    public void SDDMM(int b, int d, int m)
+    public void SDDMM_equals_the_float64_loop(int b, int d, int m)
     {
         var (z, s) = Sparse(b, m);
         var (g, gradient) = Dense(b, d);
@@ -89,7 +89,7 @@ public abstract class DeviceConformance : IDisposable
 
     [Theory]
     [MemberData(nameof(Sizes))]
-    public void ColumnsAndSums(int b, int d, int m)
+    public void Column_index_and_column_sums_equal_the_loops(int b, int d, int m)
     {
         var (z, s) = Sparse(b, m);
         _device.BuildColumnIndex(s);
@@ -121,7 +121,7 @@ public abstract class DeviceConformance : IDisposable
     [Theory]
     [InlineData(3, 5000)]
     [InlineData(700, 5)]
-    public void ColumnsOfManyNonzeros(int b, int m)
+    public void BuildColumnIndex_lists_many_nonzeros_in_order(int b, int m)
     {
         var (z, s) = Sparse(b, m);
         _device.BuildColumnIndex(s);
@@ -134,11 +134,11 @@ public abstract class DeviceConformance : IDisposable
             Enumerable.Range(0, m + 1).Select(column => nonzeros.Count(pair => pair.column < column)), s.ColumnOffsets.ToArray());
     }
 
-    /// <summary>Latents as an encoder leaves them: what is asked before and after their places are listed.</summary>
+    /// <summary>Latents as an encoder leaves them, used before and after their nonzeros are listed.</summary>
     [Theory]
     [MemberData(nameof(Sizes))]
     [MemberData(nameof(DenseSizes))]
-    public void EncodedLatents(int b, int d, int m)
+    public void Encoded_latents_give_the_results_of_listed_ones(int b, int d, int m)
     {
         var (z, s) = Sparse(b, m, oneIn: 2);
         s = Encoded(z, b, m);
@@ -148,7 +148,7 @@ public abstract class DeviceConformance : IDisposable
         using var sums = _device.Allocate<double>(2);
         using var counters = _device.Allocate<int>(m);
         _device.BuildColumnIndex(s);
-        foreach (var _ in new[] { "dense, if the device wants to", "listed" })
+        foreach (var _ in new[] { "possibly dense", "listed" })
         {
             _device.SpMM(s, weights, biasTensor, product);
             Near(b * d, i => bias[i % d] + Sum(m, j => z[((i / d) * m) + j] * w[(j * d) + (i % d)]), product.ToArray());
@@ -171,7 +171,7 @@ public abstract class DeviceConformance : IDisposable
             Assert.Equal(expected.Select(i => z[(i * m) + j]), entryOf[offsets[j]..offsets[j + 1]].Select(entry => values[entry]));
         }
 
-        // A threshold that leaves few takes the same matrix back to lists.
+        // With a threshold that few exceed, the same matrix is sparse again.
         using var x = _device.Tensor(b, 1).Set(Enumerable.Repeat(1f, b).ToArray());
         using var one = _device.Tensor(m, 1).Set(Enumerable.Range(0, m).Select(j => j == m - 1 ? 1f : -1f).ToArray());
         _device.EncodeThreshold(x, one, null, null, s);
@@ -181,9 +181,9 @@ public abstract class DeviceConformance : IDisposable
     [Theory]
     [MemberData(nameof(Sizes))]
     [InlineData(5, 4, 1028)]
-    public void Encoders(int b, int d, int m)
+    public void Encoders_select_what_a_sort_selects(int b, int d, int m)
     {
-        // Whole numbers: products are exact, and ties many.
+        // Whole numbers: products are exact and ties frequent.
         var (x, input) = Dense(b, d, whole: true);
         var (w, weights) = Dense(m, d, whole: true);
         var (bias, biasTensor) = Dense(1, m, whole: true);
@@ -217,7 +217,7 @@ public abstract class DeviceConformance : IDisposable
     [Theory]
     [InlineData(300)]
     [InlineData(301)]
-    public void EncodersOfHardValues(int m)
+    public void Encoders_select_among_special_values_what_a_sort_selects(int m)
     {
         float[] rows = [1, 2, 0, -1, 1e-30f, 3, 1];
         var w = Enumerable.Range(0, m)
@@ -225,7 +225,7 @@ public abstract class DeviceConformance : IDisposable
         using var x = _device.Tensor(rows.Length, 1);
         using var weights = _device.Tensor(m, 1).Set(w);
         using var s = _device.CsrMatrix();
-        // The second time all is so much smaller that nothing is near the last threshold.
+        // The second time all values are far below the previous threshold.
         foreach (var scale in new[] { 1, 1e-3f })
         {
             x.Set(rows.Select(value => scale * value).ToArray());
@@ -253,7 +253,7 @@ public abstract class DeviceConformance : IDisposable
     }
 
     [Fact]
-    public void NothingComesOfNoRowsOrNoLatents()
+    public void Encoding_no_rows_or_no_latents_gives_an_empty_result()
     {
         using var s = _device.CsrMatrix();
         foreach (var (rows, latents) in new[] { (0, 5), (4, 0) })
@@ -272,7 +272,7 @@ public abstract class DeviceConformance : IDisposable
     }
 
     [Fact]
-    public void NaNIsNeverSelected()
+    public void NaN_is_never_selected()
     {
         using var x = _device.Tensor(2, 1).Set([1, float.NaN]);
         using var weights = _device.Tensor(3, 1).Set([2, 1, 3]);
@@ -287,7 +287,7 @@ public abstract class DeviceConformance : IDisposable
 
     [Theory]
     [MemberData(nameof(Sizes))]
-    public void Gemm(int m, int k, int n)
+    public void Gemm_equals_the_float64_loop(int m, int k, int n)
     {
         foreach (var (transposeA, transposeB) in new[] { (false, false), (false, true), (true, false), (true, true) })
         {
@@ -308,7 +308,7 @@ public abstract class DeviceConformance : IDisposable
     [Theory]
     [MemberData(nameof(Sizes))]
     [MemberData(nameof(WideSizes))]
-    public void RowKernels(int b, int d, int m)
+    public void Row_kernels_equal_the_float64_loops(int b, int d, int m)
     {
         var (x, input) = Dense(b, d);
         if (b > 2)
@@ -372,13 +372,13 @@ public abstract class DeviceConformance : IDisposable
     [Theory]
     [MemberData(nameof(Sizes))]
     [MemberData(nameof(WideSizes))]
-    public void Errors(int b, int d, int m)
+    public void Squared_errors_and_their_gradients_equal_the_float64_loops(int b, int d, int m)
     {
         var (r, left) = Dense(b, d);
         var (t, right) = Dense(b, d);
         if (b > 2)
         {
-            // A target of zeros counts nothing.
+            // A target of zeros does not count.
             Array.Clear(t, 0, d);
             right.Set(t);
         }
@@ -414,7 +414,7 @@ public abstract class DeviceConformance : IDisposable
 
     [Theory]
     [MemberData(nameof(Sizes))]
-    public void DeadLatents(int b, int d, int m)
+    public void Dead_latents_are_counted_and_listed(int b, int d, int m)
     {
         var (z, s) = Sparse(b, m);
         _device.BuildColumnIndex(s);
@@ -431,12 +431,12 @@ public abstract class DeviceConformance : IDisposable
         }
 
         Assert.Equal(expected, counters.ToArray());
-        var silent = Enumerable.Range(0, m).Where(column => expected[column] >= 3).ToArray();
-        Assert.Equal(silent.Length, _device.FindDead(counters, 3, list));
-        Assert.Equal(silent, list.ToArray());
+        var dead = Enumerable.Range(0, m).Where(column => expected[column] >= 3).ToArray();
+        Assert.Equal(dead.Length, _device.FindDead(counters, 3, list));
+        Assert.Equal(dead, list.ToArray());
         using var count = _device.Scalars(2);
         _device.CountDead(counters, 3, count.ToWrite());
-        Assert.Equal(silent.Length, count.Read(0));
+        Assert.Equal(dead.Length, count.Read(0));
         list.Resize(m);
         list.CopyFrom(Enumerable.Range(0, m).Select(column => (2 * column) + 1).ToArray());
         _device.RemapColumns(s, list, 2 * m);
@@ -447,13 +447,13 @@ public abstract class DeviceConformance : IDisposable
     [InlineData(0)]
     [InlineData(2)]
     [InlineData(5)]
-    public void ManyLatentsAreListedInOrder(int least)
+    public void FindDead_lists_many_latents_in_order(int least)
     {
-        var silent = Enumerable.Range(0, 3001).Select(_ => _random.Next(5)).ToArray();
-        using var counters = _device.Allocate<int>(silent.Length);
-        counters.CopyFrom(silent);
+        var steps = Enumerable.Range(0, 3001).Select(_ => _random.Next(5)).ToArray();
+        using var counters = _device.Allocate<int>(steps.Length);
+        counters.CopyFrom(steps);
         using var list = _device.Allocate<int>(0);
-        var expected = Enumerable.Range(0, silent.Length).Where(m => silent[m] >= least).ToArray();
+        var expected = Enumerable.Range(0, steps.Length).Where(m => steps[m] >= least).ToArray();
         Assert.Equal(expected.Length, _device.FindDead(counters, least, list));
         Assert.Equal(expected, list.ToArray());
         using var count = _device.Scalars(1);
@@ -462,7 +462,7 @@ public abstract class DeviceConformance : IDisposable
     }
 
     /// <summary>
-    /// Right after an encoding, whose selection may have to start again: the third batch is much smaller than the second.
+    /// Right after an encoding, whose selection may have to start again: the third batch has much smaller values than the second.
     /// </summary>
     [Theory]
     [InlineData(true)]
@@ -540,7 +540,7 @@ public abstract class DeviceConformance : IDisposable
     }
 
     [Fact]
-    public void LongSums()
+    public void Sums_over_many_values_equal_the_float64_loops()
     {
         var values = Enumerable.Range(0, 30_001).Select(_ => _random.NextDouble() - 0.5).ToArray();
         using var array = _device.Allocate<double>(values.Length);
@@ -561,7 +561,7 @@ public abstract class DeviceConformance : IDisposable
     [Theory]
     [MemberData(nameof(Sizes))]
     [MemberData(nameof(WideSizes))]
-    public void AdamSteps(int b, int d, int m)
+    public void Adam_equals_the_float64_loop(int b, int d, int m)
     {
         using var scale = _device.Allocate<float>(1);
         scale.CopyFrom([0.5f]);
@@ -591,7 +591,7 @@ public abstract class DeviceConformance : IDisposable
                         var clipped = 0.5 * (g[at] - (along * expected[at]));
                         m1[at] = (0.9 * m1[at]) + (0.1 * clipped);
                         m2[at] = (0.999 * m2[at]) + (0.001 * clipped * clipped);
-                        // A gradient that projection cancels is rounding alone, and Adam makes a whole step of it.
+                        // A gradient that projection cancels is only rounding error, which Adam turns into a full step.
                         expected[at] = Math.Abs(clipped) < 1e-6
                             ? parameter.ToArray()[at]
                             : expected[at]
@@ -616,7 +616,7 @@ public abstract class DeviceConformance : IDisposable
     }
 
     [Fact]
-    public void MomentsOfDeadLatentsDoNotBecomeDenormal()
+    public void Moments_of_dead_latents_do_not_become_denormal()
     {
         using var parameter = _device.Tensor(1, 40);
         using var gradient = _device.Tensor(1, 40);
@@ -629,41 +629,41 @@ public abstract class DeviceConformance : IDisposable
         Assert.All(second.ToArray(), value => Assert.Equal(0, value));
     }
 
-    /// <summary>The visit that does everything against the kernels it stands for.</summary>
+    /// <summary>Compares the fused backward pass with the kernels that it combines.</summary>
     [Theory]
     [MemberData(nameof(MiddleSizes))]
     [MemberData(nameof(OtherSizes), Traits = new[] { "Simulation", "Hours" })]
     [MemberData(nameof(DenseSizes), Traits = new[] { "Simulation", "Hours" })]
-    public void FusedLatentBackwardIsItsParts(int b, int d, int m) => CheckBackwardLatents(b, d, m, oneIn: 4);
+    public void FusedLatentBackward_equals_its_parts(int b, int d, int m) => CheckBackwardLatents(b, d, m, oneIn: 4);
 
-    /// <summary>So few active latents that each is visited for itself, with one that is active in every row.</summary>
+    /// <summary>Few enough active latents that each is processed separately, with one that is active in every row.</summary>
     [Theory]
     [MemberData(nameof(MiddleSizes))]
     [MemberData(nameof(OtherSizes), Traits = new[] { "Simulation", "Hours" })]
     [InlineData(300, 7, 1, Traits = new[] { "Simulation", "Hours" })]
     [InlineData(270, 1100, 5, Traits = new[] { "Simulation", "Hours" })]
     [InlineData(20, 301, 40, Traits = new[] { "Simulation", "Hours" })]
-    public void FusedLatentBackwardOfFewNonzerosIsItsParts(int b, int d, int m) => CheckBackwardLatents(b, d, m + 30, oneIn: 30);
+    public void FusedLatentBackward_of_few_nonzeros_equals_its_parts(int b, int d, int m) => CheckBackwardLatents(b, d, m + 30, oneIn: 30);
 
     /// <summary>MonoScore of a batch, and of a dataset in parts, against the sum over pairs.</summary>
     [Theory]
     [MemberData(nameof(Sizes))]
-    public void MonoScoresArePairwise(int b, int d, int m) => CheckMonoScores(b, d, m, oneIn: 4);
+    public void MonoScores_equal_the_sum_over_pairs(int b, int d, int m) => CheckMonoScores(b, d, m, oneIn: 4);
 
-    /// <summary>So few active latents, beside one that is active in every row, that a GPU shares that one among groups.</summary>
+    /// <summary>Few active latents beside one that is active in every row, which a GPU divides among groups.</summary>
     [Theory]
     [InlineData(300, 8, 31)]
-    public void MonoScoresOfFewNonzerosArePairwise(int b, int d, int m) => CheckMonoScores(b, d, m, oneIn: 30);
+    public void MonoScores_of_few_nonzeros_equal_the_sum_over_pairs(int b, int d, int m) => CheckMonoScores(b, d, m, oneIn: 30);
 
     /// <summary>The gradient of a dataset's scores, batch by batch, against finite differences of the sum over pairs.</summary>
     [Theory]
     [InlineData(37, 12, 7, 4)]
     [InlineData(50, 19, 23, 4)]
     [InlineData(300, 8, 31, 30)]
-    public void DatasetMonoGradientIsThatOfTheScores(int b, int d, int m, int oneIn)
+    public void Dataset_gradient_equals_finite_differences_of_the_scores(int b, int d, int m, int oneIn)
     {
         const double Factor = -0.7, Step = 1e-6;
-        // Without ties, where a score has no gradient.
+        // Without ties, at which a score has no gradient.
         var z = Sparse(b, m, oneIn).Values.Select((value, i) => value * (1 + (1e-4f * i / m))).ToArray();
         var (x, _) = Dense(b, d);
         using var norms = _device.Allocate<double>(0);
@@ -710,7 +710,7 @@ public abstract class DeviceConformance : IDisposable
     }
 
     [Fact]
-    public void JumpReLUKeepsTheBand()
+    public void JumpReLU_keeps_pre_activations_within_the_band()
     {
         // θ = 1, h = 0.5: the band is 0.75 … 1.25.
         using var x = _device.Tensor(1, 1).Set([1]);
@@ -736,7 +736,7 @@ public abstract class DeviceConformance : IDisposable
 
     [Theory]
     [MemberData(nameof(Sizes))]
-    public void JumpReLUGradientIsStraightThrough(int b, int d, int m)
+    public void JumpReLUGradient_equals_the_straight_through_formula(int b, int d, int m)
     {
         var (z, s) = Sparse(b, m);
         const float Bandwidth = 0.5f;
@@ -765,9 +765,9 @@ public abstract class DeviceConformance : IDisposable
             gradient.ToArray());
     }
 
-    /// <summary>Pre-activations that float32 has left on one side of an edge or the other.</summary>
+    /// <summary>Pre-activations so close to an edge that float32 rounding may have put them on either side.</summary>
     [Fact]
-    public void JumpReLUIsExactAtAnEdge()
+    public void JumpReLU_is_exact_at_an_edge()
     {
         const int B = 20, D = 130, M = 40;
         var (x, input) = Dense(B, D);
@@ -775,7 +775,7 @@ public abstract class DeviceConformance : IDisposable
         var (bias, biasTensor) = Dense(1, M);
         double Exact(int i) => bias[i % M] + Sum(D, j => (double)x[((i / M) * D) + j] * w[((i % M) * D) + j]);
         var given = Enumerable.Range(0, B * M).Select(i => (float)Math.Max(0, Exact(i) + 8e-7)).ToArray();
-        // One row's pre-activation is the threshold; of another latent's it is an end of the band.
+        // For some latents one row's pre-activation equals the threshold, for others an end of the band.
         double AtEdge(int m) => Math.Max(0.5, Exact((m % B * M) + m));
         using var logThreshold = _device.Tensor(1, M).Set(
             [.. Enumerable.Range(0, M).Select(m => (float)Math.Log(AtEdge(m) + (m % 3 == 0 ? 0 : m % 3 == 1 ? 0.1 : -0.1)))]);

@@ -6,7 +6,7 @@ using MonoLoss.Tests.Packaging;
 
 namespace MonoLoss.Tests.Kernels;
 
-/// <summary>The devices share what is in MonoLoss.Kernels and do not use each other.</summary>
+/// <summary>The devices share the types of MonoLoss.Kernels and do not use each other.</summary>
 public sealed class DeviceIndependenceTests
 {
     private const BindingFlags Declared =
@@ -32,7 +32,7 @@ public sealed class DeviceIndependenceTests
     [InlineData("Cpu", "Ilgpu")]
     public void Source_of_a_device_does_not_name_the_other_device(string device, string other)
     {
-        Assert.SkipWhen(SourceTree.Root is null, "there is no source tree");
+        Assert.SkipWhen(SourceTree.Root is null, "needs the source tree");
         var folder = Path.Combine(SourceTree.Root!, "src", "Kernels", device) + Path.DirectorySeparatorChar;
         var files = SourceTree.CodeFiles().Where(file => file.StartsWith(folder, StringComparison.Ordinal)).ToArray();
         Assert.NotEmpty(files);

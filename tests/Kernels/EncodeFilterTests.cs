@@ -2,7 +2,7 @@ using MonoLoss.Kernels.Cpu;
 
 namespace MonoLoss.Tests.Kernels;
 
-/// <summary>The upper bounds that the encoders' filter gives, against the float32 product; and when it is used at all.</summary>
+/// <summary>Compares the upper bounds of the encoders' prefilter with the float32 product, and checks when the filter is used.</summary>
 public sealed unsafe class EncodeFilterTests
 {
     private const int Rows = 61;
@@ -14,7 +14,7 @@ public sealed unsafe class EncodeFilterTests
     [InlineData(64)]
     [InlineData(129)]
     [InlineData(5000)]
-    public void ABoundIsNotBelowTheValueAndAtMostTheSlackAbove(int features)
+    public void Bound_exceeds_the_value_by_at_most_the_slack(int features)
     {
         var a = Hard(Rows, features, seed: 1);
         var w = Hard(Latents, features, seed: 2);
@@ -64,7 +64,7 @@ public sealed unsafe class EncodeFilterTests
                 Assert.True(filter.Prepare(Rows, Latents, Features, a, Features, w, Features));
             }
 
-            // Both norms are about one.
+            // Both norms are about 1.
             Assert.InRange(filter.LargestSlack, 1e-6f, 1e-3f);
         }
     }
@@ -74,7 +74,7 @@ public sealed unsafe class EncodeFilterTests
     [InlineData(float.PositiveInfinity)]
     [InlineData(float.NegativeInfinity)]
     [InlineData(1e19f)]
-    public void ThereIsNoBoundForWhatIsNotANumberOrTooLarge(float value)
+    public void Bound_is_absent_for_values_that_are_not_finite_or_too_large(float value)
     {
         const int Features = 20;
         using var pool = new WorkerPool(1);
@@ -95,7 +95,7 @@ public sealed unsafe class EncodeFilterTests
     }
 
     [Fact]
-    public void EncodersUseItUnlessEverythingIsACandidate()
+    public void Encoders_use_the_filter_unless_everything_is_a_candidate()
     {
         const int Features = 96, K = 8;
         var random = new Random(4);
@@ -117,7 +117,7 @@ public sealed unsafe class EncodeFilterTests
                 Assert.True(encoder.Filtered);
                 encoder.EncodeThreshold(Rows, Latents, Features, pa, Features, pw, Features, null, above, result);
                 Assert.True(encoder.Filtered);
-                // All latents alike: any of them may be among the largest.
+                // All latents are equal: any of them may be among the largest.
                 for (var m = 1; m < Latents; m++)
                 {
                     w.AsSpan(0, Features).CopyTo(w.AsSpan(m * Features));

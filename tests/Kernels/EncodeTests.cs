@@ -3,10 +3,10 @@ using MonoLoss.Kernels.Cpu;
 
 namespace MonoLoss.Tests.Kernels;
 
-/// <summary>The fused encoders against sorting what <see cref="CpuGemm.Gemm"/> gives, bit for bit.</summary>
+/// <summary>Compares the fused encoders, bit for bit, with sorting the results of <see cref="CpuGemm.Gemm"/>.</summary>
 public sealed unsafe class EncodeTests
 {
-    /// <summary>Rows, latents, features and two matrices that make an order or a tie pattern.</summary>
+    /// <summary>Rows, latents, features and two matrices that produce a certain order or pattern of ties.</summary>
     public sealed record Problem(string Name, int Rows, int Latents, int Features, float[] A, float[] W, float[]? Bias)
     {
         public override string ToString() => $"{Name} {Rows}×{Latents}×{Features}";
@@ -28,7 +28,7 @@ public sealed unsafe class EncodeTests
         yield return Outer("constant", 45, 2100, _ => 1, _ => 3);
         yield return Outer("negative", 20, 500, _ => -1, m => m + 1);
         yield return Outer("zero", 20, 500, _ => 0, m => m);
-        // What is kept at first equals the bound, and so few larger values follow that it stays.
+        // The values kept first equal the bound, and few enough larger ones follow for some of them to stay.
         yield return Outer("two steps", 20, 1000, _ => 1, m => m < 800 ? 1 : 2);
         yield return Outer("steps", 64, 2500, r => r % 5, m => m / 100 % 7);
         yield return Outer("NaN among others", 33, 1200, r => r + 1, m => m % 3 == 0 ? float.NaN : m % 50);
@@ -44,7 +44,7 @@ public sealed unsafe class EncodeTests
 
     private static IEnumerable<Problem> HardToBound()
     {
-        // Latents in families that differ by a few last bits, rows that repeat: what decides is below any bound's resolution.
+        // Groups of latents that differ in their last bits, and repeated rows: the deciding differences are below any bound's resolution.
         var random = new Random(5);
         var problem = Make("near ties", 40, 900, 37, random => (float)(random.NextDouble() * 2 - 1), bias: true);
         for (var m = 0; m < problem.Latents; m++)
@@ -62,7 +62,7 @@ public sealed unsafe class EncodeTests
         problem.A.AsSpan(0, 20 * problem.Features).CopyTo(problem.A.AsSpan(20 * problem.Features));
         yield return problem;
 
-        // Rows and latents of very different size, and of one large number among small ones.
+        // Rows and latents of very different magnitude, and with one large number among small ones.
         problem = Make("outliers", 45, 1100, 50, random => (float)(random.NextDouble() * 2 - 1), bias: true);
         for (var i = 0; i < problem.A.Length; i++)
         {
@@ -95,7 +95,7 @@ public sealed unsafe class EncodeTests
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void TopKKeepsTheLargestOfEachRow(int index, string name)
+    public void EncodeTopK_keeps_the_largest_of_each_row(int index, string name)
     {
         var problem = Problems().ElementAt(index);
         int[] numbers = [0, 1, 2, 16, 64, 300, problem.Latents - 1, problem.Latents, problem.Latents + 5];
@@ -122,7 +122,7 @@ public sealed unsafe class EncodeTests
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void BatchTopKKeepsTheLargestOfTheBatch(int index, string name)
+    public void EncodeBatchTopK_keeps_the_largest_of_the_batch(int index, string name)
     {
         var problem = Problems().ElementAt(index);
         int[] numbers = [0, 1, 3, 64, problem.Latents];
@@ -160,7 +160,7 @@ public sealed unsafe class EncodeTests
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void ThresholdKeepsWhatIsAboveEachLatentsBound(int index, string name)
+    public void EncodeThreshold_keeps_values_above_each_latents_bound(int index, string name)
     {
         var problem = Problems().ElementAt(index);
         var random = new Random(9);
@@ -189,7 +189,7 @@ public sealed unsafe class EncodeTests
     }
 
     [Fact]
-    public void TiesGoToTheLowestLatentWhicheverGroupIsFirst()
+    public void Ties_go_to_the_lowest_latent_whichever_group_is_first()
     {
         const int K = 2, Columns = 256, Groups = 2, Stride = 32;
         var capacity = TopKCandidates.CapacityFor(K, Columns, Stride);
@@ -224,7 +224,7 @@ public sealed unsafe class EncodeTests
     }
 
     [Fact]
-    public void NothingComesOfNoRowsOrNoLatents()
+    public void Encoding_no_rows_or_no_latents_gives_an_empty_result()
     {
         using var pool = new WorkerPool(2);
         using var gemm = new CpuGemm(pool);

@@ -50,9 +50,9 @@ public sealed unsafe class GemmTests
 
     [Theory]
     [InlineData(203, 517, 1100)]
-    // Not packed, where vectors are wide enough.
+    // These are not packed if vectors are wide enough.
     [InlineData(203, 51, 110)]
-    public void BitsDoNotDependOnThreadsOrInstructions(int m, int n, int k)
+    public void Bits_do_not_depend_on_threads_or_instruction_set(int m, int n, int k)
     {
         var a = Values(m * k, 1);
         var b = Values(n * k, 2);
@@ -82,7 +82,7 @@ public sealed unsafe class GemmTests
     [Theory]
     [InlineData(1)]
     [InlineData(150_000)]
-    public void OperandsTooLargeToPackAtOnceGoPartByPart(long packedFloats)
+    public void Operands_too_large_to_pack_at_once_are_packed_in_parts(long packedFloats)
     {
         using var pool = new WorkerPool(2);
         foreach (var isa in Isas())
@@ -94,7 +94,7 @@ public sealed unsafe class GemmTests
     }
 
     [Fact]
-    public void ASumIsOneChainOfFusedMultiplyAdds()
+    public void Each_sum_is_one_chain_of_fused_multiply_adds()
     {
         const int M = 17, N = 35, K = 1500;
         var a = Values(M * K, 3);
@@ -164,7 +164,7 @@ public sealed unsafe class GemmTests
 
         for (var i = 0; i < c.Length; i++)
         {
-            // Between the rows nothing may have been written.
+            // Nothing may have been written between the rows.
             var tolerance = i % ldc < n ? 1e-6 * magnitude[i] : 0;
             Assert.True(
                 Math.Abs(c[i] - (double)expected[i]) <= tolerance,

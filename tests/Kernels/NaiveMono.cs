@@ -26,7 +26,7 @@ internal static class NaiveMono
         return scores.Length > 0 ? 1 - scores.Average() : 1;
     }
 
-    /// <summary>The score; null where the pairs weigh no more than 1e-8.</summary>
+    /// <summary>The score; null if the weights of all pairs sum to 1e-8 or less.</summary>
     private static double? ScoreOfActive(double[] z, double[] x, int rows, int d, double delta)
     {
         double minimum = z.Min(), maximum = z.Max();

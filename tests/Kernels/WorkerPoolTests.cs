@@ -13,7 +13,7 @@ public sealed unsafe class WorkerPoolTests
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(7)]
-    public void EveryPieceRunsOnce(int threads)
+    public void Every_piece_runs_once(int threads)
     {
         using var pool = new WorkerPool(threads);
         var counts = new int[1000];
@@ -44,7 +44,7 @@ public sealed unsafe class WorkerPoolTests
     }
 
     [Fact]
-    public void AFailureReachesTheCaller()
+    public void Exception_reaches_the_caller()
     {
         using var pool = new WorkerPool(3);
         var thrown = Assert.ThrowsAny<Exception>(() => pool.Run(10, default(Failing)));

@@ -4,8 +4,8 @@ using MonoLoss.Tests.Data;
 namespace MonoLoss.Tests.Packaging;
 
 /// <summary>
-/// The two packages, packed once into a temporary folder, and a NuGet configuration that knows that folder and the packages that
-/// the build restored, but no feed.
+/// The two packages, packed once into a temporary folder, and a NuGet configuration that lists only that folder and the packages that
+/// the build restored.
 /// </summary>
 public sealed class BuiltPackages : IDisposable
 {
@@ -19,7 +19,7 @@ public sealed class BuiltPackages : IDisposable
             return;
         }
 
-        // The outputs of the checkout stay as they are: a test must not rebuild what it runs from.
+        // The outputs of the checkout are left alone: a test must not rebuild the files it runs from.
         foreach (var project in new[] { "Cli", "Package" })
         {
             Dotnet(
@@ -46,7 +46,7 @@ public sealed class BuiltPackages : IDisposable
     /// <summary>The version of both packages.</summary>
     public string Version => Path.GetFileNameWithoutExtension(Find("MonoLoss.Tool.*.nupkg"))["MonoLoss.Tool.".Length..];
 
-    /// <summary>A path in a folder below which neither MSBuild nor NuGet finds settings but those of this class.</summary>
+    /// <summary>A path in a folder where MSBuild and NuGet find no settings but those of this class.</summary>
     public string this[string name] => _folder[name];
 
     /// <summary>The library's package.</summary>
@@ -58,10 +58,10 @@ public sealed class BuiltPackages : IDisposable
     private static string RestoredPackages => Environment.GetEnvironmentVariable("NUGET_PACKAGES")
         ?? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages");
 
-    /// <summary>Skips a test where nothing can be built.</summary>
+    /// <summary>Skips a test if nothing can be built.</summary>
     public static void SkipWithoutBuild() => Assert.SkipWhen(SourceTree.MissingBuild is not null, SourceTree.MissingBuild ?? string.Empty);
 
-    /// <summary>Runs the SDK and returns what it printed; fails the test where it fails.</summary>
+    /// <summary>Runs the SDK and returns its output; fails the test if the SDK fails.</summary>
     private static string Dotnet(string workingDirectory, params string[] args) => Run("dotnet", workingDirectory, args);
 
     /// <summary>Runs a program with NuGet's global packages in the temporary folder.</summary>
@@ -80,7 +80,7 @@ public sealed class BuiltPackages : IDisposable
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        // What `dotnet test` sets for its own build must not reach this one, and a build node that outlives it would keep its output open.
+        // Variables that `dotnet test` sets must not reach this build, and a build node that outlives it would keep its output open.
         foreach (var name in start.Environment.Keys.Where(name => name.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase)).ToList())
         {
             start.Environment.Remove(name);

@@ -2,13 +2,13 @@ using System.Text.RegularExpressions;
 
 namespace MonoLoss.Tests.Packaging;
 
-/// <summary>Documents name files of the repository.</summary>
+/// <summary>Links between documents and to source files work.</summary>
 public sealed partial class DocumentTests
 {
     [Fact]
     public void Relative_links_lead_to_files()
     {
-        Assert.SkipWhen(SourceTree.Root is null, "there is no source tree");
+        Assert.SkipWhen(SourceTree.Root is null, "needs the source tree");
         string[] documents =
         [
             .. Directory.EnumerateFiles(SourceTree.Root!, "*.md"),

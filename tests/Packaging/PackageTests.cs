@@ -5,7 +5,7 @@ using System.Xml.Linq;
 
 namespace MonoLoss.Tests.Packaging;
 
-/// <summary>The packages as a user meets them: installed from a folder, with no feed at hand.</summary>
+/// <summary>Tests the packages as users get them, installed from a folder without access to a feed.</summary>
 [Trait("Speed", "Slow")]
 public sealed class PackageTests(BuiltPackages packages) : IClassFixture<BuiltPackages>
 {

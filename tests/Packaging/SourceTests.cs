@@ -1,6 +1,6 @@
 namespace MonoLoss.Tests.Packaging;
 
-/// <summary>Rules for the source that no analyzer of the SDK checks.</summary>
+/// <summary>Source rules that no analyzer of the SDK checks.</summary>
 public sealed class SourceTests
 {
     private const int MaxLineLength = 140;
@@ -8,7 +8,7 @@ public sealed class SourceTests
     [Fact]
     public void Lines_are_at_most_140_characters()
     {
-        Assert.SkipWhen(SourceTree.Root is null, "there is no source tree");
+        Assert.SkipWhen(SourceTree.Root is null, "needs the source tree");
         var tooLong =
             from file in SourceTree.CodeFiles()
             from line in File.ReadLines(file).Select((text, index) => (text.Length, Number: index + 1))

@@ -6,11 +6,11 @@ namespace MonoLoss.Tests.Packaging;
 /// <summary>The checkout that the tests were built from, and the SDK. A machine that only runs the built tests has neither.</summary>
 internal static class SourceTree
 {
-    /// <summary>The root; null where there is no source tree.</summary>
+    /// <summary>The root folder; null if there is no source tree.</summary>
     public static string? Root { get; } = FindRoot();
 
-    /// <summary>Why a test that builds something is skipped; null where it can run.</summary>
-    public static string? MissingBuild { get; } = Root is null ? "there is no source tree" : HasSdk() ? null : "there is no .NET SDK";
+    /// <summary>Why a test that builds something is skipped; null if it can run.</summary>
+    public static string? MissingBuild { get; } = Root is null ? "needs the source tree" : HasSdk() ? null : "needs the .NET SDK";
 
     /// <summary>The C# files of src, tests and bench.</summary>
     public static IEnumerable<string> CodeFiles() =>

@@ -18,7 +18,7 @@ public sealed class PtxArguments(PtxProgram program)
 
     /// <summary>Adds a number, or a structure that is laid out as in PTX.</summary>
     /// <param name="value">The argument.</param>
-    /// <exception cref="ArgumentException">There is no further parameter, or it has another size.</exception>
+    /// <exception cref="ArgumentException">The kernel has no further parameter, or the parameter has a different size.</exception>
     public PtxArguments Add<T>(T value)
         where T : unmanaged => Add(MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in value)));
 
@@ -29,7 +29,7 @@ public sealed class PtxArguments(PtxProgram program)
         if (_next == _places.Count || value.Length != _places[_next].Size)
         {
             var expected = _next == _places.Count
-                ? $"there are {_places.Count} parameters"
+                ? $"the kernel has {_places.Count} parameters"
                 : $"the parameter has {_places[_next].Size} bytes";
             throw new ArgumentException($"{program.Name}, argument {_next}: {value.Length} bytes, but {expected}");
         }
@@ -40,8 +40,8 @@ public sealed class PtxArguments(PtxProgram program)
 
     /// <summary>Adds a pointer to memory that the kernel may use.</summary>
     /// <param name="address">The first byte; the memory must not move until the launch has ended.</param>
-    /// <param name="bytes">How many.</param>
-    /// <exception cref="ArgumentException">There is no further parameter, or it is no pointer of 64 bits.</exception>
+    /// <param name="bytes">The size in bytes.</param>
+    /// <exception cref="ArgumentException">The kernel has no further parameter, or the parameter is not 64 bits wide.</exception>
     public PtxArguments AddPointer(nint address, long bytes)
     {
         AddBuffer(address, bytes);
@@ -50,7 +50,7 @@ public sealed class PtxArguments(PtxProgram program)
 
     /// <summary>Allows the kernel to use memory whose address is part of another argument.</summary>
     /// <param name="address">The first byte.</param>
-    /// <param name="bytes">How many.</param>
+    /// <param name="bytes">The size in bytes.</param>
     public PtxArguments AddBuffer(nint address, long bytes)
     {
         _buffers.Add(new(address, bytes));

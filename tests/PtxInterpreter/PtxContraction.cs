@@ -1,8 +1,8 @@
 namespace PtxInterpreter;
 
 /// <summary>
-/// Makes one rounding of a product and a sum, as NVIDIA's assembler may where neither says how it rounds (PTX ISA, "Floating-Point
-/// Instructions: add"): a product that only one sum of its block reads becomes part of that.
+/// Fuses a product and a sum into one rounding, as NVIDIA's assembler may if neither specifies how it rounds (PTX ISA, "Floating-Point
+/// Instructions: add"): a product that only one sum of its block reads becomes part of that sum.
 /// </summary>
 internal static class PtxContraction
 {
@@ -25,7 +25,7 @@ internal static class PtxContraction
                         continue;
                     }
 
-                    // a·b + c, a·b − c or c − a·b; the last two in words of the interpreter's own.
+                    // a·b + c, a·b − c or c − a·b; PTX has no opcodes for the last two, so the interpreter uses made-up ones.
                     var opcode = sum.IsOf("add") ? "fma.rn" : factor == 1 ? "fms.rn" : "fnma.rn";
                     var (a, b) = (statements[at].Operands[1], statements[at].Operands[2]);
                     statements[i] = sum with
@@ -42,7 +42,7 @@ internal static class PtxContraction
         statements.RemoveAll(contracted.Contains);
     }
 
-    // The product's entry, if it is in the same block and its factors are the same still.
+    // The product's entry, if it is in the same block and its factors have not changed since.
     private static int Product(List<PtxStatement> statements, int sum, string register, string opcode)
     {
         var written = new HashSet<string>();

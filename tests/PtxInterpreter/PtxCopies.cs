@@ -3,8 +3,8 @@ using System.Numerics;
 namespace PtxInterpreter;
 
 /// <summary>
-/// The asynchronous copies of a warp. The bytes arrive as late as they may, when the warp waits for their group: whoever uses the shared
-/// memory before that is at fault.
+/// The asynchronous copies of a warp. The bytes arrive as late as possible, when the warp waits for their group; any use of the shared
+/// memory before that is a fault.
 /// </summary>
 internal sealed unsafe class PtxCopies
 {
@@ -13,7 +13,7 @@ internal sealed unsafe class PtxCopies
     private readonly Queue<List<Copy>> _groups = [];
     private List<Copy> _open = [];
 
-    /// <summary>Whether copies are under way.</summary>
+    /// <summary>Whether copies are pending.</summary>
     public bool Any => _open.Count > 0 || _groups.Any(group => group.Count > 0);
 
     public void Clear()
@@ -22,7 +22,7 @@ internal sealed unsafe class PtxCopies
         _open = [];
     }
 
-    /// <summary>16 bytes from global to shared memory, of which those beyond the last operand are zeros.</summary>
+    /// <summary>Copies up to 16 bytes from global to shared memory, as the last operand says; the rest become zeros.</summary>
     public static void Start(PtxWarp warp, PtxInstruction instruction, uint mask)
     {
         var targets = warp.Register<long>(instruction.Operands[0]);
@@ -41,7 +41,7 @@ internal sealed unsafe class PtxCopies
             var lane = BitOperations.TrailingZeroCount(mask);
             if (sizes[lane] is not (0 or Size))
             {
-                throw warp.Fault(instruction, lane, $"copies {sizes[lane]} bytes: only all or none are known");
+                throw warp.Fault(instruction, lane, $"copies {sizes[lane]} bytes: only all or none are supported");
             }
 
             var copy = new Copy(PtxShared.Locate(warp, instruction, lane, targets[lane], Size), lane, new byte[Size]);
@@ -57,7 +57,7 @@ internal sealed unsafe class PtxCopies
         }
     }
 
-    /// <summary>Makes a group of the copies since the last.</summary>
+    /// <summary>Makes a group of the copies since the previous group.</summary>
     public static void Commit(PtxWarp warp, PtxInstruction instruction, uint mask)
     {
         RequireAll(warp, instruction, mask);
@@ -65,7 +65,7 @@ internal sealed unsafe class PtxCopies
         warp.Copies._open = [];
     }
 
-    /// <summary>Waits until at most so many groups, the last ones, are under way.</summary>
+    /// <summary>Waits until at most the given number of groups, the latest, are pending.</summary>
     public static void Wait(PtxWarp warp, PtxInstruction instruction, uint mask)
     {
         RequireAll(warp, instruction, mask);
@@ -83,7 +83,7 @@ internal sealed unsafe class PtxCopies
 
     private static void RequireAll(PtxWarp warp, PtxInstruction instruction, uint mask)
     {
-        // Groups are those of a thread, but kept for the warp.
+        // PTX has groups per thread; here they are kept per warp.
         if (mask != warp.Lanes)
         {
             throw warp.Fault(instruction, BitOperations.TrailingZeroCount(warp.Lanes & ~mask), "this lane does not take part");

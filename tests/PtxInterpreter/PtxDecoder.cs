@@ -12,7 +12,7 @@ internal static partial class PtxDecoder
     private static readonly PtxType B32 = new('b', 32);
     private static readonly PtxType Address = new('b', 64);
 
-    /// <exception cref="NotSupportedException">It is not known, or its operands are of other types.</exception>
+    /// <exception cref="NotSupportedException">The instruction is unknown, or its operands have the wrong types.</exception>
     public static void Decode(PtxProgram program, PtxInstruction instruction)
     {
         var statement = instruction.Statement;
@@ -76,7 +76,7 @@ internal static partial class PtxDecoder
 
     private static int[] Operands(PtxProgram program, IReadOnlyList<string> names, PtxType[] types) => names.Count == types.Length
         ? [.. names.Zip(types, program.Operand)]
-        : throw new NotSupportedException($"{types.Length} operands are expected");
+        : throw new NotSupportedException($"expected {types.Length} operands");
 
     private static IEnumerable<int> Vector(PtxProgram program, string operand, PtxType type) =>
         operand.Trim('{', '}').Split(',').Select(name => program.Operand(name.Trim(), type));
@@ -95,7 +95,7 @@ internal static partial class PtxDecoder
         };
         if (barrier != "0")
         {
-            throw new NotSupportedException("only barrier 0 is known");
+            throw new NotSupportedException("only barrier 0 is supported");
         }
     }
 
@@ -140,7 +140,7 @@ internal static partial class PtxDecoder
             instruction.Operation = type.Bytes == 8 ? PtxMemory.LoadParameter<ulong> : PtxMemory.LoadParameter<uint>;
             if (offset < 0 || offset + (type.Bytes * instruction.Operands.Length) > parameter.Size)
             {
-                throw new NotSupportedException("outside of the parameter");
+                throw new NotSupportedException("outside the parameter");
             }
 
             return;
@@ -217,7 +217,7 @@ internal static partial class PtxDecoder
     private static PtxOperation? Conversion<T>(string rounding, PtxType to, PtxType from)
         where T : unmanaged, INumber<T>
     {
-        // Where a result may have to be rounded, the way is part of the instruction.
+        // If a result may have to be rounded, the rounding mode is part of the instruction.
         var expected = (from.Kind == 'f', to.Kind == 'f') switch
         {
             (true, false) => "rzi",

@@ -1,8 +1,8 @@
 namespace PtxInterpreter;
 
 /// <summary>
-/// The memory that a launch was given, word by word with the groups that used it: what one group writes no other may read, nor write
-/// something else.
+/// The global memory of a launch, and for each word the groups that used it: no other group may read what one group writes, or write a
+/// different value.
 /// </summary>
 internal sealed unsafe class PtxGlobal : IPtxSpace
 {
@@ -41,13 +41,13 @@ internal sealed unsafe class PtxGlobal : IPtxSpace
     public long BytesWritten => 4L * _buffers.Sum(buffer => buffer.Writers.LongCount(writer => writer != 0));
 
     public static void Moves(PtxWarp warp, PtxInstruction instruction, long* addresses, uint mask, bool reads) =>
-        warp.Group.Tally?.Moves(instruction, addresses, mask, reads);
+        warp.Group.Tally?.CountAccess(instruction, addresses, mask, reads);
 
     public static byte* Locate(PtxWarp warp, PtxInstruction instruction, int lane, long address, int size)
     {
         if (address % size != 0)
         {
-            throw warp.Fault(instruction, lane, $"address {address:x} is no multiple of {size} bytes");
+            throw warp.Fault(instruction, lane, $"address {address:x} is not a multiple of {size} bytes");
         }
 
         var buffer = warp.Buffer;
@@ -72,7 +72,7 @@ internal sealed unsafe class PtxGlobal : IPtxSpace
                 throw warp.Fault(instruction, lane, $"reads what {Name(writer)} writes");
             }
 
-            // What a group has written itself does not come from memory, and no other group may write there.
+            // A group may read what it has written itself; it does not come from memory, and no other group may write there.
             if (writer != me && buffer.Readers[word] != me)
             {
                 buffer.Readers[word] = buffer.Readers[word] == 0 ? me : Many;
@@ -130,11 +130,11 @@ internal sealed unsafe class PtxGlobal : IPtxSpace
     {
         var nearest = _buffers.MinBy(buffer => address < buffer.Start ? buffer.Start - address : address - buffer.End);
         return nearest is null
-            ? "there is no global memory"
-            : $"address {address:x} is in no argument: byte {address - nearest.Start} of one that has {nearest.End - nearest.Start}";
+            ? "the launch has no global memory"
+            : $"address {address:x} is in no buffer: byte {address - nearest.Start} of one that has {nearest.End - nearest.Start}";
     }
 
-    /// <summary>Memory of one or of overlapping arguments. A group's number is one more than its index; 0 is nobody.</summary>
+    /// <summary>Memory of one or of overlapping arguments. A group's number is its index plus 1; 0 means none.</summary>
     internal sealed class Buffer
     {
         public long Start;

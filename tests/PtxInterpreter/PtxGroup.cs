@@ -21,8 +21,8 @@ internal sealed unsafe class PtxGroup : IDisposable
     private readonly PtxWarp[] _warps;
 
     /// <param name="program">The kernel.</param>
-    /// <param name="grid">How many groups and threads.</param>
-    /// <param name="tally">Who counts; null for nobody.</param>
+    /// <param name="grid">The size of the launch.</param>
+    /// <param name="tally">Counts what the group does; null to count nothing.</param>
     public PtxGroup(PtxProgram program, PtxGrid grid, PtxTally? tally = null)
     {
         (_program, _grid, Tally) = (program, grid, tally);
@@ -34,7 +34,7 @@ internal sealed unsafe class PtxGroup : IDisposable
         }
     }
 
-    /// <summary>Its entry in the grid, x first.</summary>
+    /// <summary>The group's index in the grid, x first.</summary>
     public int Index { get; private set; }
 
     public byte* Parameters { get; private set; }

@@ -144,7 +144,7 @@ internal static unsafe class PtxLanes
     public static void NotPredicate(PtxWarp warp, PtxInstruction instruction, uint mask) =>
         SetPredicate(warp, instruction, mask, ~*warp.Register<uint>(instruction.Operands[1]));
 
-    /// <summary>Every lane reads a register of another one; all lanes of the warp must be there.</summary>
+    /// <summary>Every lane reads a register of another lane; all lanes of the warp must take part.</summary>
     public static void Shuffle<TSource>(PtxWarp warp, PtxInstruction instruction, uint mask)
         where TSource : IBinary<int, int, int>
     {
@@ -175,7 +175,7 @@ internal static unsafe class PtxLanes
         }
     }
 
-    /// <summary>HostSyncCount for the lanes of a warp: here they must be together already.</summary>
+    /// <summary>Waits for the lanes of a warp; here they must have converged already.</summary>
     public static void Converge(PtxWarp warp, PtxInstruction instruction, uint mask) =>
         RequireAll(warp, instruction, mask, warp.Register<uint>(instruction.Operands[0])[0]);
 

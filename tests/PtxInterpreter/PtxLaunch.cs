@@ -5,26 +5,26 @@ namespace PtxInterpreter;
 
 /// <summary>Memory that a kernel may use.</summary>
 /// <param name="Address">The first byte.</param>
-/// <param name="Bytes">How many.</param>
+/// <param name="Bytes">The size in bytes.</param>
 public readonly record struct PtxBuffer(long Address, long Bytes);
 
 /// <summary>Runs kernels, each group of threads from one barrier to the next, several groups at once.</summary>
 public static unsafe class PtxLaunch
 {
-    /// <summary>Bytes of shared memory that a group may use, as on any GPU without a special request.</summary>
+    /// <summary>Bytes of shared memory that a group may use: what any GPU allows without a special request.</summary>
     public const int MaxSharedBytes = 48 << 10;
 
     private const int MaxThreads = 1024;
     private const int MaxGroupsYZ = 65535;
 
-    /// <summary>Runs all groups of a grid to their end.</summary>
+    /// <summary>Runs all groups of a grid.</summary>
     /// <param name="program">The kernel.</param>
     /// <param name="grid">Groups, threads of a group and dynamic shared memory.</param>
     /// <param name="arguments">The arguments, and the global memory that the kernel may use; buffers may overlap.</param>
-    /// <exception cref="PtxFault">The kernel did what it may not do, or the grid cannot be launched.</exception>
+    /// <exception cref="PtxFault">The kernel did something invalid, or a driver would reject the grid.</exception>
     public static void Run(PtxProgram program, PtxGrid grid, PtxArguments arguments) => Run(program, grid, arguments, tallies: null);
 
-    /// <summary>Runs all groups of a grid to their end and counts what the launch moves and computes.</summary>
+    /// <summary>Runs all groups of a grid and counts what the launch moves and computes.</summary>
     /// <inheritdoc cref="Run(PtxProgram, PtxGrid, PtxArguments)"/>
     public static PtxCost Measure(PtxProgram program, PtxGrid grid, PtxArguments arguments)
     {

@@ -3,13 +3,13 @@ using System.Runtime.CompilerServices;
 
 namespace PtxInterpreter;
 
-/// <summary>What a memory space knows of an access.</summary>
+/// <summary>A memory space, which checks every access.</summary>
 internal unsafe interface IPtxSpace
 {
-    /// <summary>Lanes are about to read, or else to write.</summary>
+    /// <summary>Called before lanes read or write.</summary>
     static abstract void Moves(PtxWarp warp, PtxInstruction instruction, long* addresses, uint mask, bool reads);
 
-    /// <summary>The memory at an address, if an access of so many bytes is allowed.</summary>
+    /// <summary>Returns the memory at an address, if an access of this size is allowed.</summary>
     static abstract byte* Locate(PtxWarp warp, PtxInstruction instruction, int lane, long address, int size);
 
     static abstract void Reads(PtxWarp warp, PtxInstruction instruction, int lane, byte* memory, int size);
@@ -17,9 +17,9 @@ internal unsafe interface IPtxSpace
     /// <param name="warp">The warp.</param>
     /// <param name="instruction">The instruction.</param>
     /// <param name="lane">The lane.</param>
-    /// <param name="memory">What is about to be written.</param>
-    /// <param name="size">Bytes.</param>
-    /// <param name="changes">Whether the value is another one than is there.</param>
+    /// <param name="memory">The address of the write.</param>
+    /// <param name="size">The size in bytes.</param>
+    /// <param name="changes">Whether the value differs from the present one.</param>
     static abstract void Writes(PtxWarp warp, PtxInstruction instruction, int lane, byte* memory, int size, bool changes);
 
     static abstract void Updates(PtxWarp warp, PtxInstruction instruction, int lane, byte* memory, int size);
@@ -84,7 +84,7 @@ internal static unsafe class PtxMemory
         }
     }
 
-    /// <summary>Operands are the address, the value, and for <c>atom</c> where the value before goes.</summary>
+    /// <summary>Operands are the address, the value, and for <c>atom</c> the destination of the previous value.</summary>
     public static void Atomic<T, TOperation, TSpace>(PtxWarp warp, PtxInstruction instruction, uint mask)
         where T : unmanaged
         where TOperation : IBinary<T, T, T>
@@ -111,7 +111,7 @@ internal static unsafe class PtxMemory
         }
     }
 
-    /// <summary>As <see cref="Atomic"/>, the value that is looked for in front of the new one.</summary>
+    /// <summary>As <see cref="Atomic"/>, with the expected value before the new one.</summary>
     public static void CompareAndSwap<T, TSpace>(PtxWarp warp, PtxInstruction instruction, uint mask)
         where T : unmanaged, IBinaryInteger<T>
         where TSpace : IPtxSpace
@@ -134,7 +134,7 @@ internal static unsafe class PtxMemory
         }
     }
 
-    /// <summary>What an atomic operation of a lane is about to change.</summary>
+    /// <summary>Returns the memory that a lane's atomic operation is about to change.</summary>
     private static T* Update<T, TSpace>(PtxWarp warp, PtxInstruction instruction, int lane)
         where T : unmanaged
         where TSpace : IPtxSpace

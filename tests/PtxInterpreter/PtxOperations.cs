@@ -22,7 +22,7 @@ internal interface ICompare<T>
     static abstract bool Apply(T a, T b);
 }
 
-/// <summary>What the arithmetic instructions compute for a lane, as the PTX ISA has it.</summary>
+/// <summary>What the arithmetic instructions compute for a lane, as the PTX ISA specifies.</summary>
 internal static class PtxOperations
 {
     public readonly struct Move<T> : IUnary<T, T> { public static T Apply(T a) => a; }
@@ -41,7 +41,8 @@ internal static class PtxOperations
     public readonly struct Log2<T> : IUnary<T, T> where T : ILogarithmicFunctions<T> { public static T Apply(T a) => T.Log2(a); }
 
     /// <summary>
-    /// Between integers the low bits; from floats to integers towards zero, clamped, and 0 for NaN; between floats the nearest.
+    /// Between integers, keeps the low bits; from floats to integers, rounds towards zero, clamps, and gives 0 for NaN; between floats,
+    /// rounds to the nearest.
     /// </summary>
     public readonly struct Convert<TA, TD> : IUnary<TA, TD>
         where TA : INumber<TA>
@@ -60,7 +61,7 @@ internal static class PtxOperations
     public readonly struct Divide<T> : IBinary<T, T, T> where T : INumber<T> { public static T Apply(T a, T b) => a / b; }
     public readonly struct Remainder<T> : IBinary<T, T, T> where T : INumber<T> { public static T Apply(T a, T b) => a % b; }
 
-    /// <summary>The number, if the other one is NaN.</summary>
+    /// <summary>If one operand is NaN, the result is the other.</summary>
     public readonly struct Min<T> : IBinary<T, T, T> where T : INumber<T> { public static T Apply(T a, T b) => T.MinNumber(a, b); }
 
     /// <inheritdoc cref="Min{T}"/>
@@ -70,7 +71,7 @@ internal static class PtxOperations
     public readonly struct Or<T> : IBinary<T, T, T> where T : IBinaryInteger<T> { public static T Apply(T a, T b) => a | b; }
     public readonly struct Xor<T> : IBinary<T, T, T> where T : IBinaryInteger<T> { public static T Apply(T a, T b) => a ^ b; }
 
-    /// <summary>The second operand: for exchanges.</summary>
+    /// <summary>The second operand, for exchanges.</summary>
     public readonly struct Second<T> : IBinary<T, T, T> { public static T Apply(T a, T b) => b; }
 
     /// <summary>Amounts beyond the width shift everything out.</summary>
@@ -114,7 +115,7 @@ internal static class PtxOperations
     public readonly struct Ordered<T> : ICompare<T>
         where T : INumber<T> { public static bool Apply(T a, T b) => !T.IsNaN(a) && !T.IsNaN(b); }
 
-    /// <summary>The opposite: for comparisons that are true where something is NaN.</summary>
+    /// <summary>The negated comparison, for those that are true if an operand is NaN.</summary>
     public readonly struct Opposite<T, TCompare> : ICompare<T>
         where TCompare : ICompare<T> { public static bool Apply(T a, T b) => !TCompare.Apply(a, b); }
 }

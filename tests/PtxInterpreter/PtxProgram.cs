@@ -2,10 +2,10 @@ using System.Globalization;
 
 namespace PtxInterpreter;
 
-/// <summary>Does an instruction for the lanes of a warp that are in <paramref name="mask"/>.</summary>
+/// <summary>Executes an instruction for the lanes of a warp that are in <paramref name="mask"/>.</summary>
 internal delegate void PtxOperation(PtxWarp warp, PtxInstruction instruction, uint mask);
 
-/// <summary>What decides how a warp goes on after an instruction.</summary>
+/// <summary>How a warp continues after an instruction.</summary>
 internal enum PtxFlow
 {
     Next,
@@ -15,7 +15,7 @@ internal enum PtxFlow
     Return,
 }
 
-/// <summary>An instruction, decoded.</summary>
+/// <summary>A decoded instruction.</summary>
 internal sealed class PtxInstruction(PtxStatement statement)
 {
     public PtxStatement Statement => statement;
@@ -24,19 +24,19 @@ internal sealed class PtxInstruction(PtxStatement statement)
 
     public PtxOperation? Operation { get; set; }
 
-    /// <summary>Operands, as offsets into a warp's registers: the result first.</summary>
+    /// <summary>The operands as offsets into a warp's registers, the result first.</summary>
     public int[] Operands { get; set; } = [];
 
-    /// <summary>The predicate that guards it; -1 for none.</summary>
+    /// <summary>The predicate that guards the instruction; -1 for none.</summary>
     public int Guard { get; set; } = -1;
 
-    /// <summary>Floating-point operations that it does for a lane.</summary>
+    /// <summary>Floating-point operations per lane.</summary>
     public int Flops { get; set; }
 
-    /// <summary>What is added to an address.</summary>
+    /// <summary>The constant that is added to an address.</summary>
     public long Offset { get; set; }
 
-    /// <summary>Where a branch leads, and where the lanes that take it and those that do not are together again.</summary>
+    /// <summary>The target of a branch, and the instruction at which the lanes that take it and those that do not meet again.</summary>
     public int Target { get; set; }
 
     public int Reconvergence { get; set; }
@@ -64,7 +64,7 @@ public sealed class PtxProgram
     /// <summary>The parameters in the order of their declaration.</summary>
     public IReadOnlyList<PtxPlace> Parameters => [.. Text.Parameters.Values];
 
-    /// <summary>Threads of the largest group that the kernel is compiled for (<c>.maxntid</c>); 0 if it does not say.</summary>
+    /// <summary>Threads of the largest group that the kernel is compiled for (<c>.maxntid</c>); 0 if not stated.</summary>
     public int MaxThreads => Text.MaxThreads;
 
     internal PtxText Text { get; }
@@ -74,7 +74,7 @@ public sealed class PtxProgram
     /// <summary>Bytes of a warp's registers.</summary>
     internal int RegisterSize { get; private set; }
 
-    /// <summary>What every lane finds at an offset.</summary>
+    /// <summary>The constants: the value that every lane has at an offset.</summary>
     internal List<(int Offset, PtxType Type, long Bits)> Constants { get; } = [];
 
     /// <summary>The special registers that the kernel reads.</summary>
@@ -98,7 +98,7 @@ public sealed class PtxProgram
         return program;
     }
 
-    /// <summary>The offset of a register or a constant that an instruction of a type reads or writes.</summary>
+    /// <summary>The offset of a register or constant that an instruction of the given type reads or writes.</summary>
     internal int Operand(string name, PtxType type)
     {
         if (_registers.TryGetValue(name, out var register))
@@ -134,7 +134,7 @@ public sealed class PtxProgram
         {
             var isFloat = literal[1] is not ('x' or 'X');
             return isFloat && digits.Length * 4 != type.Bits
-                ? throw new NotSupportedException($"{literal} is no .{type}")
+                ? throw new NotSupportedException($"{literal} is not a .{type}")
                 : long.Parse(digits, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
         }
 

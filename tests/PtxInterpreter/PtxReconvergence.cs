@@ -1,10 +1,10 @@
 namespace PtxInterpreter;
 
 /// <summary>
-/// Where the lanes of a warp meet again after a branch: at its immediate post-dominator, the first instruction that all ways to the end
+/// Where the lanes of a warp meet again after a branch: at its immediate post-dominator, the first instruction that all paths to the end
 /// have in common.
 /// </summary>
-/// <remarks>By Cooper, Harvey and Kennedy, "A simple, fast dominance algorithm", on the reversed graph.</remarks>
+/// <remarks>The algorithm is Cooper, Harvey and Kennedy, "A simple, fast dominance algorithm", on the reversed graph.</remarks>
 internal static class PtxReconvergence
 {
     public static void Find(List<PtxInstruction> instructions)

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace PtxInterpreter;
 
 /// <summary>
-/// A group's shared memory, word by word with the warps that used it: what one warp writes no other may read or write before the next
-/// barrier, and nothing may be read that this group has not written.
+/// A group's shared memory, and for each word the warps that used it: no other warp may read or write what one warp writes before the
+/// next barrier, and a group may read only what it has written.
 /// </summary>
 internal sealed unsafe class PtxShared : IPtxSpace, IDisposable
 {
@@ -15,7 +15,7 @@ internal sealed unsafe class PtxShared : IPtxSpace, IDisposable
     private readonly byte[] _arrays;
     private readonly Use[] _uses;
 
-    // Every store of the group has a number of its own, one after another.
+    // The stores of the group are numbered consecutively.
     private long _store;
     private long _groupStart;
     private long _barrier;
@@ -38,7 +38,7 @@ internal sealed unsafe class PtxShared : IPtxSpace, IDisposable
 
     public void StartStore() => _store++;
 
-    /// <summary>All warps have come to a barrier.</summary>
+    /// <summary>Called when all warps have reached a barrier.</summary>
     public void Barrier() => _barrier = ++_store;
 
     public static void Moves(PtxWarp warp, PtxInstruction instruction, long* addresses, uint mask, bool reads)
@@ -50,7 +50,7 @@ internal sealed unsafe class PtxShared : IPtxSpace, IDisposable
         var shared = warp.Group.Shared;
         if (address % size != 0)
         {
-            throw warp.Fault(instruction, lane, $"shared address {address} is no multiple of {size} bytes");
+            throw warp.Fault(instruction, lane, $"shared address {address} is not a multiple of {size} bytes");
         }
 
         if (address < 0 || (address + size + 3) / 4 > shared._arrays.Length || shared._arrays[address / 4] == 0
@@ -115,7 +115,7 @@ internal sealed unsafe class PtxShared : IPtxSpace, IDisposable
         }
     }
 
-    /// <summary>A warp starts a copy that writes here; until it has waited for its end nobody may read or write.</summary>
+    /// <summary>Called when a warp starts a copy that writes here; until it has waited for the copy, no warp may read or write.</summary>
     public static void StartsCopy(PtxWarp warp, PtxInstruction instruction, int lane, byte* memory, int size)
     {
         var shared = warp.Group.Shared;
@@ -126,7 +126,7 @@ internal sealed unsafe class PtxShared : IPtxSpace, IDisposable
         }
     }
 
-    /// <summary>A warp has waited for a copy: it has written now.</summary>
+    /// <summary>Called when a warp has waited for a copy, which counts as its write.</summary>
     public static void EndsCopy(PtxWarp warp, PtxInstruction instruction, int lane, byte* memory, int size)
     {
         foreach (ref var use in warp.Group.Shared.Uses(memory, size))
@@ -176,7 +176,7 @@ internal sealed unsafe class PtxShared : IPtxSpace, IDisposable
         public short Writer;
         public short Reader;
 
-        // The warp whose copy to here is under way, plus 1.
+        // The warp whose copy to this word is pending, plus 1.
         public short Copier;
     }
 }

@@ -5,7 +5,7 @@ namespace PtxInterpreter;
 /// <summary>Counts what groups do, one group after another.</summary>
 internal sealed unsafe class PtxTally
 {
-    // What the level-2 cache hands out at once.
+    // The unit in which the level-2 cache is read.
     private const int SectorSize = 32;
 
     private readonly HashSet<long> _read = [];
@@ -21,12 +21,12 @@ internal sealed unsafe class PtxTally
 
     public void StartGroup() => _read.Clear();
 
-    public void Computes(PtxInstruction instruction, uint mask) => Flops += instruction.Flops * BitOperations.PopCount(mask);
+    public void CountFlops(PtxInstruction instruction, uint mask) => Flops += instruction.Flops * BitOperations.PopCount(mask);
 
     /// <summary>
-    /// A warp reads, or else writes, at its lanes' addresses. An access is at a multiple of its size, so that it lies in one sector.
+    /// Counts the sectors that a warp reads or writes at its lanes' addresses. Accesses are aligned, so each lies in one sector.
     /// </summary>
-    public void Moves(PtxInstruction instruction, long* addresses, uint mask, bool reads)
+    public void CountAccess(PtxInstruction instruction, long* addresses, uint mask, bool reads)
     {
         var sectors = stackalloc long[PtxProgram.Lanes];
         var count = 0;

@@ -13,30 +13,30 @@ internal readonly record struct PtxType(char Kind, int Bits)
     public static PtxType Parse(string name) =>
         name == "pred" ? Predicate : new(name[0], int.Parse(name.AsSpan(1), CultureInfo.InvariantCulture));
 
-    /// <summary>Whether a register declared so may stand where an instruction of another type wants one: as the PTX ISA has it.</summary>
+    /// <summary>Whether an instruction of another type may use a register of this type, by the rules of the PTX ISA.</summary>
     public bool Fits(PtxType instruction) =>
         Bits == instruction.Bits && (Kind == 'b' || instruction.Kind == 'b' || (Kind == 'f') == (instruction.Kind == 'f'));
 
     public override string ToString() => Kind == 'p' ? "pred" : $"{Kind}{Bits}";
 }
 
-/// <summary>An instruction as it is written, or a label (then there is no opcode).</summary>
+/// <summary>An instruction as written, or a label, which has no opcode.</summary>
 internal sealed record PtxStatement(
     int Line, string? Label, string? Guard, bool GuardNegated, string Opcode, IReadOnlyList<string> Operands, string Text)
 {
-    /// <summary>Whether its opcode begins so, as <c>st.global.f32</c> does with <c>st</c>.</summary>
+    /// <summary>Whether the opcode starts with these parts, as <c>st.global.f32</c> does with <c>st</c>.</summary>
     public bool IsOf(string opcode) => Opcode.Split('.')[0] == opcode;
 }
 
 /// <summary>Where a parameter or a shared array lies in its memory.</summary>
-/// <param name="Offset">Its first byte.</param>
-/// <param name="Size">Bytes.</param>
+/// <param name="Offset">The offset of its first byte.</param>
+/// <param name="Size">The size in bytes.</param>
 public readonly record struct PtxPlace(int Offset, int Size);
 
 /// <summary>The entry of a PTX module: what it declares, and its statements.</summary>
 internal sealed partial class PtxText
 {
-    /// <summary>Bytes between shared arrays, so that an access past the end of one is not one of the next.</summary>
+    /// <summary>Bytes between shared arrays, so that an access past the end of one does not hit the next.</summary>
     private const int SharedGap = 256;
 
     private PtxText(string name) => Name = name;
@@ -50,16 +50,16 @@ internal sealed partial class PtxText
     /// <summary>Static arrays; the dynamic one has no size.</summary>
     public Dictionary<string, PtxPlace> Shared { get; } = [];
 
-    /// <summary>Where the dynamic array starts: after all others.</summary>
+    /// <summary>The offset of the dynamic array, after all others.</summary>
     public int SharedSize { get; private set; }
 
-    /// <summary>Bytes of static arrays without what is between them.</summary>
+    /// <summary>Bytes of the static arrays, without the space between them.</summary>
     public int StaticShared => Shared.Values.Sum(entry => entry.Size);
 
     /// <summary>The type and number of registers by prefix.</summary>
     public Dictionary<string, (PtxType Type, int Count)> Registers { get; } = [];
 
-    /// <summary>Threads of the largest group, 0 if not said.</summary>
+    /// <summary>Threads of the largest group, 0 if not stated.</summary>
     public int MaxThreads { get; private set; }
 
     public List<PtxStatement> Statements { get; } = [];

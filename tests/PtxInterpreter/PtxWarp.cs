@@ -3,11 +3,11 @@ using System.Runtime.InteropServices;
 
 namespace PtxInterpreter;
 
-/// <summary>What a kernel may not do, with the line of its PTX and the lane that did it.</summary>
+/// <summary>An invalid operation of a kernel; the message names the line of its PTX and the lane.</summary>
 public sealed class PtxFault(string message) : Exception(message);
 
 /// <summary>
-/// 32 threads that go through a program together. Where a branch parts them, those that do not take it go first, to where both meet
+/// 32 threads that run a program together. Where a branch divides them, those that do not take it run first, to the point where both meet
 /// again (<see cref="PtxReconvergence"/>), then the others.
 /// </summary>
 internal sealed unsafe class PtxWarp : IDisposable
@@ -15,7 +15,7 @@ internal sealed unsafe class PtxWarp : IDisposable
     private readonly PtxProgram _program;
     private readonly byte* _registers;
 
-    // Those that wait: lanes, the instruction that they go on with, and the one at which they meet those below.
+    // The waiting lanes: their mask, the instruction they continue with, and the one at which they meet the entry below.
     private readonly Stack<(uint Lanes, int Next, int End)> _waiting = [];
     private uint _alive;
     private uint _active;
@@ -26,7 +26,7 @@ internal sealed unsafe class PtxWarp : IDisposable
     {
         (_program, Group, Index, Lanes) = (program, group, index, (uint)((1UL << threads) - 1));
         _registers = (byte*)NativeMemory.AlignedAlloc((nuint)program.RegisterSize, 128);
-        // A register that is read before it is written does not hold 0.
+        // Registers do not start as 0, so that reading one before it is written shows.
         new Span<byte>(_registers, program.RegisterSize).Fill(0xCD);
         foreach (var (offset, type, bits) in program.Constants)
         {
@@ -52,10 +52,10 @@ internal sealed unsafe class PtxWarp : IDisposable
     /// <summary>The lanes that have a thread.</summary>
     public uint Lanes { get; }
 
-    /// <summary>The barrier that it waits at.</summary>
+    /// <summary>The barrier at which the warp waits.</summary>
     public PtxInstruction? Waiting { get; private set; }
 
-    /// <summary>Its asynchronous copies.</summary>
+    /// <summary>The warp's asynchronous copies.</summary>
     public PtxCopies Copies { get; } = new();
 
     /// <summary>The global memory that was used last.</summary>
@@ -68,8 +68,8 @@ internal sealed unsafe class PtxWarp : IDisposable
         $"{_program.Text.Name}, group {Group.Index}, warp {Index}, lane {lane}, line {instruction.Statement.Line}: {message}\n"
         + instruction.Statement.Text);
 
-    /// <summary>Begins at the first instruction.</summary>
-    /// <param name="special">What special registers hold, by name and lane.</param>
+    /// <summary>Prepares the warp to run from the first instruction.</summary>
+    /// <param name="special">The values of special registers by name and lane.</param>
     public void Start(Func<string, int, uint> special)
     {
         foreach (var (name, offset) in _program.Specials)
@@ -86,7 +86,7 @@ internal sealed unsafe class PtxWarp : IDisposable
         (_alive, _active, _next, _end) = (Lanes, Lanes, 0, _program.Instructions.Length);
     }
 
-    /// <summary>Goes on to the next barrier or the end.</summary>
+    /// <summary>Runs to the next barrier or the end.</summary>
     public void Run()
     {
         while (true)
@@ -110,13 +110,13 @@ internal sealed unsafe class PtxWarp : IDisposable
                     if (mask != 0)
                     {
                         instruction.Operation!(this, instruction, mask);
-                        Group.Tally?.Computes(instruction, mask);
+                        Group.Tally?.CountFlops(instruction, mask);
                     }
 
                     _next++;
                     break;
                 case PtxFlow.UniformBranch when mask != 0 && mask != _active:
-                    throw Fault(instruction, BitOperations.TrailingZeroCount(mask), "said to be uniform, but not all lanes take it");
+                    throw Fault(instruction, BitOperations.TrailingZeroCount(mask), "marked as uniform, but not all lanes take it");
                 case PtxFlow.Branch or PtxFlow.UniformBranch:
                     Branch(instruction, mask);
                     break;
@@ -137,11 +137,11 @@ internal sealed unsafe class PtxWarp : IDisposable
         }
     }
 
-    /// <summary>For how many threads a predicate holds.</summary>
+    /// <summary>The number of threads for which the barrier's predicate holds.</summary>
     public int Count(int predicate) => BitOperations.PopCount(Lanes & *Register<uint>(predicate));
 
-    /// <summary>All warps have come to the barrier.</summary>
-    /// <param name="count">For how many threads of the group its predicate holds, if it has one.</param>
+    /// <summary>Lets the warp continue when all warps have reached the barrier.</summary>
+    /// <param name="count">The number of threads of the group for which the barrier's predicate holds, if it has one.</param>
     /// <param name="threads">Threads of the group.</param>
     public void Release(int count, int threads)
     {

@@ -34,7 +34,7 @@ public sealed partial class IlgpuDevice
             FinishSelection();
         }
 
-        // What follows reads whatever the selection has found so far, and is done again if that is not what was wanted.
+        // This uses the selection's result before the host has checked it, and is repeated if the selection turns out incomplete.
         _isSelectionOpen = false;
         var (after, before) = (View(counters), View(counters));
         if (isSelecting)
@@ -81,7 +81,7 @@ public sealed partial class IlgpuDevice
         fired,
         after);
 
-    /// <summary>Lists dead latents, and leaves their number in <see cref="IlgpuScratch.Selection"/>.</summary>
+    /// <summary>Lists dead latents and leaves their number in <see cref="IlgpuScratch.Selection"/>.</summary>
     private void ListDead(DeviceArray<int> counters, int least, DeviceArray<int> list)
     {
         list.Resize(counters.Length);

@@ -3,29 +3,29 @@ using ILGPU;
 namespace MonoLoss.Kernels.Ilgpu;
 
 /// <content>
-/// Encode: the product of some rows leaves their pre-activations in the level-2 cache, and selection reads them from there. What is
-/// kept is listed as far as the arrays of the result have room, which they have after the first batch; if not, all is done again.
+/// Encoding, chunk by chunk: a product leaves the pre-activations of some rows in the level-2 cache, where the selection reads them.
+/// The result's arrays usually have room for what is kept from the second batch on; if not, they grow and the encoding is repeated.
 /// </content>
 /// <remarks>
-/// A selection of the largest keeps at most k latents per row. The host goes on with that number (<see cref="CsrMatrix.MaxNonzeroCount"/>)
-/// and waits for the exact one later, together with other numbers.
+/// TopK and BatchTopK keep at most k latents per row. The host works with that bound (<see cref="CsrMatrix.MaxNonzeroCount"/>)
+/// and reads the exact number later, together with other results.
 /// </remarks>
 public sealed partial class IlgpuDevice
 {
-    // The threshold of a batch is close to that of the one before; a little lower, so that the search rarely has to start again.
+    // A batch's threshold is close to the previous one; starting a little lower, the search rarely has to start again.
     private const float ThresholdHint = 0.9f;
 
     // 32 MB of pre-activations at once; but enough rows for selection, one warp each, to fill a GPU.
     private const long ChunkLength = 8 << 20;
     private const int MinRows = 1024;
 
-    // Room for this many latents per row where nothing is known yet.
+    // Capacity in latents per row while nothing is known yet.
     private const int InitialLatentsPerRow = 64;
 
     private const int MaxDigitGroups = 512;
     private const int ValuesPerThread = 8;
 
-    // The last selection from a whole batch, if the host has not seen yet whether it found what was wanted.
+    // The last batch-wide selection, as long as the host has not checked whether it is complete.
     private BatchSelection _selection;
     private bool _isSelectionOpen;
 
@@ -45,7 +45,7 @@ public sealed partial class IlgpuDevice
             return;
         }
 
-        // The arrays' ends may stay empty.
+        // The ends of the arrays may stay unused.
         latents.OpenIndices.Clear();
         latents.OpenValues.Clear();
         ForEachChunk(x, weights, bias, latents.RowOffsets, (pre, rows, counts, offsets) =>
@@ -128,7 +128,7 @@ public sealed partial class IlgpuDevice
         }
     }
 
-    /// <summary>Sees to it that the last selection from a whole batch is complete, before anything else is done.</summary>
+    /// <summary>Checks the last batch-wide selection before anything else runs, and repeats it if it is incomplete.</summary>
     internal void FinishSelection()
     {
         if (_isSelectionOpen)
@@ -172,7 +172,7 @@ public sealed partial class IlgpuDevice
         return value[0];
     }
 
-    /// <summary>Lists every pre-activation above a bound, row by row, as far as there is room.</summary>
+    /// <summary>Lists every pre-activation above a bound, row by row, as far as the arrays reach.</summary>
     private void ListAbove(
         Tensor x,
         Tensor weights,
@@ -202,8 +202,8 @@ public sealed partial class IlgpuDevice
     /// <param name="bias">1×M, or null.</param>
     /// <param name="rowOffsets">Becomes B + 1 offsets.</param>
     /// <param name="select">
-    /// Given the pre-activations of a chunk, its number of rows, room for their counts and one more, and their offsets, of which the first
-    /// is known.
+    /// Called per chunk with its pre-activations, its number of rows, an array for one count per row and one more, and its offsets, the
+    /// first of which is set.
     /// </param>
     private void ForEachChunk(
         Tensor x,
@@ -239,7 +239,7 @@ public sealed partial class IlgpuDevice
         }
     }
 
-    /// <summary>Memory for pre-activations, the candidates of a selection, and nonzeros whose number is not known beforehand.</summary>
+    /// <summary>Memory for pre-activations, the candidates of a selection, and nonzeros whose number is not known in advance.</summary>
     private long EncodeScratchBytes(in WorkloadShape shape)
     {
         var cells = shape.Rows * shape.Latents;
@@ -247,19 +247,19 @@ public sealed partial class IlgpuDevice
         // Index and value of each.
         var candidates = shape.SelectsFromBatch ? 2 * Math.Min(2 * Math.Max(shape.Nonzeros, 1), cells) : 0;
         var room = shape.Rows * Math.Min(InitialLatentsPerRow, shape.Latents);
-        // The same of what a batch has room for but does not store, in training and in evaluation.
+        // The same for capacity that a batch does not use, in training and in evaluation.
         var unused = shape.SelectsByBound ? 2 * 2 * Math.Max(0, room - shape.Nonzeros) : 0;
         return sizeof(float) * (preActivations + candidates + unused);
     }
 
-    /// <summary>How many rows are encoded at once, at most.</summary>
+    /// <summary>The most rows that are encoded at once.</summary>
     private int RowsAtOnce(int columns) =>
         (int)Math.Min(Math.Min(Math.Max(ChunkLength / columns, MinRows), int.MaxValue / columns), Options.MaxEncodedRows);
 
     /// <summary>Lists the candidates and selects from them.</summary>
     private void Select(in BatchSelection selection)
     {
-        // What was listed before, by row or by column, is about to be overwritten.
+        // The previous nonzeros, by row and by column, are about to be overwritten.
         selection.Latents.Forget();
         ListAbove(
             selection.X,
@@ -272,15 +272,15 @@ public sealed partial class IlgpuDevice
         SelectFromCandidates(selection, selection.Wanted);
     }
 
-    /// <summary>Looks at what a selection found.</summary>
+    /// <summary>Checks the outcome of a selection, and starts it again if it is incomplete.</summary>
     /// <param name="state">Its state, read from the device.</param>
-    /// <returns>Whether it is complete; if not, it was started again.</returns>
+    /// <returns>Whether it is complete.</returns>
     private bool Conclude(Span<int> state)
     {
         var found = state[SelectionKernels.Candidates];
         if (found > _selection.Room && !_selection.IsSampled)
         {
-            // The first rows, for which there was room, tell about where the threshold is.
+            // The candidates that fit give an estimate of the threshold.
             SelectFromCandidates(_selection, (int)Math.Max(1, _selection.Wanted * _selection.Room / found));
             Scratch.Selection.CopyTo(state);
             _selection.Bound = ThresholdHint * BitConverter.Int32BitsToSingle(state[SelectionKernels.Prefix]);
@@ -406,10 +406,10 @@ public sealed partial class IlgpuDevice
         /// <summary>Candidates are larger than this.</summary>
         public float Bound;
 
-        /// <summary>How many candidates there is room for.</summary>
+        /// <summary>How many candidates the arrays can hold.</summary>
         public long Room;
 
-        /// <summary>Whether the bound was found from those candidates that there was room for.</summary>
+        /// <summary>Whether the bound was estimated from the candidates that fit.</summary>
         public bool IsSampled;
     }
 }

@@ -2,13 +2,13 @@ using ILGPU;
 
 namespace MonoLoss.Kernels.Ilgpu;
 
-/// <content>The visit to the latents of a batch.</content>
+/// <content>The fused backward pass over the latents of a batch.</content>
 public sealed partial class IlgpuDevice
 {
-    // A group reads this many rows of G and x in a tenth of the time that a whole batch of the usual size (2048·64 nonzeros) takes.
+    // A group reads this many rows of G and x in a tenth of the time of a whole batch of the usual size (2048·64 nonzeros).
     private const int MinPartLength = 128;
 
-    // Of the 48 KiB of shared memory, what the kernels' other arrays leave.
+    // What the kernels' other arrays leave of the 48 KiB of shared memory.
     private const int MaxRowBytes = 32 << 10;
 
     /// <inheritdoc/>
@@ -97,7 +97,7 @@ public sealed partial class IlgpuDevice
         visit.Input = RowsOrNone<T>(work.Input);
         visit.Center = RowsOrNone<T>(work.Center);
         visit.EncoderGradient = RowsOrNone<T>(work.EncoderGradient);
-        // Tied weights: the decoder's part of the visit has been there first.
+        // Tied weights: the decoder's gradient has been written there already.
         visit.AddToEncoderGradient = work.AddToEncoderGradient || isTied ? 1 : 0;
         visit.EncoderSquares = ViewOrNone(work.EncoderGradientSquares);
         visit.BiasGradient = RowsOrNone<float>(work.BiasGradient);
@@ -148,7 +148,7 @@ public sealed partial class IlgpuDevice
         }
     }
 
-    /// <summary>A visit that does nothing yet but form gradients of 0.</summary>
+    /// <summary>The arguments of a pass that has no terms yet: all gradients are 0.</summary>
     private LatentTask<T, TSums> Visit<T, TSums>(CsrMatrix s, int d, DeviceArray<float> gradient)
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>
@@ -171,7 +171,7 @@ public sealed partial class IlgpuDevice
         };
     }
 
-    /// <summary>Adds MonoLoss to a visit, each latent with the whole of its gradient.</summary>
+    /// <summary>Adds MonoScore and its gradient to a pass; each score has the factor 1.</summary>
     private void AddMono<T, TSums>(
         ref LatentTask<T, TSums> visit, CsrMatrix s, Tensor x, DeviceArray<double> norms, DeviceArray<double> unitRowSum, Tensor scores)
         where T : unmanaged, IFloats<T>
@@ -189,7 +189,7 @@ public sealed partial class IlgpuDevice
         visit.Nonzeros.MonoFactor = 1;
     }
 
-    /// <summary>Visits the latents one by one.</summary>
+    /// <summary>Runs the pass with one group per latent, or several for a long latent.</summary>
     private void VisitLatents<T, TSums>(CsrMatrix s, LatentTask<T, TSums> visit)
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>
@@ -213,7 +213,7 @@ public sealed partial class IlgpuDevice
         }
     }
 
-    /// <summary>The visit with dense products: M×B matrices, one row per latent, take turns in one memory.</summary>
+    /// <summary>The pass with dense products: M×B matrices, one row per latent, which take turns in one array.</summary>
     private void BackwardDense<T, TSums>(in FusedBackwardArgs work, LatentTask<T, TSums> visit, bool isTied)
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>

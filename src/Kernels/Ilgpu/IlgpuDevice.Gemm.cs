@@ -9,7 +9,7 @@ public sealed partial class IlgpuDevice
 {
     /// <summary>
     /// Whether products of dense matrices round their operands to TF32, a mantissa of 10 bits (a relative error of up to 2⁻¹¹ each),
-    /// and run on tensor cores, several times as fast. Sums are float32. Products whose rows are no multiple of 16 bytes stay float32.
+    /// and run on tensor cores, several times as fast. Sums are float32. Products whose rows are not a multiple of 16 bytes stay float32.
     /// </summary>
     /// <exception cref="NotSupportedException">
     /// The device has no tensor cores for TF32: it is not an NVIDIA GPU of compute capability 8.0 or more.
@@ -43,7 +43,7 @@ public sealed partial class IlgpuDevice
         var (m, k) = transposeA ? (a.Columns, a.Rows) : (a.Rows, a.Columns);
         var (inner, n) = transposeB ? (b.Columns, b.Rows) : (b.Rows, b.Columns);
         Require(k == inner && c.Rows == m && c.Columns == n, $"{m}×{k} times {inner}×{n} is not {c.Rows}×{c.Columns}");
-        Require(bias is null || bias.Count == n, $"one bias a column: {n}");
+        Require(bias is null || bias.Count == n, $"expected {n} biases, one per column");
         var vectorized = IsVectorizable(a.Columns) && IsVectorizable(b.Columns) && IsVectorizable(n);
         var plan = Plan(m, n, k, vectorized);
         Gemm(plan, transposeA, transposeB, View(a), View(b), View(c), ViewOrEmpty(bias), new(m, n, k, plan.SplitDepth, alpha, beta, relu));
@@ -60,7 +60,7 @@ public sealed partial class IlgpuDevice
         }
     }
 
-    /// <summary>The product as a plan says.</summary>
+    /// <summary>Computes a product as the plan divides it.</summary>
     internal void Gemm(
         GemmPlan plan,
         bool transposeA,
@@ -76,7 +76,7 @@ public sealed partial class IlgpuDevice
             return;
         }
 
-        // Where there is nothing to sum, nothing is read: but a kernel's views have an address.
+        // With K = 0 the operands are never read, but a kernel's views still need an address.
         var (left, right) = shape.K == 0 ? (c, c) : (a, b);
         if (plan.Tile == GemmTile.Odd)
         {

@@ -129,7 +129,7 @@ public sealed partial class IlgpuDevice
         VisitLatents(s, visit);
     }
 
-    /// <summary>The values by column.</summary>
+    /// <summary>Gathers the values of the nonzeros in column order.</summary>
     private ArrayView<float> GatherValues(CsrMatrix s)
     {
         var z = Scratch.ColumnActivations.WithLength(s.MaxNonzeroCount).View;
@@ -137,7 +137,7 @@ public sealed partial class IlgpuDevice
         return z;
     }
 
-    /// <summary>The terms of every latent, with its weights, and how many latents are active.</summary>
+    /// <summary>Forms the terms and weights of every latent, and counts the active latents.</summary>
     private ArrayView<LatentMonoScore> FormTerms(
         CsrMatrix s, ArrayView<float> z, ArrayView<double> norms, ArrayView<float> weights, ArrayView<float> scores)
     {

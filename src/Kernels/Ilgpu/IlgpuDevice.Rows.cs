@@ -191,7 +191,7 @@ public sealed partial class IlgpuDevice
     }
 
     /// <summary>Sums the columns of x, its rows weighted, in parts.</summary>
-    /// <returns>The sums, and the number of parts.</returns>
+    /// <returns>The partial sums, and the number of parts.</returns>
     private (ArrayView<double> Sums, int Parts) SumColumnParts(Tensor x, RowWeights weights) => IsVectorizable(x.Columns)
         ? SumColumnParts<Float4, Double4>(x, weights)
         : SumColumnParts<Float1, Double1>(x, weights);

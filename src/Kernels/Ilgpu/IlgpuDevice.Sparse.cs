@@ -9,7 +9,7 @@ public sealed partial class IlgpuDevice
     // at 5.5 TB/s from the level-2 cache for every nonzero (H100) break even at 1/15, and writing the zeros out costs too.
     private const double DenseShare = 1.0 / 8;
 
-    // A column of more nonzeros than two tiles is shared among threads. Tiles this small keep the last thread from working alone; at most
+    // A column with more nonzeros than two tiles is shared among threads. Tiles this small keep the last thread from working alone; at most
     // this many keep their sums, tiles·D floats, small beside the result.
     private const int NonzerosPerTile = 128;
     private const int MaxTiles = 4096;
@@ -31,7 +31,7 @@ public sealed partial class IlgpuDevice
         s.OpenEntryOf.Resize(count);
         if (s.CountIsBound)
         {
-            // What is behind the nonzeros names the first one.
+            // Entries past the last nonzero point to the first one.
             s.OpenEntryOf.Clear();
         }
 
@@ -183,7 +183,7 @@ public sealed partial class IlgpuDevice
         s.SetColumns(columns);
     }
 
-    /// <summary>Whether a matrix of <paramref name="cells"/> elements has so many nonzeros that its products are dense.</summary>
+    /// <summary>Whether a matrix of <paramref name="cells"/> elements has enough nonzeros for dense products to be faster.</summary>
     private static bool IsNearlyDense(long nonzeros, long cells) => cells <= int.MaxValue && nonzeros > DenseShare * cells;
 
     /// <summary>Groups that share the nonzeros among them, eight or more per thread.</summary>
@@ -194,8 +194,8 @@ public sealed partial class IlgpuDevice
         2 * sizeof(int) * shape.Latents * DivideUp(shape.Rows, ColumnIndexKernels.Block);
 
     /// <summary>
-    /// Replaces counts by offsets, in place: counts[i] = Σ_{j&lt;i} counts[j]. With one element more than there are counts, whatever it
-    /// holds, the last one becomes the total.
+    /// Replaces counts by offsets, in place: counts[i] = Σ_{j&lt;i} counts[j]. If the array has one more element than counts,
+    /// that element becomes the total, whatever it held.
     /// </summary>
     private void ExclusiveScan(DeviceArray<int> counts)
     {

@@ -5,7 +5,7 @@ namespace MonoLoss.Kernels.Ilgpu;
 
 /// <summary>A GPU (CUDA or OpenCL), or ILGPU's simulation of one on the processor, with kernels compiled by ILGPU.</summary>
 /// <remarks>
-/// Every sum is formed in an order that the sizes alone decide, never by floating-point atomics, so that the same call gives the same
+/// Every sum is formed in an order that depends on the sizes alone, never by floating-point atomics, so that the same call gives the same
 /// bits. A tensor may have up to 2³¹ − 1 elements.
 /// </remarks>
 public sealed partial class IlgpuDevice : Device

@@ -5,7 +5,7 @@ using MonoLoss.Models;
 
 namespace MonoLoss.Tests.Kernels.Ilgpu;
 
-/// <summary>The processor's kernels and ILGPU's, side by side on real features.</summary>
+/// <summary>Compares the kernels of the CPU device with ILGPU's on real features.</summary>
 public abstract class AgreementTests(Device device)
 {
     private const int Rows = 64;
@@ -16,7 +16,7 @@ public abstract class AgreementTests(Device device)
     [InlineData(Architecture.TopK)]
     [InlineData(Architecture.JumpReLU)]
     [InlineData(Architecture.Vanilla)]
-    public void LossesOfAShortRunAgree(Architecture architecture)
+    public void Losses_of_a_short_run_agree(Architecture architecture)
     {
         using var cpu = new CpuDevice(1);
         var expected = Train(cpu, architecture);

@@ -6,7 +6,7 @@ using MonoLoss.Tests.Data;
 
 namespace MonoLoss.Tests.Kernels.Ilgpu;
 
-/// <summary>Batches that come to the device in different ways are the same.</summary>
+/// <summary>Batches are the same however they reach the device.</summary>
 [Collection(IlgpuTests.Name)]
 [Trait("Device", "Ilgpu")]
 [Trait("Speed", "Slow")]
@@ -27,7 +27,7 @@ public sealed class BatchLoaderTests : IDisposable
             new FeatureSetOptions());
     }
 
-    /// <summary>Bytes of memory on the host, free bytes on the device, and where the features are then.</summary>
+    /// <summary>Bytes of memory on the host, free bytes on the device, and where the features are expected to be.</summary>
     public static TheoryData<long, long, FeatureResidency> Memories => new()
     {
         { 1 << 20, 1 << 20, FeatureResidency.Device },
@@ -43,7 +43,7 @@ public sealed class BatchLoaderTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Memories))]
-    public void BatchesAreThoseOfTheHost(long hostBytes, long deviceBytes, FeatureResidency entry)
+    public void Batches_equal_those_of_the_host(long hostBytes, long deviceBytes, FeatureResidency entry)
     {
         var options = new BatchOptions { BatchSize = Batch, MemoryBytes = hostBytes };
         using var expected = BatchLoader.Open(_cpu, _set, options, deviceBytes);
@@ -76,7 +76,7 @@ public sealed class BatchLoaderTests : IDisposable
     }
 
     [Fact]
-    public void WhatFailsWhileUploadingIsThrownByTheNextBatch()
+    public void Failed_upload_throws_at_the_next_batch()
     {
         using var feed = BatchLoader.Open(_ilgpu.Device, _set, new BatchOptions { BatchSize = Batch, MemoryBytes = 4000 }, 0);
         File.WriteAllText(_folder["x.parquet"], "no Parquet any more");
@@ -89,9 +89,9 @@ public sealed class BatchLoaderTests : IDisposable
         });
     }
 
-    /// <summary>Training on features in device memory waits twice per step, and ends in the bits of training that copies them.</summary>
+    /// <summary>Training on features in device memory waits twice per step, and ends in the same bits as with copied batches.</summary>
     [Fact]
-    public void TrainingEndsInTheSameBits()
+    public void Training_on_resident_features_ends_in_the_same_bits()
     {
         const int Steps = 2;
         const int MaxHostSyncs = 2;

@@ -3,7 +3,7 @@ using MonoLoss.Kernels.Ilgpu;
 
 namespace MonoLoss.Tests.Kernels.Ilgpu;
 
-/// <summary>A batch that is encoded some rows after others is the same as one that is encoded at once.</summary>
+/// <summary>Encoding a batch in chunks of rows gives the same result as encoding it at once.</summary>
 public abstract class EncodeChunkTests(IlgpuDevice device) : IDisposable
 {
     private const int Rows = 20, Features = 8, Latents = 36;
@@ -15,7 +15,7 @@ public abstract class EncodeChunkTests(IlgpuDevice device) : IDisposable
     public void Dispose() => _device.Options = _options;
 
     [Fact]
-    public void Encoding_in_chunks_makes_no_difference()
+    public void Encoding_in_chunks_gives_the_same_result()
     {
         var random = new Random(8);
         float[] Values(int count) => Enumerable.Range(0, count).Select(_ => (float)random.Next(-3, 4)).ToArray();

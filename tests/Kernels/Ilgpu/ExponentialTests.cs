@@ -5,7 +5,7 @@ namespace MonoLoss.Tests.Kernels.Ilgpu;
 public sealed class ExponentialTests
 {
     [Fact]
-    public void IsRoundedToTheLastBitOrTheOneBefore()
+    public void Exp_is_correct_to_the_last_bit_or_the_one_before()
     {
         for (var x = -87f; x <= 88; x += 0.0173f)
         {

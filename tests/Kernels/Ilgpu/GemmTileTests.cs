@@ -4,7 +4,7 @@ using MonoLoss.Kernels.Ilgpu;
 
 namespace MonoLoss.Tests.Kernels.Ilgpu;
 
-/// <summary>The ways to make a product that only large ones take by themselves.</summary>
+/// <summary>Tests the tiles and splits that only large products use by default.</summary>
 public abstract class GemmTileTests(IlgpuDevice device)
 {
     private readonly IlgpuDevice _device = device;

@@ -5,8 +5,7 @@ namespace MonoLoss.Tests.Kernels.Ilgpu;
 
 /// <summary>
 /// The device that the environment variable <c>MONOLOSS_TEST_DEVICE</c> names, such as <c>opencl:0</c>; without it the best GPU, or else
-/// ILGPU's
-/// simulation of one. All tests share the device, one after another, so that each kernel is compiled once.
+/// ILGPU's simulation of one. All tests share the device, one after another, so that each kernel is compiled once.
 /// </summary>
 public sealed class IlgpuFixture : IDisposable
 {

@@ -6,7 +6,7 @@ namespace MonoLoss.Tests.Kernels.Ilgpu;
 
 /// <summary>
 /// Single kernels at the paper's D and M, which only a real device reaches: against naive float64 loops where these take seconds, and
-/// against the CPU device, which the conformance suite holds to such loops at small sizes.
+/// against the CPU device, which the conformance suite compares with such loops at small sizes.
 /// </summary>
 [Collection(IlgpuTests.Name)]
 [Trait("Device", "Ilgpu")]
@@ -59,7 +59,7 @@ public sealed class LargeSizeTests : IDisposable
     [Fact]
     public void Encoders_select_what_a_sort_of_all_pre_activations_selects()
     {
-        // Whole numbers: products are exact, and ties many.
+        // Whole numbers: products are exact and ties frequent.
         var random = new Random(2);
         float[] Whole(int count) => [.. Enumerable.Range(0, count).Select(_ => (float)random.Next(-2, 3))];
         var (x, w, bias) = (Whole(B * D), Whole(M * D), Whole(M));

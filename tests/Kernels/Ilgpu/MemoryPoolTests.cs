@@ -8,7 +8,7 @@ public sealed class MemoryPoolTests
     private const long Limit = 1 << 20;
 
     [Fact]
-    public void BlocksAreUsedAgain()
+    public void Freed_blocks_are_reused()
     {
         using var device = IlgpuDevice.OpenSimulation();
         var before = device.Memory!.Value.InUse;
@@ -25,7 +25,7 @@ public sealed class MemoryPoolTests
     }
 
     [Fact]
-    public void WhatIsKeptIsGivenBackBeforeMemoryRunsOut()
+    public void Free_blocks_are_released_before_memory_runs_out()
     {
         using var device = IlgpuDevice.OpenSimulation(new() { MemoryBytes = Limit });
         var free = device.Memory!.Value.Free;
@@ -38,7 +38,7 @@ public sealed class MemoryPoolTests
     }
 
     [Fact]
-    public void TooLittleMemoryIsOneLineWithTheNumbers()
+    public void Out_of_memory_message_is_one_line_with_the_numbers()
     {
         using var device = IlgpuDevice.OpenSimulation(new() { MemoryBytes = Limit });
         using var array = device.Allocate<float>(100_000);
@@ -47,7 +47,7 @@ public sealed class MemoryPoolTests
         Assert.Equal(device.Memory!.Value.InUse, exception.Memory.InUse);
         Assert.InRange(exception.Requested, 800_000, 825_000);
         Assert.Matches(@"^ilgpu-cpu .*78\d(\.\d)? KiB .* 39\d(\.\d)? KiB in use of 1 MiB", exception.Message);
-        // What was there is as it was.
+        // The earlier contents are unchanged.
         Assert.Equal(100_000, array.ToArray().Length);
     }
 
@@ -57,6 +57,6 @@ public sealed class MemoryPoolTests
     [InlineData(257)]
     [InlineData(100_000)]
     [InlineData((1L << 33) + 1)]
-    public void Blocks_are_little_larger_than_asked_for(long bytes) =>
+    public void Blocks_are_little_larger_than_requested(long bytes) =>
         Assert.InRange(MemoryPool.BlockSize(bytes), bytes, Math.Max(bytes + 255, bytes + (bytes / 32)));
 }

@@ -4,7 +4,7 @@ using MonoLoss.Tests.Data;
 
 namespace MonoLoss.Tests.Kernels.Ilgpu;
 
-/// <summary>What the command line says of an OpenCL installation that has no device.</summary>
+/// <summary>The messages of the command line for an OpenCL installation without a device.</summary>
 [Trait("Device", "Ilgpu")]
 [Trait("Speed", "Slow")]
 public sealed class OpenCLDriverTests : IDisposable
@@ -27,6 +27,6 @@ public sealed class OpenCLDriverTests : IDisposable
 
         using var process = Monoloss.Start(
             $"export OCL_ICD_VENDORS='{_folder["vendors"]}'", "train", "--train", RunFiles.Write(_folder), "--device", "opencl");
-        Monoloss.Finish(process).Refused("there is no opencl device", "no vendor's driver is registered");
+        Monoloss.Finish(process).Refused("no opencl device found", "no vendor's driver is registered");
     }
 }

@@ -6,10 +6,10 @@ using MonoLoss.Kernels.Ilgpu;
 
 namespace MonoLoss.Tests.Kernels.Ilgpu;
 
-/// <summary>Every kernel compiled to OpenCL C without a device: what the driver of an Intel GPU would be given.</summary>
+/// <summary>Compiles every kernel to OpenCL C without a device, as for the driver of an Intel GPU.</summary>
 public sealed partial class OpenCLTests
 {
-    // What Intel's compilers declare themselves.
+    // Declarations that Intel's compilers provide.
     private const string Prelude =
         """
         #pragma OPENCL EXTENSION cl_khr_fp64 : enable
@@ -22,7 +22,7 @@ public sealed partial class OpenCLTests
 
         """;
 
-    /// <summary>Every kernel with the types it is launched with, but for those of NVIDIA's tensor cores.</summary>
+    /// <summary>Every kernel with the types it is launched with, except those for NVIDIA's tensor cores.</summary>
     public static TheoryData<string, string> Kernels
     {
         get

@@ -7,10 +7,10 @@ using MonoLoss.Kernels.Ilgpu;
 
 namespace MonoLoss.Tests.Kernels.Ilgpu;
 
-/// <summary>What NVIDIA's assembler makes of every kernel's PTX.</summary>
+/// <summary>Assembles every kernel's PTX with NVIDIA's assembler.</summary>
 public sealed partial class PtxAssemblerTests
 {
-    // Of the main loop's instructions, one on the tensor cores for each so many.
+    // Instructions of the main loop per instruction on the tensor cores.
     private const double InstructionsPerTensorInstruction = 120 / 32.0;
 
     [SassTheory]
@@ -77,7 +77,7 @@ public sealed class SassTheoryAttribute : TheoryAttribute
 {
     /// <summary>Looks for the assembler.</summary>
     public SassTheoryAttribute([CallerFilePath] string? file = null, [CallerLineNumber] int line = -1)
-        : base(file, line) => Skip = Tool is null ? "there is no assembler in ../shared/tools/sass" : null;
+        : base(file, line) => Skip = Tool is null ? "needs the assembler in ../shared/tools/sass" : null;
 
     /// <summary>The program; null if it does not exist.</summary>
     public static string? Tool { get; } =

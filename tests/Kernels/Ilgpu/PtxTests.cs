@@ -5,7 +5,7 @@ using MonoLoss.Kernels.Ilgpu;
 
 namespace MonoLoss.Tests.Kernels.Ilgpu;
 
-/// <summary>Every kernel compiled to PTX without a GPU: what NVIDIA's driver would be given.</summary>
+/// <summary>Compiles every kernel to PTX without a GPU, as for NVIDIA's driver.</summary>
 public sealed partial class PtxTests
 {
     /// <summary>Every kernel with the types it is launched with, for the A100 (8.0) and the H100 (9.0).</summary>
@@ -32,7 +32,7 @@ public sealed partial class PtxTests
     {
         var method = OfflineCompiler.Kernels.Single(method => method.DeclaringType!.Name == type && OfflineCompiler.Name(method) == kernel);
         var ptx = OfflineCompiler.CompilePtx(method, new CudaArchitecture(major, 0));
-        // Before the kernel ILGPU writes the bodies of what it generates instructions for; nothing calls them.
+        // Before the kernel ILGPU writes the bodies of methods that it replaces by instructions; nothing calls them.
         Assert.DoesNotContain("call", ptx);
         ptx = ptx[ptx.IndexOf(".entry", StringComparison.Ordinal)..];
         Assert.DoesNotContain(".local", ptx);
@@ -47,7 +47,7 @@ public sealed partial class PtxTests
     }
 
     /// <summary>
-    /// What must be seen by the driver as an access of global, shared or parameter memory is not left to be found out at run time.
+    /// Accesses name global, shared or parameter memory: the driver need not find out at run time which it is.
     /// </summary>
     [GeneratedRegex(@"\b(ld|st)(\.volatile)?\.(v[24]\.)?[bfsu]\d+")]
     private static partial Regex GenericAccess();

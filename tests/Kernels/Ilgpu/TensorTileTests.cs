@@ -5,7 +5,7 @@ using MonoLoss.Kernels.Ilgpu;
 namespace MonoLoss.Tests.Kernels.Ilgpu;
 
 /// <summary>
-/// What the TF32 tile leaves in which lane's registers, with the tensor cores' instruction simulated as the PTX ISA defines it.
+/// Checks which sums of the TF32 tile each lane holds, with the tensor cores' instruction simulated as the PTX ISA defines it.
 /// </summary>
 [Collection(IlgpuTests.Name)]
 public sealed class TensorTileTests(IlgpuFixture ilgpu)
@@ -84,7 +84,7 @@ public sealed class TensorTileTests(IlgpuFixture ilgpu)
     private static ArrayView<float> View(MonoLoss.Kernels.Tensor tensor) => ((IlgpuArray<float>)tensor.Data).View;
 }
 
-/// <summary>What the product does with its tiles, by a single warp.</summary>
+/// <summary>Runs the product's work on its tiles in a single warp.</summary>
 public static class TensorTileKernel
 {
     private const int Size = 128, Step = 16;

@@ -6,7 +6,7 @@ using MonoLoss.Tests.Cli;
 
 namespace MonoLoss.Tests.Kernels.Ilgpu;
 
-/// <summary>The estimate of a run's memory against what the device's pool is asked for.</summary>
+/// <summary>Compares the estimate of a run's memory with what the run takes from the device's pool.</summary>
 public sealed class TrainingMemoryTests
 {
     private const double Tolerance = 0.15;
@@ -43,7 +43,7 @@ public sealed class TrainingMemoryTests
             evaluation.Finish();
             var peak = device.Pool.Peak;
             using var list = device.Allocate<int>(0);
-            // TopK counts a batch that a latent fired in as one.
+            // TopK's counter is 1, not 0, after a batch in which the latent fired.
             var dead = device.FindDead(model.StepsSinceFired, architecture == Architecture.TopK ? 2 : 1, list);
             var estimate = new TrainingMemory(device, config, b, metrics.L0, dead).Bytes;
             Assert.InRange(estimate, (1 - Tolerance) * peak, (1 + Tolerance) * peak);
@@ -75,7 +75,7 @@ public sealed class TrainingMemoryTests
     [Theory]
     [InlineData(1L << 36)]
     [InlineData(1L << 40)]
-    public void NoArrayIsLongerThanKernelsCanNumber(long bytes)
+    public void No_array_is_longer_than_kernels_can_index(long bytes)
     {
         using var device = IlgpuDevice.OpenSimulation(new() { MemoryBytes = bytes });
         var config = new SaeConfig { Architecture = Architecture.BatchTopK, Dimension = 4096, Latents = 1 << 20 };

@@ -13,7 +13,7 @@ namespace MonoLoss.Tests.Kernels.Ilgpu;
 [Trait("Simulation", "Hours")]
 public sealed class TrainingTests : IDisposable
 {
-    // Of R², the mean MonoScore and L0.
+    // Tolerance for R², the mean MonoScore and L0.
     private const double Tolerance = 1e-3;
 
     private readonly string _device;

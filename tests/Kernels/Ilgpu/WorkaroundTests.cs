@@ -5,8 +5,8 @@ using MonoLoss.Kernels.Ilgpu;
 namespace MonoLoss.Tests.Kernels.Ilgpu;
 
 /// <summary>
-/// ILGPU still has the defects that <see cref="IlgpuWorkarounds"/> undoes: a test that fails here after an update of ILGPU tells which one
-/// to remove. That of code placement is in PtxDefectTests, where its effect is seen.
+/// ILGPU still has the defects that <see cref="IlgpuWorkarounds"/> corrects: a test that fails here after an update of ILGPU shows which
+/// one to remove. The test for code placement is in PtxDefectTests, where its effect shows.
 /// </summary>
 public sealed class WorkaroundTests
 {

@@ -4,7 +4,8 @@ namespace MonoLoss.Kernels.Ilgpu;
 
 /// <summary>
 /// The nonzeros of a sparse matrix by column, without sorting: a bitmap with a word for 32 rows of a column says which rows have a
-/// entry, the words' running counts where each 32 rows begin within the column, and the bits below its own where an entry is.
+/// entry, the running counts of the words where each block of 32 rows begins within the column, and the lower bits of a word where an
+/// entry is.
 /// </summary>
 /// <remarks>
 /// Words of one block of rows lie together, so that neighbouring columns are neighbours in memory. Bitmap and counts stay in the
@@ -15,7 +16,7 @@ internal static class ColumnIndexKernels
     /// <summary>Rows that share a word.</summary>
     public const int Block = 32;
 
-    /// <summary>Sets the bit of every entry, one warp per row. Bits are only ever set, so that the order cannot show.</summary>
+    /// <summary>Sets the bit of every entry, one warp per row. Bits are only ever set, so the order does not matter.</summary>
     [Kernel("4*(N + B)", CachedBytes = "32*N", ResidentBytes = "8*N")]
     public static void SetBits(ArrayView<int> rowOffsets, ArrayView<int> indices, ArrayView<int> words, int rows, int columns)
     {

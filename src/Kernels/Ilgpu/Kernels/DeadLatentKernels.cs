@@ -63,7 +63,7 @@ internal static class DeadLatentKernels
         }
     }
 
-    /// <summary>Lists the latents whose counter is large enough, given how many each group finds, and notes their number.</summary>
+    /// <summary>Lists the latents whose counter is large enough, given how many each group finds, and stores their number.</summary>
     [Kernel("4*2*M")]
     public static void FindDead(ArrayView<int> counters, int least, ArrayView<int> counts, ArrayView<int> list, ArrayView<int> state)
     {

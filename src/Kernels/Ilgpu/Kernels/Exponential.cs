@@ -5,7 +5,7 @@ namespace MonoLoss.Kernels.Ilgpu;
 /// <summary>The exponential function, alike on every device: a GPU's own is off by up to 10⁻⁶, more than a threshold may be.</summary>
 internal static class Exponential
 {
-    // Beyond these the result is no normal float32.
+    // Beyond these the result is not a normal float32.
     private const float Least = -87;
     private const float Most = 88;
 

@@ -10,8 +10,8 @@ internal static class GemmKernels
     private const int TileQuads = 32 * ((64 / 4) + 1);
 
     /// <summary>
-    /// A group makes a tile of C, or of one of the partial sums of which C will be the sum. The operands come to shared memory some
-    /// terms at a time, and while they are multiplied the next are under way.
+    /// A group computes a tile of C, or of one of the partial sums that add up to C. The operands come to shared memory some
+    /// terms at a time, and while they are multiplied the next are on their way.
     /// </summary>
     /// <typeparam name="T">How global memory is read and written.</typeparam>
     /// <typeparam name="TLeft">How A lies in memory.</typeparam>
@@ -51,7 +51,7 @@ internal static class GemmKernels
         where TLeft : unmanaged, ITensorOperand
         where TRight : unmanaged, ITensorOperand
     {
-        // Three stages: while one is multiplied, two are under way.
+        // Three stages: while one is multiplied, two are on their way.
         const int Stage = TensorTile.Stage, Step = TensorTile.Step;
         var shared = SharedMemory.Allocate<Float4>(3 * Stage);
         var row = shape.Row(Grid.IdxX, TensorTile.Size, TensorTile.Size);
@@ -68,7 +68,7 @@ internal static class GemmKernels
             StartUpTo(depth - Step, a, b, Stage);
             (a, b) = (a.Next(shape.M), b.Next(shape.N));
 
-            // As long as all tiles have all their terms, three by three, so that stages are constants.
+            // Full tiles, three at a time, so that the stages are constants.
             for (; depth >= 5 * Step; depth -= 3 * Step)
             {
                 sums = StartAndMultiply(sums, a, b, shared, 2 * Stage, 0);
@@ -95,12 +95,12 @@ internal static class GemmKernels
         sums.Store(Group.IdxX, new GemmOutput<Float4>(result, bias, shape, Grid.IdxY * shape.M * shape.N), row, column);
     }
 
-    /// <summary>C from its partial sums, four columns a thread; always in the same order.</summary>
+    /// <summary>C from its partial sums, always in the same order; four columns per thread.</summary>
     /// <param name="partials">One M×N matrix after another.</param>
-    /// <param name="splits">How many.</param>
-    /// <param name="bias">N values, or none.</param>
+    /// <param name="splits">Number of partial sums.</param>
+    /// <param name="bias">N values, or empty.</param>
     /// <param name="result">C.</param>
-    /// <param name="shape">The product.</param>
+    /// <param name="shape">The product's shape and factors.</param>
     [Kernel("4*3*B*D", "7*B*D")]
     [KernelInstance(typeof(Float1))]
     [KernelInstance(typeof(Float4))]
@@ -126,7 +126,7 @@ internal static class GemmKernels
         new GemmOutput<T>(result, bias, shape, 0).Store(row, column, sum);
     }
 
-    /// <summary>Starts the copies of tiles of which there are only so many terms, or none.</summary>
+    /// <summary>Starts the copies of a last, partial tile of each operand, or none.</summary>
     private static void StartUpTo<TLeft, TRight>(int terms, TensorCopies<TLeft> a, TensorCopies<TRight> b, int stage)
         where TLeft : unmanaged, ITensorOperand
         where TRight : unmanaged, ITensorOperand
@@ -140,7 +140,7 @@ internal static class GemmKernels
         TensorCore.CommitCopies();
     }
 
-    /// <summary>Starts the copies of tiles that have all their terms, and multiplies those that are ready.</summary>
+    /// <summary>Starts the copies of two full tiles, and multiplies those that are ready.</summary>
     private static TensorTile StartAndMultiply<TLeft, TRight>(
         TensorTile sums, TensorCopies<TLeft> a, TensorCopies<TRight> b, ArrayView<Float4> shared, int free, int ready)
         where TLeft : unmanaged, ITensorOperand
@@ -189,7 +189,7 @@ internal static class GemmKernels
     }
 }
 
-/// <summary>What one thread brings of an operand's tile from global memory to shared memory.</summary>
+/// <summary>The part of an operand's tile that one thread moves from global to shared memory.</summary>
 internal readonly struct Strip<TTile>(Float4 first, Float4 second)
     where TTile : unmanaged, ITile<TTile>
 {
@@ -215,7 +215,7 @@ internal readonly struct Strip<TTile>(Float4 first, Float4 second)
     }
 }
 
-/// <summary>What one thread copies of an operand's tiles from global to shared memory: its part of the next tile.</summary>
+/// <summary>The part of an operand's next tile that one thread copies asynchronously from global to shared memory.</summary>
 internal readonly struct TensorCopies<TOperand>
     where TOperand : unmanaged, ITensorOperand
 {
@@ -252,7 +252,7 @@ internal readonly struct TensorCopies<TOperand>
         (_target, _term, _offset) = (copies._target, copies._term, offset);
     }
 
-    /// <summary>Starts the copies of a tile that has all its terms.</summary>
+    /// <summary>Starts the copies of a full tile.</summary>
     /// <param name="tile">Where the tile begins in shared memory.</param>
     public void Start(int tile)
     {
@@ -262,8 +262,8 @@ internal readonly struct TensorCopies<TOperand>
         Start(tile, 3, _source3);
     }
 
-    /// <summary>Starts the copies of a tile of which there are only so many terms; the others become zeros.</summary>
-    /// <param name="terms">How many terms, which may be more than a tile's.</param>
+    /// <summary>Starts the copies of a partial tile; the terms that it lacks become zeros.</summary>
+    /// <param name="terms">The terms that are left, which may be more than a tile's.</param>
     /// <param name="tile">Where the tile begins in shared memory.</param>
     public void StartUpTo(int terms, int tile)
     {

@@ -3,7 +3,7 @@ namespace MonoLoss.Kernels.Ilgpu;
 /// <summary>How a product is multiplied.</summary>
 internal enum GemmTile
 {
-    /// <summary>64×64, single floats: rows that are no multiple of 16 bytes.</summary>
+    /// <summary>64×64, single floats: for rows that are not a multiple of 16 bytes.</summary>
     Odd,
 
     /// <summary>64×64.</summary>
@@ -17,21 +17,21 @@ internal enum GemmTile
 }
 
 /// <summary>
-/// How the work of a product is cut: into tiles of C, and where these are too few for all multiprocessors, each of its sums into several
-/// that are added up afterwards. It depends on the sizes and the device alone.
+/// How a product is divided: into tiles of C, and where these are too few for all multiprocessors, each of its sums into several
+/// that are added up afterwards. The plan depends on the sizes and the device alone.
 /// </summary>
 internal readonly record struct GemmPlan(GemmTile Tile, int Splits, int SplitDepth)
 {
     private const int MaxSplits = 16;
 
-    // What a plan is cut by: the terms of any tile's step.
+    // Sums are cut at multiples of this: any tile's step divides it.
     private const int Step = 32;
 
     // Cycles that a multiprocessor of 128 lanes takes for a step of a tile; the small tile also waits for shared memory.
     private const double LargeStep = 128 * 128 * Step / 128;
     private const double SmallStep = 1.25 * 64 * 64 * Step / 128;
 
-    // A float written and read again costs a multiprocessor's share of the memory so many cycles (8 bytes of 3 TB/s by 132 at 1.7 GHz).
+    // Cycles of a multiprocessor's share of the memory to write a float and read it again (8 bytes; 3 TB/s over 132 of them at 1.7 GHz).
     private const double PartialCycles = 0.6;
 
     /// <summary>The plan that takes the least time.</summary>
@@ -55,7 +55,7 @@ internal readonly record struct GemmPlan(GemmTile Tile, int Splits, int SplitDep
         return best;
     }
 
-    /// <summary>Sums of K terms cut into as many as asked for, or fewer.</summary>
+    /// <summary>Cuts sums of K terms into the given number of parts, or fewer.</summary>
     public static GemmPlan Split(GemmTile tile, int k, int splits)
     {
         var steps = Math.Max(1, (k + Step - 1) / Step);

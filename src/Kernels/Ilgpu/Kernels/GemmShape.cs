@@ -3,7 +3,7 @@ namespace MonoLoss.Kernels.Ilgpu;
 /// <summary>C = α·A·B + β·C, then + bias and ReLU: A is M×K, B is K×N, however they lie in memory.</summary>
 internal readonly struct GemmShape(int m, int n, int k, int splitDepth, float alpha, float beta, bool relu)
 {
-    // Groups that run at the same time should share rows of A and columns of B: they walk C in bands of so many tiles' height.
+    // Groups that run at the same time should share rows of A and columns of B: they walk C in bands of this many tiles.
     private const int Band = 16;
 
     public readonly int M = m;
@@ -17,14 +17,14 @@ internal readonly struct GemmShape(int m, int n, int k, int splitDepth, float al
     public readonly float Beta = beta;
     public readonly int Relu = relu ? 1 : 0;
 
-    /// <summary>The first row of the tile that a group makes.</summary>
+    /// <summary>The first row of the tile that a group computes.</summary>
     public int Row(int group, int tileRows, int tileColumns)
     {
         var (first, height, within) = Place(group, tileRows, tileColumns);
         return (first + (within % height)) * tileRows;
     }
 
-    /// <summary>The first column of the tile that a group makes.</summary>
+    /// <summary>The first column of the tile that a group computes.</summary>
     public int Column(int group, int tileRows, int tileColumns)
     {
         var (_, height, within) = Place(group, tileRows, tileColumns);

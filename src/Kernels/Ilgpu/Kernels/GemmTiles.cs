@@ -3,13 +3,13 @@ using ILGPU;
 namespace MonoLoss.Kernels.Ilgpu;
 
 /// <summary>
-/// The part of C that a group of 256 threads makes, as what one thread holds of it in registers, and how its operands lie in shared
+/// The part of C that a group of 256 threads computes: what one thread holds of it in registers, and how its operands lie in shared
 /// memory.
 /// </summary>
 internal interface ITile<TSelf>
     where TSelf : unmanaged, ITile<TSelf>
 {
-    /// <summary>Rows and columns of C that a group makes.</summary>
+    /// <summary>Rows and columns of C that a group computes.</summary>
     int Size { get; }
 
     /// <summary>Terms that are brought to shared memory at once: <see cref="Size"/> × <see cref="Step"/> is 2048.</summary>
@@ -86,7 +86,7 @@ internal static class TermMajor
     public static int BlockColumn(int thread) => (((thread >> 5) & 1) << 3) + (thread & 7);
 }
 
-/// <summary>64×64, a thread 4×4: for results too small to fill a GPU with larger tiles.</summary>
+/// <summary>64×64, 4×4 per thread: for results too small to fill a GPU with larger tiles.</summary>
 internal readonly struct Tile64(Block block) : ITile<Tile64>
 {
     private readonly Block _block = block;
@@ -121,7 +121,7 @@ internal readonly struct Tile64(Block block) : ITile<Tile64>
         new(_block.Add(left[term * TermMajor.Stride(Size)], right[term * TermMajor.Stride(Size)]));
 }
 
-/// <summary>128×128, a thread 8×8: rows and columns 4i … 4i + 3 and 64 + 4i … 64 + 4i + 3.</summary>
+/// <summary>128×128, 8×8 per thread: rows and columns 4i … 4i + 3 and 64 + 4i … 64 + 4i + 3.</summary>
 internal readonly struct Tile128(Block block00, Block block01, Block block10, Block block11) : ITile<Tile128>
 {
     private readonly Block _block00 = block00;

@@ -17,7 +17,7 @@ internal static class JumpReLUKernels
         }
     }
 
-    /// <summary>bounds[m] = θ − h/2, less what rounding may hide, one thread per latent.</summary>
+    /// <summary>bounds[m] = θ − h/2, less the rounding error of a pre-activation; one thread per latent.</summary>
     [Kernel("8*M", "40*M")]
     public static void Bounds(ArrayView<float> logThreshold, float bandwidth, ArrayView<float> bounds)
     {
@@ -30,8 +30,8 @@ internal static class JumpReLUKernels
     }
 
     /// <summary>
-    /// Copies the values to pre and sets those that are not above θ to 0, one thread per entry; nonzeros too near to an edge to tell are
-    /// listed, in no order: <see cref="JumpReLUAgain"/> looks at each of them again.
+    /// Copies the values to pre and sets those that are not above θ to 0, one thread per entry; nonzeros too close to an edge for float32
+    /// are listed, in no particular order, for <see cref="JumpReLUAgain"/>.
     /// </summary>
     [Kernel("16*N + 4*M", "6*N", CachedBytes = "16*N")]
     public static void JumpReLU(
@@ -100,7 +100,7 @@ internal static class JumpReLUKernels
     }
 
     /// <summary>
-    /// Adds to the gradient of every log θ what its nonzeros say, and stops the gradient where the latent is off; one warp per latent.
+    /// Adds the gradient of every log θ from its nonzeros, and stops the gradient where the latent is off; one warp per latent.
     /// </summary>
     [Kernel("20*N + 16*M", "6*N", CachedBytes = "4*32*N")]
     public static void Gradient(
@@ -141,7 +141,7 @@ internal static class JumpReLUKernels
         }
     }
 
-    /// <summary>What a nonzero adds to its threshold's sum: θ·∂z if pre is within h/2 of θ, and the factor of L0 if z itself is.</summary>
+    /// <summary>A nonzero's term in its threshold's sum: θ·∂z if pre is within h/2 of θ, plus the factor of L0 if z itself is.</summary>
     internal static double BandTerm(float pre, float z, float gradient, float threshold, float bandwidth, double l0Factor) =>
         (IsInBand(pre, threshold, bandwidth) ? (double)threshold * gradient : 0) + (IsInBand(z, threshold, bandwidth) ? l0Factor : 0);
 
@@ -150,7 +150,7 @@ internal static class JumpReLUKernels
 
     private static bool IsInBand(float value, float threshold, float bandwidth) => XMath.Abs(value - threshold) < 0.5f * bandwidth;
 
-    /// <summary>How far from an edge a float32 pre-activation can still be on its wrong side.</summary>
+    /// <summary>The distance from an edge within which rounding may put a float32 pre-activation on the wrong side.</summary>
     private static float EdgeDoubt(float threshold) => 1e-6f * (1 + threshold);
 
     /// <summary>The row of an entry: the last one that does not begin after it.</summary>

@@ -34,7 +34,7 @@ internal sealed class KernelAttribute(string bytes, string flops = "0") : Attrib
     /// <summary>Bytes of the arguments that stay in the level-2 cache from the launch before, or for the next.</summary>
     public string ResidentBytes { get; init; } = "0";
 
-    /// <summary>Floating-point operations of one launch; a number that all threads of a group form alike counts once.</summary>
+    /// <summary>Floating-point operations of one launch; a value that every thread of a group computes counts once.</summary>
     public string Flops => flops;
 
     /// <summary>Whether the operations are those of tensor cores.</summary>
@@ -54,16 +54,16 @@ internal sealed class KernelAttribute(string bytes, string flops = "0") : Attrib
     /// </summary>
     public bool Vectorized { get; init; }
 
-    /// <summary>A kernel's name in tables: what it computes, and what it is called.</summary>
+    /// <summary>A kernel's name in tables: its class and its method.</summary>
     public static string NameOf(MethodInfo kernel) =>
         $"{kernel.DeclaringType!.Name.Replace("Kernels", string.Empty, StringComparison.Ordinal)}.{kernel.Name}";
 }
 
-/// <summary>The types that a generic kernel is compiled for; every instance that is launched is named.</summary>
-/// <param name="arguments">A type for every parameter.</param>
+/// <summary>The types that a generic kernel is compiled for. Every instance that is launched must be listed.</summary>
+/// <param name="arguments">One type per type parameter.</param>
 [AttributeUsage(AttributeTargets.Method, AllowMultiple = true)]
 internal sealed class KernelInstanceAttribute(params Type[] arguments) : Attribute
 {
-    /// <summary>A type for every parameter.</summary>
+    /// <summary>One type per type parameter.</summary>
     public IReadOnlyList<Type> Arguments => arguments;
 }

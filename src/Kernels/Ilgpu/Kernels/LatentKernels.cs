@@ -8,7 +8,7 @@ namespace MonoLoss.Kernels.Ilgpu;
 /// <item>A latent that fires on few rows: one group does everything while those rows are in the level-1 cache (<see cref="Visit"/>).</item>
 /// <item>A long latent, one that fires on many rows, is cut into parts, one group per part (<see cref="LatentSlice"/>). The parts' sums are
 /// added in order by one group per latent.</item>
-/// <item>Where most latents fire on many rows, the products are dense, and kernels do what lies between them.</item>
+/// <item>Where most latents fire on many rows, the products are dense, and these kernels do the work between them.</item>
 /// </list>
 /// </summary>
 /// <remarks>The stated costs of the kernels for long latents assume that every nonzero belongs to a long latent.</remarks>
@@ -314,7 +314,7 @@ internal static class LatentKernels
         where TSums : unmanaged, IColumnSums<TSums, T> =>
         LatentReductions.Dots(w, v.Nonzeros.RowIndices, first, last, v.MonoRows, v.Nonzeros.Dots, partials);
 
-    /// <summary>∂z at nonzeros first … last − 1: the sum of everything that reaches it.</summary>
+    /// <summary>∂z at nonzeros first … last − 1: the sum of all its terms.</summary>
     /// <returns>Σ ∂z, and the sum for the threshold's gradient (<see cref="JumpReLUKernels.BandTerm"/>).</returns>
     private static Double2 FormGradient(LatentEntries p, int m, int first, int last, LatentMonoScore mono)
     {

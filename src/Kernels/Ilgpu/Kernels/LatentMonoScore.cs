@@ -1,6 +1,6 @@
 namespace MonoLoss.Kernels.Ilgpu;
 
-/// <summary>What the kernels hand on about the <see cref="MonoScore"/> of one latent over a batch.</summary>
+/// <summary>The <see cref="MonoScore"/> of one latent over a batch, as one kernel passes it to the next.</summary>
 internal struct LatentMonoScore
 {
     public MonoScore Terms;
@@ -13,7 +13,7 @@ internal struct LatentMonoScore
 
     /// <summary>
     /// The index by column of the first nonzero that attains the minimum; <see cref="int.MaxValue"/> if the first row that attains it
-    /// stores none.
+    /// has no nonzero there.
     /// </summary>
     public int FirstMinimum;
 

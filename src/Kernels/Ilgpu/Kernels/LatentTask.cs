@@ -4,7 +4,7 @@ namespace MonoLoss.Kernels.Ilgpu;
 
 /// <summary>
 /// The nonzeros of a batch's latents and the terms of their gradient. Arrays "by column" are in the order of
-/// <see cref="CsrMatrix.EntryOf"/>. An empty view means that the term is absent, or the result not wanted.
+/// <see cref="CsrMatrix.EntryOf"/>. An empty view means that the term is absent or the result is not needed.
 /// </summary>
 internal struct LatentEntries
 {
@@ -70,7 +70,7 @@ internal struct LatentEntries
 
 /// <summary>The arguments of <see cref="LatentKernels"/>: <see cref="FusedBackwardArgs"/> as views.</summary>
 /// <typeparam name="T">The unit of rows: one float, or four.</typeparam>
-/// <typeparam name="TSums">As many float64.</typeparam>
+/// <typeparam name="TSums">The same number of float64.</typeparam>
 internal struct LatentTask<T, TSums>
     where T : unmanaged, IFloats<T>
     where TSums : unmanaged, IColumnSums<TSums, T>

@@ -76,6 +76,6 @@ internal static class LossKernels
         gradient[i] = sum.AddScaled(factor, r.AddScaled(-1, t));
     }
 
-    /// <summary>A row of zeros counts nothing.</summary>
+    /// <summary>weight/squares, or 0 for a row of zeros, which does not count.</summary>
     private static double RelativeWeight(double weight, double squares) => squares > 0 ? weight / squares : 0;
 }

@@ -38,7 +38,7 @@ internal static class MonoKernels
             last = offsets[m + 1];
         }
 
-        // Rows that store nothing have z = 0.
+        // Rows without a nonzero have z = 0.
         var minimum = last - first < norms.IntLength ? 0 : float.MaxValue;
         var maximum = 0f;
         for (var j = first + Warp.LaneIdx; j < last; j += Warp.WarpSize)
@@ -75,7 +75,7 @@ internal static class MonoKernels
         {
             if (firstMinimum < last && minimum == 0 && rowOf[firstMinimum] > firstMinimum - first)
             {
-                // An earlier row stores nothing, so it has z = 0.
+                // An earlier row has no nonzero, so z = 0 there.
                 firstMinimum = int.MaxValue;
             }
 

@@ -2,7 +2,7 @@ using ILGPU;
 
 namespace MonoLoss.Kernels.Ilgpu;
 
-/// <summary>What Adam multiplies by and adds in one step.</summary>
+/// <summary>The factors of one step of Adam.</summary>
 /// <param name="Beta1">Decay of the first moment.</param>
 /// <param name="OneMinusBeta1">1 − β₁.</param>
 /// <param name="Beta2">Decay of the second moment.</param>
@@ -27,7 +27,7 @@ internal static class OptimizerKernels
         factor[0] = scale > 1 ? 1f : (float)scale;
     }
 
-    /// <summary>Adam, one thread per element. The gradient is first multiplied by gradientScale[0], if there is one.</summary>
+    /// <summary>Adam, one thread per element. The gradient is first multiplied by gradientScale[0], unless that is empty.</summary>
     [Kernel("4*7*M*D", "16*M*D")]
     [KernelInstance(typeof(Float1))]
     [KernelInstance(typeof(Float4))]
@@ -50,8 +50,8 @@ internal static class OptimizerKernels
     }
 
     /// <summary>
-    /// Adam on rows scaled to length 1 and with the gradient's part along the row removed, where asked; one group per row. Parameter and
-    /// gradient are read twice, the second time from the level-1 cache.
+    /// Adam, with rows first scaled to length 1 and the gradient's part along the row removed if requested; one group per row. Parameter
+    /// and gradient are read twice, the second time from the level-1 cache.
     /// </summary>
     [Kernel("4*7*M*D", "24*M*D")]
     [KernelInstance(typeof(Float1))]

@@ -4,18 +4,18 @@ using ILGPU.Util;
 namespace MonoLoss.Kernels.Ilgpu;
 
 /// <summary>
-/// Finding the k-th largest of many positive floats by the digits of their bits, whose order as integers is that of the values: a
-/// histogram of the first digit of all tells the k-th largest one's, one of the second digits of those that share the first the next.
+/// Finds the k-th largest of many positive floats digit by digit: their bits, read as integers, have the order of the values. A
+/// histogram of all first digits gives that of the k-th largest; one of the second digits of those that share it gives the second.
 /// </summary>
 internal static class RadixSelect
 {
     /// <summary>Digits of 11, 10 and 10 bits.</summary>
     public const int Passes = 3;
 
-    /// <summary>Values of the first digit.</summary>
+    /// <summary>The number of values of the first digit.</summary>
     public const int Bins = 2048;
 
-    /// <summary>Above every key: what nothing can be larger than.</summary>
+    /// <summary>A threshold that no key exceeds.</summary>
     public const int Nothing = int.MaxValue;
 
     /// <summary>The bits of a positive value, 0 for any other and for NaN.</summary>
@@ -24,7 +24,7 @@ internal static class RadixSelect
     /// <summary>The lowest bit of a pass's digit.</summary>
     public static int Shift(int pass) => Utilities.Select(pass == 0, 20, Utilities.Select(pass == 1, 10, 0));
 
-    /// <summary>The digit of the key of a rank, which one of some bins holds.</summary>
+    /// <summary>The digit of the key with a given rank, which is in one of the bins searched.</summary>
     /// <param name="histogram">How many keys have each digit.</param>
     /// <param name="last">The last bin to look at.</param>
     /// <param name="above">How many keys are in later bins; becomes how many have a larger digit.</param>
@@ -41,7 +41,7 @@ internal static class RadixSelect
     }
 }
 
-/// <summary>One pass: the digit that is counted, and of which keys.</summary>
+/// <summary>One pass: which digit is counted, and of which keys.</summary>
 internal readonly struct RadixPass(int pass, int prefix)
 {
     private readonly int _shift = RadixSelect.Shift(pass);

@@ -5,7 +5,7 @@ namespace MonoLoss.Kernels.Ilgpu;
 /// <summary>Sums over the threads of a warp and of a group, always in the same order.</summary>
 internal static class Reductions
 {
-    // Warps are of 8 threads or more on every device.
+    // Warps have at least 8 threads on every device.
     private const int MaxWarps = IlgpuDevice.GroupSize / 8;
 
     /// <summary>The sum of a value over the lanes of the warp, in every lane.</summary>
@@ -41,7 +41,7 @@ internal static class Reductions
         return value;
     }
 
-    /// <summary>The smallest of a value over the lanes of the warp, in every lane.</summary>
+    /// <summary>The minimum of a value over the lanes of the warp, in every lane.</summary>
     public static float WarpMin(float value)
     {
         for (var distance = Warp.WarpSize / 2; distance > 0; distance /= 2)
@@ -69,7 +69,7 @@ internal static class Reductions
     /// </summary>
     public static float WarpSums(float value0, float value1, float value2, float value3)
     {
-        // Each half of the lanes goes on with two of the values, each quarter with one.
+        // Each half of the lanes continues with two of the values, each quarter with one.
         var distance = Warp.WarpSize / 2;
         var upper = (Warp.LaneIdx & distance) != 0;
         var kept0 = (upper ? value2 : value0) + Warp.ShuffleXor(upper ? value0 : value2, distance);
@@ -107,14 +107,14 @@ internal static class Reductions
             sum += sums[warp];
         }
 
-        // Nobody may write the next sum before all have read this one.
+        // Every thread must have read this sum before the next one overwrites it.
         Group.Barrier();
         return sum;
     }
 
     /// <summary>
-    /// Two sums at once over the threads of a one-dimensional group, in every thread. All threads must call it, and those that come back
-    /// see what the others wrote before.
+    /// Two sums at once over the threads of a one-dimensional group, in every thread. All threads must call it; when it returns, they
+    /// see what the others wrote before the call.
     /// </summary>
     public static Double2 GroupSum(Double2 value)
     {

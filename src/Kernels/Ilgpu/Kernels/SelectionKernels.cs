@@ -3,26 +3,26 @@ using ILGPU;
 namespace MonoLoss.Kernels.Ilgpu;
 
 /// <summary>
-/// Exact selection of pre-activations, which are read from the level-2 cache where their product has just left them. Values that
-/// are kept are listed in the order of their columns; of equal ones the first are kept.
+/// Exact selection of pre-activations, read from the level-2 cache where the product has just left them. Values that
+/// are kept are listed in column order; of equal values the first are kept.
 /// </summary>
 internal static class SelectionKernels
 {
     /// <summary>Threads of a group that finds thresholds.</summary>
     public const int ThresholdGroupSize = 128;
 
-    /// <summary>Rows that such a group has.</summary>
+    /// <summary>Rows per group that finds thresholds.</summary>
     public const int RowsPerGroup = ThresholdGroupSize / Team;
 
     /// <summary>
-    /// What a value that equals the threshold counts, beside the 1 of a value above it: a warp reads fewer values at once than this.
+    /// What a value equal to the threshold adds to a count in which each larger value adds 1: more than the values a warp reads at once.
     /// </summary>
     public const int Tie = 1 << 16;
 
     /// <summary>In the state of a selection from all rows: the digits of the threshold found so far.</summary>
     public const int Prefix = 0;
 
-    /// <summary>The threshold's rank among the keys that share these digits: at last, how many equal ones are kept.</summary>
+    /// <summary>The threshold's rank among the keys that share these digits; in the end, how many keys equal to it are kept.</summary>
     public const int Rank = 1;
 
     /// <summary>How many candidates there were.</summary>
@@ -31,13 +31,13 @@ internal static class SelectionKernels
     /// <summary>How many were kept.</summary>
     public const int Kept = 3;
 
-    /// <summary>How many nonzeros a matrix has whose number the host does not know yet.</summary>
+    /// <summary>The number of nonzeros of a matrix for which the host has only a bound so far.</summary>
     public const int Nonzeros = 4;
 
     /// <summary>How many latents are dead.</summary>
     public const int Dead = 5;
 
-    /// <summary>Numbers in the state.</summary>
+    /// <summary>The length of the state.</summary>
     public const int StateLength = 6;
 
     // Threads that share a row.
@@ -49,16 +49,16 @@ internal static class SelectionKernels
     public static int Compare(int key, int threshold) => key > threshold ? 1 : key == threshold ? Tie : 0;
 
     /// <summary>
-    /// For each row the k-th largest positive value or, if there are fewer, the smallest, as a key; how many that equal it are kept,
+    /// For each row: the k-th largest positive value or, if there are fewer, the smallest, as a key; how many equal to it are kept,
     /// and how many values in all. 32 threads per row.
     /// </summary>
     /// <param name="values">B×M.</param>
     /// <param name="rows">B.</param>
     /// <param name="columns">M.</param>
-    /// <param name="k">How many to keep in a row.</param>
-    /// <param name="thresholds">B keys.</param>
-    /// <param name="ties">B.</param>
-    /// <param name="counts">B.</param>
+    /// <param name="k">How many to keep per row.</param>
+    /// <param name="thresholds">Receives the key of each row, B.</param>
+    /// <param name="ties">Receives how many values equal to the key each row keeps, B.</param>
+    /// <param name="counts">Receives how many values each row keeps, B.</param>
     [Kernel("12*B", CachedBytes = "12*B*M", ResidentBytes = "4*B*M", GroupSize = ThresholdGroupSize)]
     [KernelInstance(typeof(Float1))]
     [KernelInstance(typeof(Float4))]
@@ -129,7 +129,7 @@ internal static class SelectionKernels
     }
 
     /// <summary>
-    /// Adds how many values of each row are kept to its count, and how many equal its threshold to its ties, one warp per row.
+    /// Adds the number of kept values of each row to its count, and the number equal to its threshold to its ties; one warp per row.
     /// </summary>
     [Kernel("8*B", CachedBytes = "4*B*M", ResidentBytes = "4*B*M")]
     [KernelInstance(typeof(DenseRows<Float1>), typeof(AboveBound))]
@@ -227,7 +227,7 @@ internal static class SelectionKernels
         }
     }
 
-    /// <summary>The histogram of a digit of all candidates, of which there are about one and a half times as many as are wanted.</summary>
+    /// <summary>The histogram of a digit of all candidates, about one and a half times as many as are kept.</summary>
     [Kernel("6*N + 8192", CachedBytes = "8192")]
     public static void CountDigits(
         ArrayView<float> values, ArrayView<int> offsets, ArrayView<int> state, int pass, ArrayView<int> histogram)
@@ -256,7 +256,7 @@ internal static class SelectionKernels
         }
     }
 
-    /// <summary>The threshold's digit from the histogram, which is left empty; in one group.</summary>
+    /// <summary>The threshold's digit from the histogram, which is cleared; one group.</summary>
     [Kernel("8*2048", CachedBytes = "32*2048")]
     public static void FindDigit(ArrayView<int> histogram, int wanted, int pass, ArrayView<int> state)
     {
@@ -300,8 +300,8 @@ internal static class SelectionKernels
     }
 
     /// <summary>
-    /// offsets[i] = values above the threshold in the rows before i + those that equal it as far as they are kept, one thread per row; and
-    /// notes how many there are.
+    /// offsets[i] = kept values in the rows before i: those above the threshold, and those equal to it that are kept; one thread per row.
+    /// Also stores the numbers of candidates and of kept values.
     /// </summary>
     [Kernel("12*B")]
     public static void PlaceTies(ArrayView<int> tiesBefore, ArrayView<int> candidateOffsets, ArrayView<int> offsets, ArrayView<int> state)
@@ -352,10 +352,10 @@ internal readonly struct Classes(Float4 values, int class0, int class1, int clas
     private readonly int _class3 = class3;
 
     /// <summary>The classes of a row's values.</summary>
-    /// <param name="values">Four of them.</param>
+    /// <param name="values">Four consecutive values.</param>
     /// <param name="selection">What is kept.</param>
-    /// <param name="i">Which one in the row is the first.</param>
-    /// <param name="count">How many the row has.</param>
+    /// <param name="i">The index within the row of the first value.</param>
+    /// <param name="count">The number of values in the row.</param>
     /// <param name="threshold">The row's threshold.</param>
     public static Classes Of<TSelection>(Float4 values, TSelection selection, int i, int count, int threshold)
         where TSelection : struct, ISelection => new(
@@ -368,7 +368,7 @@ internal readonly struct Classes(Float4 values, int class0, int class1, int clas
     /// <summary>How many are kept + <see cref="SelectionKernels.Tie"/> × how many equal the threshold.</summary>
     public int Sum() => _class0 + _class1 + _class2 + _class3;
 
-    /// <summary>Lists them, given how many of the row's before them are kept and how many equal the threshold.</summary>
+    /// <summary>Lists the kept ones, given how many values before them in the row are kept and how many equal the threshold.</summary>
     public void List<TRows>(KeptList output, TRows rows, int first, int at, int kept, int tied)
         where TRows : struct, ISelectionRows
     {
@@ -385,7 +385,7 @@ internal readonly struct Classes(Float4 values, int class0, int class1, int clas
     }
 }
 
-/// <summary>Where what is kept of a row goes.</summary>
+/// <summary>Where the kept values of a row go.</summary>
 internal readonly struct KeptList(int start, int ties, ArrayView<int> indices, ArrayView<float> values)
 {
     private readonly int _start = start;
@@ -393,7 +393,7 @@ internal readonly struct KeptList(int start, int ties, ArrayView<int> indices, A
     private readonly ArrayView<int> _indices = indices;
     private readonly ArrayView<float> _values = values;
 
-    /// <summary>Adds a value, if it is kept, behind those of the row that are kept before it.</summary>
+    /// <summary>Appends a value, if it is kept, to those of the row kept so far.</summary>
     public void Add<TRows>(TRows rows, int first, int at, float value, int @class, int kept, int tied)
         where TRows : struct, ISelectionRows
     {

@@ -5,7 +5,7 @@ namespace MonoLoss.Kernels.Ilgpu;
 /// <summary>Which values of a row are kept.</summary>
 internal interface ISelection
 {
-    /// <summary>What the row's values are compared with, as it suits the selection.</summary>
+    /// <summary>What the row's values are compared with: a float or a key, depending on the selection.</summary>
     int Threshold(int row);
 
     /// <summary>How many of the row's values that equal the threshold are kept, the first ones.</summary>
@@ -15,7 +15,7 @@ internal interface ISelection
     int Class(float value, int column, int threshold);
 }
 
-/// <summary>Values above a bound of their column, or without such bounds above one for all; NaN is above nothing.</summary>
+/// <summary>Values above their column's bound, or above one bound for all columns; a NaN is never kept.</summary>
 internal readonly struct AboveBound(ArrayView<float> bounds, float bound) : ISelection
 {
     private readonly ArrayView<float> _bounds = bounds;
@@ -45,7 +45,7 @@ internal readonly struct TopOfRow(ArrayView<int> thresholds, ArrayView<int> ties
     public int Class(float value, int column, int threshold) => SelectionKernels.Compare(RadixSelect.Key(value), threshold);
 }
 
-/// <summary>The largest of all rows: those whose key is above one threshold, and as many that equal it as rows before have left.</summary>
+/// <summary>The largest of all rows: those whose key is above one threshold, and those equal to it until the count is reached.</summary>
 internal readonly struct TopOfBatch(ArrayView<int> state, ArrayView<int> tiesBefore) : ISelection
 {
     private readonly ArrayView<int> _state = state;

@@ -77,10 +77,10 @@ internal static class SparseKernels
 
     /// <summary>
     /// The tiles that long columns are cut into: tiles[t] = Σ of weights[j]·x[rowOf[j]] over the nonzeros j from
-    /// t·tile on, as far as they are of the column that has the first of them, if that column began more than a tile before.
+    /// t·tile on that belong to the same column as the first of them, if that column began more than a tile before.
     /// One thread per column (or four) of x.
     /// </summary>
-    /// <remarks>Where no column is that long nothing is read but the tiles' columns.</remarks>
+    /// <remarks>If no column is that long, only the columns of the tiles are read.</remarks>
     [Kernel("8*N + 4*B*D", "2*N*D", CachedBytes = "2*N*D")]
     [KernelInstance(typeof(Float1))]
     [KernelInstance(typeof(Float4))]
@@ -138,7 +138,7 @@ internal static class SparseKernels
         var lane = Warp.LaneIdx;
         for (var entry = offsets[row] + (4 * (Group.IdxX / Warp.WarpSize)); entry < end; entry += 4 * (Group.DimX / Warp.WarpSize))
         {
-            // Where fewer than four are left, the last one stands in.
+            // If fewer than four are left, the last one is repeated.
             var row0 = indices[entry] * columns;
             var row1 = indices[Math.Min(entry + 1, end - 1)] * columns;
             var row2 = indices[Math.Min(entry + 2, end - 1)] * columns;
@@ -162,7 +162,7 @@ internal static class SparseKernels
         }
     }
 
-    /// <summary>dense[i, indices[entry]] = values[entry], one warp per row; the zeros between are there already.</summary>
+    /// <summary>dense[i, indices[entry]] = values[entry], one warp per row; the other elements are 0 already.</summary>
     [Kernel("12*N + 4*B", CachedBytes = "8*N")]
     public static void WriteOut(
         ArrayView<int> offsets, ArrayView<int> indices, ArrayView<float> values, int rows, int columns, ArrayView<float> dense)
@@ -291,6 +291,6 @@ internal static class SparseKernels
         return sum;
     }
 
-    /// <summary>The first tile of a column's nonzeros that is left to others: a column of fewer nonzeros than a tile has none.</summary>
+    /// <summary>The first tile of a column that <see cref="SumColumnTiles"/> sums; short columns have none.</summary>
     private static int FirstTile(int firstEntry, int tile) => (firstEntry / tile) + 2;
 }

@@ -3,7 +3,7 @@ using ILGPU;
 namespace MonoLoss.Kernels.Ilgpu;
 
 /// <summary>
-/// Sums in float64 over many rows or elements. Each is formed in two launches: groups sum parts, whose number the size alone decides,
+/// Sums in float64 over many rows or elements. Each is formed in two launches: groups sum parts, whose number depends on the size alone,
 /// and then the parts are summed in order.
 /// </summary>
 internal static class SumKernels
@@ -174,8 +174,8 @@ internal static class SumKernels
     }
 
     /// <summary>
-    /// For each of the first 32 threads, the sum over the threads of the group that are a multiple of 32 apart from it. All threads must
-    /// call it.
+    /// For each of the first 32 threads, the sum over the threads of the group whose index differs from its own by a multiple of 32.
+    /// All threads must call it.
     /// </summary>
     private static TSums ColumnTotal<TSums, T>(TSums sum)
         where T : unmanaged, IFloats<T>
@@ -196,7 +196,7 @@ internal static class SumKernels
     }
 }
 
-/// <summary>What rows are multiplied by before they are summed: 1/divisors[i], weights[i] or, with neither, 1.</summary>
+/// <summary>The weights of rows in a sum: 1/divisors[i], weights[i] or, with neither, 1.</summary>
 internal readonly struct RowWeights(ArrayView<double> divisors, ArrayView<float> weights)
 {
     private readonly ArrayView<double> _divisors = divisors;

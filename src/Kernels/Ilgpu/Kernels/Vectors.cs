@@ -56,7 +56,7 @@ internal interface IFloats<TSelf>
     /// </summary>
     /// <param name="matrix">The matrix.</param>
     /// <param name="at">The first float, a multiple of 4 for <see cref="Float4"/>.</param>
-    /// <param name="valid">How many may be read; 4 or more, or 0 or less, for <see cref="Float4"/>.</param>
+    /// <param name="valid">The number of floats that may be read; for <see cref="Float4"/>, at least 4 or at most 0.</param>
     Float4 Load(ArrayView<TSelf> matrix, int at, int valid);
 
     /// <summary>Writes what <see cref="Load"/> reads.</summary>
@@ -65,7 +65,7 @@ internal interface IFloats<TSelf>
 
 /// <summary>Float64 sums of one or four columns that a thread forms at once.</summary>
 /// <typeparam name="TSelf">One or four float64.</typeparam>
-/// <typeparam name="TFloats">As many float32.</typeparam>
+/// <typeparam name="TFloats">The same number of float32.</typeparam>
 internal interface IColumnSums<TSelf, TFloats>
     where TSelf : unmanaged, IColumnSums<TSelf, TFloats>
 {
@@ -126,7 +126,7 @@ internal readonly struct Float1(float x) : IFloats<Float1>
 
     public Float4 Load(ArrayView<Float1> matrix, int at, int valid)
     {
-        // What is not valid reads, and forgets, an element that no other thread writes: the first of the four if it may be read.
+        // An invalid element is read from one that no other thread writes, the first of the four if it may be read, and then discarded.
         var first = Utilities.Select(valid > 0, at, 0);
         return new(
             Element(matrix, first, first, valid > 0),
@@ -203,12 +203,12 @@ internal readonly struct Float4(float x, float y, float z, float w) : IFloats<Fl
     public Float4 FlushBelow(float limit) => new(
         Math.Abs(X) < limit ? 0 : X, Math.Abs(Y) < limit ? 0 : Y, Math.Abs(Z) < limit ? 0 : Z, Math.Abs(W) < limit ? 0 : W);
 
-    /// <summary>Where negative, 0; NaN stays.</summary>
+    /// <summary>Negative elements become 0; NaN stays.</summary>
     public Float4 Relu() => new(X < 0 ? 0 : X, Y < 0 ? 0 : Y, Z < 0 ? 0 : Z, W < 0 ? 0 : W);
 
     public Float4 Load(ArrayView<Float4> matrix, int at, int valid)
     {
-        // Without a branch: what is not valid reads the first elements, and forgets them.
+        // Without a branch: invalid elements are read from the start of the matrix and then discarded.
         var values = matrix[Utilities.Select(valid > 0, at >> 2, 0)];
         return new(
             Utilities.Select(valid > 0, values.X, 0),

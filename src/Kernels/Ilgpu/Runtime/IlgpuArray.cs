@@ -9,7 +9,7 @@ internal sealed class IlgpuArray<T> : DeviceArray<T>
 {
     private readonly IlgpuDevice _device;
 
-    // The array that this one is a slice of, and where it starts there; null where it has memory of its own.
+    // The array that this one is a slice of, and where it starts there; null if it owns its memory.
     private readonly IlgpuArray<T>? _owner;
     private readonly long _offset;
     private MemoryBuffer? _buffer;
@@ -39,7 +39,7 @@ internal sealed class IlgpuArray<T> : DeviceArray<T>
         return this;
     }
 
-    /// <summary>Copies from the host, without a wait unless the values are many (<see cref="IlgpuStaging"/>).</summary>
+    /// <summary>Copies from the host, without waiting if the values are few (<see cref="IlgpuStaging"/>).</summary>
     public override void CopyFrom(ReadOnlySpan<T> source, long offset = 0)
     {
         CheckRange(offset, source.Length);

@@ -55,7 +55,7 @@ public sealed partial class IlgpuDevice
         return (rowsPerPart, DivideUp(rows, rowsPerPart));
     }
 
-    /// <summary>Finds the launcher of a kernel, and tells the observer. A launch is begun, made and ended, in this order.</summary>
+    /// <summary>Finds the launcher of a kernel and informs the observer. A launch begins, runs and ends, in this order.</summary>
     private PendingLaunch<TLauncher> Begin<TLauncher>(Delegate kernel, KernelConfig config)
         where TLauncher : Delegate
     {
@@ -208,7 +208,7 @@ public sealed partial class IlgpuDevice
         launch.Launcher?.Invoke(Stream, config, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14);
     }
 
-    /// <summary>A launch between its begin and its end; there is nothing to launch where the launcher is null.</summary>
+    /// <summary>A launch between its beginning and its end; a null launcher means an empty launch.</summary>
     private readonly ref struct PendingLaunch<TLauncher>(TLauncher launcher, ILaunchObserver? observer)
         where TLauncher : Delegate
     {

@@ -16,7 +16,7 @@ public sealed partial class IlgpuDevice
     private const string OpenCL = "opencl";
     private const string Simulation = "ilgpu-cpu";
 
-    // Of the simulation: as NVIDIA's warps, and groups of GroupSize.
+    // The simulation has NVIDIA's warp size, and groups of GroupSize.
     private const int WarpSize = 32;
     private const int Multiprocessors = 1;
 
@@ -34,18 +34,18 @@ public sealed partial class IlgpuDevice
         }
         catch (InvalidOperationException)
         {
-            // The host program has set one for ILGPU already: finding the drivers is up to that one.
+            // The host program has set one for ILGPU already, which has to find the drivers.
         }
     }
 
-    /// <summary>The accelerators that there are, each with what it may lack; first those to be preferred.</summary>
+    /// <summary>The available accelerators, preferred ones first, each with what it lacks.</summary>
     public static IReadOnlyList<DeviceInfo> List() =>
         [.. CudaDevices().Select(Describe), .. OpenCLDevices().Select(Describe), DescribeSimulation()];
 
-    /// <summary>The name of the GPU to be preferred; null if there is none that lacks nothing.</summary>
+    /// <summary>The name of the preferred GPU; null if none can run the kernels.</summary>
     public static string? BestGpu() => List().FirstOrDefault(device => device.IsGpu && device.Missing is null)?.Name;
 
-    /// <summary>Why there is no device of a kind, in words for the user: no driver, or what the driver reports.</summary>
+    /// <summary>Explains to the user why no device of a kind was found: no driver, or what the driver reports.</summary>
     /// <param name="kind">cuda or opencl.</param>
     public static string Missing(string kind)
     {
@@ -70,12 +70,12 @@ public sealed partial class IlgpuDevice
     /// cuda, cuda:1, opencl, opencl:1, or ilgpu-cpu: ILGPU's simulation of a GPU, for checking kernels at small sizes.
     /// </param>
     /// <param name="tf32">Whether products of dense matrices may round to TF32 (NVIDIA GPUs of compute capability 8.0 or more).</param>
-    /// <exception cref="DeviceException">There is none of that name, or it lacks something.</exception>
+    /// <exception cref="DeviceException">No device has that name, or it lacks something the kernels need.</exception>
     public static IlgpuDevice Open(string name, bool tf32 = false) => Open(name, new IlgpuDeviceOptions { UseTf32 = tf32 });
 
     /// <inheritdoc cref="Open(string, bool)"/>
-    /// <param name="name">As above.</param>
-    /// <param name="options">How it is opened.</param>
+    /// <param name="name">The device: cuda, cuda:1, opencl, opencl:1 or ilgpu-cpu.</param>
+    /// <param name="options">Settings for the device, some for benchmarks and tests alone.</param>
     internal static IlgpuDevice Open(string name, IlgpuDeviceOptions options)
     {
         var colon = name.IndexOf(':');
@@ -91,7 +91,7 @@ public sealed partial class IlgpuDevice
             Cuda => OpenCuda(index, options),
             OpenCL => OpenOpenCL(index, options),
             Simulation when colon < 0 => OpenSimulation(options),
-            _ => throw new DeviceException($"there is no device '{name}', expected cuda, opencl or {Simulation}"),
+            _ => throw new DeviceException($"unknown device '{name}': expected cuda, opencl or {Simulation}"),
         };
     }
 
@@ -163,8 +163,8 @@ public sealed partial class IlgpuDevice
 
     private static TDevice Find<TDevice>(IReadOnlyList<TDevice> devices, string kind, int index) =>
         index < devices.Count ? devices[index]
-        : devices.Count == 0 ? throw new DeviceException($"there is no {kind} device: {Missing(kind)}")
-        : throw new DeviceException($"there is no {kind}:{index}, the last is {kind}:{devices.Count - 1}");
+        : devices.Count == 0 ? throw new DeviceException($"no {kind} device found: {Missing(kind)}")
+        : throw new DeviceException($"no {kind}:{index}; the last is {kind}:{devices.Count - 1}");
 
     private static List<CudaDevice> CudaDevices() => [.. CudaDevice.GetDevices(_ => true).OfType<CudaDevice>()];
 
@@ -210,7 +210,7 @@ public sealed partial class IlgpuDevice
     }
 
     /// <summary>
-    /// The names that a driver's library may have. ILGPU asks only for the first, which on Linux comes with the packages for developers.
+    /// The names that a driver's library may have. ILGPU tries only the first, which on Linux comes with developer packages.
     /// </summary>
     private static string[] DriverNames(string kind) =>
         kind == Cuda ? [OperatingSystem.IsWindows() ? "nvcuda" : "cuda", "libcuda.so.1"] : ["OpenCL", "libOpenCL.so.1"];

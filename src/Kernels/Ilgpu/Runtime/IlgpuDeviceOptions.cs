@@ -1,6 +1,6 @@
 namespace MonoLoss.Kernels.Ilgpu;
 
-/// <summary>How an accelerator is opened, with what only benchmarks and tests ask for.</summary>
+/// <summary>How an accelerator is opened, including settings that only benchmarks and tests use.</summary>
 internal sealed record IlgpuDeviceOptions
 {
     /// <summary>Whether dense products may round to TF32 (<see cref="IlgpuDevice.UseTf32"/>).</summary>
@@ -18,7 +18,7 @@ internal sealed record IlgpuDeviceOptions
     /// <summary>The most rows that are encoded at once.</summary>
     public int MaxEncodedRows { get; init; } = int.MaxValue;
 
-    /// <summary>Is told of launches; null for nobody.</summary>
+    /// <summary>Watches the launches; null for none.</summary>
     public ILaunchObserver? Observer { get; init; }
 
     /// <summary>Runs kernels in place of ILGPU; null for ILGPU.</summary>

@@ -28,7 +28,7 @@ internal sealed class IlgpuScratch(IlgpuDevice device)
     /// <summary>TopK: the key that a row's latents must reach.</summary>
     public IlgpuArray<int> RowThresholds { get; } = new(device, 0);
 
-    /// <summary>How many values that equal the threshold a row has, or keeps.</summary>
+    /// <summary>How many values equal to the threshold a row has, or keeps.</summary>
     public IlgpuArray<int> RowTies { get; } = new(device, 0);
 
     /// <summary>How many latents each encoded row keeps.</summary>
@@ -61,13 +61,13 @@ internal sealed class IlgpuScratch(IlgpuDevice device)
     /// <summary>Dead latents found by each group.</summary>
     public IlgpuArray<int> DeadCounts { get; } = new(device, 0);
 
-    /// <summary>The counters as they were before a batch whose selection may have to be made again.</summary>
+    /// <summary>The counters as they were before a batch whose selection may have to be repeated.</summary>
     public IlgpuArray<int> StepsBefore { get; } = new(device, 0);
 
     /// <summary>JumpReLU: θ of every latent.</summary>
     public IlgpuArray<float> Thresholds { get; } = new(device, 0);
 
-    /// <summary>JumpReLU: nonzeros too close to an edge to tell their side in float32.</summary>
+    /// <summary>JumpReLU: nonzeros too close to an edge for float32 to decide.</summary>
     public IlgpuArray<int> DoubtfulEntries { get; } = new(device, 0);
 
     /// <summary>JumpReLU: how many nonzeros are doubtful.</summary>
@@ -94,7 +94,7 @@ internal sealed class IlgpuScratch(IlgpuDevice device)
     /// <summary>w·x by column.</summary>
     public IlgpuArray<float> MonoDots { get; } = new(device, 0);
 
-    /// <summary>Scores that nobody asked for.</summary>
+    /// <summary>Scores, if the caller does not want them.</summary>
     public IlgpuArray<float> MonoScores { get; } = new(device, 0);
 
     /// <summary>MonoScore's terms of every latent.</summary>
@@ -115,7 +115,7 @@ internal sealed class IlgpuScratch(IlgpuDevice device)
     /// <summary>Σ ∂z of every latent.</summary>
     public Tensor ColumnSums { get; } = device.Tensor(0, 0);
 
-    /// <summary>A sparse matrix with its zeros.</summary>
+    /// <summary>A sparse matrix with the zeros written out.</summary>
     public Tensor Dense { get; } = device.Tensor(0, 0);
 
     /// <summary>w of every latent, where products are dense.</summary>

@@ -5,7 +5,7 @@ using ILGPU.Runtime;
 namespace MonoLoss.Kernels.Ilgpu;
 
 /// <summary>
-/// Page-locked memory through which small arrays reach the device without a wait: the host's values are copied here at once, and to the
+/// Page-locked memory through which small arrays reach the device without waiting: the host's values are copied here at once, and to the
 /// device when the stream gets there.
 /// </summary>
 internal sealed unsafe class IlgpuStaging : IDisposable
@@ -49,7 +49,7 @@ internal sealed unsafe class IlgpuStaging : IDisposable
         return true;
     }
 
-    /// <summary>The stream was waited for: all copies are made.</summary>
+    /// <summary>Makes the memory available again, after the stream was waited for.</summary>
     public void Reset() => _used = 0;
 
     public void Dispose()

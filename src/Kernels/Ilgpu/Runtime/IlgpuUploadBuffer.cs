@@ -3,10 +3,10 @@ using ILGPU.Runtime;
 
 namespace MonoLoss.Kernels.Ilgpu;
 
-/// <summary>Page-locked memory of the host, copied from in a stream of its own.</summary>
+/// <summary>Page-locked memory of the host that is copied to the device in a separate stream.</summary>
 internal sealed unsafe class IlgpuUploadBuffer : UploadBuffer
 {
-    // Locked are whole pages.
+    // Whole pages are locked.
     private const nuint Page = 4096;
 
     private readonly AcceleratorStream _stream;

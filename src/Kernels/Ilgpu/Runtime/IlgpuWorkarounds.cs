@@ -11,7 +11,7 @@ using ILGPU.Runtime;
 namespace MonoLoss.Kernels.Ilgpu;
 
 /// <summary>
-/// Undoes what ILGPU 1.5.3 gets wrong on the way from correct C# to the driver. A test shows that each of these still changes something
+/// Corrects what ILGPU 1.5.3 gets wrong on the way from C# to the driver. A test shows that each workaround still changes something
 /// (WorkaroundTests), so that none outlives its defect.
 /// </summary>
 /// <remarks>

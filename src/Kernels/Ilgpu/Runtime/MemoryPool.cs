@@ -6,15 +6,15 @@ using ILGPU.Runtime.OpenCL;
 namespace MonoLoss.Kernels.Ilgpu;
 
 /// <summary>
-/// The memory of an accelerator. What arrays give back is kept and used again: drivers take long to allocate memory, and wait for all
-/// kernels to end before they free some. Everything runs in one stream, so a block can be reused while kernels that use it have yet to run.
+/// The memory of an accelerator. What arrays give back is kept and reused: drivers take long to allocate memory, and wait for all
+/// kernels to end before they free any. Everything runs in one stream, so a block can be reused while kernels that use it have yet to run.
 /// </summary>
 /// <param name="accelerator">The accelerator.</param>
 /// <param name="device">The device's name, for messages.</param>
 /// <param name="limit">Bytes that may be taken; the driver may have fewer.</param>
 internal sealed class MemoryPool(Accelerator accelerator, string device, long limit)
 {
-    // Sizes of blocks are multiples of 256 bytes with at most six significant bits: at most 1/32 more than asked for.
+    // Sizes of blocks are multiples of 256 bytes with at most six significant bits: at most 1/32 more than requested.
     private const int SmallestBlock = 256;
     private const int SizeBits = 5;
 
@@ -25,7 +25,7 @@ internal sealed class MemoryPool(Accelerator accelerator, string device, long li
     /// <summary>The most bytes that were in use at once.</summary>
     public long Peak { get; private set; }
 
-    /// <summary>The memory in all, free and in use.</summary>
+    /// <summary>The total memory, free and in use.</summary>
     public DeviceMemory Memory
     {
         get
@@ -43,7 +43,7 @@ internal sealed class MemoryPool(Accelerator accelerator, string device, long li
     }
 
     /// <summary>Takes memory; its contents are undefined.</summary>
-    /// <exception cref="DeviceMemoryException">There is too little memory.</exception>
+    /// <exception cref="DeviceMemoryException">The device does not have that much free memory.</exception>
     public MemoryBuffer Take(long bytes)
     {
         var size = BlockSize(bytes);

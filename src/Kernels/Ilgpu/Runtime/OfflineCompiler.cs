@@ -9,13 +9,13 @@ using ILGPU.Runtime.OpenCL;
 
 namespace MonoLoss.Kernels.Ilgpu;
 
-/// <summary>Compiles kernels for GPUs that are not present: the text is the same as the driver of such a GPU would be given.</summary>
+/// <summary>Compiles kernels for GPUs that are not present, to the text that the driver of such a GPU would be given.</summary>
 internal static class OfflineCompiler
 {
-    // From here on a newer version of PTX is needed than the others are compiled to.
+    // From this compute capability on, the driver needs a newer PTX version than the one used for the others.
     private static readonly CudaArchitecture Blackwell = CudaArchitecture.SM_100;
 
-    /// <summary>Every kernel, generic ones once for each list of types they are launched with.</summary>
+    /// <summary>Every kernel, generic ones once per list of types they are launched with.</summary>
     public static IReadOnlyList<MethodInfo> Kernels { get; } =
     [
         .. KernelAttribute.Kernels.SelectMany(Instances),

@@ -8,13 +8,13 @@ internal static class OpenCLPlatforms
 {
     private const int MaxDevices = 64;
 
-    // Of the loader, where no vendor's driver is registered; ILGPU has no name for it.
+    // The loader's error code when no vendor's driver is registered; ILGPU has no name for it.
     private const int PlatformNotFound = -1001;
 
     /// <summary>
-    /// Asks every platform for its devices. Other than ILGPU's own list, this goes on after a platform or a device whose driver fails.
+    /// Asks every platform for its devices. Unlike ILGPU's own list, this continues after a platform or device whose driver fails.
     /// </summary>
-    /// <returns>The devices, and one sentence for each failure.</returns>
+    /// <returns>The devices, and one sentence per failure.</returns>
     public static (IReadOnlyList<CLDevice> Devices, IReadOnlyList<string> Failures) List()
     {
         var devices = new List<CLDevice>();
@@ -47,7 +47,7 @@ internal static class OpenCLPlatforms
         return (devices, failures);
     }
 
-    /// <summary>Why OpenCL has no platform although its library is installed; ILGPU hides the reason.</summary>
+    /// <summary>Explains why OpenCL has no platform although its library is installed; ILGPU hides the reason.</summary>
     /// <param name="library">The library's handle.</param>
     public static unsafe string WhyNoPlatform(nint library)
     {

@@ -3,7 +3,7 @@ using MonoLoss.Tests.Models;
 
 namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
 
-/// <summary>A device whose kernels run from their PTX by the interpreter, and whose products are planned as for an H100.</summary>
+/// <summary>A device whose kernels run as PTX in the interpreter, and whose products are planned as for an H100.</summary>
 public sealed class PtxFixture : IDisposable
 {
     private const int Multiprocessors = 132;

@@ -7,7 +7,7 @@ using PtxInterpreter;
 
 namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
 
-/// <summary>Work, and what each of its launches moved and computed.</summary>
+/// <summary>A piece of work, and what each of its launches moved and computed.</summary>
 internal sealed record PtxWork(KernelSizes Sizes, IReadOnlyList<(string Kernel, PtxCost Cost)> Launches);
 
 /// <summary>Training steps, scores and single operations that together launch every kernel, each launch counted.</summary>
@@ -18,10 +18,10 @@ public sealed class PtxCostFixture : IDisposable
     private const int Latents = 1024;
     private const int Active = 16;
 
-    // Latents that get all nonzeros where latents are to be long.
+    // The latents that get all nonzeros in tests of long latents.
     private const int Favoured = 5;
 
-    // So few that products of these sizes are cut into the tiles that large ones are on a GPU.
+    // Few enough that products of these sizes are divided as large ones are on a GPU.
     private const int Multiprocessors = 4;
 
     private readonly IlgpuDevice _device;
@@ -48,7 +48,7 @@ public sealed class PtxCostFixture : IDisposable
 
     internal Dictionary<string, PtxWork> Works { get; } = [];
 
-    /// <summary>The work whose largest launch of a kernel is the one that it states the costs of.</summary>
+    /// <summary>The work that contains the launch for which a kernel states its cost, its largest.</summary>
     public static string WorkOf(string kernel) => kernel switch
     {
         "Gemm.GemmTf32" => "tensor cores",
@@ -106,7 +106,7 @@ public sealed class PtxCostFixture : IDisposable
         using var x = Draw(sizes.Rows, sizes.Features);
         for (var step = 0; step < 2; step++)
         {
-            // The first encoding looks for a threshold from nothing.
+            // The first encoding has no earlier threshold to start from.
             _launches.Clear();
             training.Run(x);
         }

@@ -6,32 +6,31 @@ using PtxInterpreter;
 namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
 
 /// <summary>
-/// What ILGPU 1.5.3 makes of correct C#, seen in its PTX only: the kernels avoid the first two, <see cref="IlgpuWorkarounds"/> undoes the
-/// others.
+/// Defects of ILGPU 1.5.3 that show only in its PTX: the kernels avoid the first two, <see cref="IlgpuWorkarounds"/> corrects the others.
 /// </summary>
 public sealed class PtxDefectTests
 {
     [Fact]
-    public void AConditionAsAnIntegerBecomesADenormal()
+    public void Condition_used_as_an_integer_becomes_a_denormal()
     {
         Assert.Equal([float.Epsilon, 0], Run(DefectKernels.CountPositive, [2f, -2f]));
     }
 
     [Fact]
-    public void UnsignedDivisionByAPowerOfTwoIsSigned()
+    public void Unsigned_division_by_a_power_of_two_is_signed()
     {
         Assert.Equal([1, unchecked((int)0xE0000000)], Run(DefectKernels.DivideByFour, [4, int.MinValue]));
     }
 
     [Fact]
-    public void ALoadMovesBehindAStoreUnlessRepaired()
+    public void Load_moves_behind_a_store_unless_repaired()
     {
         Assert.Equal([0, 3, 4, 8], Run(DefectKernels.ExclusiveSum, [3, 1, 4, 1]));
         Assert.NotEqual([0, 3, 4, 8], Run(DefectKernels.ExclusiveSum, [3, 1, 4, 1], repair: false));
     }
 
     [Fact]
-    public void ADivergentBranchIsSaidToBeUniformUnlessRepaired()
+    public void Divergent_branch_is_marked_as_uniform_unless_repaired()
     {
         int[] numbers = [.. Enumerable.Range(0, 32)];
         Assert.Equal(numbers, Run(DefectKernels.BinarySearch, numbers));

@@ -8,17 +8,17 @@ using PtxInterpreter;
 
 namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
 
-/// <summary>Runs kernels from the PTX that ILGPU makes of them, in the memory of ILGPU's CPU accelerator.</summary>
+/// <summary>Runs kernels from the PTX that ILGPU generates for them, in the memory of ILGPU's CPU accelerator.</summary>
 /// <param name="contract">Whether products and sums are rounded once, as NVIDIA's driver does.</param>
 internal sealed class PtxExecutor(bool contract = true) : IKernelExecutor
 {
     // All executors share what they have compiled.
     private static readonly ConcurrentDictionary<(MethodInfo Kernel, bool Repair, bool Contract), PtxProgram> Programs = [];
 
-    /// <summary>Whether what ILGPU does wrong is undone, as it is on a GPU.</summary>
+    /// <summary>Whether <see cref="IlgpuWorkarounds"/> are applied, as they are on a GPU.</summary>
     public bool Repair { get; init; } = true;
 
-    /// <summary>Is told what each launch did; null for nobody.</summary>
+    /// <summary>Receives the cost of each launch; null to count nothing.</summary>
     public Action<MethodInfo, PtxCost>? Ran { get; set; }
 
     public void Run(MethodInfo kernel, KernelConfig config, params object[] arguments)

@@ -3,10 +3,10 @@ using PtxInterpreter;
 
 namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
 
-/// <summary>The PTX interpreter on programs of a few lines.</summary>
+/// <summary>Tests the PTX interpreter on programs of a few lines.</summary>
 public sealed unsafe class PtxInterpreterTests
 {
-    private static readonly uint[] DeviceScalars = [.. Enumerable.Range(0, 32).Select(i => (uint)((i * 7) + 3))];
+    private static readonly uint[] Numbers = [.. Enumerable.Range(0, 32).Select(i => (uint)((i * 7) + 3))];
 
     [Theory]
     [InlineData("add.s32 %r3, %r1, %r2;", 0x7FFFFFFF, 1, 0x80000000)]
@@ -45,7 +45,7 @@ public sealed unsafe class PtxInterpreterTests
     [Fact]
     public void Lanes_meet_after_a_branch()
     {
-        // Odd lanes add 100 and even ones 200, then each takes its neighbour's: which needs all of them.
+        // Odd lanes add 100 and even ones 200; then each reads its neighbour's value, which needs all lanes.
         var result = Run(
             Mine + """
             and.b32 %r3, %r1, 1;
@@ -60,8 +60,8 @@ public sealed unsafe class PtxInterpreterTests
             add.s32 %r2, %r2, 200;
             bra BACK;
             """,
-            DeviceScalars);
-        Assert.Equal(Enumerable.Range(0, 32).Select(i => DeviceScalars[i ^ 1] + ((i & 1) == 0 ? 100u : 200u)), result);
+            Numbers);
+        Assert.Equal(Enumerable.Range(0, 32).Select(i => Numbers[i ^ 1] + ((i & 1) == 0 ? 100u : 200u)), result);
     }
 
     [Fact]
@@ -84,8 +84,8 @@ public sealed unsafe class PtxInterpreterTests
             add.s32 %r4, %r4, %r5;
             st.global.b32 [%rd2], %r4;
             """,
-            DeviceScalars);
-        Assert.Equal(Enumerable.Range(0, 32).Select(i => (DeviceScalars[i] * (uint)Math.Min(i, 20)) + (DeviceScalars[31] * 20)), result);
+            Numbers);
+        Assert.Equal(Enumerable.Range(0, 32).Select(i => (Numbers[i] * (uint)Math.Min(i, 20)) + (Numbers[31] * 20)), result);
     }
 
     [Theory]
@@ -99,10 +99,10 @@ public sealed unsafe class PtxInterpreterTests
     public void Shuffle_reads_the_lane_that_the_PTX_ISA_says(string mode, string distance, string clamp)
     {
         var result = Run(
-            Mine + $"shfl.sync.{mode}.b32 %r2, %r2, {distance}, {clamp}, 4294967295; st.global.b32 [%rd2], %r2;", DeviceScalars);
+            Mine + $"shfl.sync.{mode}.b32 %r2, %r2, {distance}, {clamp}, 4294967295; st.global.b32 [%rd2], %r2;", Numbers);
         // 6144 is 24 << 8: the warp is four segments of eight.
         var width = int.Parse(clamp) > 31 ? 8 : 32;
-        Assert.Equal(Enumerable.Range(0, 32).Select(i => DeviceScalars[From(i)]), result);
+        Assert.Equal(Enumerable.Range(0, 32).Select(i => Numbers[From(i)]), result);
 
         int From(int lane)
         {
@@ -120,7 +120,7 @@ public sealed unsafe class PtxInterpreterTests
     }
 
     [Fact]
-    public void WarpsExchangeOverABarrier()
+    public void Warps_exchange_values_across_a_barrier()
     {
         var numbers = Enumerable.Range(0, 64).Select(i => (uint)i * 3).ToArray();
         Assert.Equal(numbers.Reverse(), Run(Exchange("bar.sync 0;"), numbers, 1, 64));
@@ -132,12 +132,12 @@ public sealed unsafe class PtxInterpreterTests
     public void Barrier_counts_the_threads_of_a_predicate()
     {
         var count = "setp.gt.u32 %p1, %r2, 100; bar.red.popc.u32 %r3, 0, %p1; st.global.b32 [%rd2], %r3;";
-        var result = Run(Mine + count, [.. DeviceScalars, .. DeviceScalars], 1, 64);
-        Assert.All(result, found => Assert.Equal(2 * DeviceScalars.Count(number => number > 100), (int)found));
+        var result = Run(Mine + count, [.. Numbers, .. Numbers], 1, 64);
+        Assert.All(result, found => Assert.Equal(2 * Numbers.Count(number => number > 100), (int)found));
     }
 
     [Fact]
-    public void AtomicsOfAllGroupsAddUp()
+    public void Atomic_additions_of_all_groups_add_up()
     {
         var add = "red.add.global.u32 [%rd1], 1; atom.add.global.u32 %r3, [%rd1+4], 2; red.or.global.b32 [%rd1+8], 5;";
         Assert.Equal([7u + 3200, 6400, 7], Run(add, [7, 0, 2], 50, 64));
@@ -221,8 +221,8 @@ public sealed unsafe class PtxInterpreterTests
     }
 
     [Theory]
-    [InlineData("st.global.b32 [%rd1+260], 1;", "is in no argument")]
-    [InlineData("ld.global.v2.b32 {%r1, %r2}, [%rd1+4];", "is no multiple of 8 bytes")]
+    [InlineData("st.global.b32 [%rd1+260], 1;", "is in no buffer")]
+    [InlineData("ld.global.v2.b32 {%r1, %r2}, [%rd1+4];", "is not a multiple of 8 bytes")]
     [InlineData("div.s32 %r2, %r2, 0;", "division by zero")]
     [InlineData("ld.shared.b32 %r2, [%rd3];", "has not written")]
     [InlineData("st.shared.b32 [%rd3+256], 1;", "is in no array")]
@@ -237,7 +237,7 @@ public sealed unsafe class PtxInterpreterTests
     public void Faults_are_found_and_located(string instructions, string message)
     {
         var body = Mine + "mov.b64 %rd3, SHARED; mov.b32 %r5, %tid.x; mov.b32 %r6, %ctaid.x;" + instructions;
-        var fault = Assert.Throws<PtxFault>(() => Run(body, [.. DeviceScalars, .. DeviceScalars, 9], 2, 64));
+        var fault = Assert.Throws<PtxFault>(() => Run(body, [.. Numbers, .. Numbers, 9], 2, 64));
         Assert.Contains(message, fault.Message, StringComparison.Ordinal);
         Assert.Contains("lane", fault.Message, StringComparison.Ordinal);
         Assert.Contains("line", fault.Message, StringComparison.Ordinal);
@@ -246,7 +246,7 @@ public sealed unsafe class PtxInterpreterTests
     [Fact]
     public void Asynchronous_copy_arrives_when_its_group_is_waited_for()
     {
-        // Four lanes copy 16 bytes each, of which the last two are to be zeros; the group after is still under way.
+        // Four lanes copy 16 bytes each, the last two zeros; the next group is still pending.
         var result = Run(
             Mine + """
             mov.b64 %rd3, SHARED;
@@ -271,8 +271,8 @@ public sealed unsafe class PtxInterpreterTests
             st.global.b32 [%rd2], %r2;
             cp.async.wait_group 0;
             """,
-            DeviceScalars);
-        Assert.Equal([.. DeviceScalars.Take(8), .. Enumerable.Repeat(0u, 8), .. DeviceScalars.Skip(16)], result);
+            Numbers);
+        Assert.Equal([.. Numbers.Take(8), .. Enumerable.Repeat(0u, 8), .. Numbers.Skip(16)], result);
     }
 
     [Theory]
@@ -292,7 +292,7 @@ public sealed unsafe class PtxInterpreterTests
             @%p1 cp.async.cg.shared.global [%rd3], [%rd1], 16;
             cp.async.commit_group;
             """ + instructions;
-        var fault = Assert.Throws<PtxFault>(() => Run(body, [.. DeviceScalars, .. DeviceScalars], 1, 64));
+        var fault = Assert.Throws<PtxFault>(() => Run(body, [.. Numbers, .. Numbers], 1, 64));
         Assert.Contains(message, fault.Message, StringComparison.Ordinal);
     }
 
@@ -304,14 +304,14 @@ public sealed unsafe class PtxInterpreterTests
     [InlineData("mul.s32 %r1, %r1, 2;")]
     public void Instruction_with_operands_of_wrong_types_is_refused(string instruction)
     {
-        var exception = Assert.Throws<NotSupportedException>(() => Run(instruction, DeviceScalars));
+        var exception = Assert.Throws<NotSupportedException>(() => Run(instruction, Numbers));
         Assert.Contains(instruction[..^1], exception.Message, StringComparison.Ordinal);
     }
 
     [Fact]
-    public void Group_larger_than_declared_is_refused() => Assert.Throws<PtxFault>(() => Run("ret;", DeviceScalars, 1, 96));
+    public void Group_larger_than_declared_is_refused() => Assert.Throws<PtxFault>(() => Run("ret;", Numbers, 1, 96));
 
-    /// <summary>The example of docs/ptx-interpreter.md, with the text that NVIDIA's own compiler writes.</summary>
+    /// <summary>The example of docs/ptx-interpreter.md, with PTX written by NVIDIA's compiler.</summary>
     [Fact]
     public void Kernel_written_by_nvcc_runs()
     {
@@ -379,7 +379,7 @@ public sealed unsafe class PtxInterpreterTests
         var cost = PtxLaunch.Measure(program, grid, Arguments(x.Length));
         Assert.Equal(Enumerable.Range(0, 1000).Select(i => 1000f + i), y);
         Assert.Equal((8000, 4000, 2000), (cost.BytesRead, cost.BytesWritten, cost.Flops));
-        // The arrays start anywhere in a sector, and so do the parts that the groups use.
+        // The arrays may start anywhere in a sector, and so may the parts that the groups use.
         Assert.InRange(cost.SectorBytes, 12000, 12000 + (8 * 3 * 32 * 2));
         Assert.Contains("line 34", Assert.Throws<PtxFault>(() => PtxLaunch.Run(program, grid, Arguments(1001))).Message,
             StringComparison.Ordinal);
@@ -411,7 +411,7 @@ public sealed unsafe class PtxInterpreterTests
         st.global.b32 [%rd2], %r2;
         """;
 
-    /// <summary>Runs instructions on an array whose address is in %rd1, and gives back the array.</summary>
+    /// <summary>Runs instructions on an array whose address is in %rd1, and returns the array.</summary>
     private static uint[] Run(string body, uint[] data, int groups = 1, int threads = 32, bool contract = false)
     {
         var ptx = $$"""
@@ -436,7 +436,7 @@ public sealed unsafe class PtxInterpreterTests
             """;
         var program = PtxProgram.Parse(ptx, contract);
         var result = (uint[])data.Clone();
-        // Twice the alignment that the widest access may want.
+        // Twice the alignment that the widest access needs.
         var memory = GC.AllocateArray<uint>(data.Length + 8, pinned: true);
         fixed (uint* start = memory)
         {

@@ -7,7 +7,7 @@ using MonoLoss.Tests.Data;
 
 namespace MonoLoss.Tests.Kernels.Ilgpu.Ptx;
 
-/// <summary>How often a training step on features in device memory waits for the device, and how many kernels it launches.</summary>
+/// <summary>Counts the waits for the device and the kernel launches of a training step on features in device memory.</summary>
 public sealed class StepWaitTests : IDisposable
 {
     private const int Rows = 160, Batch = 32, Features = 12, Latents = 160, Active = 4;
@@ -27,10 +27,10 @@ public sealed class StepWaitTests : IDisposable
         _folder.Dispose();
     }
 
-    /// <summary>The numbers of launches are those of today: a change that adds some shows here.</summary>
+    /// <summary>The expected numbers of launches are the present ones, so that a change that adds some is noticed.</summary>
     /// <param name="architecture">The model.</param>
-    /// <param name="auxK">Latents of the auxiliary loss; so many that its products are dense in the second case.</param>
-    /// <param name="launches">Launches of a step without dead latents, with that which gathers the batch.</param>
+    /// <param name="auxK">Latents of the auxiliary loss; in the second case enough for its products to be dense.</param>
+    /// <param name="launches">Launches of a step without dead latents, including the one that gathers the batch.</param>
     /// <param name="launchesWithDead">Launches of a step in which some latents are dead.</param>
     [Theory]
     [InlineData(Architecture.BatchTopK, Active, 51, 74)]
@@ -46,7 +46,7 @@ public sealed class StepWaitTests : IDisposable
         using var model = Create(architecture, auxK);
         loader.StartEpoch(0);
 
-        // The first step of each keeps the batch, looks for a threshold from nothing, and takes memory.
+        // The first step of each model keeps the batch, has no threshold to start from, and takes memory.
         var usual = Step(deadAfter: 1000, steps: 2);
         var withDead = Step(deadAfter: 1, steps: 2);
         Assert.InRange(usual.Waits, 1, MaxWaits);
@@ -55,7 +55,7 @@ public sealed class StepWaitTests : IDisposable
         Assert.Equal(architecture != Architecture.Vanilla, withDead.DeadLatents > 0);
         Assert.Equal((launches, launchesWithDead), (usual.Launches, withDead.Launches));
 
-        // The last of some steps.
+        // Results are those of the last of several steps.
         (long Waits, int Launches, int DeadLatents) Step(int deadAfter, int steps)
         {
             using var training = new TrainingStep(model, new StepOptions { BatchSize = Batch, DeadAfter = deadAfter * Batch });
