@@ -28,7 +28,7 @@ public enum StepPhase
 
 /// <summary>
 /// A training step: encode, count the latents that fired, compute the loss, backpropagate, clip, step Adam, and call the model's
-/// <see cref="SparseAutoencoder.AfterStep"/> (restarts, thresholds). <see cref="Trainer"/>, the benchmarks and the tests all use this class.
+/// <see cref="SparseAutoencoder.AfterStep"/> (restarts, thresholds). <see cref="Trainer"/>, the benchmarks and the tests use it.
 /// </summary>
 /// <example><code>
 /// using var step = new TrainingStep(model, new StepOptions { BatchSize = x.Rows });

@@ -12,23 +12,14 @@ public sealed partial class Tape
     /// <summary>Mean squared error: the mean over B·D of (r − t)².</summary>
     /// <param name="r">B×D.</param>
     /// <param name="t">B×D.</param>
-    public Scalar MeanSquaredError(Variable r, Variable t) =>
-        Record(tape => new SquaredErrorOperation(tape.Device, tape.DeviceScalars(1)))
-            .Forward(r, t.Value, t, 1.0 / r.Value.Count, relative: false);
+    /// <exception cref="ArgumentException">The shapes differ.</exception>
+    public Scalar MeanSquaredError(Variable r, Variable t) => SquaredError(r, t.Value, t, 1.0 / r.Value.Count, relative: false);
 
-    /// <summary>Mean over B·D of (r − t)², t a constant.</summary>
-    /// <param name="r">B×D.</param>
-    /// <param name="t">B×D.</param>
-    public Scalar MeanSquaredError(Variable r, Tensor t) =>
-        Record(tape => new SquaredErrorOperation(tape.Device, tape.DeviceScalars(1)))
-            .Forward(r, t, null, 1.0 / r.Value.Count, relative: false);
-
-    /// <summary>NMSE: mean over rows of Σ_d (r − t)² / Σ_d t². A row with t = 0 counts 0.</summary>
+    /// <summary>Mean squared error: the mean over B·D of (r − t)².</summary>
     /// <param name="r">B×D.</param>
     /// <param name="t">B×D, a constant.</param>
-    public Scalar NormalizedMeanSquaredError(Variable r, Tensor t) =>
-        Record(tape => new SquaredErrorOperation(tape.Device, tape.DeviceScalars(1)))
-            .Forward(r, t, null, 1.0 / r.Value.Rows, relative: true);
+    /// <exception cref="ArgumentException">The shapes differ.</exception>
+    public Scalar MeanSquaredError(Variable r, Tensor t) => SquaredError(r, t, null, 1.0 / r.Value.Count, relative: false);
 
     /// <summary>NMSE (Gao et al. 2024, arXiv 2406.04093): the mean over rows of Σ_d (r − t)² / Σ_d t². A row with t = 0 counts 0.</summary>
     /// <param name="r">B×D.</param>
