@@ -52,15 +52,20 @@ public sealed class TensorTileTests(IlgpuFixture ilgpu)
     }
 
     [Fact]
-    public void TF32_rounds_to_the_nearest_with_ten_bits()
+    public void TF32_rounds_to_the_nearest_with_ten_bits_and_truncates_denormal_numbers()
     {
         var random = new Random(6);
         foreach (var value in Enumerable.Range(0, 1000)
             .Select(_ => BitConverter.Int32BitsToSingle(random.Next(int.MinValue, int.MaxValue)))
-            .Where(float.IsFinite)
+            .Where(value => float.IsNormal(value))
             .Concat([0, -0f, 1, 1 + 4.8828125e-4f, 1 + 2.44140625e-4f, float.PositiveInfinity, float.NegativeInfinity]))
         {
             Assert.Equal(Tf32(value), BitConverter.Int32BitsToSingle(TensorCore.Round(value)));
+        }
+
+        foreach (var bits in Enumerable.Range(0, 1000).Select(_ => random.Next(1 << 23)))
+        {
+            Assert.Equal(bits & ~0x1FFF, TensorCore.Round(BitConverter.Int32BitsToSingle(bits)));
         }
 
         foreach (var nan in new[] { int.MaxValue, -1, 0x7F800001, 0x7FC00000 })

@@ -170,7 +170,7 @@ internal static class DatasetMonoKernels
     /// Adds factor·∂score/∂z at every nonzero of a batch: one group per latent, followed by one group per part of a long latent
     /// (<see cref="LatentSlice"/>).
     /// </summary>
-    [Kernel("8*M*D + 4*B*D + 28*N", "2*N*D + 8*M*D", CachedBytes = "4*N*D + 96*N + 8*M*D")]
+    [Kernel("8*M*D + 4*B*D + 28*N", "2*N*D + 8*M*D", CachedBytes = "4*N*D + 96*N + 8*M*D", MinGroups = 4)]
     [KernelInstance(typeof(Float1), typeof(Double1))]
     [KernelInstance(typeof(Float4), typeof(Double4))]
     public static void AddGradient<T, TSums>(

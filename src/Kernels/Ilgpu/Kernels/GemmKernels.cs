@@ -185,6 +185,11 @@ internal static class GemmKernels
             buffer = (2 * TileQuads) - buffer;
         }
 
+        // Where the tile is, once more: kept during the loop it would take registers that are not there. Of a shuffle the compiler cannot know
+        // that it gives what it had.
+        var group = Warp.Shuffle(Grid.IdxX, 0);
+        row = shape.Row(group, sums.Size, sums.Size);
+        column = shape.Column(group, sums.Size, sums.Size);
         sums.Store(Group.IdxX, new GemmOutput<T>(result, bias, shape, Grid.IdxY * shape.M * shape.N), row, column);
     }
 }
@@ -193,6 +198,9 @@ internal static class GemmKernels
 internal readonly struct Strip<TTile>(Float4 first, Float4 second)
     where TTile : unmanaged, ITile<TTile>
 {
+    // A group brings four floats a thread: so many rows of a term, in either direction of the operand.
+    private const int RowsOfGroup = 4 * IlgpuDevice.GroupSize;
+
     private readonly Float4 _first = first;
     private readonly Float4 _second = second;
 
@@ -200,18 +208,20 @@ internal readonly struct Strip<TTile>(Float4 first, Float4 second)
         where T : unmanaged, IFloats<T>
         where TOperand : unmanaged, IOperand
     {
-        var (operand, step, slot, other) = (default(TOperand), default(TTile).Step, Group.IdxX, Group.IdxX + IlgpuDevice.GroupSize);
+        var (operand, step) = (default(TOperand), default(TTile).Step);
+        row += operand.Row(Group.IdxX, step);
+        term += operand.Term(Group.IdxX, step);
         return new(
-            operand.Fetch(matrix, rows, depth, row + operand.Row(slot, step), term + operand.Term(slot, step), end),
-            operand.Fetch(matrix, rows, depth, row + operand.Row(other, step), term + operand.Term(other, step), end));
+            operand.Fetch(matrix, rows, depth, row, term, end), operand.Fetch(matrix, rows, depth, row + (RowsOfGroup / step), term, end));
     }
 
     public void Put<TOperand>(ArrayView<Float4> tile)
         where TOperand : unmanaged, IOperand
     {
-        var (operand, step, slot, other) = (default(TOperand), default(TTile).Step, Group.IdxX, Group.IdxX + IlgpuDevice.GroupSize);
-        operand.Put<TTile>(tile, operand.Row(slot, step), operand.Term(slot, step), _first);
-        operand.Put<TTile>(tile, operand.Row(other, step), operand.Term(other, step), _second);
+        var (operand, step) = (default(TOperand), default(TTile).Step);
+        var (row, term) = (operand.Row(Group.IdxX, step), operand.Term(Group.IdxX, step));
+        operand.Put<TTile>(tile, row, term, _first);
+        operand.Put<TTile>(tile, row + (RowsOfGroup / step), term, _second);
     }
 }
 

@@ -76,9 +76,10 @@ internal static class TensorCore
 
     /// <summary>The bits of the nearest number with a mantissa of 10 bits; a tie goes away from 0, as by <c>cvt.rna.tf32.f32</c>.</summary>
     /// <remarks>
+    /// Denormal numbers are truncated instead, an error below 2⁻¹³⁶.
     /// NVIDIA's assembler makes two machine instructions of <c>cvt.rna.tf32.f32</c>, and two of this: it leaves out the last, since the
-    /// tensor cores ignore the bits themselves. But its own rounds in place, and most operands would have to be moved afterwards. So they
-    /// would by <c>cvt.rn.tf32.f32</c>, one instruction from compute capability 9.0 on.
+    /// tensor cores ignore the bits themselves. But that one rounds in place, and most operands would have to be moved afterwards. So would
+    /// they with <c>cvt.rn.tf32.f32</c>, one instruction from compute capability 9.0 on.
     /// </remarks>
     public static int Round(float value)
     {

@@ -37,7 +37,7 @@ public sealed class StepWaitTests : IDisposable
     [InlineData(Architecture.BatchTopK, Latents, 51, 82)]
     [InlineData(Architecture.TopK, Active, 58, 73)]
     [InlineData(Architecture.JumpReLU, Active, 49, 49)]
-    [InlineData(Architecture.Vanilla, Active, 56, 56)]
+    [InlineData(Architecture.Vanilla, Active, 54, 54)]
     public void Step_waits_twice_at_most(Architecture architecture, int auxK, int launches, int launchesWithDead)
     {
         var set = FeatureSet.Open(
