@@ -185,8 +185,8 @@ internal static class GemmKernels
             buffer = (2 * TileQuads) - buffer;
         }
 
-        // Where the tile is, once more: kept during the loop it would take registers that are not there. Of a shuffle the compiler cannot know
-        // that it gives what it had.
+        // The tile's position is computed a second time: kept in registers through the loop, it would make the assembler spill. The shuffle
+        // returns the same number, but the compiler cannot know that and reuse the first result.
         var group = Warp.Shuffle(Grid.IdxX, 0);
         row = shape.Row(group, sums.Size, sums.Size);
         column = shape.Column(group, sums.Size, sums.Size);
@@ -198,7 +198,7 @@ internal static class GemmKernels
 internal readonly struct Strip<TTile>(Float4 first, Float4 second)
     where TTile : unmanaged, ITile<TTile>
 {
-    // A group brings four floats a thread: so many rows of a term, in either direction of the operand.
+    // Each thread of a group fetches four floats at a time; this number over the tile's terms is how many rows that covers.
     private const int RowsOfGroup = 4 * IlgpuDevice.GroupSize;
 
     private readonly Float4 _first = first;
