@@ -185,8 +185,8 @@ internal static class GemmKernels
             buffer = (2 * TileQuads) - buffer;
         }
 
-        // The tile's position is computed a second time: kept in registers through the loop, it would make the assembler spill. The shuffle
-        // returns the same number, but the compiler cannot know that and reuse the first result.
+        // The tile's position is formed again: kept during the loop it would cost registers that are not there. The shuffle keeps the
+        // compiler from noticing that the value is the same.
         var group = Warp.Shuffle(Grid.IdxX, 0);
         row = shape.Row(group, sums.Size, sums.Size);
         column = shape.Column(group, sums.Size, sums.Size);
@@ -198,7 +198,7 @@ internal static class GemmKernels
 internal readonly struct Strip<TTile>(Float4 first, Float4 second)
     where TTile : unmanaged, ITile<TTile>
 {
-    // Each thread of a group fetches four floats at a time; this number over the tile's terms is how many rows that covers.
+    // Each thread of a group fetches four floats; a step of k therefore covers this many rows, for either storage order of the operand.
     private const int RowsOfGroup = 4 * IlgpuDevice.GroupSize;
 
     private readonly Float4 _first = first;
