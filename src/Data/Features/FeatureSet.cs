@@ -162,6 +162,32 @@ public sealed class FeatureSet
     /// <param name="order">Indexes of the row groups to read; null for all in order.</param>
     public FeatureReader OpenReader(IReadOnlyList<int>? order = null) => new(this, order);
 
+    /// <summary>Reads all features, in the order of the files.</summary>
+    /// <returns>Rows × dimension floats; the caller disposes them.</returns>
+    /// <exception cref="DataException">The set cannot be read, or there is not enough memory.</exception>
+    public NativeBuffer ReadAll()
+    {
+        const int FloatsPerRead = 1 << 24;
+        var features = new NativeBuffer(Rows * Dimension);
+        try
+        {
+            using var reader = OpenReader();
+            var rowsPerRead = Math.Max(1, FloatsPerRead / Dimension);
+            for (var row = 0L; row < Rows;)
+            {
+                var count = (int)Math.Min(rowsPerRead, Rows - row);
+                row += reader.Read(features.Slice(row * Dimension, count * Dimension));
+            }
+
+            return features;
+        }
+        catch
+        {
+            features.Dispose();
+            throw;
+        }
+    }
+
     /// <summary>Reads a row group.</summary>
     /// <param name="index">Its index in <see cref="RowGroups"/>.</param>
     /// <param name="features">Rows × dimension floats.</param>

@@ -5,8 +5,6 @@ namespace MonoLoss.Data;
 /// </summary>
 public sealed class InMemoryBatchSource : BatchSource
 {
-    private const int LoadFloats = 1 << 24;
-
     private readonly NativeBuffer _features;
     private readonly int[] _order;
     private readonly BatchOptions _options;
@@ -25,16 +23,7 @@ public sealed class InMemoryBatchSource : BatchSource
         _options = options;
         _order = new int[set.Rows];
         _next = BatchesPerEpoch;
-        _features = new NativeBuffer(set.Rows * set.Dimension);
-        try
-        {
-            Load(set);
-        }
-        catch
-        {
-            _features.Dispose();
-            throw;
-        }
+        _features = set.ReadAll();
     }
 
     /// <summary>The features of a row.</summary>
@@ -96,15 +85,4 @@ public sealed class InMemoryBatchSource : BatchSource
 
     /// <inheritdoc/>
     public override void Dispose() => _features.Dispose();
-
-    private void Load(FeatureSet set)
-    {
-        using var reader = set.OpenReader();
-        var most = Math.Max(1, LoadFloats / Dimension);
-        for (long row = 0; row < Rows;)
-        {
-            var count = (int)Math.Min(most, Rows - row);
-            row += reader.Read(_features.Slice(row * Dimension, count * Dimension));
-        }
-    }
 }

@@ -36,13 +36,11 @@ internal sealed class TrainingSplit(FeatureSet set, BatchLoader loader) : Evalua
 /// <param name="keep">Whether to keep the rows in the host's memory from the first evaluation on.</param>
 internal sealed class HeldOutSplit(string name, FeatureSet set, Device device, int batchSize, bool keep) : EvaluationSplit(name, set)
 {
-    private const int FloatsPerRead = 1 << 24;
-
     private NativeBuffer? _features;
 
     /// <inheritdoc/>
     public override IEnumerable<Tensor> Batches() => keep
-        ? SequentialBatches.Read(_features ??= Load(Set), Set.Dimension, device, batchSize)
+        ? SequentialBatches.Read(_features ??= Set.ReadAll(), Set.Dimension, device, batchSize)
         : SequentialBatches.Read(Set, device, batchSize);
 
     /// <inheritdoc/>
@@ -50,27 +48,5 @@ internal sealed class HeldOutSplit(string name, FeatureSet set, Device device, i
     {
         base.Dispose();
         _features?.Dispose();
-    }
-
-    private static NativeBuffer Load(FeatureSet set)
-    {
-        var features = new NativeBuffer(set.Rows * set.Dimension);
-        try
-        {
-            using var reader = set.OpenReader();
-            var rowsPerRead = Math.Max(1, FloatsPerRead / set.Dimension);
-            for (var row = 0L; row < set.Rows;)
-            {
-                var count = (int)Math.Min(rowsPerRead, set.Rows - row);
-                row += reader.Read(features.Slice(row * set.Dimension, count * set.Dimension));
-            }
-
-            return features;
-        }
-        catch
-        {
-            features.Dispose();
-            throw;
-        }
     }
 }
