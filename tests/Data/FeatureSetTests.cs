@@ -202,7 +202,7 @@ public sealed class FeatureSetTests : IDisposable
         ParquetWriter.Write(_folder["b.parquet"], [Lists("x", 2, 5)]);
         Throws.Line(() => FeatureSet.Open(_folder.Path), "b.parquet: column 'x', row 0: found 5 floats, expected 4", "a.parquet");
         ParquetWriter.Write(_folder["b.parquet"], [Lists("x", 0, 4)]);
-        Throws.Line(() => FeatureSet.Open(_folder.Path), "b.parquet: there are no rows");
+        Throws.Line(() => FeatureSet.Open(_folder.Path), "b.parquet: it has no rows");
         File.WriteAllBytes(_folder["b.parquet"], []);
         Throws.Line(() => FeatureSet.Open(_folder.Path), "b.parquet", "0 bytes");
     }

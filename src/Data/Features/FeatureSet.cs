@@ -135,7 +135,7 @@ public sealed class FeatureSet
                 var columns = FindFeatures(file, options.FeaturesColumn);
                 if (file.Rows == 0)
                 {
-                    throw new DataException($"{path}: there are no rows");
+                    throw new DataException($"{path}: it has no rows");
                 }
 
                 sources[^1] = new Source(file, columns, FindDimension(file, columns));
@@ -268,7 +268,7 @@ public sealed class FeatureSet
 
         if (!FilePatterns.IsPattern(name))
         {
-            throw new DataException($"{file.Path}: there is no column '{name}'; there are: {Describe(file)}");
+            throw new DataException($"{file.Path}: no column '{name}'; the columns are: {Describe(file)}");
         }
 
         var matches = file.Columns.Where(column => FilePatterns.Matches(name, column.Name)).ToList();
@@ -350,7 +350,7 @@ public sealed class FeatureSet
         foreach (var (file, _, _) in sources)
         {
             var column = file.FindColumn(name) ?? throw new DataException(
-                $"{file.Path}: there is no label column '{name}'; there are: {Describe(file)}");
+                $"{file.Path}: no label column '{name}'; the columns are: {Describe(file)}");
             if (!IsLabel(column))
             {
                 throw new DataException($"{file.Path}: label column '{name}' holds {column}, expected integers or text");

@@ -84,5 +84,5 @@ public sealed class ParquetTable
         : value;
 
     private ParquetColumn Find(string name) =>
-        _file.FindColumn(name) ?? throw new DataException($"{_file.Path}: there is no column '{name}'");
+        _file.FindColumn(name) ?? throw new DataException($"{_file.Path}: no column '{name}'");
 }

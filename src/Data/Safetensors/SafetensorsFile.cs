@@ -86,7 +86,7 @@ public sealed unsafe class SafetensorsFile : IDisposable
     /// <exception cref="DataException">There is no tensor with this name.</exception>
     public TensorInfo Find(string name) => _byName.TryGetValue(name, out var tensor)
         ? tensor
-        : throw new DataException($"{Path}: there is no tensor '{name}'; there are: {string.Join(", ", Tensors.Select(t => t.Name))}");
+        : throw new DataException($"{Path}: no tensor '{name}'; the tensors are: {string.Join(", ", Tensors.Select(t => t.Name))}");
 
     /// <summary>Finds a tensor and checks its shape.</summary>
     /// <exception cref="DataException">There is no tensor with this name, or it has another shape.</exception>

@@ -11,11 +11,11 @@ internal static class GemmKernels
 
     /// <summary>
     /// A group computes a tile of C, or of one of the partial sums that add up to C. The operands come to shared memory some
-    /// terms at a time, and while they are multiplied the next are on their way.
+    /// terms at a time, and while they are multiplied the next are in flight.
     /// </summary>
     /// <typeparam name="T">How global memory is read and written.</typeparam>
-    /// <typeparam name="TLeft">How A lies in memory.</typeparam>
-    /// <typeparam name="TRight">How B lies in memory.</typeparam>
+    /// <typeparam name="TLeft">The storage order of A.</typeparam>
+    /// <typeparam name="TRight">The storage order of B.</typeparam>
     /// <typeparam name="TTile">How a tile is multiplied.</typeparam>
     [Kernel("4*(B*D + M*D + B*M)", "2*B*D*M", CachedBytes = "B*D*M/16", MinGroups = 2)]
     [KernelInstance(typeof(Float1), typeof(AlongTerms), typeof(AlongTerms), typeof(Tile64))]
@@ -38,8 +38,8 @@ internal static class GemmKernels
         where TTile : unmanaged, ITile<TTile> => Multiply<T, TLeft, TRight, TTile>(left, right, bias, result, shape);
 
     /// <summary>The same on tensor cores, operands rounded to TF32.</summary>
-    /// <typeparam name="TLeft">How A lies in memory.</typeparam>
-    /// <typeparam name="TRight">How B lies in memory.</typeparam>
+    /// <typeparam name="TLeft">The storage order of A.</typeparam>
+    /// <typeparam name="TRight">The storage order of B.</typeparam>
     [Kernel("4*(B*D + M*D + B*M)", "2*B*D*M", CachedBytes = "B*D*M/16", TensorCores = true, Vectorized = true,
         GroupSize = TensorTile.Threads, MinGroups = 2)]
     [KernelInstance(typeof(AlongTerms), typeof(AlongTerms))]
@@ -51,7 +51,7 @@ internal static class GemmKernels
         where TLeft : unmanaged, ITensorOperand
         where TRight : unmanaged, ITensorOperand
     {
-        // Three stages: while one is multiplied, two are on their way.
+        // Three stages: while one is multiplied, two are in flight.
         const int Stage = TensorTile.Stage, Step = TensorTile.Step;
         var shared = SharedMemory.Allocate<Float4>(3 * Stage);
         var row = shape.Row(Grid.IdxX, TensorTile.Size, TensorTile.Size);
@@ -185,7 +185,7 @@ internal static class GemmKernels
             buffer = (2 * TileQuads) - buffer;
         }
 
-        // The tile's position is formed again: kept during the loop it would cost registers that are not there. The shuffle keeps the
+        // The tile's position is formed again: kept during the loop it would need registers that the thread does not have. The shuffle keeps the
         // compiler from noticing that the value is the same.
         var group = Warp.Shuffle(Grid.IdxX, 0);
         row = shape.Row(group, sums.Size, sums.Size);

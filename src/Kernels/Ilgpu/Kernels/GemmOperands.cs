@@ -4,8 +4,8 @@ using ILGPU.Util;
 namespace MonoLoss.Kernels.Ilgpu;
 
 /// <summary>
-/// How an operand of a product lies in memory. A tile of it, some rows (of A, columns of B) by <see cref="ITile{TSelf}.Step"/> terms, is
-/// brought to shared memory four floats at a time; slots 0, 1, 2 … number these groups of four so that four consecutive threads
+/// The storage order of an operand. A tile of it, some rows (of A, columns of B) by <see cref="ITile{TSelf}.Step"/> terms, is
+/// loaded into shared memory four floats at a time; slots 0, 1, 2 … number these groups of four so that four consecutive threads
 /// read 64 contiguous bytes or more.
 /// </summary>
 internal interface IOperand

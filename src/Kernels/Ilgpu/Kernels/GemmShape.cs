@@ -1,6 +1,6 @@
 namespace MonoLoss.Kernels.Ilgpu;
 
-/// <summary>C = α·A·B + β·C, then + bias and ReLU: A is M×K, B is K×N, however they lie in memory.</summary>
+/// <summary>C = α·A·B + β·C, then + bias and ReLU: A is M×K, B is K×N, in either storage order.</summary>
 internal readonly struct GemmShape(int m, int n, int k, int splitDepth, float alpha, float beta, bool relu)
 {
     // Groups that run at the same time should share rows of A and columns of B: they walk C in bands of this many tiles.

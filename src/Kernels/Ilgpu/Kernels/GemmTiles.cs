@@ -12,7 +12,7 @@ internal interface ITile<TSelf>
     /// <summary>Rows and columns of C that a group computes.</summary>
     int Size { get; }
 
-    /// <summary>Terms that are brought to shared memory at once: <see cref="Size"/> × <see cref="Step"/> is 2048.</summary>
+    /// <summary>Terms loaded into shared memory at once: <see cref="Size"/> × <see cref="Step"/> is 2048.</summary>
     int Step { get; }
 
     /// <summary>Writes four consecutive terms of a row to an operand's tile.</summary>
@@ -27,7 +27,7 @@ internal interface ITile<TSelf>
     /// <param name="right">B's tile.</param>
     TSelf Multiply(int thread, ArrayView<Float4> left, ArrayView<Float4> right);
 
-    /// <summary>Writes what the thread holds of the tile that starts at a row and column.</summary>
+    /// <summary>Writes the sums that the thread holds, for the tile that starts at a row and column.</summary>
     void Store<T>(int thread, GemmOutput<T> output, int row, int column)
         where T : unmanaged, IFloats<T>;
 }

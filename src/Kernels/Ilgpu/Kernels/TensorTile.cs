@@ -102,13 +102,13 @@ internal readonly struct TensorRow(TensorBlock left, TensorBlock right)
     }
 }
 
-/// <summary>128×128 sums of a group of 128 threads by tensor cores in TF32, a warp 64×64.</summary>
+/// <summary>128×128 sums of a group of 128 threads on tensor cores in TF32; each warp computes 64×64.</summary>
 internal readonly struct TensorTile(TensorRow row0, TensorRow row1, TensorRow row2, TensorRow row3)
 {
-    /// <summary>Rows and columns of C that a group makes.</summary>
+    /// <summary>Rows and columns of C that a group computes.</summary>
     public const int Size = 128;
 
-    /// <summary>Terms that are brought to shared memory at once.</summary>
+    /// <summary>Terms loaded into shared memory at once.</summary>
     public const int Step = 16;
 
     /// <summary>Threads of a group.</summary>
@@ -126,7 +126,7 @@ internal readonly struct TensorTile(TensorRow row0, TensorRow row1, TensorRow ro
     private readonly TensorRow _row3 = row3;
 
     /// <summary>
-    /// Which four rows g stands for. Two that follow each other are 16 rows apart, so that four lanes write 64 contiguous bytes of C.
+    /// Which four rows g stands for. Consecutive ones are 16 rows apart, so that four lanes write 64 contiguous bytes of C.
     /// </summary>
     public static int Block(int group) => (group >> 1) + ((group & 1) << 2);
 
@@ -143,7 +143,7 @@ internal readonly struct TensorTile(TensorRow row0, TensorRow row1, TensorRow ro
         return Add(rows.First, columns.First).Add(rows.Second, columns.Second);
     }
 
-    /// <summary>Writes what the thread has of the tile that starts at a row and column of C.</summary>
+    /// <summary>Writes the sums that the thread holds, for the tile that starts at a row and column of C.</summary>
     public void Store<T>(int thread, GemmOutput<T> output, int row, int column)
         where T : unmanaged, IFloats<T>
     {

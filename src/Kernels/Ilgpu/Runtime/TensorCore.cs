@@ -10,7 +10,7 @@ using ILGPU.IR.Values;
 namespace MonoLoss.Kernels.Ilgpu;
 
 /// <summary>
-/// What NVIDIA's GPUs of compute capability 8.0 and later have for products of dense matrices: tensor cores for TF32, and copies from
+/// Instructions of NVIDIA GPUs from compute capability 8.0 on for products of dense matrices: TF32 tensor cores, and copies from
 /// global to shared memory that need no registers and do not make the thread wait.
 /// </summary>
 /// <remarks>
