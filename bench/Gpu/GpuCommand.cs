@@ -33,7 +33,7 @@ internal sealed class GpuCommand : GpuOptions
         using var device = IlgpuDevice.Open(DeviceName, new IlgpuDeviceOptions { UseTf32 = UseTf32, Profiling = true, Observer = log });
         Console.WriteLine(FormattableString.Invariant(
             $"\n{device.Name}: {device.Description}; B {Rows}, D {Features}, M {Latents}, k {Active}; medians of {Rounds}\n"));
-        foreach (var architecture in Enum.GetValues<Architecture>())
+        foreach (var architecture in Architectures.Trained)
         {
             using var work = Work(device, architecture);
             Measure(device, log, $"{architecture.Name()} step with MonoLoss", work.Step);

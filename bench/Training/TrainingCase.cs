@@ -28,7 +28,7 @@ internal sealed record TrainingCase(string Name, string Model, double Mono, Requ
     ];
 
     /// <summary>The model's architecture.</summary>
-    public Architecture Architecture => Enum.GetValues<Architecture>().Single(architecture => architecture.Name() == Model);
+    public Architecture Architecture => Architectures.Trained.Single(architecture => architecture.Name() == Model);
 
     /// <summary>Coefficient of L1 or L0.</summary>
     public double L1 { get; init; } = 1e-4;

@@ -16,11 +16,17 @@ public enum Architecture
 
     /// <summary>Keeps all positive activations, under an L1 penalty.</summary>
     Vanilla,
+
+    /// <summary>Computes what an autoencoder of another tool computes; it is not trained.</summary>
+    Imported,
 }
 
 /// <summary>What is known about each architecture.</summary>
 public static class Architectures
 {
+    /// <summary>The architectures that can be trained.</summary>
+    public static IReadOnlyList<Architecture> Trained { get; } = [.. Enum.GetValues<Architecture>().Where(a => a.Traits().IsTrained)];
+
     /// <summary>The name in snake case, as the official code has it.</summary>
     /// <param name="architecture">The architecture.</param>
     public static string Name(this Architecture architecture) => architecture.Traits().Name;
@@ -36,6 +42,7 @@ public static class Architectures
         Architecture.TopK => TopK.Traits,
         Architecture.JumpReLU => JumpReLU.Traits,
         Architecture.Vanilla => Vanilla.Traits,
+        Architecture.Imported => Imported.Traits,
         _ => throw new UnreachableException($"architecture {architecture}"),
     };
 }

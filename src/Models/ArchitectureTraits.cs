@@ -15,6 +15,9 @@ internal sealed record ArchitectureTraits
     /// <summary>What a model of some configuration keeps in memory.</summary>
     public required Func<SaeConfig, ModelFootprint> Footprint { get; init; }
 
+    /// <summary>Whether it can be trained.</summary>
+    public bool IsTrained { get; init; } = true;
+
     /// <summary>Whether it has <see cref="SaeConfig.K"/> active latents and the auxiliary loss of <see cref="SaeConfig.AuxK"/>.</summary>
     public bool SelectsK { get; init; }
 

@@ -36,6 +36,12 @@ public sealed record SaeConfig
     /// <summary>Coefficient of MonoLoss; 0 to train without it.</summary>
     public double MonoCoefficient { get; init; }
 
+    /// <summary>Whether the model is given rows of unit length; if not, rows as they are in the files.</summary>
+    public bool UnitRows { get; init; } = true;
+
+    /// <summary>What an <see cref="Architecture.Imported"/> autoencoder computes; null for the others.</summary>
+    public ImportedForm? Imported { get; init; }
+
     /// <summary>Whether the input is layer-normalized, by <see cref="Normalize"/> or because the architecture requires it.</summary>
     public bool NormalizesInput => Normalize || Architecture.Traits().AlwaysNormalizes;
 
@@ -59,7 +65,7 @@ public sealed record SaeConfig
 
         if (Untied && !traits.CanBeUntied)
         {
-            var possible = Enum.GetValues<Architecture>().Where(architecture => architecture.Traits().CanBeUntied)
+            var possible = Architectures.Trained.Where(architecture => architecture.Traits().CanBeUntied)
                 .Select(Architectures.Name);
             throw new ConfigurationException(
                 $"Untied requires Architecture {string.Join(" or ", possible)}, but it is {traits.Name}",

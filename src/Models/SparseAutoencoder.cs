@@ -80,14 +80,13 @@ public abstract class SparseAutoencoder : IDisposable
             throw new ArgumentException($"{x.Columns} features, expected {Config.Dimension}", nameof(x));
         }
 
-        if (!Config.NormalizesInput)
+        if (!NormalizeInput(x, _normalized, _mean, _deviation))
         {
             var (latents, l0) = EncodeInput(tape, x);
             return new Encoding(latents, x, x) { L0 = l0 };
         }
         else
         {
-            Device.LayerNorm(x, _normalized, _mean, _deviation);
             var (latents, l0) = EncodeInput(tape, _normalized);
             return new Encoding(latents, _normalized, ComparesNormalizedRows ? _normalized : x)
             {
@@ -191,6 +190,22 @@ public abstract class SparseAutoencoder : IDisposable
     /// <summary>The counter from which on a latent takes part in the auxiliary loss; null without that loss.</summary>
     /// <param name="deadAfter">n, the number of steps without firing after which a latent is dead.</param>
     private protected virtual int? AuxiliaryDeadSteps(int deadAfter) => null;
+
+    /// <summary>Normalizes rows before they are encoded, if the model does: by layer norm, unless a model has another way.</summary>
+    /// <param name="x">B×D.</param>
+    /// <param name="normalized">Becomes x̂, B×D.</param>
+    /// <param name="mean">Becomes μ, 1×B.</param>
+    /// <param name="deviation">Becomes σ, 1×B: reconstructions are multiplied by it before μ is added.</param>
+    /// <returns>Whether rows are normalized; if not, nothing was written.</returns>
+    private protected virtual bool NormalizeInput(Tensor x, Tensor normalized, Tensor mean, Tensor deviation)
+    {
+        if (Config.NormalizesInput)
+        {
+            Device.LayerNorm(x, normalized, mean, deviation);
+        }
+
+        return Config.NormalizesInput;
+    }
 
     /// <summary>Encodes the encoder's input.</summary>
     /// <returns>The latents, and L0 where it has a gradient (<see cref="Encoding.L0"/>).</returns>

@@ -19,7 +19,7 @@ internal static class GoldenModel
         var untied = golden.HasSetting("tied") && golden.Setting("tied") == "False";
         var model = SparseAutoencoder.Create(device, new SaeConfig
         {
-            Architecture = Enum.GetValues<Architecture>().Single(architecture => architecture.Name() == golden.Setting("model")),
+            Architecture = Architectures.Trained.Single(architecture => architecture.Name() == golden.Setting("model")),
             Dimension = golden.Integer("d"),
             Latents = golden.Integer("latents"),
             K = golden.Integer("k"),

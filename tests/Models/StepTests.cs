@@ -6,7 +6,7 @@ namespace MonoLoss.Tests.Models;
 
 public sealed class StepTests
 {
-    public static TheoryData<Architecture> Architectures => [.. Enum.GetValues<Architecture>()];
+    public static TheoryData<Architecture> Architectures => [.. MonoLoss.Models.Architectures.Trained];
 
     [Theory]
     [MemberData(nameof(Architectures))]

@@ -9,7 +9,7 @@ namespace MonoLoss.Cli;
 internal sealed class TrainCommand : DeviceCommand
 {
     private static readonly Dictionary<string, Architecture> Architectures =
-        Enum.GetValues<Architecture>().ToDictionary(architecture => architecture.Name());
+        MonoLoss.Models.Architectures.Trained.ToDictionary(architecture => architecture.Name());
 
     [Section("Data (Parquet files, folders, or patterns such as 'part-*.parquet')")]
     [Option("train", MetaValue = "PATH…", HelpText = "Training features.")]

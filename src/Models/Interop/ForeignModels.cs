@@ -1,0 +1,39 @@
+namespace MonoLoss.Models;
+
+/// <summary>Chooses the architecture that computes what a foreign autoencoder does.</summary>
+internal static class ForeignModels
+{
+    /// <summary>
+    /// The configuration of one of our trained architectures if it computes exactly the same from the same weights, else of
+    /// <see cref="Imported"/>.
+    /// </summary>
+    /// <param name="form">What the autoencoder computes.</param>
+    /// <param name="weights">Its weights.</param>
+    /// <param name="k">k, where the form selects by it.</param>
+    /// <param name="unitRows">Whether it is given rows of unit length.</param>
+    public static SaeConfig Configure(ImportedForm form, ForeignWeights weights, int k, bool unitRows)
+    {
+        var config = new SaeConfig
+        {
+            Architecture = Architecture.Imported,
+            Dimension = weights.Dimension,
+            Latents = weights.Latents,
+            K = Math.Min(k, weights.Latents),
+            UnitRows = unitRows,
+            Imported = form,
+        };
+        return form switch
+        {
+            { Rule: ActivationRule.ReLU, SubtractsDecoderBias: true, InputScale: 1, Normalization: not InputNormalization.ConstantNorm } =>
+                config with
+                {
+                    Architecture = Architecture.Vanilla,
+                    Normalize = form.Normalization == InputNormalization.LayerNorm,
+                    Imported = null,
+                },
+            { Rule: ActivationRule.TopK, SubtractsDecoderBias: true, InputScale: 1, Normalization: InputNormalization.LayerNorm } =>
+                config with { Architecture = Architecture.TopK, Untied = true, Imported = null },
+            _ => config,
+        };
+    }
+}

@@ -1,0 +1,133 @@
+using MonoLoss.Data;
+
+namespace MonoLoss.Models;
+
+/// <summary>
+/// Reads folders of SAELens: <c>cfg.json</c> and <c>sae_weights.safetensors</c>, of inference models, of its trainer's checkpoints, and of
+/// old versions.
+/// </summary>
+internal static class SaeLensReader
+{
+    private const string Config = "cfg.json";
+    private const string Weights = "sae_weights.safetensors";
+    private const string Scaler = "activation_scaler.json";
+
+    private static readonly string[] CopiedMetadata = ["model_name", "hook_name", "hook_point", "hook_layer", "dataset_path"];
+
+    /// <summary>Whether a folder is one of SAELens.</summary>
+    public static bool Recognizes(string folder) =>
+        File.Exists(Path.Combine(folder, Config)) && File.Exists(Path.Combine(folder, Weights));
+
+    /// <summary>Reads a folder.</summary>
+    /// <exception cref="DataException">A file is missing or damaged, or the model is of a kind that is not supported.</exception>
+    public static ForeignSae Read(string folder)
+    {
+        var config = JsonFile.Read(Path.Combine(folder, Config));
+        var metadata = config.Object("metadata");
+        var (rule, rescales) = Kind(config);
+        var path = Path.Combine(folder, Weights);
+        using var file = SafetensorsFile.Open(path);
+        var weights = new ForeignWeights(path, config.Integer("d_in"), config.Integer("d_sae"));
+        file.Find("W_enc", weights.Dimension, weights.Latents);
+        file.Find("W_dec", weights.Latents, weights.Dimension);
+        weights.SetTransposed("W_enc", file.ReadFloats("W_enc"));
+        weights["W_dec"] = file.ReadFloats("W_dec");
+        weights["b_enc"] = file.Contains("b_enc") ? file.ReadFloats("b_enc") : new float[weights.Latents];
+        weights["b_dec"] = file.Contains("b_dec") ? file.ReadFloats("b_dec") : new float[weights.Dimension];
+        if (file.Contains("scaling_factor") && file.ReadFloats("scaling_factor").Any(factor => factor != 1))
+        {
+            throw new DataException($"{path}: its scaling_factor is not 1, which is not supported");
+        }
+
+        if (rule is ActivationRule.Threshold or ActivationRule.BatchTopK)
+        {
+            weights["threshold"] = rule == ActivationRule.BatchTopK ? Constant(file, weights.Latents) : file.ReadFloats("threshold");
+        }
+
+        if (rescales)
+        {
+            weights.FoldDecoderNorms();
+        }
+
+        var form = Normalized(
+            folder,
+            config,
+            new ImportedForm { Tool = "saelens", Rule = rule, SubtractsDecoderBias = config.Flag("apply_b_dec_to_input", missing: true) });
+        var k = rule is ActivationRule.TopK or ActivationRule.BatchTopK ? K(config) : 1;
+        return new ForeignSae
+        {
+            Form = form,
+            Config = ForeignModels.Configure(form, weights, k, unitRows: false),
+            Weights = weights.Values,
+            Description = $"SAELens {metadata?.Text("sae_lens_version") ?? config.Text("sae_lens_training_version") ?? "(old)"}, "
+                + $"{config.Text("architecture") ?? "standard"}",
+            Metadata = CopiedMetadata.Select(name => (name, Value: metadata?.Node(name) ?? config.Node(name)))
+                .Where(entry => entry.Value is not null)
+                .ToDictionary(entry => entry.name, entry => entry.Value!.ToString()),
+        };
+    }
+
+    private static (ActivationRule Rule, bool Rescales) Kind(JsonFile config)
+    {
+        var architecture = config.Text("architecture") ?? "standard";
+        var rescales = config.Flag("rescale_acts_by_decoder_norm", missing: false);
+        switch (architecture)
+        {
+            case "standard":
+                return config.Text("activation_fn_str") switch
+                {
+                    null or "relu" => (ActivationRule.ReLU, rescales),
+                    "topk" => (ActivationRule.TopK, rescales),
+                    var other => throw config.Unsupported($"its activation function is '{other}'"),
+                };
+            case "topk":
+                return (ActivationRule.TopK, rescales);
+            case "jumprelu":
+                return (ActivationRule.Threshold, false);
+            case "batchtopk" or "matryoshka_batchtopk":
+                return (ActivationRule.BatchTopK, rescales);
+            default:
+                throw config.Unsupported($"its architecture is '{architecture}'");
+        }
+    }
+
+    private static int K(JsonFile config) =>
+        config.Has("k") ? config.Integer("k") : (config.Object("activation_fn_kwargs") ?? config).Integer("k");
+
+    /// <summary>The one threshold of a trainer's BatchTopK, for every latent.</summary>
+    private static float[] Constant(SafetensorsFile file, int latents)
+    {
+        var values = new float[latents];
+        Array.Fill(values, (float)file.ReadDoubles("topk_threshold")[0]);
+        return values;
+    }
+
+    private static ImportedForm Normalized(string folder, JsonFile config, ImportedForm form)
+    {
+        switch (config.Node("normalize_activations") is System.Text.Json.Nodes.JsonValue value && value.TryGetValue(out bool _)
+            ? config.Flag("normalize_activations", missing: false) ? "true" : "none"
+            : config.Text("normalize_activations") ?? "none")
+        {
+            case "none":
+                return form;
+            case "layer_norm":
+                return form with { Normalization = InputNormalization.LayerNorm };
+            case "constant_norm_rescale":
+                return form with { Normalization = InputNormalization.ConstantNorm };
+            case "expected_average_only_in":
+                var path = Path.Combine(folder, Scaler);
+                if (!File.Exists(path))
+                {
+                    throw new DataException($"{path}: no such file, which normalize_activations 'expected_average_only_in' needs");
+                }
+
+                var scaler = JsonFile.Read(path);
+                var scale = scaler.OptionalNumber("scaling_factor");
+                return scaler.Flag("has_whitening", missing: false) || scale is not > 0 || !double.IsFinite(scale.Value)
+                    ? throw new DataException($"{path}: is not a plain scaling_factor, which is not supported")
+                    : form with { InputScale = scale.Value };
+            case var other:
+                throw config.Unsupported($"normalize_activations is '{other}'");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+using MonoLoss.Autodiff;
+using MonoLoss.Data;
+using MonoLoss.Kernels;
+using MonoLoss.Models;
+using MonoLoss.Tests.Data;
+
+namespace MonoLoss.Tests.Models;
+
+/// <summary>Autoencoders that other tools wrote give those tools' latents and reconstructions.</summary>
+public sealed class ImportTests
+{
+    // Relative to the largest value; the folders' page states what was measured.
+    private const float Tolerance = 2e-6f;
+
+    public static TheoryData<string> Folders =>
+    [
+        "saelens/standard", "saelens/standard_layer_norm", "saelens/standard_constant_norm", "saelens/standard_float16",
+        "saelens/topk", "saelens/topk_rescale", "saelens/topk_trained", "saelens/topk_bfloat16",
+        "saelens/batchtopk", "saelens/batchtopk_training", "saelens/batchtopk_rescale", "saelens/batchtopk_rescale_training",
+        "saelens/matryoshka", "saelens/matryoshka_training", "saelens/jumprelu", "saelens/jumprelu_bfloat16",
+        "saelens/expected_average_checkpoint", "saelens/expected_average_final",
+        "saelens/old_v3_standard", "saelens/old_v5_topk", "saelens/old_v2_scaling_ones",
+        "sparsify/topk/layers.3", "sparsify/topk_free_decoder/layers.3", "sparsify/topk_bfloat16/layers.3", "sparsify/groupmax/layers.3",
+    ];
+
+    public static TheoryData<string, string> Refused => new()
+    {
+        { "saelens/gated", "'gated'" },
+        { "saelens/abstopk", "'abstopk'" },
+        { "saelens/matching_pursuit", "'matching_pursuit'" },
+        { "saelens/transcoder", "'transcoder'" },
+        { "saelens/skip_transcoder", "'skip_transcoder'" },
+        { "saelens/jumprelu_transcoder", "'jumprelu_transcoder'" },
+        { "saelens/whitening_checkpoint", "'covariance_whitening'" },
+        { "sparsify/transcode/layers.3.mlp", "transcoder" },
+        { "sparsify/skip/layers.3.mlp", "transcoder" },
+    };
+
+    [SharedDataTheory]
+    [MemberData(nameof(Folders))]
+    public void Imported_autoencoder_computes_what_its_tool_does(string folder)
+    {
+        var source = SharedData.File(["interop", .. folder.Split('/')]);
+        var foreign = ForeignFormats.Read(source);
+        using var device = DeviceFactory.Open("cpu");
+        using var model = SparseAutoencoder.Create(device, foreign.Config);
+        foreign.CopyTo(model);
+        using var io = SafetensorsFile.Open(Path.Combine(source, "io.safetensors"));
+        // The files have the selection within the batch for those that a trainer left.
+        var rows = io.ReadFloats("x");
+        using var tape = new Tape(device);
+        using var x = device.Tensor(rows.Length / foreign.Config.Dimension, foreign.Config.Dimension);
+        x.Set(rows);
+        var encoding = model.Encode(tape, x);
+        var latents = encoding.Latents.Value.ToDense();
+        var reconstruction = model.Reconstruct(tape, encoding).Value.ToArray();
+        AssertClose(Expected(io, "latents"), latents, foreign.Config.Latents, exactSupport: foreign.Form.Rule != ActivationRule.ReLU);
+        AssertClose(Expected(io, "reconstruction"), reconstruction, foreign.Config.Dimension, exactSupport: false);
+    }
+
+    [SharedDataTheory]
+    [MemberData(nameof(Refused))]
+    public void What_cannot_be_had_is_refused_by_name(string folder, string word) =>
+        Throws.Line(() => ForeignFormats.Read(SharedData.File(["interop", .. folder.Split('/')])), word);
+
+    private static float[] Expected(SafetensorsFile io, string name) =>
+        io.ReadFloats(io.Contains(name + "_scaled") ? name + "_scaled" : io.Contains(name + "_float32") ? name + "_float32" : name);
+
+    private static void AssertClose(float[] expected, float[] actual, int columns, bool exactSupport)
+    {
+        Assert.Equal(expected.Length, actual.Length);
+        var largest = expected.Where(float.IsFinite).Max(Math.Abs);
+        for (var i = 0; i < expected.Length; i++)
+        {
+            // A row of zeros has no direction; SAELens divides by its length of 0.
+            if (float.IsNaN(expected[i]))
+            {
+                continue;
+            }
+
+            Assert.True(
+                Math.Abs(expected[i] - actual[i]) <= Tolerance * largest,
+                $"row {i / columns}, column {i % columns}: {actual[i]}, expected {expected[i]}");
+            Assert.True(!exactSupport || (expected[i] != 0) == (actual[i] != 0), $"row {i / columns}, column {i % columns}: support");
+        }
+    }
+}
