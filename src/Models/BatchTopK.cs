@@ -53,6 +53,15 @@ public sealed class BatchTopK : StandardAutoencoder
     /// <inheritdoc/>
     internal override IReadOnlyList<StoredNumber> StoredNumbers { get; }
 
+    /// <inheritdoc/>
+    internal override ImportedForm Form => new()
+    {
+        Tool = "monoloss",
+        Rule = ActivationRule.BatchTopK,
+        Normalization = Config.NormalizesInput ? InputNormalization.LayerNorm : InputNormalization.None,
+        SubtractsDecoderBias = true,
+    };
+
     /// <summary>Outside a batch BatchTopK is a JumpReLU with one threshold for all latents, and SAELens stores it so too.</summary>
     internal override string SaeLensArchitecture => "jumprelu";
 

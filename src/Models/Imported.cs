@@ -11,6 +11,7 @@ namespace MonoLoss.Models;
 /// </summary>
 public sealed class Imported : SparseAutoencoder
 {
+    private readonly ImportedForm _form;
     private readonly Parameter _encoder;
     private readonly Parameter _encoderBias;
     private readonly Parameter _decoder;
@@ -24,7 +25,7 @@ public sealed class Imported : SparseAutoencoder
     internal Imported(Device device, SaeConfig config)
         : base(device, config)
     {
-        Form = config.Imported
+        _form = config.Imported
             ?? throw new ConfigurationException("an imported autoencoder needs Imported", nameof(SaeConfig.Imported));
         _encoder = new Parameter("W_enc", device.Tensor(config.Latents, config.Dimension));
         _encoderBias = new Parameter("b_enc", device.Tensor(1, config.Latents));
@@ -45,9 +46,6 @@ public sealed class Imported : SparseAutoencoder
         _preActivations = device.Tensor(0, 0);
         _norms = device.Allocate<double>(0);
     }
-
-    /// <summary>What it computes.</summary>
-    public ImportedForm Form { get; }
 
     /// <inheritdoc/>
     public override IReadOnlyList<Parameter> Parameters { get; }
@@ -71,6 +69,9 @@ public sealed class Imported : SparseAutoencoder
 
     /// <inheritdoc/>
     internal override IReadOnlyList<StoredTensor> StoredTensors { get; }
+
+    /// <inheritdoc/>
+    internal override ImportedForm Form => _form;
 
     /// <inheritdoc/>
     internal override string SaeLensArchitecture => Form.Rule switch

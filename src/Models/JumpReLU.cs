@@ -52,6 +52,15 @@ public sealed class JumpReLU : StandardAutoencoder
     internal override IReadOnlyList<StoredTensor> StoredTensors { get; }
 
     /// <inheritdoc/>
+    internal override ImportedForm Form => new()
+    {
+        Tool = "monoloss",
+        Rule = ActivationRule.Threshold,
+        Normalization = Config.NormalizesInput ? InputNormalization.LayerNorm : InputNormalization.None,
+        SubtractsDecoderBias = false,
+    };
+
+    /// <inheritdoc/>
     internal override string SaeLensArchitecture => "jumprelu";
 
     /// <inheritdoc/>

@@ -178,6 +178,9 @@ public abstract class SparseAutoencoder : IDisposable
     /// <summary>Whether the decoder's bias is subtracted from the input.</summary>
     internal virtual bool CentersInput => true;
 
+    /// <summary>What the model computes, in the words that all tools' formats are described in.</summary>
+    internal abstract ImportedForm Form { get; }
+
     /// <summary>Entries of SAELens' configuration that only this architecture has.</summary>
     internal virtual IEnumerable<KeyValuePair<string, JsonNode?>> SaeLensSettings => [];
 

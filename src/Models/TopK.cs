@@ -78,6 +78,15 @@ public sealed class TopK : SparseAutoencoder
     internal override IReadOnlyList<StoredTensor> StoredTensors { get; }
 
     /// <inheritdoc/>
+    internal override ImportedForm Form => new()
+    {
+        Tool = "monoloss",
+        Rule = ActivationRule.TopK,
+        Normalization = Config.NormalizesInput ? InputNormalization.LayerNorm : InputNormalization.None,
+        SubtractsDecoderBias = true,
+    };
+
+    /// <inheritdoc/>
     internal override string SaeLensArchitecture => "topk";
 
     /// <inheritdoc/>

@@ -31,6 +31,15 @@ public sealed class Vanilla : StandardAutoencoder
     };
 
     /// <inheritdoc/>
+    internal override ImportedForm Form => new()
+    {
+        Tool = "monoloss",
+        Rule = ActivationRule.ReLU,
+        Normalization = Config.NormalizesInput ? InputNormalization.LayerNorm : InputNormalization.None,
+        SubtractsDecoderBias = true,
+    };
+
+    /// <inheritdoc/>
     internal override string SaeLensArchitecture => "standard";
 
     /// <inheritdoc/>

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using MonoLoss.Autodiff;
 using MonoLoss.Data;
 using MonoLoss.Kernels;
@@ -62,6 +63,72 @@ public sealed class ImportTests
     [MemberData(nameof(Refused))]
     public void What_cannot_be_had_is_refused_by_name(string folder, string word) =>
         Throws.Line(() => ForeignFormats.Read(SharedData.File(["interop", .. folder.Split('/')])), word);
+
+    [SharedDataTheory]
+    [MemberData(nameof(Folders))]
+    public void Exported_and_imported_back_it_has_the_same_bits(string folder)
+    {
+        using var temporary = new TempFolder();
+        var foreign = ForeignFormats.Read(SharedData.File(["interop", .. folder.Split('/')]));
+        using var device = DeviceFactory.Open("cpu");
+        using var model = SparseAutoencoder.Create(device, foreign.Config);
+        foreign.CopyTo(model);
+        ForeignFormats.Write(foreign.Form.Tool, model, temporary["x"], new Dictionary<string, JsonNode?>());
+        var again = ForeignFormats.Read(temporary["x"]);
+        foreach (var (name, values) in foreign.Weights)
+        {
+            // A trainer's scale is folded into the weights, as SAELens does it at the end of a training run.
+            if (foreign.Form.InputScale == 1)
+            {
+                Assert.Equal(values, again.Weights[name]);
+            }
+        }
+    }
+
+    /// <summary>Our own definition on unit rows, and what SAELens gives on raw rows for the layout that is right there.</summary>
+    [SharedDataTheory]
+    [InlineData("vanilla")]
+    [InlineData("batch_topk")]
+    [InlineData("jumprelu")]
+    [InlineData("topk")]
+    [InlineData("jumprelu_normalize")]
+    public void Export_for_SAELens_is_what_was_measured_to_be_right(string folder)
+    {
+        using var temporary = new TempFolder();
+        var source = SharedData.File("interop", "export", folder);
+        using var ours = SafetensorsFile.Open(Path.Combine(source, "ours.safetensors"));
+        using var device = DeviceFactory.Open("cpu");
+        var config = new SaeConfig
+        {
+            Architecture = Architectures.Trained.Single(architecture => folder.StartsWith(architecture.Name(), StringComparison.Ordinal)),
+            Dimension = 24,
+            Latents = 96,
+            K = 6,
+            Untied = folder == "topk",
+            Normalize = folder == "jumprelu_normalize",
+        };
+        using var model = SparseAutoencoder.Create(device, config);
+        SaeLensFormat.ReadWeights(ours.Path, model);
+        ForeignFormats.Write("saelens", model, temporary["x"], new Dictionary<string, JsonNode?>());
+
+        var (expected, actual) = (Json(Path.Combine(source, "saelens", "cfg.json")), Json(Path.Combine(temporary["x"], "cfg.json")));
+        Assert.Equal(expected.Select(entry => entry.Key).Order(), actual.Select(entry => entry.Key).Order());
+        foreach (var (name, value) in expected)
+        {
+            Assert.True(JsonNode.DeepEquals(value, actual[name]), $"{name}: {actual[name]}, expected {value}");
+        }
+
+        using var theirs = SafetensorsFile.Open(Path.Combine(source, "saelens", "sae_weights.safetensors"));
+        using var written = SafetensorsFile.Open(Path.Combine(temporary["x"], "sae_weights.safetensors"));
+        Assert.Equal(theirs.Tensors.Select(tensor => (tensor.Name, tensor.Dtype, tensor.ShapeText)).Order(),
+            written.Tensors.Select(tensor => (tensor.Name, tensor.Dtype, tensor.ShapeText)).Order());
+        foreach (var tensor in theirs.Tensors)
+        {
+            AssertClose(theirs.ReadFloats(tensor.Name), written.ReadFloats(tensor.Name), 1, exactSupport: false);
+        }
+    }
+
+    private static JsonObject Json(string path) => JsonNode.Parse(File.ReadAllText(path))!.AsObject();
 
     private static float[] Expected(SafetensorsFile io, string name) =>
         io.ReadFloats(io.Contains(name + "_scaled") ? name + "_scaled" : io.Contains(name + "_float32") ? name + "_float32" : name);
