@@ -50,7 +50,7 @@ public abstract class ParquetData
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(width);
         return values.Length % width == 0
-            ? new Lists(name, values, [.. Enumerable.Range(0, (values.Length / width) + 1).Select(row => row * width)])
+            ? new Lists<float>(name, values, [.. Enumerable.Range(0, (values.Length / width) + 1).Select(row => row * width)])
             : throw new ArgumentException($"{values.Length} floats for rows of {width}", nameof(values));
     }
 
@@ -58,7 +58,15 @@ public abstract class ParquetData
     /// <param name="name">The name of the column.</param>
     /// <param name="values">The floats of all rows.</param>
     /// <param name="offsets">Rows + 1 offsets: row i has the floats from <c>offsets[i]</c> up to <c>offsets[i + 1]</c>.</param>
-    public static ParquetData FloatLists(string name, ReadOnlyMemory<float> values, int[] offsets) => new Lists(name, values, offsets);
+    public static ParquetData FloatLists(string name, ReadOnlyMemory<float> values, int[] offsets) =>
+        new Lists<float>(name, values, offsets);
+
+    /// <summary>A column of lists of int32.</summary>
+    /// <param name="name">The name of the column.</param>
+    /// <param name="values">The integers of all rows.</param>
+    /// <param name="offsets">Rows + 1 offsets: row i has the integers from <c>offsets[i]</c> up to <c>offsets[i + 1]</c>.</param>
+    public static ParquetData IntegerLists(string name, ReadOnlyMemory<int> values, int[] offsets) =>
+        new Lists<int>(name, values, offsets);
 
     /// <summary>Writes some rows to a row group.</summary>
     internal abstract Task WriteAsync(ParquetRowGroupWriter writer, int start, int count);
@@ -95,18 +103,19 @@ public abstract class ParquetData
             writer.WriteAsync(_field, [.. values.Skip(start).Take(count)]);
     }
 
-    private sealed class Lists : ParquetData
+    private sealed class Lists<T> : ParquetData
+        where T : unmanaged
     {
         // The library declares lists as optional: 0 is a null list, 1 an empty one, 2 has an element.
         private const int EmptyList = 1;
         private const int Element = 2;
 
-        private readonly DataField<float> _element = new("element");
+        private readonly DataField<T> _element = new("element");
         private readonly ListField _field;
-        private readonly ReadOnlyMemory<float> _values;
+        private readonly ReadOnlyMemory<T> _values;
         private readonly int[] _offsets;
 
-        public Lists(string name, ReadOnlyMemory<float> values, int[] offsets)
+        public Lists(string name, ReadOnlyMemory<T> values, int[] offsets)
             : base(name, offsets.Length - 1)
         {
             _field = new ListField(name, _element);

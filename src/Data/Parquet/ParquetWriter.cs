@@ -1,6 +1,4 @@
-using System.IO.Compression;
 using Parquet;
-using Parquet.Schema;
 
 namespace MonoLoss.Data.Parquet;
 
@@ -34,43 +32,8 @@ public static class ParquetWriter
     /// <exception cref="DataException">The file cannot be written.</exception>
     public static void Write(string path, IReadOnlyList<ParquetData> columns, ParquetWriterOptions? options = null)
     {
-        options ??= new ParquetWriterOptions();
-        if (columns.Count == 0 || columns.Any(column => column.Rows != columns[0].Rows))
-        {
-            throw new ArgumentException("a file needs columns with the same number of rows", nameof(columns));
-        }
-
-        using var file = new AtomicFile(path);
-        try
-        {
-            // The stream is a file: nothing here runs on another thread.
-            WriteAsync(file.Stream, columns, options).GetAwaiter().GetResult();
-        }
-        catch (Exception exception) when (AtomicFile.IsFailure(exception))
-        {
-            throw file.Failure(exception);
-        }
-
-        file.Commit();
-    }
-
-    private static async Task WriteAsync(Stream stream, IReadOnlyList<ParquetData> columns, ParquetWriterOptions options)
-    {
-        var schema = new ParquetSchema(columns.Select(column => column.Field));
-        var settings = new ParquetOptions
-        {
-            CompressionMethod = options.Compression,
-            CompressionLevel = CompressionLevel.Optimal,
-        };
-        await using var writer = await global::Parquet.ParquetWriter.CreateAsync(schema, stream, settings).ConfigureAwait(false);
-        writer.CustomMetadata = new Dictionary<string, string>(options.Metadata) { [VersionKey] = BuildInfo.Version };
-        for (var start = 0; start < columns[0].Rows; start += options.RowGroupRows)
-        {
-            using var group = writer.CreateRowGroup();
-            foreach (var column in columns)
-            {
-                await column.WriteAsync(group, start, Math.Min(options.RowGroupRows, column.Rows - start)).ConfigureAwait(false);
-            }
-        }
+        using var stream = new ParquetRowWriter(path, options);
+        stream.Write(columns);
+        stream.Commit();
     }
 }
