@@ -13,16 +13,18 @@ internal static class Application
 
     // In the order in which the overview lists them.
     private static readonly Type[] Commands =
-        [typeof(TrainCommand), typeof(EvalCommand), typeof(ScoreCommand), typeof(DemoCommand), typeof(DevicesCommand)];
+    [
+        typeof(TrainCommand), typeof(EvalCommand), typeof(ScoreCommand), typeof(ReportCommand), typeof(DemoCommand), typeof(DevicesCommand),
+    ];
 
     /// <summary>Runs a command line.</summary>
     /// <returns>The exit code.</returns>
     public static int Run(string[] args, CliContext context)
     {
-        var command = Array.Find(Commands, type => HelpPage.Name(type) == args.FirstOrDefault());
+        var command = Find(args.FirstOrDefault(string.Empty));
         try
         {
-            return Run(command, Normalize(args), context);
+            return Run(command, args, context);
         }
         catch (OperationCanceledException) when (context.Stop.IsCancellationRequested)
         {
@@ -46,29 +48,31 @@ internal static class Application
         }
     }
 
+    /// <summary>Whether a command's result is in files, so that what it prints may be lost.</summary>
+    public static bool WritesFiles(string[] args) =>
+        Find(args.FirstOrDefault(string.Empty)) is { } command
+        && (command == typeof(TrainCommand) || command == typeof(DemoCommand) || command == typeof(ReportCommand));
+
     private static bool IsExpected(Exception exception) => exception is
         UsageException or DataException or ConfigurationException or DeviceException
             or IOException or UnauthorizedAccessException or OutOfMemoryException;
 
-    /// <summary>--name=value as two arguments, and -h as --help; --help anywhere asks for help only.</summary>
-    private static string[] Normalize(string[] args)
-    {
-        if (args.Skip(1).Any(arg => arg is "--help" or "-h"))
-        {
-            return ["help", args[0]];
-        }
-
-        return [.. args.SelectMany(arg => arg == "-h" ? ["--help"]
-            : arg.StartsWith("--", StringComparison.Ordinal) && arg.IndexOf('=') is > 0 and var equals
-                ? [arg[..equals], arg[(equals + 1)..]]
-            : new[] { arg })];
-    }
-
     private static int Run(Type? command, string[] args, CliContext context)
     {
-        if (command is not null && args[0] != "help")
+        if (args.Length == 0 || args[0] == "help" || args.Any(arg => arg is "--help" or "-h"))
         {
-            Options.CheckValues(command, args[1..]);
+            return Help(args, context);
+        }
+
+        if (args[0] == "version" || args.Contains("--version"))
+        {
+            context.WriteLine($"monoloss {BuildInfo.Version}");
+            return ExitCode.Success;
+        }
+
+        if (command is null)
+        {
+            throw UnknownCommand(args[0]);
         }
 
         using var parser = new Parser(settings =>
@@ -77,36 +81,28 @@ internal static class Application
             settings.AllowMultiInstance = true;
             settings.ParsingCulture = CultureInfo.InvariantCulture;
         });
-        return parser.ParseArguments(args, Commands).MapResult(
-            (Command parsed) => parsed.UnexpectedArguments.FirstOrDefault() is { } unexpected
-                ? throw new UsageException(
-                    $"{HelpPage.Name(command!)}: unexpected argument '{unexpected}'; see monoloss {HelpPage.Name(command!)} --help")
-                : parsed.Run(context),
-            errors => Answer(errors.First(), command, args, context));
+        return parser.ParseArguments([args[0], .. Arguments.Normalize(command, args[1..])], Commands).MapResult(
+            (Command parsed) => parsed.Run(context),
+            errors => throw new UsageException($"{args[0]}: {Options.Describe(errors, command)}"));
     }
 
-    /// <summary>Prints the help that was asked for, or reports what the parser rejected.</summary>
-    private static int Answer(Error error, Type? command, string[] args, CliContext context)
+    /// <summary>The page of the command that is named before --help or after help, else the overview. Other options do not matter.</summary>
+    private static int Help(string[] args, CliContext context)
     {
-        switch (error)
+        var topic = Array.Find(args, arg => arg is not ("help" or "version") && !arg.StartsWith('-'));
+        if (topic is null || (args[0] != topic && args[0] is not ("help" or "--help" or "-h")))
         {
-            case HelpVerbRequestedError { Type: { } topic }:
-                HelpPage.WriteCommand(context, topic);
-                return ExitCode.Success;
-            case HelpVerbRequestedError when args.Length > 1:
-                throw UnknownCommand(args[1]);
-            case HelpVerbRequestedError or NoVerbSelectedError:
-                HelpPage.WriteOverview(context, Commands);
-                return ExitCode.Success;
-            case VersionRequestedError:
-                context.WriteLine($"monoloss {BuildInfo.Version}");
-                return ExitCode.Success;
-            case BadVerbSelectedError unknown:
-                throw UnknownCommand(unknown.Token);
-            default:
-                throw new UsageException($"{HelpPage.Name(command!)}: {Options.Describe(error, command!, args)}");
+            HelpPage.WriteOverview(context, Commands);
         }
+        else
+        {
+            HelpPage.WriteCommand(context, Find(topic) ?? throw UnknownCommand(topic));
+        }
+
+        return ExitCode.Success;
     }
+
+    private static Type? Find(string name) => Array.Find(Commands, type => HelpPage.Name(type) == name);
 
     private static UsageException UnknownCommand(string name)
     {

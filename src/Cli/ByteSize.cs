@@ -13,7 +13,7 @@ internal static class ByteSize
     public static long Parse(string option, string text)
     {
         const string Units = "KMGT";
-        var number = text.Trim().ToUpperInvariant();
+        var number = text.ToUpperInvariant();
         number = number.EndsWith("IB", StringComparison.Ordinal) ? number[..^2] : number.EndsWith('B') ? number[..^1] : number;
         var unit = number.Length > 0 ? Units.IndexOf(number[^1]) + 1 : 0;
         if (!double.TryParse(unit > 0 ? number[..^1] : number, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var value)

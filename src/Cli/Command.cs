@@ -22,10 +22,6 @@ internal static class ExitCode
 /// <summary>A command of the program, with its options as properties.</summary>
 internal abstract class Command
 {
-    /// <summary>Arguments that belong to no option. No command takes any.</summary>
-    [Value(0, Hidden = true)]
-    public IEnumerable<string> UnexpectedArguments { get; set; } = [];
-
     /// <summary>
     /// The library's settings with their default values. An option whose property has the name and type of one of theirs sets that one,
     /// and has its default.

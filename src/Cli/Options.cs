@@ -21,6 +21,9 @@ internal sealed record CommandOption(PropertyInfo Property, OptionAttribute Attr
     /// <summary>Whether it takes no value.</summary>
     public bool IsSwitch => Property.PropertyType == typeof(bool);
 
+    /// <summary>Whether it takes any number of values, and may be repeated.</summary>
+    public bool IsList => Property.PropertyType == typeof(IEnumerable<string>);
+
     /// <summary>The type of its value.</summary>
     public Type Type => Nullable.GetUnderlyingType(Property.PropertyType) ?? Property.PropertyType;
 
@@ -29,7 +32,7 @@ internal sealed record CommandOption(PropertyInfo Property, OptionAttribute Attr
         && (Nullable.GetUnderlyingType(target.PropertyType) ?? target.PropertyType) == Type ? target : null;
 }
 
-/// <summary>Connects options with the library's settings and messages, and makes the checks that the parser leaves out.</summary>
+/// <summary>Connects options with the library's settings and with messages.</summary>
 internal static class Options
 {
     /// <summary>A command's options: first its own, then those that it shares with others, each in the order of the source.</summary>
@@ -95,46 +98,15 @@ internal static class Options
         return message;
     }
 
-    /// <summary>Rejects what the parser accepts: an option without its value at the end of the line, and one that is given twice.</summary>
-    /// <exception cref="UsageException">There is one.</exception>
-    public static void CheckValues(Type command, string[] args)
+    /// <summary>Describes what the parser rejected in one line.</summary>
+    public static string Describe(IEnumerable<Error> errors, Type command)
     {
-        var options = Of(command);
-        foreach (var option in options)
-        {
-            var positions = Enumerable.Range(0, args.Length).Where(i => option.Matches(args[i])).ToList();
-            if (!option.IsSwitch && positions.Exists(i => i + 1 == args.Length || options.Any(other => other.Matches(args[i + 1]))))
-            {
-                throw new UsageException($"{HelpPage.Name(command)}: {option.Flag} needs a value: {option.Attribute.MetaValue}");
-            }
-
-            if (positions.Count > 1 && option.Type != typeof(IEnumerable<string>))
-            {
-                throw new UsageException($"{HelpPage.Name(command)}: {option.Flag} is given {positions.Count} times");
-            }
-        }
-    }
-
-    /// <summary>Describes an error of the parser in one line.</summary>
-    public static string Describe(Error error, Type command, string[] args)
-    {
-        var help = $"see monoloss {HelpPage.Name(command)} --help";
-        var options = Of(command);
-        switch (error)
-        {
-            case UnknownOptionError unknown:
-                var written = Array.Find(args, arg => arg.TrimStart('-') == unknown.Token) ?? unknown.Token;
-                return $"unknown option {written}{Suggest(written, options.Select(option => option.Flag))}; {help}";
-            case NamedError named when options.FirstOrDefault(option => named.NameInfo.ShortName == option.Attribute.ShortName
-                && named.NameInfo.LongName == option.Attribute.LongName) is { } option:
-                var given = args.SkipWhile(arg => !option.Matches(arg)).ElementAtOrDefault(1);
-                var expected = option.Type == typeof(double) ? "a number" : "an integer";
-                return error is MissingRequiredOptionError
-                    ? $"{option.Flag} is required: {option.Attribute.HelpText}"
-                    : $"{option.Flag}: found '{given}', expected {expected}";
-            default:
-                return $"invalid command line ({error.Tag}); {help}";
-        }
+        var missing = errors.OfType<MissingRequiredOptionError>().Select(error => $"--{error.NameInfo.LongName}").ToList();
+        var required = Of(command).Where(option => missing.Contains(option.Flag))
+            .Select(option => $"{option.Flag} {option.Attribute.MetaValue}").ToList();
+        return required.Count > 0
+            ? $"{string.Join(" and ", required)} {(required.Count > 1 ? "are" : "is")} required; {HelpPage.Hint(command)}"
+            : $"invalid command line ({errors.First().Tag}); {HelpPage.Hint(command)}";
     }
 
     /// <summary>Suggests the closest name, in parentheses; empty if none is close.</summary>

@@ -15,4 +15,16 @@ void OnSignal(PosixSignalContext signal)
 
 using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal);
 using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal);
-return Application.Run(args, new CliContext(AnsiConsole.Console, Console.Error, stop.Token));
+
+using var output = new StandardStream(descriptor: 1, () => Console.Out);
+using var error = new StandardStream(descriptor: 2, () => Console.Error);
+Console.SetOut(output);
+Console.SetError(error);
+var exit = Application.Run(args, new CliContext(AnsiConsole.Console, error, stop.Token));
+if (exit == ExitCode.Success && output.Failure is { } failure && !Application.WritesFiles(args))
+{
+    error.WriteLine($"monoloss: standard output cannot be written: {failure}");
+    return ExitCode.BadInput;
+}
+
+return exit;

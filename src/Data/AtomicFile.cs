@@ -28,6 +28,10 @@ public sealed class AtomicFile : IDisposable
             _temporary = System.IO.Path.Combine(folder, $".{System.IO.Path.GetFileName(full)}.{Guid.NewGuid():N}.tmp");
             Stream = new FileStream(_temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16);
         }
+        catch (DirectoryNotFoundException exception)
+        {
+            throw new DataException($"{path}: cannot be written: no such folder", exception);
+        }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
         {
             throw new DataException($"{path}: cannot be written: {exception.Message}", exception);

@@ -9,6 +9,9 @@ public static class DeviceFactory
     /// <summary>The names that <see cref="Open"/> takes, for help texts.</summary>
     public const string Names = "auto, cpu, cuda[:i], opencl[:i] or ilgpu-cpu";
 
+    // More than any machine has cores; a process that starts some ten thousand is ended by the system.
+    private const int MaxThreads = 1024;
+
     private const string Cpu = "cpu";
     private const string Expected = "expected auto, cpu, cuda, cuda:1 …, opencl, opencl:1 … or ilgpu-cpu";
 
@@ -16,14 +19,14 @@ public static class DeviceFactory
 
     /// <summary>Opens a device.</summary>
     /// <param name="name">Its name, or "auto" for the best available: a CUDA GPU, else an OpenCL GPU, else the CPU.</param>
-    /// <param name="threads">CPU threads to use; 0 for one per core. Results do not depend on it.</param>
+    /// <param name="threads">CPU threads to use; 0 for one per core, at most 1024. Results do not depend on it.</param>
     /// <param name="tf32">Whether dense products may round their inputs to TF32 (NVIDIA GPUs of compute capability 8.0 or higher).</param>
     /// <exception cref="DeviceException">There is no such device, or it lacks something, or a parameter is out of range.</exception>
     public static Device Open(string name, int threads = 0, bool tf32 = false)
     {
-        if (threads < 0)
+        if (threads is < 0 or > MaxThreads)
         {
-            throw new DeviceException($"threads must be non-negative, but is {threads}", parameter: nameof(threads));
+            throw new DeviceException($"threads must be from 0 to {MaxThreads}, but is {threads}", parameter: nameof(threads));
         }
 
         name = name == "auto" ? Best() : name;

@@ -12,10 +12,10 @@ public sealed class HelpTests
     [Fact]
     public void Overview_lists_every_command()
     {
-        foreach (var args in new[] { Array.Empty<string>(), ["--help"], ["-h"], ["help"] })
+        foreach (var args in new[] { Array.Empty<string>(), ["--help"], ["-h"], ["help"], ["help", "help"], ["help", "--help"], ["--quiet", "--help"] })
         {
             var overview = Monoloss.Run(args).Succeeded().Output;
-            Assert.All(new[] { "train", "eval", "score", "devices", "demo" }, verb => Assert.Matches($"(?m)^  {verb} ", overview));
+            Assert.All(new[] { "train", "eval", "score", "report", "devices", "demo" }, verb => Assert.Matches($"(?m)^  {verb} ", overview));
         }
     }
 
@@ -81,6 +81,20 @@ public sealed class HelpTests
         Assert.Equal(
             "gpu is out of memory: 3 bytes requested with 2 bytes in use of 4 bytes; try a smaller --batch-size or --latents",
             Options.Message(new DeviceMemoryException("gpu", 3, new DeviceMemory(4, 2, 2)), typeof(TrainCommand)));
+    }
+
+    [Theory]
+    [InlineData("devices")]
+    [InlineData("report")]
+    [InlineData("eval")]
+    public void Help_anywhere_shows_the_page_of_the_command(string command)
+    {
+        var page = Monoloss.Run("help", command).Succeeded().Output;
+        Assert.Matches($@"(?m)^  monoloss {command}\b", page);
+        foreach (var args in new[] { [command, "--help"], [command, "-h"], ["--help", command], new[] { command, "--bad", "x", "--help" } })
+        {
+            Assert.Equal(page, Monoloss.Run(args).Succeeded().Output);
+        }
     }
 
     [Fact]

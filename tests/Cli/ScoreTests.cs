@@ -1,3 +1,4 @@
+using System.Text.Json;
 using MonoLoss.Data.Parquet;
 using MonoLoss.Models;
 using MonoLoss.Tests.Data;
@@ -87,6 +88,26 @@ public sealed class ScoreTests : IDisposable
             "score", "--features", _folder["features.parquet"], "--activations", _folder["columns.parquet"], "--activations-column", "z*",
             "--out", _folder["scores.parquet"]).Succeeded();
         Assert.Equal(scores[..3], ReadScores());
+
+        Monoloss.Run(
+            "score", "--features", _folder["features.parquet"], "--activations", _folder["columns.parquet"], "--activations-column", "z*",
+            "--out", _folder["scores.json"]).Succeeded();
+        using var json = JsonDocument.Parse(File.ReadAllText(_folder["scores.json"]));
+        Assert.Equal(Rows, json.RootElement.GetProperty("rows").GetInt64());
+        Assert.Equal(3, json.RootElement.GetProperty("latents").GetInt32());
+        Assert.Equal(scores[..3].Average(), json.RootElement.GetProperty("mono_mean").GetDouble());
+        Assert.Equal(scores[..3].Order().ElementAt(1), json.RootElement.GetProperty("mono_median").GetDouble());
+    }
+
+    [Fact]
+    public void Results_never_replace_what_they_are_computed_from()
+    {
+        var data = RunFiles.Write(_folder);
+        var before = File.ReadAllBytes(data);
+        Monoloss.Run("score", "--features", data, "--activations", data, "--out", data).Refused("--out", "features.parquet");
+        Monoloss.Run("score", "--features", data, "--activations", data, "--out", _folder["absent/scores.json"])
+            .Refused("scores.json", "no such folder");
+        Assert.True(before.AsSpan().SequenceEqual(File.ReadAllBytes(data)));
     }
 
     private static double[] Official(Golden golden, string name) => golden.Shape(name).Length == 1 && golden.TypeOf(name) == "F64"

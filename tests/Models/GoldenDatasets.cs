@@ -66,7 +66,7 @@ public abstract class GoldenDatasets(Device device)
             result.Latents.Select(latent => latent.Purity!.Value.Weighted),
             1e-5,
             "weighted purity");
-        Assert.Equal(golden.Integer("latents_that_fire"), model.Config.Latents - result.DeadLatents);
+        Assert.Equal(golden.Integer("latents_that_fire"), model.Config.Latents - result.SilentLatents);
     }
 
     [Fact]

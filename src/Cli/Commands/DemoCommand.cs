@@ -79,7 +79,7 @@ internal sealed class DemoCommand : DeviceCommand
             runs.Add((run!, clock.Elapsed.TotalSeconds));
         }
 
-        Report.Write(InFolder("report.html"), [.. runs.Select(run => run.Run)]);
+        Report.Write(InFolder("report.html"), [.. runs.Select(run => (run.Run.Results.Training.Output, run.Run))]);
         WriteComparison(context, runs);
         return ExitCode.Success;
     }
@@ -134,7 +134,7 @@ internal sealed class DemoCommand : DeviceCommand
         Row("class purity", result => result.PurityBinary);
         Row("class purity, weighted", result => result.PurityWeighted);
         Row("L0", result => result.L0);
-        table.AddRow(["dead latents", .. results.Select(result => ProgressFormat.Format(result.DeadLatents))]);
+        table.AddRow(["silent latents", .. results.Select(result => ProgressFormat.Format(result.SilentLatents))]);
         table.AddRow(["seconds", .. runs.Select(run => FormattableString.Invariant($"{run.Seconds:0.0}"))]);
         context.WriteLine();
         context.Write(table);

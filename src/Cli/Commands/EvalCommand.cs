@@ -16,6 +16,8 @@ internal sealed class EvalCommand : DeviceCommand
         WriteIndented = true,
     };
 
+    private static readonly string[] Formats = [".json", ".parquet"];
+
     [Section("Input")]
     [Option("run", Required = true, MetaValue = "DIR", HelpText = "Run folder of the autoencoder.")]
     public string RunPath { get; set; } = string.Empty;
@@ -48,13 +50,8 @@ internal sealed class EvalCommand : DeviceCommand
             throw new UsageException($"--batch-size must be positive, but is {BatchSize}");
         }
 
-        var kind = Path.GetExtension(Output);
-        if (Output is not null && kind is not (".json" or ".parquet"))
-        {
-            throw new UsageException($"--out: found '{Output}', expected a file name ending in .json or .parquet");
-        }
-
         var folder = new RunFolder(RunPath);
+        OutputFile.Check(Output, Formats, folder.Files);
         var (config, training) = folder.ReadConfig();
         var set = FeatureSet.Open(Data, new FeatureSetOptions
         {
@@ -67,6 +64,7 @@ internal sealed class EvalCommand : DeviceCommand
                 + $"but {folder.Config} expects {config.Dimension}");
         }
 
+        var format = OutputFile.Check(Output, Formats, set.Files);
         using var device = OpenDevice();
         using var model = SparseAutoencoder.Create(device, config);
         folder.ReadWeights(model);
@@ -75,7 +73,7 @@ internal sealed class EvalCommand : DeviceCommand
         var summary = EvaluationSummary.Of(result);
         var json = JsonSerializer.SerializeToNode(summary, Json)!.AsObject();
         json.Insert(0, "rows", JsonValue.Create(result.Rows));
-        switch (kind)
+        switch (format)
         {
             case ".json":
                 AtomicFile.WriteAllText(Output!, json.ToJsonString(Json) + "\n");

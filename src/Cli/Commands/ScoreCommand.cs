@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json;
 using CommandLine;
 using MonoLoss.Data;
 using MonoLoss.Data.Parquet;
@@ -13,6 +14,14 @@ internal sealed class ScoreCommand : DeviceCommand
 {
     // Floats per chunk, so that features and activations together take tens of megabytes.
     private const int FloatsPerChunk = 1 << 22;
+
+    private static readonly string[] Formats = [".json", ".parquet"];
+
+    private static readonly JsonSerializerOptions Json = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        WriteIndented = true,
+    };
 
     [Section("Input (row i of the activations belongs to row i of the features)")]
     [Option("features", Required = true, MetaValue = "PATH…", HelpText = "Features: Parquet files, folders or patterns.")]
@@ -34,7 +43,8 @@ internal sealed class ScoreCommand : DeviceCommand
     public string Method { get; set; } = string.Empty;
 
     [Section("Output")]
-    [Option("out", MetaValue = "FILE", HelpText = "Write one row per latent to this Parquet file: latent, mono_score.")]
+    [Option("out", MetaValue = "FILE", HelpText =
+        "Also write the results to FILE: a summary if it ends in .json, one row per latent (latent, mono_score) if in .parquet.")]
     public string? Output { get; set; }
 
     /// <inheritdoc/>
@@ -45,6 +55,7 @@ internal sealed class ScoreCommand : DeviceCommand
             throw new UsageException($"--method: found '{Method}', expected linear or pairwise");
         }
 
+        OutputFile.Check(Output, Formats, []);
         var features = Open(Features, FeaturesColumn);
         var activations = OpenActivations();
         if (features.Rows != activations.Rows)
@@ -53,18 +64,31 @@ internal sealed class ScoreCommand : DeviceCommand
                 + "one per row of features");
         }
 
+        var format = OutputFile.Check(Output, Formats, features.Files.Concat(activations.Files));
         var clock = Stopwatch.StartNew();
         var scores = Method == "linear" ? Linear(features, activations, context.Stop) : Pairwise(features, activations, context.Stop);
         var seconds = clock.Elapsed.TotalSeconds;
-        if (Output is not null)
+        var sorted = scores.Order().ToArray();
+        var summary = new Summary(
+            features.Rows,
+            scores.Length,
+            scores.Count(score => score != 0),
+            scores.Average(),
+            Evaluation.Percentile(sorted, 0.5),
+            Evaluation.Percentile(sorted, 0.9));
+        switch (format)
         {
-            ParquetWriter.Write(Output,
-            [
-                ParquetData.Create("latent", Enumerable.Range(0, scores.Length).ToArray()), ParquetData.Create("mono_score", scores),
-            ]);
+            case ".json":
+                AtomicFile.WriteAllText(Output!, JsonSerializer.Serialize(summary, Json) + "\n");
+                break;
+            case ".parquet":
+                ParquetWriter.Write(Output!,
+                [
+                    ParquetData.Create("latent", Enumerable.Range(0, scores.Length).ToArray()), ParquetData.Create("mono_score", scores),
+                ]);
+                break;
         }
 
-        var sorted = scores.Order().ToArray();
         var table = new Table();
         string[] names = ["rows", "latents", "active", "MonoScore", "median", "p90", "seconds"];
         foreach (var name in names)
@@ -73,12 +97,12 @@ internal sealed class ScoreCommand : DeviceCommand
         }
 
         table.AddRow(
-            ProgressFormat.Format(features.Rows),
-            ProgressFormat.Format(scores.Length),
-            ProgressFormat.Format(scores.Count(score => score != 0)),
-            ResultTable.Number(scores.Average()),
-            ResultTable.Number(Evaluation.Percentile(sorted, 0.5)),
-            ResultTable.Number(Evaluation.Percentile(sorted, 0.9)),
+            ProgressFormat.Format(summary.Rows),
+            ProgressFormat.Format(summary.Latents),
+            ProgressFormat.Format(summary.Active),
+            ResultTable.Number(summary.MonoMean),
+            ResultTable.Number(summary.MonoMedian),
+            ResultTable.Number(summary.MonoP90),
             FormattableString.Invariant($"{seconds:0.00}"));
         context.Write(table);
         return ExitCode.Success;
@@ -144,4 +168,7 @@ internal sealed class ScoreCommand : DeviceCommand
         reader.Read(values);
         return values;
     }
+
+    /// <summary>The content of --out FILE.json.</summary>
+    private sealed record Summary(long Rows, int Latents, int Active, double MonoMean, double MonoMedian, double MonoP90);
 }

@@ -34,7 +34,7 @@ internal static class TrainingSession
                 return ExitCode.Success;
             default:
                 var report = Path.Combine(options.Output, "report.html");
-                Report.Write(report, [run!]);
+                Report.Write(report, [(options.Output, run!)]);
                 ResultTable.Write(context, run!.Results);
                 context.WriteLine($"run folder {options.Output}, report {report}");
                 return ExitCode.Success;

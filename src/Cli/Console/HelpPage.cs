@@ -16,6 +16,9 @@ internal static class HelpPage
     /// <summary>A command's name on the command line.</summary>
     public static string Name(Type command) => command.GetCustomAttribute<VerbAttribute>()!.Name;
 
+    /// <summary>Where a command's options are explained, for messages.</summary>
+    public static string Hint(Type command) => $"see monoloss {Name(command)} --help";
+
     /// <summary>Writes what the program does and its commands.</summary>
     public static void WriteOverview(CliContext context, Type[] commands)
     {
@@ -37,6 +40,8 @@ internal static class HelpPage
     public static void WriteCommand(CliContext context, Type command)
     {
         context.WriteLine($"monoloss {Name(command)}: {command.GetCustomAttribute<VerbAttribute>()!.HelpText}");
+        context.WriteLine();
+        context.WriteLine($"  {Usage(command)}");
         var options = Options.Of(command);
         var defaults = ((Command)Activator.CreateInstance(command)!).DefaultSettings;
         var rows = options.Select(option => (Option: option, Left: Left(option), Right: Right(option, defaults))).ToList();
@@ -61,6 +66,14 @@ internal static class HelpPage
         }
 
         WriteGrid(context, grid);
+    }
+
+    /// <summary>How a command is called: its required options, and whether it has others.</summary>
+    private static string Usage(Type command)
+    {
+        var options = Options.Of(command);
+        var required = options.Where(option => option.Attribute.Required).Select(option => $" {Left(option)}").ToList();
+        return $"monoloss {Name(command)}{string.Concat(required)}{(options.Count > required.Count ? " [options]" : string.Empty)}";
     }
 
     private static void WriteGrid(CliContext context, Grid? grid)

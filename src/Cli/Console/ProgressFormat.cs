@@ -49,7 +49,7 @@ internal static class ProgressFormat
         var result = row.Result;
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{row.Split}: R² {result.R2:0.0000}  MonoScore {result.MonoMean:0.0000}  L0 {result.L0:0.0}  dead {result.DeadLatents:N0}")
+            $"{row.Split}: R² {result.R2:0.0000}  MonoScore {result.MonoMean:0.0000}  L0 {result.L0:0.0}  silent {result.SilentLatents:N0}")
             + (result.PurityBinary is { } purity ? string.Create(CultureInfo.InvariantCulture, $"  purity {purity:0.000}") : string.Empty);
     }
 

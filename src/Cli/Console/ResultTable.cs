@@ -26,7 +26,7 @@ internal static class ResultTable
     public static void Write(CliContext context, string title, IEnumerable<(string Name, EvaluationSummary Result)> evaluations)
     {
         var all = evaluations.ToList();
-        List<string[]> lines = [[title, "R²", "NMSE", "MSE", "L0", "dead", "MonoScore", "median", "p90", "purity", "weighted"]];
+        List<string[]> lines = [[title, "R²", "NMSE", "MSE", "L0", "silent", "MonoScore", "median", "p90", "purity", "weighted"]];
         lines.AddRange(all.Select(evaluation => Cells(evaluation.Name, evaluation.Result)));
         if (!all.Exists(evaluation => evaluation.Result.PurityBinary is not null))
         {
@@ -59,7 +59,7 @@ internal static class ResultTable
         Number(result.Nmse),
         result.Mse.ToString("0.000e0", CultureInfo.InvariantCulture),
         result.L0.ToString("0.00", CultureInfo.InvariantCulture),
-        ProgressFormat.Format(result.DeadLatents),
+        ProgressFormat.Format(result.SilentLatents),
         Number(result.MonoMean),
         Number(result.MonoMedian),
         Number(result.MonoP90),

@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
+using System.Text.RegularExpressions;
 using MonoLoss.Data;
 using MonoLoss.Models;
 
@@ -13,7 +14,7 @@ namespace MonoLoss.Cli;
 /// A run, or several side by side, as one self-contained HTML file: figures, curves, the scores of all latents, the most monosemantic
 /// latents, settings.
 /// </summary>
-internal static class Report
+internal static partial class Report
 {
     private const int TopLatents = 20;
     private const int Bins = 25;
@@ -23,24 +24,33 @@ internal static class Report
 
     private const int Colors = 4;
 
+    // Characters of a label; about three lines of its column.
+    private const int MaxLabel = 60;
+
     private static readonly JsonSerializerOptions Json = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
+        Converters = { new ArchitectureConverter(), new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
     };
 
     /// <summary>Writes the report of completed runs.</summary>
     /// <param name="path">The HTML file.</param>
-    /// <param name="completed">One run, or several to compare.</param>
+    /// <param name="completed">One run with its folder, or several to compare. Runs are called as their folders are.</param>
     /// <exception cref="DataException">The file cannot be written.</exception>
-    public static void Write(string path, IReadOnlyList<CompletedRun> completed)
+    public static void Write(string path, IReadOnlyList<(string Folder, CompletedRun Run)> completed)
     {
-        var runs = completed.Select((run, index) => new Run(run, index % Colors)).ToList();
+        var names = completed.Select(run => Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(run.Folder)))).ToList();
+        if (names.Distinct().Count() < names.Count)
+        {
+            names = [.. completed.Select(run => run.Folder)];
+        }
+
+        var runs = completed.Select((run, index) => new Run(run.Run, names[index], index % Colors)).ToList();
         var html = new StringBuilder();
         foreach (var run in runs)
         {
-            var name = runs.Count > 1 ? $"{Encode(run.Name)}: " : string.Empty;
+            var name = runs.Count > 1 ? $"{Isolate(run.Name)}: " : string.Empty;
             html.Append($"<p class=\"soft\">{name}{Encode(Describe(run.Results))}</p>\n");
         }
 
@@ -51,11 +61,18 @@ internal static class Report
         AppendScores(html, runs);
         AppendTopLatents(html, runs);
         AppendSettings(html, runs);
-        AtomicFile.WriteAllText(path, Resource("report.html")
-            .Replace("{{title}}", Encode(string.Join(" and ", runs.Select(run => run.Name))), StringComparison.Ordinal)
-            .Replace("{{style}}", Resource("report.css"), StringComparison.Ordinal)
-            .Replace("{{body}}", html.ToString(), StringComparison.Ordinal));
+        // In one pass: a name or a label may look like a placeholder.
+        AtomicFile.WriteAllText(path, Placeholder().Replace(Resource("report.html"), match => match.Groups[1].Value switch
+        {
+            "title" => string.Join(", ", runs.Select(run => Encode(run.Name))),
+            "heading" => string.Join(", ", runs.Select(run => Isolate(run.Name))),
+            "style" => Resource("report.css"),
+            _ => html.ToString(),
+        }));
     }
+
+    [GeneratedRegex("{{(title|heading|style|body)}}")]
+    private static partial Regex Placeholder();
 
     private static string Resource(string name)
     {
@@ -94,7 +111,7 @@ internal static class Report
             }
 
             Card("active per row (L0)", run => Fixed(Last(run).L0, 1));
-            Card("dead latents", run => ProgressFormat.Format(Last(run).DeadLatents));
+            Card("silent latents", run => ProgressFormat.Format(Last(run).SilentLatents));
         }
 
         Card("reconstruction loss", run => run.Results.FinalStep.ReconstructionLoss.ToString("0.##e0", CultureInfo.InvariantCulture));
@@ -108,7 +125,7 @@ internal static class Report
             return;
         }
 
-        string[] columns = ["R²", "NMSE", "MSE", "L0", "dead", "MonoScore", "median", "p90", "purity", "weighted"];
+        string[] columns = ["R²", "NMSE", "MSE", "L0", "silent", "MonoScore", "median", "p90", "purity", "weighted"];
         html.Append("<h2>Evaluation</h2><div class=\"card\"><table><tr><th>split</th>");
         html.Append(runs.Count > 1 ? "<th class=\"text\">run</th>" : string.Empty);
         html.Append(string.Concat(columns.Select(column => $"<th>{column}</th>"))).Append("</tr>\n");
@@ -120,11 +137,11 @@ internal static class Report
                 string[] cells =
                 [
                     Fixed(result.R2, 4), Fixed(result.Nmse, 4), result.Mse.ToString("0.000e0", CultureInfo.InvariantCulture),
-                    Fixed(result.L0, 2), ProgressFormat.Format(result.DeadLatents), Fixed(result.MonoMean, 4), Fixed(result.MonoMedian, 4),
+                    Fixed(result.L0, 2), ProgressFormat.Format(result.SilentLatents), Fixed(result.MonoMean, 4), Fixed(result.MonoMedian, 4),
                     Fixed(result.MonoP90, 4), Fixed(result.PurityBinary, 4), Fixed(result.PurityWeighted, 4),
                 ];
                 html.Append($"<tr><td>{Encode(split)}</td>")
-                    .Append(runs.Count > 1 ? $"<td class=\"text\">{Encode(run.Name)}</td>" : string.Empty)
+                    .Append(runs.Count > 1 ? $"<td class=\"text\">{Isolate(run.Name)}</td>" : string.Empty)
                     .Append(string.Concat(cells.Select(cell => $"<td>{cell}</td>"))).Append("</tr>\n");
             }
         }
@@ -181,7 +198,7 @@ internal static class Report
             return;
         }
 
-        string Heading(Run run) => runs.Count > 1 ? $"<h3>{Encode(run.Name)}</h3>" : string.Empty;
+        string Heading(Run run) => runs.Count > 1 ? $"<h3>{Isolate(run.Name)}</h3>" : string.Empty;
         html.Append("<h2>Most monosemantic latents</h2>")
             .Append($"<p class=\"soft\">Among latents that fire on at least {MinActivations} rows.</p><div class=\"grid2\">\n");
         foreach (var run in runs)
@@ -194,7 +211,7 @@ internal static class Report
             foreach (var (index, latent) in top)
             {
                 var label = labels
-                    ? $"<td class=\"text\">{Encode(run.Label(latent.Purity))}</td><td>{Fixed(latent.Purity?.Binary, 3)}</td>"
+                    ? $"<td class=\"text\">{Label(run.Label(latent.Purity))}</td><td>{Fixed(latent.Purity?.Binary, 3)}</td>"
                     : string.Empty;
                 html.Append($"<tr><td>{index}</td><td>{Fixed(latent.MonoScore, 4)}</td>")
                     .Append($"<td>{ProgressFormat.Format(latent.ActivationCount)}</td>{label}</tr>\n");
@@ -208,14 +225,14 @@ internal static class Report
 
     private static void AppendSettings(StringBuilder html, List<Run> runs)
     {
-        string Heading(Run run) => runs.Count > 1 ? $"<h3>{Encode(run.Name)}</h3>" : string.Empty;
+        string Heading(Run run) => runs.Count > 1 ? $"<h3>{Isolate(run.Name)}</h3>" : string.Empty;
         html.Append("<h2>Settings</h2><div class=\"grid2\">\n");
         foreach (var run in runs)
         {
             html.Append($"<div class=\"card\">{Heading(run)}<table class=\"settings\">\n");
             foreach (var (name, value) in Settings(run.Results))
             {
-                html.Append($"<tr><td>{Encode(name)}</td><td>{Encode(value)}</td></tr>\n");
+                html.Append($"<tr><td>{Encode(name)}</td><td>{Isolate(value)}</td></tr>\n");
             }
 
             html.Append("</table></div>\n");
@@ -233,11 +250,25 @@ internal static class Report
     }
 
     private static string Legend(List<Run> runs) => runs.Count == 1 ? string.Empty : "<p class=\"legend\">"
-        + string.Concat(runs.Select(run => $"<span><i class=\"fill{run.Color}\"></i>{Encode(run.Name)}</span>")) + "</p>";
+        + string.Concat(runs.Select(run => $"<span><i class=\"fill{run.Color}\"></i>{Isolate(run.Name)}</span>")) + "</p>";
 
     private static string Fixed(double? value, int digits) => value?.ToString($"F{digits}", CultureInfo.InvariantCulture) ?? "–";
 
-    private static string Encode(string text) => WebUtility.HtmlEncode(text);
+    /// <summary>Text for HTML. Control characters, which HTML forbids, are shown as the replacement character.</summary>
+    private static string Encode(string text) => WebUtility.HtmlEncode(
+        string.Concat(text.Select(c => char.IsWhiteSpace(c) ? ' ' : char.IsControl(c) ? '\ufffd' : c)));
+
+    /// <summary>Text of any direction, which must not turn what follows it.</summary>
+    private static string Isolate(string text) => $"<bdi>{Encode(text)}</bdi>";
+
+    /// <summary>A label, cut where it is long; the page shows all of it at the pointer.</summary>
+    private static string Label(string text)
+    {
+        var elements = StringInfo.ParseCombiningCharacters(text);
+        return elements.Length <= MaxLabel
+            ? Isolate(text)
+            : $"<span title=\"{Encode(text)}\">{Isolate(text[..elements[MaxLabel]] + "…")}</span>";
+    }
 
     /// <summary>The settings of a run by name, as results.json has them.</summary>
     private static IEnumerable<(string Name, string Value)> Settings(TrainingResults results) =>
@@ -250,11 +281,8 @@ internal static class Report
                 var value => value.ToString(),
             }));
 
-    private sealed record Run(CompletedRun Completed, int Color)
+    private sealed record Run(CompletedRun Completed, string Name, int Color)
     {
-        public string Name { get; } =
-            Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(Completed.Results.Training.Output)));
-
         public TrainingResults Results => Completed.Results;
 
         public string Label(LatentPurity? purity) => purity is { DominantClass: >= 0 and var label } ? Completed.Classes[label] : "–";

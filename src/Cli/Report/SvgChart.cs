@@ -220,6 +220,12 @@ internal static class SvgChart
             var ticks = Enumerable.Range((int)Math.Floor(low), (int)(Math.Floor(high) - Math.Floor(low)) + 1)
                 .SelectMany(power => TickDigits.Select(digit => digit * Math.Pow(10, power)))
                 .Where(tick => Math.Log10(tick) >= low && Math.Log10(tick) <= high).ToList();
+            if (ticks.Count < 2)
+            {
+                // Less than from 1 to 2: such a range is nearly linear.
+                return Around(Math.Pow(10, low), Math.Pow(10, high), logarithmic: false, tight: true).Ticks();
+            }
+
             return ticks.Count <= MaxLogarithmicTicks
                 ? ticks
                 : ticks.Where(tick => Math.Log10(tick) is var log && Math.Abs(log - Math.Round(log)) < 1e-9);

@@ -19,7 +19,8 @@ public sealed record DatasetConfig(IReadOnlyList<string> Train, IReadOnlyList<st
     {
         try
         {
-            using var document = JsonDocument.Parse(File.ReadAllBytes(path), new JsonDocumentOptions
+            // As text, so that a byte order mark is read as one.
+            using var document = JsonDocument.Parse(File.ReadAllText(path), new JsonDocumentOptions
             {
                 AllowTrailingCommas = true,
                 CommentHandling = JsonCommentHandling.Skip,

@@ -56,6 +56,11 @@ public sealed class ParquetTable
     public double[] ReadDoubles(string name) =>
         Read<double, double>(name, FlatColumn.ReadDoubles, (value, isNull) => NotNull(name, value, isNull));
 
+    /// <summary>The integers of a column, of 32 or 64 bits, that may have nulls.</summary>
+    /// <inheritdoc cref="ReadNullableDoubles"/>
+    public long?[] ReadNullableIntegers(string name) =>
+        Read<long, long?>(name, FlatColumn.ReadIntegers, (value, isNull) => isNull ? null : value);
+
     /// <summary>The float64 values of a column that may have nulls.</summary>
     /// <returns>One value per row.</returns>
     /// <exception cref="DataException">There is no such column, it has another type, or it is damaged.</exception>

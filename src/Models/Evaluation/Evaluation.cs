@@ -125,7 +125,7 @@ public sealed class Evaluation : IDisposable
             Nmse = batchSums[0] / _rows,
             R2 = r2,
             L0 = batchSums[1] / _rows,
-            DeadLatents = latents.Length - live.Length,
+            SilentLatents = latents.Length - live.Length,
             MonoMean = scores.Average(),
             MonoMedian = Percentile(sorted, 0.5),
             MonoP90 = Percentile(sorted, 0.9),

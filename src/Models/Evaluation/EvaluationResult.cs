@@ -18,8 +18,8 @@ public sealed record EvaluationResult
     /// <summary>Mean number of active latents per row.</summary>
     public required double L0 { get; init; }
 
-    /// <summary>Latents that never fire on this dataset.</summary>
-    public required int DeadLatents { get; init; }
+    /// <summary>Silent latents: those that never fire on this dataset.</summary>
+    public required int SilentLatents { get; init; }
 
     /// <summary>Mean MonoScore over all latents, counting 0 for those that never fire.</summary>
     public required double MonoMean { get; init; }

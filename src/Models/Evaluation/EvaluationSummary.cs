@@ -11,7 +11,7 @@ public sealed record EvaluationRow(int Epoch, string Split, EvaluationSummary Re
 /// <param name="Nmse">Mean over rows of Σ(recon − x)²/Σx².</param>
 /// <param name="R2">Mean R² over features.</param>
 /// <param name="L0">Mean number of active latents per row.</param>
-/// <param name="DeadLatents">Number of latents that never fire.</param>
+/// <param name="SilentLatents">Number of latents that never fire.</param>
 /// <param name="MonoMean">Mean MonoScore over all latents.</param>
 /// <param name="MonoMedian">Median MonoScore over all latents.</param>
 /// <param name="MonoP90">90th percentile of MonoScore over all latents.</param>
@@ -22,7 +22,7 @@ public sealed record EvaluationSummary(
     double Nmse,
     double R2,
     double L0,
-    int DeadLatents,
+    int SilentLatents,
     double MonoMean,
     double MonoMedian,
     double MonoP90,
@@ -36,7 +36,7 @@ public sealed record EvaluationSummary(
         result.Nmse,
         result.R2,
         result.L0,
-        result.DeadLatents,
+        result.SilentLatents,
         result.MonoMean,
         result.MonoMedian,
         result.MonoP90,

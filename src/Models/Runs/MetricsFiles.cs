@@ -1,3 +1,4 @@
+using System.Globalization;
 using MonoLoss.Data;
 using MonoLoss.Data.Parquet;
 
@@ -6,6 +7,11 @@ namespace MonoLoss.Models;
 /// <summary>The Parquet files of a run folder. Each is written completely, to a temporary name that is then renamed.</summary>
 public static class MetricsFiles
 {
+    private const string Silent = "silent_latents";
+
+    // Until version 0.2 the column had the name that metrics.parquet has for latents that are dead by --dead-after.
+    private const string FormerSilent = "dead_latents";
+
     /// <summary>Writes metrics.parquet.</summary>
     /// <param name="path">The file.</param>
     /// <param name="rows">All steps in order.</param>
@@ -59,7 +65,7 @@ public static class MetricsFiles
         Column("nmse", rows, row => row.Result.Nmse),
         Column("r2", rows, row => row.Result.R2),
         Column("l0", rows, row => row.Result.L0),
-        Column("dead_latents", rows, row => row.Result.DeadLatents),
+        Column(Silent, rows, row => row.Result.SilentLatents),
         Column("mono_mean", rows, row => row.Result.MonoMean),
         Column("mono_median", rows, row => row.Result.MonoMedian),
         Column("mono_p90", rows, row => row.Result.MonoP90),
@@ -79,14 +85,14 @@ public static class MetricsFiles
         var nmse = table.ReadDoubles("nmse");
         var r2 = table.ReadDoubles("r2");
         var l0 = table.ReadDoubles("l0");
-        var dead = table.ReadIntegers("dead_latents");
+        var silent = table.ReadIntegers(table.Columns.Contains(Silent) ? Silent : FormerSilent);
         var mean = table.ReadDoubles("mono_mean");
         var median = table.ReadDoubles("mono_median");
         var p90 = table.ReadDoubles("mono_p90");
         var binary = table.ReadNullableDoubles("purity_binary");
         var weighted = table.ReadNullableDoubles("purity_weighted");
         return [.. Enumerable.Range(0, epoch.Length).Select(i => new EvaluationRow((int)epoch[i], split[i] ?? "", new EvaluationSummary(
-            mse[i], nmse[i], r2[i], l0[i], (int)dead[i], mean[i], median[i], p90[i], binary[i], weighted[i])))];
+            mse[i], nmse[i], r2[i], l0[i], (int)silent[i], mean[i], median[i], p90[i], binary[i], weighted[i])))];
     }
 
     /// <summary>Writes latents.parquet.</summary>
@@ -112,6 +118,31 @@ public static class MetricsFiles
             ParquetData.Create("purity_binary", latents.Select(row => row.Purity?.Binary).ToArray()),
             ParquetData.Create("purity_weighted", latents.Select(row => row.Purity?.Weighted).ToArray()),
         ]);
+    }
+
+    /// <summary>Reads latents.parquet.</summary>
+    /// <param name="path">The file.</param>
+    /// <returns>All latents in order, and the texts of the labels that dominate one; no texts without labels.</returns>
+    /// <exception cref="DataException">The file is missing or damaged.</exception>
+    public static (List<LatentResult> Latents, IReadOnlyList<string> Classes) ReadLatents(string path)
+    {
+        var table = ParquetTable.Read(path);
+        var score = table.ReadDoubles("mono_score");
+        var count = table.ReadIntegers("activation_count");
+        var mean = table.ReadDoubles("activation_mean");
+        var max = table.ReadDoubles("activation_max");
+        var labels = table.IsText("dominant_label")
+            ? table.ReadTexts("dominant_label")
+            : Array.ConvertAll(table.ReadNullableIntegers("dominant_label"), label => label?.ToString(CultureInfo.InvariantCulture));
+        var binary = table.ReadNullableDoubles("purity_binary");
+        var weighted = table.ReadNullableDoubles("purity_weighted");
+        var classes = new Dictionary<string, int>();
+        LatentPurity? Purity(int i) => binary[i] is { } share && weighted[i] is { } mass
+            ? new LatentPurity(labels[i] is { } label ? Class(label) : -1, share, mass)
+            : null;
+        int Class(string label) => classes.TryAdd(label, classes.Count) ? classes.Count - 1 : classes[label];
+        return ([.. Enumerable.Range(0, score.Length).Select(i => new LatentResult(score[i], count[i], mean[i], max[i], Purity(i)))],
+            [.. classes.Keys]);
     }
 
     private static ParquetData Column<TRow, T>(string name, IReadOnlyList<TRow> rows, Func<TRow, T> value)

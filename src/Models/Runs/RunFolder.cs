@@ -24,7 +24,7 @@ public sealed class RunFolder(string path)
         WriteIndented = true,
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
-        Converters = { new JsonStringEnumConverter<Architecture>(JsonNamingPolicy.SnakeCaseLower) },
+        Converters = { new ArchitectureConverter() },
         UnmappedMemberHandling = JsonUnmappedMemberHandling.Skip,
     };
 
@@ -58,10 +58,13 @@ public sealed class RunFolder(string path)
     /// <summary>Whether the folder contains a complete run.</summary>
     public bool IsComplete => System.IO.File.Exists(Results);
 
+    /// <summary>The files of a run, whether they exist or not.</summary>
+    public IReadOnlyList<string> Files => [Results, Config, Weights, State, Metrics, Evaluations, Latents];
+
     /// <summary>Deletes the files of the run, and the folder if nothing else is in it.</summary>
     public void Delete()
     {
-        foreach (var file in new[] { Results, Config, Weights, State, Metrics, Evaluations, Latents })
+        foreach (var file in Files)
         {
             if (System.IO.File.Exists(file))
             {
@@ -110,14 +113,57 @@ public sealed class RunFolder(string path)
     /// <exception cref="DataException">It is missing or damaged.</exception>
     public TrainingResults ReadResults()
     {
+        var json = ReadJson(Results);
         try
         {
-            return ReadJson(Results).Deserialize<TrainingResults>(Json)!;
+            // Until version 0.2 the silent latents of a split were called dead.
+            foreach (var split in (json["splits"] as JsonObject ?? []).Select(split => split.Value).OfType<JsonObject>())
+            {
+                if (split.Remove("dead_latents", out var silent))
+                {
+                    split.TryAdd("silent_latents", silent);
+                }
+            }
+
+            return json.Deserialize<TrainingResults>(Json) is { Model: not null, Training: not null, Splits: not null } results
+                ? results
+                : throw new DataException($"{Results}: model, training or splits is missing");
         }
-        catch (JsonException exception)
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException or NotSupportedException)
         {
             throw new DataException($"{Results}: {OneLine(exception)}", exception);
         }
+    }
+
+    /// <summary>Reads all results of a complete run, as <see cref="Trainer"/> had them at its end.</summary>
+    /// <exception cref="DataException">A file is missing or damaged, or the run was resumed since and has not ended.</exception>
+    public CompletedRun ReadCompleted()
+    {
+        if (!HasRun && !IsComplete)
+        {
+            throw new DataException($"{Path}: no run in this folder: it has neither {Config} nor {Results}");
+        }
+
+        if (!IsComplete)
+        {
+            throw new DataException($"{Path}: the run is not complete: it has no {System.IO.Path.GetFileName(Results)} yet");
+        }
+
+        var results = ReadResults();
+        var steps = MetricsFiles.ReadSteps(Metrics);
+        if (steps.Count == 0 || steps[^1].Step != results.Steps)
+        {
+            throw new DataException($"{Metrics}: has {(steps.Count == 0 ? "no steps" : $"steps to {steps[^1].Step}")}, but {Results} is of "
+                + $"step {results.Steps}: the run was resumed and is not complete");
+        }
+
+        if (results.Splits.Count == 0)
+        {
+            return new CompletedRun(results, steps, [], [], []);
+        }
+
+        var (latents, classes) = MetricsFiles.ReadLatents(Latents);
+        return new CompletedRun(results, steps, MetricsFiles.ReadEvaluations(Evaluations), latents, classes);
     }
 
     /// <summary>Writes sae_weights.safetensors.</summary>
