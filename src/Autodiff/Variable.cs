@@ -95,6 +95,9 @@ public sealed class SparseVariable(CsrMatrix value) : IDisposable
     /// <summary>Whether the operation that made the latents takes deferred parts.</summary>
     internal bool Defers { get; set; }
 
+    /// <summary>The number of features of the rows that were encoded.</summary>
+    internal int Features { get; set; }
+
     /// <summary>Whether a gradient has been added to directly.</summary>
     internal bool HasGradient => _hasGradient;
 

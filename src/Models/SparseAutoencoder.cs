@@ -70,25 +70,26 @@ public abstract class SparseAutoencoder : IDisposable
 
     /// <summary>Encodes a batch, recorded on the tape.</summary>
     /// <param name="tape">A tape that was reset.</param>
-    /// <param name="x">B×D rows of unit length.</param>
+    /// <param name="batch">The rows.</param>
     /// <returns>The encoded batch; valid until the next call.</returns>
     /// <exception cref="ArgumentException">The rows do not have D features.</exception>
-    public Encoding Encode(Tape tape, Tensor x)
+    public Encoding Encode(Tape tape, in Batch batch)
     {
+        var x = batch.X;
         if (x.Columns != Config.Dimension)
         {
-            throw new ArgumentException($"{x.Columns} features, expected {Config.Dimension}", nameof(x));
+            throw new ArgumentException($"{x.Columns} features, expected {Config.Dimension}", nameof(batch));
         }
 
         if (!NormalizeInput(x, _normalized, _mean, _deviation))
         {
             var (latents, l0) = EncodeInput(tape, x);
-            return new Encoding(latents, x, x) { L0 = l0 };
+            return new Encoding(latents, x, batch.Similarity ?? x) { L0 = l0 };
         }
         else
         {
             var (latents, l0) = EncodeInput(tape, _normalized);
-            return new Encoding(latents, _normalized, ComparesNormalizedRows ? _normalized : x)
+            return new Encoding(latents, _normalized, batch.Similarity ?? (ComparesNormalizedRows ? _normalized : x))
             {
                 Mean = _mean,
                 Deviation = _deviation,

@@ -1,5 +1,4 @@
 using MonoLoss.Autodiff;
-using MonoLoss.Kernels;
 
 namespace MonoLoss.Models;
 
@@ -10,7 +9,7 @@ public interface ITrainingData
     float[] FirstBatch();
 
     /// <summary>All rows in the order of the files, in batches of which the last may be smaller; each is valid until the next.</summary>
-    IEnumerable<Tensor> InFileOrder();
+    IEnumerable<Batch> InFileOrder();
 }
 
 /// <summary>The parts of a training step.</summary>
@@ -82,19 +81,20 @@ public sealed class TrainingStep : IDisposable
     public Action<StepPhase>? PhaseEnded { get; set; }
 
     /// <summary>Trains on a batch.</summary>
-    /// <param name="x">B×D rows of unit length.</param>
+    /// <param name="batch">The rows.</param>
     /// <returns>The figures of the step. The number of the epoch and the speed are left at 0.</returns>
     /// <exception cref="ConfigurationException">The loss is not finite; the weights are invalid afterwards.</exception>
     /// <exception cref="ArgumentException">The rows do not have D features.</exception>
-    public StepMetrics Run(Tensor x)
+    public StepMetrics Run(in Batch batch)
     {
+        var x = batch.X;
         if (!_begun)
         {
             Begin(x.ToArray);
         }
 
         _tape.Reset();
-        var encoding = _model.Encode(_tape, x);
+        var encoding = _model.Encode(_tape, batch);
         var dead = _model.UpdateStepsSinceFired(encoding, _options.DeadAfterBatches);
         var loss = _model.Loss(_tape, x, encoding, dead, batchMonoLoss: _dataset is null);
         PhaseEnded?.Invoke(StepPhase.Forward);

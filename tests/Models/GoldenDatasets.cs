@@ -19,7 +19,7 @@ public abstract class GoldenDatasets(Device device)
         var golden = Golden.Open(name);
         using var model = GoldenModel.Create(_device, golden);
         using var dataset = new DatasetMonoLoss(model);
-        var scores = dataset.AddGradient(Batches(golden), coefficient: 1);
+        var scores = dataset.AddGradient(Batches(golden).Select(MonoLoss.Models.Batch.FromTensor), coefficient: 1);
         AssertNear(golden.Floats("scores"), scores, 1e-6, "scores");
         foreach (var parameter in model.Parameters)
         {

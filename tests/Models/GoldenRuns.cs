@@ -15,7 +15,7 @@ public abstract class GoldenRuns(Device device)
     private static readonly string[] Names =
     [
         "batch_topk", "batch_topk_mono", "batch_topk_norm_mono", "topk", "topk_mono", "topk_untied_mono", "jumprelu_norm",
-        "jumprelu_norm_mono", "vanilla", "vanilla_mono",
+        "jumprelu_norm_mono", "vanilla", "vanilla_mono", "batch_topk_similarity_mono",
     ];
 
     public static TheoryData<string, bool> Runs
@@ -41,7 +41,8 @@ public abstract class GoldenRuns(Device device)
         using var model = GoldenModel.Create(_device, golden);
         var tape = new Tape(_device) { FuseLatents = fuse };
         using var step = new TrainingStep(model, Options(golden), null, tape);
-        using var x = Batch(golden, 0);
+        using var x = Rows(golden, 0);
+        using var similarity = Similarity(golden, 0);
         var encoding = model.Encode(tape, x);
         var reconstruction = model.Reconstruct(tape, encoding);
         AssertNear(golden.Floats("latents0"), encoding.Latents.Value.ToDense(), 1e-5);
@@ -56,7 +57,7 @@ public abstract class GoldenRuns(Device device)
                 checkedGradients = true;
             }
         };
-        step.Run(x);
+        step.Run(new Batch(x, similarity));
         Assert.True(checkedGradients);
     }
 
@@ -89,8 +90,9 @@ public abstract class GoldenRuns(Device device)
         var parts = name == "vanilla_mono" ? 1e-4 : 2e-5;
         for (var step = 0; step < golden.Integer("steps"); step++)
         {
-            using var x = Batch(golden, step);
-            var metrics = training.Run(x);
+            using var x = Rows(golden, step);
+            using var similarity = Similarity(golden, step);
+            var metrics = training.Run(new Batch(x, similarity));
 
             void Check(string metric, double actual, double tolerance)
             {
@@ -135,7 +137,42 @@ public abstract class GoldenRuns(Device device)
         DeadCheckInterval = 0,
     };
 
-    private Tensor Batch(Golden golden, int step)
+    [Fact]
+    public void Dataset_scores_compare_the_similarity_rows()
+    {
+        var golden = Golden.Open("batch_topk_similarity_mono");
+        using var model = GoldenModel.Create(_device, golden);
+        foreach (var parameter in model.Parameters)
+        {
+            parameter.Value.Set(GoldenModel.Read(golden, "final", parameter.Name, model));
+        }
+
+        using var dataset = new DatasetMonoLoss(model);
+        var batches = Enumerable.Range(0, golden.Integer("steps"))
+            .Select(step => new Batch(Rows(golden, step), Similarity(golden, step))).ToList();
+        var scores = dataset.Scores(batches);
+        AssertNear(golden.Floats("scores"), Array.ConvertAll(scores, score => (float)score), 1e-6);
+        foreach (var batch in batches)
+        {
+            batch.X.Dispose();
+            batch.Similarity!.Dispose();
+        }
+    }
+
+    private Tensor? Similarity(Golden golden, int step)
+    {
+        if (!golden.Has("similarity"))
+        {
+            return null;
+        }
+
+        var rows = golden.Integer("batch");
+        var all = golden.Floats("similarity");
+        var size = all.Length / golden.Integer("steps");
+        return _device.Tensor(rows, size / rows).Set(all.AsSpan(step * size, size));
+    }
+
+    private Tensor Rows(Golden golden, int step)
     {
         var (rows, d) = (golden.Integer("batch"), golden.Integer("d"));
         return _device.Tensor(rows, d).Set(golden.Floats("batches").AsSpan(step * rows * d, rows * d));

@@ -60,6 +60,7 @@ public sealed partial class Tape
         {
             (_weights, _bias, _center, _x, _input) = (weights, bias, center, x, x);
             _latents.Defers = fuse;
+            _latents.Features = x.Columns;
             if (center is not null)
             {
                 device.AddRow(x, -1, center.Value, _centered);

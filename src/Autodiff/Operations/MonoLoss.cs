@@ -62,7 +62,8 @@ public sealed partial class Tape
 
         public override void Backward()
         {
-            if (_latents!.Defers)
+            // The visit goes through rows of the features' length only.
+            if (_latents!.Defers && _x!.Columns == _latents.Features)
             {
                 _latents.DeferredMono = new MonoLossInputs
                 {

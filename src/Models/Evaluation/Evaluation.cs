@@ -11,7 +11,7 @@ public sealed class Evaluation : IDisposable
     private const double SmallestSpread = 1e-12;
 
     private readonly SparseAutoencoder _model;
-    private readonly MonoScoreAccumulator _scores;
+    private MonoScoreAccumulator? _scores;
     private readonly Tape _tape;
     private readonly ClassPurity? _purity;
     private readonly DeviceArray<double> _columns;
@@ -33,7 +33,6 @@ public sealed class Evaluation : IDisposable
     {
         _model = model;
         _tape = new Tape(model.Device);
-        _scores = new MonoScoreAccumulator(model.Device, model.Config.Latents, model.Config.Dimension);
         _purity = classes > 0 ? new ClassPurity(model.Config.Latents, classes) : null;
         _columns = model.Device.Allocate<double>(3L * model.Config.Dimension);
         _sums = model.Device.Allocate<double>(2);
@@ -56,19 +55,19 @@ public sealed class Evaluation : IDisposable
     /// <param name="set">The set, whose labels are taken.</param>
     /// <param name="batches">Its rows in file order.</param>
     /// <param name="progress">Called with the number of rows evaluated so far; may be null.</param>
-    internal static EvaluationResult Run(SparseAutoencoder model, FeatureSet set, IEnumerable<Tensor> batches, Action<long>? progress)
+    internal static EvaluationResult Run(SparseAutoencoder model, FeatureSet set, IEnumerable<Batch> batches, Action<long>? progress)
     {
         using var evaluation = new Evaluation(model, set.HasLabels ? set.Classes.Count : 0);
         int[] labels = [];
-        foreach (var x in batches)
+        foreach (var batch in batches)
         {
             if (set.HasLabels)
             {
-                Array.Resize(ref labels, x.Rows);
+                Array.Resize(ref labels, batch.Rows);
                 set.CopyLabels(evaluation._rows, labels);
             }
 
-            evaluation.Add(x, labels);
+            evaluation.Add(batch, labels);
             progress?.Invoke(evaluation._rows);
         }
 
@@ -76,16 +75,17 @@ public sealed class Evaluation : IDisposable
     }
 
     /// <summary>Adds a batch; BatchTopK selects within it.</summary>
-    /// <param name="x">B×D rows of unit length.</param>
+    /// <param name="batch">The rows; all batches have similarity rows, or none has.</param>
     /// <param name="labels">One class per row, if the evaluation has classes.</param>
-    public void Add(Tensor x, ReadOnlySpan<int> labels)
+    public void Add(in Batch batch, ReadOnlySpan<int> labels)
     {
+        var x = batch.X;
         var device = _model.Device;
         _tape.Reset();
-        var encoding = _model.Encode(_tape, x);
+        var encoding = _model.Encode(_tape, batch);
         var latents = encoding.Latents.Value;
         var reconstruction = _model.Reconstruct(_tape, encoding).Value;
-        _scores.Add(latents, x);
+        ScoresFor(batch.Similarity ?? x).Add(latents, batch.Similarity ?? x);
         device.AccumulateColumnErrors(x, reconstruction, _columns);
         device.SquaredError(reconstruction, x, 1, relative: true, _batchFirst);
         device.AddSum(_batchFirst, _nmseSum);
@@ -103,10 +103,11 @@ public sealed class Evaluation : IDisposable
     /// <summary>The figures over all batches added.</summary>
     public EvaluationResult Finish()
     {
-        var scores = _scores.Scores();
-        var fired = _scores.Sums.Fired.ToArray();
-        var sums = _scores.Sums.Sum.ToArray();
-        var largest = _scores.Sums.Maximum.ToArray();
+        var sumsOfAll = _scores ?? ScoresFor(null);
+        var scores = sumsOfAll.Scores();
+        var fired = sumsOfAll.Sums.Fired.ToArray();
+        var sums = sumsOfAll.Sums.Sum.ToArray();
+        var largest = sumsOfAll.Sums.Maximum.ToArray();
         var latents = new LatentResult[scores.Length];
         for (var m = 0; m < latents.Length; m++)
         {
@@ -139,7 +140,7 @@ public sealed class Evaluation : IDisposable
     public void Dispose()
     {
         _tape.Dispose();
-        _scores.Dispose();
+        _scores?.Dispose();
         _columns.Dispose();
         _sums.Dispose();
         _batch.Dispose();
@@ -168,6 +169,9 @@ public sealed class Evaluation : IDisposable
         source.CopyTo(span);
         return span;
     }
+
+    private MonoScoreAccumulator ScoresFor(Tensor? compared) => _scores ??=
+        new MonoScoreAccumulator(_model.Device, _model.Config.Latents, compared?.Columns ?? _model.Config.Dimension);
 
     private (double R2, double Mse) R2AndMse()
     {

@@ -55,6 +55,14 @@ internal sealed class ForeignWeights
         this[name] = result;
     }
 
+    /// <summary>Sets the same threshold for all latents.</summary>
+    public void SetThreshold(float threshold)
+    {
+        var values = new float[Latents];
+        Array.Fill(values, threshold);
+        this["threshold"] = values;
+    }
+
     /// <summary>The length of every row of W_dec.</summary>
     public double[] DecoderNorms()
     {

@@ -39,9 +39,13 @@ internal static class SaeLensReader
             throw new DataException($"{path}: its scaling_factor is not 1, which is not supported");
         }
 
-        if (rule is ActivationRule.Threshold or ActivationRule.BatchTopK)
+        if (rule == ActivationRule.BatchTopK)
         {
-            weights["threshold"] = rule == ActivationRule.BatchTopK ? Constant(file, weights.Latents) : file.ReadFloats("threshold");
+            weights.SetThreshold((float)file.ReadDoubles("topk_threshold")[0]);
+        }
+        else if (rule == ActivationRule.Threshold)
+        {
+            weights["threshold"] = file.ReadFloats("threshold");
         }
 
         if (rescales)
@@ -93,14 +97,6 @@ internal static class SaeLensReader
 
     private static int K(JsonFile config) =>
         config.Has("k") ? config.Integer("k") : (config.Object("activation_fn_kwargs") ?? config).Integer("k");
-
-    /// <summary>The one threshold of a trainer's BatchTopK, for every latent.</summary>
-    private static float[] Constant(SafetensorsFile file, int latents)
-    {
-        var values = new float[latents];
-        Array.Fill(values, (float)file.ReadDoubles("topk_threshold")[0]);
-        return values;
-    }
 
     private static ImportedForm Normalized(string folder, JsonFile config, ImportedForm form)
     {

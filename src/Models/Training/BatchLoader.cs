@@ -60,7 +60,7 @@ internal abstract class BatchLoader : ITrainingData, IDisposable
     public virtual void StartEpoch(int epoch, long skipBatches = 0) => Source.StartEpoch(epoch, skipBatches);
 
     /// <summary>The next batch, valid until the next call or a pass in file order; null at the end of the epoch.</summary>
-    public abstract Tensor? Next();
+    public abstract Batch? Next();
 
     /// <inheritdoc/>
     public virtual float[] FirstBatch()
@@ -72,7 +72,7 @@ internal abstract class BatchLoader : ITrainingData, IDisposable
     }
 
     /// <inheritdoc/>
-    public virtual IEnumerable<Tensor> InFileOrder() => Source is InMemoryBatchSource inMemory
+    public virtual IEnumerable<Batch> InFileOrder() => Source is InMemoryBatchSource inMemory
         ? SequentialBatches.Read(inMemory.Features, Source.Dimension, Device, Source.BatchSize)
         : SequentialBatches.Read(_set, Device, Source.BatchSize);
 

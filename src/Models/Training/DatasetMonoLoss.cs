@@ -1,5 +1,4 @@
 using MonoLoss.Autodiff;
-using MonoLoss.Kernels;
 
 namespace MonoLoss.Models;
 
@@ -11,7 +10,7 @@ public sealed class DatasetMonoLoss : IDisposable
 {
     private readonly SparseAutoencoder _model;
     private readonly Tape _tape;
-    private readonly MonoScoreAccumulator _scores;
+    private MonoScoreAccumulator? _scores;
 
     /// <summary>Prepares for a model.</summary>
     /// <param name="model">The model; its present weights are read in every pass.</param>
@@ -19,24 +18,26 @@ public sealed class DatasetMonoLoss : IDisposable
     {
         _model = model;
         _tape = new Tape(model.Device);
-        _scores = new MonoScoreAccumulator(model.Device, model.Config.Latents, model.Config.Dimension);
     }
 
     /// <summary>The score of every latent over a dataset.</summary>
     /// <param name="batches">
     /// The dataset in batches of unit-length rows; BatchTopK selects within each. A dataset's score compares these rows for every model,
-    /// a batch's (<see cref="Encoding.ComparedRows"/>) the layer-normalized ones for all but TopK, as in the official code.
+    /// a batch's (<see cref="Encoding.ComparedRows"/>) the layer-normalized ones for all but TopK, as in the official code. Where batches
+    /// have similarity rows, both compare those.
     /// </param>
-    public double[] Scores(IEnumerable<Tensor> batches)
+    public double[] Scores(IEnumerable<Batch> batches)
     {
-        _scores.Clear();
-        foreach (var x in batches)
+        _scores?.Clear();
+        foreach (var batch in batches)
         {
             _tape.Reset();
-            _scores.Add(_model.Encode(_tape, x).Latents.Value, x);
+            var compared = batch.Similarity ?? batch.X;
+            _scores ??= new MonoScoreAccumulator(_model.Device, _model.Config.Latents, compared.Columns);
+            _scores.Add(_model.Encode(_tape, batch).Latents.Value, compared);
         }
 
-        return _scores.Scores();
+        return _scores?.Scores() ?? new double[_model.Config.Latents];
     }
 
     /// <summary>
@@ -45,7 +46,7 @@ public sealed class DatasetMonoLoss : IDisposable
     /// <param name="batches">The dataset in batches, the same in both passes; BatchTopK selects within each.</param>
     /// <param name="coefficient">The coefficient of the mean score.</param>
     /// <returns>The score of every latent.</returns>
-    public double[] AddGradient(IEnumerable<Tensor> batches, double coefficient)
+    public double[] AddGradient(IEnumerable<Batch> batches, double coefficient)
     {
         var scores = Scores(batches);
         var active = scores.Count(score => score != 0);
@@ -55,13 +56,14 @@ public sealed class DatasetMonoLoss : IDisposable
         }
 
         var device = _model.Device;
-        foreach (var x in batches)
+        foreach (var batch in batches)
         {
             _tape.Reset();
-            var latents = _model.Encode(_tape, x).Latents.AccumulateGradient();
-            device.RowNorms(x, _scores.Norms);
+            var compared = batch.Similarity ?? batch.X;
+            var latents = _model.Encode(_tape, batch).Latents.AccumulateGradient();
+            device.RowNorms(compared, _scores!.Norms);
             device.BuildColumnIndex(latents);
-            device.AddDatasetMonoGradient(latents, x, _scores.Norms, _scores.Sums, _scores.DeviceScores, -coefficient / active);
+            device.AddDatasetMonoGradient(latents, compared, _scores.Norms, _scores.Sums, _scores.DeviceScores, -coefficient / active);
             _tape.Backward();
         }
 
@@ -72,6 +74,6 @@ public sealed class DatasetMonoLoss : IDisposable
     public void Dispose()
     {
         _tape.Dispose();
-        _scores.Dispose();
+        _scores?.Dispose();
     }
 }

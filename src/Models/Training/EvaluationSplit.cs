@@ -13,7 +13,7 @@ internal abstract class EvaluationSplit(string name, FeatureSet set) : IDisposab
     public FeatureSet Set => set;
 
     /// <summary>All rows in file order, in batches; each is valid until the next.</summary>
-    public abstract IEnumerable<Tensor> Batches();
+    public abstract IEnumerable<Batch> Batches();
 
     /// <inheritdoc/>
     public virtual void Dispose()
@@ -25,7 +25,7 @@ internal abstract class EvaluationSplit(string name, FeatureSet set) : IDisposab
 internal sealed class TrainingSplit(FeatureSet set, BatchLoader loader) : EvaluationSplit("train", set)
 {
     /// <inheritdoc/>
-    public override IEnumerable<Tensor> Batches() => loader.InFileOrder();
+    public override IEnumerable<Batch> Batches() => loader.InFileOrder();
 }
 
 /// <summary>A validation or test set: read from its files, once if there is memory for it.</summary>
@@ -39,7 +39,7 @@ internal sealed class HeldOutSplit(string name, FeatureSet set, Device device, i
     private NativeBuffer? _features;
 
     /// <inheritdoc/>
-    public override IEnumerable<Tensor> Batches() => keep
+    public override IEnumerable<Batch> Batches() => keep
         ? SequentialBatches.Read(_features ??= Set.ReadAll(), Set.Dimension, device, batchSize)
         : SequentialBatches.Read(Set, device, batchSize);
 

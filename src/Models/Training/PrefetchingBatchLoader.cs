@@ -26,7 +26,7 @@ internal sealed class PrefetchingBatchLoader : BatchLoader
     }
 
     /// <inheritdoc/>
-    public override Tensor? Next()
+    public override Batch? Next()
     {
         if (!_load.GetAwaiter().GetResult())
         {

@@ -34,17 +34,17 @@ internal sealed class ResidentBatchLoader : BatchLoader
     public override FeatureResidency Residency => FeatureResidency.Device;
 
     /// <inheritdoc/>
-    public override Tensor? Next() => _source.NextRows(out var rows) ? Gather(rows) : null;
+    public override Batch? Next() => _source.NextRows(out var rows) ? (Batch?)Gather(rows) : null;
 
     /// <inheritdoc/>
     public override float[] FirstBatch()
     {
         StartEpoch(0);
-        return Next()!.ToArray();
+        return Next()!.Value.X.ToArray();
     }
 
     /// <inheritdoc/>
-    public override IEnumerable<Tensor> InFileOrder()
+    public override IEnumerable<Batch> InFileOrder()
     {
         var rows = new int[_source.BatchSize];
         for (var first = 0L; first < _source.Rows; first += rows.Length)

@@ -10,7 +10,7 @@ internal static class SequentialBatches
     /// <param name="set">The set.</param>
     /// <param name="device">The device to bring the batches to.</param>
     /// <param name="batchSize">Rows per batch.</param>
-    public static IEnumerable<Tensor> Read(FeatureSet set, Device device, int batchSize)
+    public static IEnumerable<Batch> Read(FeatureSet set, Device device, int batchSize)
     {
         using var reader = set.OpenReader();
         using var batch = device.Tensor(0, 0);
@@ -28,7 +28,7 @@ internal static class SequentialBatches
     /// <param name="dimension">D.</param>
     /// <param name="device">The device to bring the batches to.</param>
     /// <param name="batchSize">Rows per batch.</param>
-    public static IEnumerable<Tensor> Read(NativeBuffer features, int dimension, Device device, int batchSize)
+    public static IEnumerable<Batch> Read(NativeBuffer features, int dimension, Device device, int batchSize)
     {
         using var batch = device.Tensor(0, 0);
         var rows = features.Count / dimension;

@@ -60,7 +60,7 @@ public sealed class BatchLoaderTests : IDisposable
             {
                 var batch = expected.Next();
                 var copy = actual.Next();
-                Assert.Equal(batch?.ToArray(), copy?.ToArray());
+                Assert.Equal(batch?.X.ToArray(), copy?.X.ToArray());
                 if (batch is null)
                 {
                     break;
@@ -69,8 +69,8 @@ public sealed class BatchLoaderTests : IDisposable
 
             foreach (var (batch, copy) in expected.InFileOrder().Zip(actual.InFileOrder()))
             {
-                Assert.Equal((batch.Rows, batch.Columns), (copy.Rows, copy.Columns));
-                Assert.Equal(batch.ToArray(), copy.ToArray());
+                Assert.Equal((batch.Rows, batch.X.Columns), (copy.Rows, copy.X.Columns));
+                Assert.Equal(batch.X.ToArray(), copy.X.ToArray());
             }
         }
     }
@@ -125,7 +125,7 @@ public sealed class BatchLoaderTests : IDisposable
             for (var step = 0; step < Steps; step++)
             {
                 waits = device.HostSyncCount;
-                var metrics = training.Run(feed.Next()!);
+                var metrics = training.Run(feed.Next()!.Value);
                 losses.AddRange([(float)metrics.Loss, (float)metrics.ReconstructionLoss, (float)metrics.MonoScore, (float)metrics.L0]);
                 waits = device.HostSyncCount - waits;
             }

@@ -63,7 +63,7 @@ public sealed class StepWaitTests : IDisposable
             for (var step = 0; step < steps; step++)
             {
                 var (waits, count) = (_device.HostSyncCount, _launches.Count);
-                var metrics = training.Run(loader.Next()!);
+                var metrics = training.Run(loader.Next()!.Value);
                 last = (_device.HostSyncCount - waits, _launches.Count - count, metrics.DeadLatents);
             }
 
