@@ -85,6 +85,13 @@ internal static class Options
                 // Only whole words that are not part of a path.
                 message = Regex.Replace(message, $@"(?<![\w./\\-]){name}(?![\w/\\-])", option.Flag);
             }
+            else if (names.FirstOrDefault(name => option.IsSwitch && option.Property.Name == $"No{name}") is { } opposite)
+            {
+                message = Regex.Replace(
+                    message,
+                    $@"(?<![\w./\\-]){opposite} was (not )?set, now (not )?set",
+                    match => $"{option.Flag} was {(match.Groups[1].Success ? "set, now not set" : "not set, now set")}");
+            }
         }
 
         if (exception is OutOfMemoryException or DeviceMemoryException)

@@ -2,7 +2,8 @@ using System.Runtime.InteropServices;
 using MonoLoss.Cli;
 using Spectre.Console;
 
-// The first Ctrl-C asks for an orderly end, the second does not wait for it. SIGTERM is the same request from another program.
+// The first Ctrl-C asks for an orderly end, the second does not wait for it. SIGTERM is the same request from another program,
+// and SIGHUP from a terminal that closes.
 using var stop = new CancellationTokenSource();
 void OnSignal(PosixSignalContext signal)
 {
@@ -15,6 +16,7 @@ void OnSignal(PosixSignalContext signal)
 
 using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal);
 using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal);
+using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, OnSignal);
 
 using var output = new StandardStream(descriptor: 1, () => Console.Out);
 using var error = new StandardStream(descriptor: 2, () => Console.Error);

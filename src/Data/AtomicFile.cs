@@ -6,6 +6,8 @@ namespace MonoLoss.Data;
 /// </summary>
 public sealed class AtomicFile : IDisposable
 {
+    private const string Extension = ".tmp";
+
     private readonly string _temporary;
     private bool _open = true;
 
@@ -25,7 +27,7 @@ public sealed class AtomicFile : IDisposable
 
             var folder = System.IO.Path.GetDirectoryName(full)
                 ?? throw new DataException($"{path}: cannot be written: it is not a file name");
-            _temporary = System.IO.Path.Combine(folder, $".{System.IO.Path.GetFileName(full)}.{Guid.NewGuid():N}.tmp");
+            _temporary = System.IO.Path.Combine(folder, $".{System.IO.Path.GetFileName(full)}.{Guid.NewGuid():N}{Extension}");
             Stream = new FileStream(_temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16);
         }
         catch (DirectoryNotFoundException exception)
@@ -43,6 +45,32 @@ public sealed class AtomicFile : IDisposable
 
     /// <summary>The stream to write to.</summary>
     public FileStream Stream { get; }
+
+    /// <summary>
+    /// Deletes the temporary files of a target that ended processes have left behind. No other process may be writing the target.
+    /// </summary>
+    /// <param name="path">The target.</param>
+    /// <exception cref="DataException">A file cannot be deleted.</exception>
+    public static void DeleteLeftovers(string path)
+    {
+        var full = System.IO.Path.GetFullPath(path);
+        var prefix = $".{System.IO.Path.GetFileName(full)}.";
+        var all = new EnumerationOptions { AttributesToSkip = 0, MatchType = MatchType.Simple, MatchCasing = MatchCasing.CaseSensitive };
+        try
+        {
+            foreach (var file in Directory.EnumerateFiles(System.IO.Path.GetDirectoryName(full)!, $"{prefix}*{Extension}", all))
+            {
+                if (Guid.TryParseExact(System.IO.Path.GetFileName(file)[prefix.Length..^Extension.Length], "N", out _))
+                {
+                    File.Delete(file);
+                }
+            }
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new DataException($"{path}: what is left of an earlier attempt cannot be deleted: {exception.Message}", exception);
+        }
+    }
 
     /// <summary>Writes <paramref name="text"/> as UTF-8.</summary>
     /// <exception cref="DataException">The file cannot be written.</exception>

@@ -9,13 +9,15 @@ public sealed class DataException : Exception
     /// <summary>Creates the exception. Control characters, which a damaged file may have put into a name, become '?'.</summary>
     /// <param name="message">The line to show.</param>
     /// <param name="inner">The cause, if another exception is.</param>
-    /// <param name="property">The property of <see cref="FeatureSetOptions"/> that the message asks for, if it does.</param>
+    /// <param name="property">
+    /// The property of <see cref="FeatureSetOptions"/> or <see cref="BatchOptions"/> that the message mentions, if it does.
+    /// </param>
     public DataException(string message, Exception? inner = null, string? property = null)
         : base(OneLine(message), inner) => Property = property;
 
     /// <summary>
-    /// The property of <see cref="FeatureSetOptions"/> that the message mentions, so that a user interface can replace it by its own name;
-    /// null for none.
+    /// The property of <see cref="FeatureSetOptions"/> or <see cref="BatchOptions"/> that the message mentions, so that a user interface can
+    /// replace it by its own name; null for none.
     /// </summary>
     public string? Property { get; }
 

@@ -13,21 +13,35 @@ public sealed class BatchTopK : StandardAutoencoder
 {
     private const int DefaultAuxK = 512;
 
-    // As SAELens forms the threshold of inference: a running mean of the smallest activation kept.
+    // The rate of the running mean of the smallest activations kept, as in SAELens.
     private const double ThresholdRate = 0.01;
+
+    // The pass that finds the threshold looks at this many times k activations per row, and at more if they do not settle it.
+    private const int CalibrationMultiple = 2;
+
+    private readonly Tensor _bounds;
+
+    // What the next step's mean continues from. InferenceThreshold may have been found for the weights of a completed run since.
+    private double? _meanSmallestKept;
+
+    // While the threshold is looked for: how many activations per row each batch keeps.
+    private int? _calibrationK;
 
     internal BatchTopK(Device device, SaeConfig config)
         : base(device, config)
     {
-        StoredNumbers =
+        _bounds = device.Tensor(0, 0);
+        StateNumbers =
         [
-            new StoredNumber("inference_threshold", "threshold", () => InferenceThreshold, value => InferenceThreshold = value),
+            new StoredNumber("inference_threshold", () => _meanSmallestKept, value => InferenceThreshold = _meanSmallestKept = value),
         ];
+        WeightNumbers = [new StoredNumber("threshold", () => InferenceThreshold, value => InferenceThreshold = value)];
     }
 
     /// <summary>
-    /// The activation above which a latent counts as active outside a batch: a running mean of the smallest that training kept.
-    /// Null before the first step.
+    /// The activation above which a latent counts as active outside a batch. While training, the mean of the smallest activation that each
+    /// batch kept, over the first 100 steps, and then its running mean; after <see cref="AfterTraining"/>, the value that k activations per
+    /// row of the training set exceed on average. Null before the first step.
     /// </summary>
     public double? InferenceThreshold { get; set; }
 
@@ -51,7 +65,13 @@ public sealed class BatchTopK : StandardAutoencoder
     };
 
     /// <inheritdoc/>
-    internal override IReadOnlyList<StoredNumber> StoredNumbers { get; }
+    internal override IReadOnlyList<StoredNumber> StateNumbers { get; }
+
+    /// <inheritdoc/>
+    internal override IReadOnlyList<StoredNumber> WeightNumbers { get; }
+
+    /// <inheritdoc/>
+    internal override bool SelectsFromBatch => true;
 
     /// <inheritdoc/>
     internal override ImportedForm Form => new()
@@ -81,15 +101,95 @@ public sealed class BatchTopK : StandardAutoencoder
     public override void AfterStep(in CompletedStep step)
     {
         var smallest = step.Encoding.Latents.SmallestKept;
-        InferenceThreshold = InferenceThreshold is { } threshold ? threshold + (ThresholdRate * (smallest - threshold)) : smallest;
+        var rate = Math.Max(ThresholdRate, 1.0 / step.Step);
+        _meanSmallestKept = _meanSmallestKept is { } mean ? mean + (rate * (smallest - mean)) : smallest;
+        InferenceThreshold = _meanSmallestKept;
+    }
+
+    /// <summary>
+    /// Sets <see cref="InferenceThreshold"/> to the value that k activations per row exceed on average, to 0.1 % of k and less unless many
+    /// activations are equal. It takes one pass over the rows, and further ones only where batches differ very much. Training that goes on
+    /// continues from its running mean, as if this had not been called.
+    /// </summary>
+    /// <param name="rows">The training set in batches, the same in every pass.</param>
+    public override void AfterTraining(IEnumerable<Batch> rows)
+    {
+        var histogram = new ActivationHistogram();
+        float? threshold = null;
+        try
+        {
+            for (var multiple = CalibrationMultiple; threshold is null; multiple *= 2)
+            {
+                threshold = FindThreshold(rows, (int)Math.Min((long)multiple * Config.K, Config.Latents), histogram);
+            }
+        }
+        finally
+        {
+            _calibrationK = null;
+        }
+
+        InferenceThreshold = threshold;
+    }
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        base.Dispose();
+        _bounds.Dispose();
     }
 
     private protected override int? AuxiliaryDeadSteps(int deadAfter) => Config.AuxCoefficient > 0 ? deadAfter : null;
 
     private protected override (SparseVariable Latents, Scalar? L0) EncodeInput(Tape tape, Tensor input)
     {
-        var selection = new Selection(SelectionKind.BatchTopK, Config.K);
+        var selection = SelectsByThreshold && _calibrationK is null
+            ? ThresholdSelection()
+            : new Selection(SelectionKind.BatchTopK, _calibrationK ?? Config.K);
         return (tape.Encode(input, Encoder.Variable, null, DecoderBias.Variable, selection), null);
+    }
+
+    private Selection ThresholdSelection()
+    {
+        var bounds = new float[Config.Latents];
+        Array.Fill(bounds, (float)(InferenceThreshold ?? 0));
+        _bounds.Resize(1, bounds.Length);
+        _bounds.Set(bounds);
+        return new Selection(SelectionKind.Threshold, Bounds: _bounds);
+    }
+
+    /// <summary>The value that k activations per row exceed on average.</summary>
+    /// <param name="rows">The rows, in batches.</param>
+    /// <param name="kept">How many of the largest activations per row of each batch to look at.</param>
+    /// <param name="histogram">Room for the counts.</param>
+    /// <returns>Null if a batch has so many of the activations above it that not all were looked at.</returns>
+    private float? FindThreshold(IEnumerable<Batch> rows, int kept, ActivationHistogram histogram)
+    {
+        histogram.Clear();
+        _calibrationK = kept;
+        using var tape = new Tape(Device);
+        float[] values = [];
+        long count = 0;
+        var floor = 0f;
+        foreach (var batch in rows)
+        {
+            tape.Reset();
+            var latents = Encode(tape, batch).Latents.Value;
+            if (values.Length < latents.NonzeroCount)
+            {
+                values = new float[latents.NonzeroCount];
+            }
+
+            var activations = values.AsSpan(0, latents.NonzeroCount);
+            latents.Values.CopyTo(activations);
+            histogram.Add(activations);
+            count += batch.Rows;
+            if (kept < Config.Latents && activations.Length == (long)batch.Rows * kept)
+            {
+                floor = Math.Max(floor, latents.SmallestKept);
+            }
+        }
+
+        return histogram.ThresholdFor(count * Config.K, floor);
     }
 
     private Scalar? AuxiliaryLoss(Tape tape, Tensor x, in Encoding encoding, Variable reconstruction, DeviceArray<int>? dead)

@@ -50,9 +50,6 @@ public sealed class Imported : SparseAutoencoder
     /// <inheritdoc/>
     public override IReadOnlyList<Parameter> Parameters { get; }
 
-    /// <summary>Whether a BatchTopK selects by its threshold, row by row, rather than within the batch.</summary>
-    public bool SelectsByThreshold { get; set; }
-
     internal static ArchitectureTraits Traits { get; } = new()
     {
         Name = "imported",
@@ -82,6 +79,9 @@ public sealed class Imported : SparseAutoencoder
         ActivationRule.GroupMax => "groupmax",
         _ => "signed_topk",
     };
+
+    /// <inheritdoc/>
+    internal override bool SelectsFromBatch => Form.Rule == ActivationRule.BatchTopK;
 
     /// <inheritdoc/>
     internal override bool CentersInput => Form.SubtractsDecoderBias;

@@ -25,7 +25,8 @@ public sealed class JumpReLU : StandardAutoencoder
         StoredTensors =
         [
             .. base.StoredTensors,
-            new StoredTensor("threshold", _logThreshold) { ToFile = MathF.Exp, FromFile = MathF.Log },
+            // A threshold of 0, a ReLU, has the logarithm −∞, at which it stays: no step leads away from it.
+            new StoredTensor("threshold", _logThreshold) { ToFile = MathF.Exp, FromFile = MathF.Log, Least = 0 },
         ];
     }
 

@@ -37,6 +37,12 @@ public abstract class SparseAutoencoder : IDisposable
     /// <summary>The configuration.</summary>
     public SaeConfig Config { get; }
 
+    /// <summary>
+    /// Whether latents are selected by the model's threshold, so that a row does not depend on its batch, where training selects from the
+    /// batch (BatchTopK). Other models select the same way in any case.
+    /// </summary>
+    public bool SelectsByThreshold { get; set; }
+
     /// <summary>All trained parameters. BatchTopK's b_enc is among them, as in the official code, though nothing reads it.</summary>
     public abstract IReadOnlyList<Parameter> Parameters { get; }
 
@@ -142,6 +148,12 @@ public abstract class SparseAutoencoder : IDisposable
     {
     }
 
+    /// <summary>Called when training has ended: finds what only the use of the model needs. Further training is not affected.</summary>
+    /// <param name="rows">The training set in batches; may be read several times.</param>
+    public virtual void AfterTraining(IEnumerable<Batch> rows)
+    {
+    }
+
     /// <summary>Counts the latents that have not fired for more than n steps, without waiting for the device.</summary>
     /// <param name="deadAfter">n.</param>
     /// <returns>The number, until the next call.</returns>
@@ -170,8 +182,17 @@ public abstract class SparseAutoencoder : IDisposable
     /// <summary>The parameters as the weights file stores them, in the file's order.</summary>
     internal abstract IReadOnlyList<StoredTensor> StoredTensors { get; }
 
-    /// <summary>Other numbers that files store.</summary>
-    internal virtual IReadOnlyList<StoredNumber> StoredNumbers => [];
+    /// <summary>Numbers that the checkpoint stores beside the parameters.</summary>
+    internal virtual IReadOnlyList<StoredNumber> StateNumbers => [];
+
+    /// <summary>Numbers that the weights file stores beside the parameters, as vectors of M equal values; 0 before there is one.</summary>
+    internal virtual IReadOnlyList<StoredNumber> WeightNumbers => [];
+
+    /// <summary>
+    /// Whether training selects latents from a batch as a whole. Such a model has a threshold too, for rows on their own
+    /// (<see cref="SelectsByThreshold"/>).
+    /// </summary>
+    internal virtual bool SelectsFromBatch => false;
 
     /// <summary>The name under which SAELens knows the architecture.</summary>
     internal abstract string SaeLensArchitecture { get; }

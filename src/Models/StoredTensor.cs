@@ -22,6 +22,9 @@ internal sealed record StoredTensor(string Name, Parameter Parameter)
     /// <summary>The inverse of <see cref="ToFile"/>.</summary>
     public Converter<float, float>? FromFile { get; init; }
 
+    /// <summary>The least value that is valid in the file.</summary>
+    public float Least { get; init; } = float.MinValue;
+
     /// <summary>The shape in the file.</summary>
     public long[] Shape => (Parameter.Value.Rows, Transposed) switch
     {
@@ -32,8 +35,7 @@ internal sealed record StoredTensor(string Name, Parameter Parameter)
 }
 
 /// <summary>A number that files store in addition to the parameters.</summary>
-/// <param name="StateName">Its name in the checkpoint.</param>
-/// <param name="WeightName">The name in the weights file, where it is a vector of M equal values; 0 before there is a number.</param>
+/// <param name="Name">Its name in the file.</param>
 /// <param name="Get">The number; null before there is one.</param>
 /// <param name="Set">Sets the number.</param>
-internal sealed record StoredNumber(string StateName, string WeightName, Func<double?> Get, Action<double> Set);
+internal sealed record StoredNumber(string Name, Func<double?> Get, Action<double> Set);

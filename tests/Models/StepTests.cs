@@ -93,7 +93,7 @@ public sealed class StepTests
         [
             .. model.Parameters.SelectMany(parameter => parameter.Value.ToArray()).Select(value => (double)value),
             .. model.StepsSinceFired.ToArray().Select(count => (double)count),
-            .. model.StoredNumbers.Select(number => number.Get() ?? double.NaN),
+            .. model.StateNumbers.Select(number => number.Get() ?? double.NaN),
             .. encoding.Latents.Value.ToDense().Select(value => (double)value),
         ];
     }

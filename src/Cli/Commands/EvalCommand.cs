@@ -34,6 +34,10 @@ internal sealed class EvalCommand : DeviceCommand
     [Option("batch-size", MetaValue = "B", HelpText = "Rows per batch; batch_topk selects its latents per batch [as in training]")]
     public int? BatchSize { get; set; }
 
+    [Option("threshold", HelpText =
+        "Select latents by the stored threshold, as the model is used on single rows, instead of per batch (batch_topk).")]
+    public bool Threshold { get; set; }
+
     [Section("Output")]
     [Option("json", HelpText = "Print JSON instead of a table.")]
     public bool PrintJson { get; set; }
@@ -53,6 +57,12 @@ internal sealed class EvalCommand : DeviceCommand
         var folder = new RunFolder(RunPath);
         OutputFile.Check(Output, Formats, folder.Files);
         var (config, training) = folder.ReadConfig();
+        if (Threshold && config.Architecture != Architecture.BatchTopK)
+        {
+            throw new UsageException($"--threshold is for batch_topk: {RunPath} is a run of {config.Architecture.Name()}, "
+                + "which selects its latents the same way in any case");
+        }
+
         var set = FeatureSet.Open(Data, new FeatureSetOptions
         {
             FeaturesColumn = FeaturesColumn ?? training?.FeaturesColumn,
@@ -68,6 +78,7 @@ internal sealed class EvalCommand : DeviceCommand
         using var device = OpenDevice();
         using var model = SparseAutoencoder.Create(device, config);
         folder.ReadWeights(model);
+        model.SelectsByThreshold = Threshold;
         var batchSize = BatchSize ?? (training ?? new TrainingOptions { Train = [], Output = string.Empty }).BatchSize;
         var result = Evaluation.Run(model, set, batchSize, _ => context.Stop.ThrowIfCancellationRequested());
         var summary = EvaluationSummary.Of(result);
@@ -89,7 +100,7 @@ internal sealed class EvalCommand : DeviceCommand
         }
         else
         {
-            ResultTable.Write(context, "run", [(RunPath, summary)]);
+            ResultTable.Write(context, "run", [(Threshold ? TrainingResults.NameByThreshold(RunPath) : RunPath, summary)]);
         }
 
         return ExitCode.Success;

@@ -26,11 +26,13 @@ internal static class TrainingSession
         switch (end)
         {
             case TrainingEnd.Stopped:
-                context.WriteLine($"stopped; checkpoint saved in {options.Output}; continue with --resume");
+                context.WriteLine(new RunFolder(options.Output).HasCheckpoint
+                    ? $"stopped; checkpoint saved in {options.Output}; continue with --resume"
+                    : "stopped before the first step; nothing was saved");
                 return ExitCode.Stopped;
             case TrainingEnd.Skipped:
                 ResultTable.Write(context, new RunFolder(options.Output).ReadResults());
-                context.WriteLine($"skipped: {options.Output} already contains a complete run");
+                context.WriteLine($"skipped: {options.Output} already contains a complete run of {options.Epochs} epochs");
                 return ExitCode.Success;
             default:
                 var report = Path.Combine(options.Output, "report.html");

@@ -94,6 +94,9 @@ internal sealed class ConsoleProgress(CliContext context) : ITrainingObserver
     }
 
     /// <inheritdoc/>
+    public void NothingFires(int steps) => context.Output.WriteLine(ProgressFormat.NothingFires(steps));
+
+    /// <inheritdoc/>
     public void Saved(long step) => _throughput!.Pause();
 
     private void Set(string description, double value, double maximum)

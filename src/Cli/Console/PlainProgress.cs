@@ -55,5 +55,8 @@ internal sealed class PlainProgress(CliContext context, int? logEvery) : ITraini
     }
 
     /// <inheritdoc/>
+    public void NothingFires(int steps) => context.WriteLine(ProgressFormat.NothingFires(steps));
+
+    /// <inheritdoc/>
     public void Saved(long step) => _throughput!.Pause();
 }

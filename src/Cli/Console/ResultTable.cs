@@ -15,7 +15,7 @@ internal static class ResultTable
     {
         if (results.Splits.Count > 0)
         {
-            Write(context, "split", results.Splits.Select(split => (split.Key, split.Value)));
+            Write(context, "split", results.Rows);
             return;
         }
 

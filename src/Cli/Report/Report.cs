@@ -129,11 +129,11 @@ internal static partial class Report
         html.Append("<h2>Evaluation</h2><div class=\"card\"><table><tr><th>split</th>");
         html.Append(runs.Count > 1 ? "<th class=\"text\">run</th>" : string.Empty);
         html.Append(string.Concat(columns.Select(column => $"<th>{column}</th>"))).Append("</tr>\n");
-        foreach (var split in runs.SelectMany(run => run.Results.Splits.Keys).Distinct())
+        foreach (var split in runs.SelectMany(run => run.Results.Rows, (_, row) => row.Name).Distinct())
         {
-            foreach (var run in runs.Where(run => run.Results.Splits.ContainsKey(split)))
+            foreach (var (run, result) in runs.SelectMany(run => run.Results.Rows, (run, row) => (run, row))
+                .Where(entry => entry.row.Name == split).Select(entry => (entry.run, entry.row.Result)))
             {
-                var result = run.Results.Splits[split];
                 string[] cells =
                 [
                     Fixed(result.R2, 4), Fixed(result.Nmse, 4), result.Mse.ToString("0.000e0", CultureInfo.InvariantCulture),

@@ -68,6 +68,7 @@ public sealed class FeatureSet
 
         RowGroups = groups;
         Files = [.. sources.Select(source => source.File.Path)];
+        Fingerprints = [.. sources.Select(source => new FileFingerprint(source.File.Rows, source.File.Hash))];
         LabelColumn = FindLabelColumn(sources, options);
         _labels = LabelColumn is null ? [] : ReadLabels(LabelColumn);
     }
@@ -98,6 +99,9 @@ public sealed class FeatureSet
 
     /// <summary>The files, in order.</summary>
     public IReadOnlyList<string> Files { get; }
+
+    /// <summary>What each of <see cref="Files"/> is known by.</summary>
+    public IReadOnlyList<FileFingerprint> Fingerprints { get; }
 
     /// <summary>How the set was opened.</summary>
     public FeatureSetOptions Options { get; }

@@ -40,20 +40,22 @@ public sealed record BatchOptions
 /// </code></example>
 public abstract class BatchSource : IDisposable
 {
-    private protected BatchSource(int dimension, long rows, int batchSize)
+    private protected BatchSource(FeatureSet set, int batchSize)
     {
         if (batchSize <= 0)
         {
             throw new DataException($"batch size {batchSize}: expected at least 1");
         }
 
-        if (rows < batchSize)
+        if (set.Rows < batchSize)
         {
-            throw new DataException($"{rows} rows are too few for one batch of {batchSize}");
+            throw new DataException(
+                $"{set.Files[0]}: {set.Rows} training rows are fewer than a batch of {batchSize}: use a BatchSize of {set.Rows} at most",
+                property: nameof(BatchOptions.BatchSize));
         }
 
-        Dimension = dimension;
-        Rows = rows;
+        Dimension = set.Dimension;
+        Rows = set.Rows;
         BatchSize = batchSize;
     }
 

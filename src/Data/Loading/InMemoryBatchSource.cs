@@ -13,7 +13,7 @@ public sealed class InMemoryBatchSource : BatchSource
     /// <summary>Loads the set.</summary>
     /// <exception cref="DataException">It cannot be read, is too large, or has fewer rows than a batch.</exception>
     public InMemoryBatchSource(FeatureSet set, BatchOptions options)
-        : base(set.Dimension, set.Rows, options.BatchSize)
+        : base(set, options.BatchSize)
     {
         if (set.Rows > Array.MaxLength)
         {

@@ -23,7 +23,7 @@ public sealed class StreamingBatchSource : BatchSource
     /// <summary>Allocates the shuffle buffer; rows are read once an epoch starts.</summary>
     /// <exception cref="DataException">It has fewer rows than a batch.</exception>
     public StreamingBatchSource(FeatureSet set, BatchOptions options)
-        : base(set.Dimension, set.Rows, options.BatchSize)
+        : base(set, options.BatchSize)
     {
         _set = set;
         _options = options;

@@ -2,7 +2,7 @@ namespace MonoLoss.Models;
 
 /// <summary>An evaluation of a split: a row of evals.parquet.</summary>
 /// <param name="Epoch">The epoch after which it was made, from 1.</param>
-/// <param name="Split">train, val or test.</param>
+/// <param name="Split">train, val or test; or one of them by threshold (<see cref="TrainingResults.NameByThreshold"/>).</param>
 /// <param name="Result">The figures.</param>
 public sealed record EvaluationRow(int Epoch, string Split, EvaluationSummary Result);
 

@@ -48,12 +48,12 @@ internal sealed class PortableSae
             sae._weights[stored.Name] = stored.ToFile is { } convert ? Array.ConvertAll(values, convert) : values;
         }
 
-        foreach (var number in model.StoredNumbers)
+        foreach (var number in model.WeightNumbers)
         {
             var values = new float[model.Config.Latents];
             Array.Fill(values, (float)(number.Get() ?? throw new ConfigurationException(
                 "the model has no threshold yet: it was not trained", nameof(SaeConfig.Architecture))));
-            sae._weights[number.WeightName] = values;
+            sae._weights[number.Name] = values;
         }
 
         return sae;

@@ -18,6 +18,8 @@ public sealed class RunFolder(string path)
     private const string SecondMoment = ".second_moment";
     private const string Counters = "silent_batches";
     private const string Position = "position";
+    private const string DataRows = "data_rows";
+    private const string DataHashes = "data_hashes";
 
     private static readonly JsonSerializerOptions Json = new()
     {
@@ -52,8 +54,14 @@ public sealed class RunFolder(string path)
     /// <summary>The final figures; written last, so that a folder with this file is complete.</summary>
     public string Results => File("results.json");
 
-    /// <summary>Whether the folder contains a run, complete or not.</summary>
-    public bool HasRun => System.IO.File.Exists(Config) || System.IO.File.Exists(State) || System.IO.File.Exists(Metrics);
+    /// <summary>
+    /// Whether the folder contains a run, complete or not, or files that could be one. What a run leaves that ended before its first
+    /// checkpoint is none: there is nothing to continue and nothing to lose.
+    /// </summary>
+    public bool HasRun => Files.Any(System.IO.File.Exists) && !IsAbandoned;
+
+    /// <summary>Whether the folder contains the checkpoint of a run.</summary>
+    public bool HasCheckpoint => System.IO.File.Exists(State);
 
     /// <summary>Whether the folder contains a complete run.</summary>
     public bool IsComplete => System.IO.File.Exists(Results);
@@ -61,20 +69,52 @@ public sealed class RunFolder(string path)
     /// <summary>The files of a run, whether they exist or not.</summary>
     public IReadOnlyList<string> Files => [Results, Config, Weights, State, Metrics, Evaluations, Latents];
 
+    /// <summary>
+    /// Whether a run of this program began here and ended before its first checkpoint: weights and results come after the first one.
+    /// </summary>
+    private bool IsAbandoned
+    {
+        get
+        {
+            if (!System.IO.File.Exists(Config) || new[] { State, Weights, Results }.Any(System.IO.File.Exists))
+            {
+                return false;
+            }
+
+            try
+            {
+                return ReadJson(Config).ContainsKey(ConfigKey);
+            }
+            catch (DataException)
+            {
+                return false;
+            }
+        }
+    }
+
     /// <summary>Deletes the files of the run, and the folder if nothing else is in it.</summary>
     public void Delete()
     {
-        foreach (var file in Files)
+        foreach (var file in Files.Where(System.IO.File.Exists))
         {
-            if (System.IO.File.Exists(file))
-            {
-                System.IO.File.Delete(file);
-            }
+            System.IO.File.Delete(file);
         }
 
         if (Directory.Exists(Path) && !Directory.EnumerateFileSystemEntries(Path).Any())
         {
             Directory.Delete(Path);
+        }
+    }
+
+    /// <summary>
+    /// Deletes the temporary files that a killed process has left of the run's files. No other process may be writing the run.
+    /// </summary>
+    /// <exception cref="DataException">A file cannot be deleted.</exception>
+    public void DeleteLeftovers()
+    {
+        foreach (var file in Files.Append(File("report.html")))
+        {
+            AtomicFile.DeleteLeftovers(file);
         }
     }
 
@@ -175,7 +215,9 @@ public sealed class RunFolder(string path)
     /// TopK reads W_enc alone; biases that are missing are 0.
     /// </summary>
     /// <param name="model">The model to fill.</param>
-    /// <exception cref="DataException">A file is missing or damaged, or a shape does not fit the model.</exception>
+    /// <exception cref="DataException">
+    /// A file is missing or damaged, a shape does not fit the model, or a value is not finite or not a threshold.
+    /// </exception>
     public void ReadWeights(SparseAutoencoder model)
     {
         if (System.IO.File.Exists(Config))
@@ -189,17 +231,17 @@ public sealed class RunFolder(string path)
     }
 
     /// <summary>
-    /// Writes the weights and the checkpoint. The checkpoint is one file with everything that the next step depends on, so that it is
-    /// either complete or still the previous one.
+    /// Writes the checkpoint and the weights. The checkpoint is one file with everything that the next step depends on, so that it is
+    /// either complete or still the previous one. It comes first: weights without a checkpoint are not of an interrupted run.
     /// </summary>
     /// <param name="model">The model.</param>
     /// <param name="adam">Its optimizer.</param>
     /// <param name="position">How far the run is.</param>
-    public void WriteCheckpoint(SparseAutoencoder model, Adam adam, TrainingPosition position)
+    /// <param name="data">The fingerprints of the training files, in order; null if not known.</param>
+    public void WriteCheckpoint(
+        SparseAutoencoder model, Adam adam, TrainingPosition position, IReadOnlyList<FileFingerprint>? data = null)
     {
         var values = Fetch(model);
-        SaeLensFormat.WriteWeights(Weights, model, values);
-
         var tensors = new List<SafeTensor>();
         foreach (var parameter in model.Parameters)
         {
@@ -211,15 +253,39 @@ public sealed class RunFolder(string path)
 
         tensors.Add(SafeTensor.Create(Counters, [model.Config.Latents], model.StepsSinceFired.ToArray()));
         tensors.Add(SafeTensor.Create<long>(Position, [4], [position.Epoch, position.Batch, position.Step, adam.Steps]));
-        foreach (var number in model.StoredNumbers)
+        foreach (var number in model.StateNumbers)
         {
             if (number.Get() is { } value)
             {
-                tensors.Add(SafeTensor.Create<double>(number.StateName, [1], [value]));
+                tensors.Add(SafeTensor.Create<double>(number.Name, [1], [value]));
             }
         }
 
+        if (data is not null)
+        {
+            tensors.Add(SafeTensor.Create(DataRows, [data.Count], data.Select(file => file.Rows).ToArray()));
+            tensors.Add(SafeTensor.Create(DataHashes, [data.Count], data.Select(file => unchecked((long)file.Hash)).ToArray()));
+        }
+
         SafetensorsWriter.Write(State, tensors);
+        SaeLensFormat.WriteWeights(Weights, model, values);
+    }
+
+    /// <summary>Reads how far the checkpoint's run was, and on what it was trained.</summary>
+    /// <returns>The position, and the fingerprints of the training files; null if the checkpoint does not have them.</returns>
+    /// <exception cref="DataException">The checkpoint is damaged.</exception>
+    public (TrainingPosition Position, IReadOnlyList<FileFingerprint>? Data) ReadPosition()
+    {
+        using var file = SafetensorsFile.Open(State);
+        var position = ReadPosition(file, out _);
+        if (!file.Contains(DataRows))
+        {
+            return (position, null);
+        }
+
+        var rows = file.ReadLongs(DataRows);
+        file.Find(DataHashes, rows.Length);
+        return (position, [.. rows.Zip(file.ReadLongs(DataHashes), (count, hash) => new FileFingerprint(count, unchecked((ulong)hash)))]);
     }
 
     /// <summary>Reads the checkpoint.</summary>
@@ -243,14 +309,22 @@ public sealed class RunFolder(string path)
 
         file.Find(Counters, model.Config.Latents);
         model.StepsSinceFired.CopyFrom(file.ReadInts(Counters));
-        file.Find(Position, 4);
-        var position = file.ReadLongs(Position);
-        adam.Steps = position[3];
-        foreach (var number in model.StoredNumbers.Where(number => file.Contains(number.StateName)))
+        var position = ReadPosition(file, out var steps);
+        adam.Steps = steps;
+        foreach (var number in model.StateNumbers.Where(number => file.Contains(number.Name)))
         {
-            number.Set(file.ReadDoubles(number.StateName)[0]);
+            file.Find(number.Name, 1);
+            number.Set(file.ReadDoubles(number.Name)[0]);
         }
 
+        return position;
+    }
+
+    private static TrainingPosition ReadPosition(SafetensorsFile file, out long adamSteps)
+    {
+        file.Find(Position, 4);
+        var position = file.ReadLongs(Position);
+        adamSteps = position[3];
         return new TrainingPosition((int)position[0], position[1], position[2]);
     }
 

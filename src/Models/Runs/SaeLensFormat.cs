@@ -49,11 +49,11 @@ internal static class SaeLensFormat
                 stored.Name, stored.Shape, stored.ToFile is { } convert ? Array.ConvertAll(value, convert) : value));
         }
 
-        foreach (var number in model.StoredNumbers)
+        foreach (var number in model.WeightNumbers)
         {
             var vector = new float[model.Config.Latents];
             Array.Fill(vector, (float)(number.Get() ?? 0));
-            tensors.Add(SafeTensor.Create(number.WeightName, [vector.Length], vector));
+            tensors.Add(SafeTensor.Create(number.Name, [vector.Length], vector));
         }
 
         SafetensorsWriter.Write(path, tensors);
@@ -62,7 +62,9 @@ internal static class SaeLensFormat
     /// <summary>Fills a model from sae_weights.safetensors. Biases that are missing stay 0; a tied TopK reads W_enc alone.</summary>
     /// <param name="path">The file.</param>
     /// <param name="model">The model, which decides what is read.</param>
-    /// <exception cref="DataException">The file is missing or damaged, or a shape does not fit the model.</exception>
+    /// <exception cref="DataException">
+    /// The file is missing or damaged, a shape does not fit the model, or a value is not finite or not a threshold.
+    /// </exception>
     public static void ReadWeights(string path, SparseAutoencoder model)
     {
         using var file = SafetensorsFile.Open(path);
@@ -73,21 +75,40 @@ internal static class SaeLensFormat
             if (stored.FromFile is not null && file.Contains(stored.Parameter.Name))
             {
                 file.Find(stored.Parameter.Name, target.Count);
-                target.Set(file.ReadFloats(stored.Parameter.Name));
+                target.Set(Read(file, stored.Parameter.Name, [target.Count], float.NegativeInfinity));
             }
             else if (!stored.Optional || file.Contains(stored.Name))
             {
-                file.Find(stored.Name, stored.Shape);
-                var values = file.ReadFloats(stored.Name);
+                var values = Read(file, stored.Name, stored.Shape, stored.Least);
                 values = stored.Transposed ? Transpose(values, target.Columns, target.Rows) : values;
                 target.Set(stored.FromFile is { } convert ? Array.ConvertAll(values, convert) : values);
             }
         }
 
-        foreach (var number in model.StoredNumbers.Where(number => file.Contains(number.WeightName)))
+        foreach (var number in model.WeightNumbers.Where(number => file.Contains(number.Name)))
         {
-            number.Set(file.ReadFloats(number.WeightName)[0]);
+            number.Set(Read(file, number.Name, [model.Config.Latents], 0)[0]);
         }
+    }
+
+    /// <summary>Reads a tensor whose values must be finite and not below the least, which may be −∞.</summary>
+    private static float[] Read(SafetensorsFile file, string name, long[] shape, float least)
+    {
+        file.Find(name, shape);
+        var values = file.ReadFloats(name);
+        for (var i = 0L; i < values.LongLength; i++)
+        {
+            // The comparison is false for NaN.
+            if (!(values[i] >= least && values[i] <= float.MaxValue))
+            {
+                var index = shape.Length == 1 ? $"{i}" : $"{i / shape[1]}, {i % shape[1]}";
+                throw new DataException(FormattableString.Invariant(
+                    $"{file.Path}: tensor '{name}', element [{index}]: found {values[i]}, expected ")
+                    + (least == 0 ? "a finite value, 0 or more" : "a finite value"));
+            }
+        }
+
+        return values;
     }
 
     private static float[] Transpose(float[] values, int rows, int columns)

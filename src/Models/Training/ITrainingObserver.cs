@@ -12,7 +12,7 @@ public interface ITrainingObserver
     void Stepped(in StepMetrics metrics);
 
     /// <summary>An evaluation is under way.</summary>
-    /// <param name="split">train, val or test.</param>
+    /// <param name="split">What is evaluated: train, val or test, or one of them by threshold.</param>
     /// <param name="rows">Number of rows evaluated so far.</param>
     /// <param name="total">Number of rows of the split.</param>
     void Evaluating(string split, long rows, long total);
@@ -20,6 +20,10 @@ public interface ITrainingObserver
     /// <summary>An evaluation was made.</summary>
     /// <param name="row">Its figures.</param>
     void Evaluated(EvaluationRow row);
+
+    /// <summary>No latent has fired for many steps: nothing is learned. Called once.</summary>
+    /// <param name="steps">Number of steps in a row.</param>
+    void NothingFires(int steps);
 
     /// <summary>A checkpoint was saved.</summary>
     /// <param name="step">Number of steps made so far.</param>

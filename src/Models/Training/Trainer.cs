@@ -26,21 +26,14 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
             return TrainingEnd.Skipped;
         }
 
-        if (folder.HasRun && !options.Resume && !options.SkipExisting)
-        {
-            throw new ConfigurationException(
-                $"{options.Output} already contains a run: use Resume to continue it, SkipExisting to skip completed runs, "
-                    + "or a different Output",
-                nameof(TrainingOptions.Resume),
-                nameof(TrainingOptions.SkipExisting),
-                nameof(TrainingOptions.Output));
-        }
-
         if (options.Train.Count == 0)
         {
             throw new ConfigurationException("no training data: Train is empty", nameof(TrainingOptions.Train));
         }
 
+        using var claim = new RunLock(folder.Path);
+        claim.ClaimExisting();
+        CheckFolder(folder);
         var train = Open(options.Train);
         var heldOut = new List<(string Name, FeatureSet Set)>();
         foreach (var (name, paths) in new[] { ("val", options.Validation), ("test", options.Test) }.Where(split => split.Item2.Count > 0))
@@ -56,12 +49,57 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
         }
 
         var config = configure(train.Dimension);
+        if (folder.HasCheckpoint && new ResumeCheck(folder, options).IsDone(config, train))
+        {
+            return TrainingEnd.Skipped;
+        }
+
         var freeBytes = TrainingMemory.Check(device, config, options.BatchSize);
         using var model = SparseAutoencoder.Create(device, config);
         using var run = new TrainingRun(model, options, folder, train, heldOut, freeBytes, observer);
+        if (!Directory.Exists(folder.Path))
+        {
+            claim.ClaimOrCreate();
+            CheckFolder(folder);
+        }
+
+        folder.DeleteLeftovers();
         var end = run.Run(stop);
         Completed = run.Completed;
         return end;
+    }
+
+    /// <summary>Checks that the folder has a run to continue if that is wanted, and none that would be overwritten if not.</summary>
+    private void CheckFolder(RunFolder folder)
+    {
+        if (folder.HasCheckpoint && (options.Resume || options.SkipExisting))
+        {
+            return;
+        }
+
+        if (folder.HasRun)
+        {
+            throw folder.HasCheckpoint || (!options.Resume && !options.SkipExisting)
+                ? new ConfigurationException(
+                    $"{options.Output} already contains a run: use Resume to continue it, SkipExisting to skip completed runs, "
+                        + "or a different Output",
+                    nameof(TrainingOptions.Resume),
+                    nameof(TrainingOptions.SkipExisting),
+                    nameof(TrainingOptions.Output))
+                : new ConfigurationException(
+                    $"{options.Output} contains a run without its checkpoint, {Path.GetFileName(folder.State)}: it cannot be continued; "
+                        + "use a different Output",
+                    nameof(TrainingOptions.Output));
+        }
+
+        if (options.Resume)
+        {
+            throw new ConfigurationException(
+                $"{options.Output}: nothing to resume, there is no checkpoint; train without Resume, or with SkipExisting, which starts a run "
+                    + "or continues it",
+                nameof(TrainingOptions.Resume),
+                nameof(TrainingOptions.SkipExisting));
+        }
     }
 
     private FeatureSet Open(IReadOnlyList<string> paths) => FeatureSet.Open(paths, new FeatureSetOptions

@@ -6,9 +6,9 @@ public enum TrainingEnd
     /// <summary>All epochs are done.</summary>
     Completed,
 
-    /// <summary>It was asked to stop; the checkpoint is saved.</summary>
+    /// <summary>It was asked to stop. The checkpoint is saved, unless no step was made: then nothing is.</summary>
     Stopped,
 
-    /// <summary>The folder already contained the complete run, which was left alone.</summary>
+    /// <summary>The folder already contained the complete run, which was left as it was.</summary>
     Skipped,
 }

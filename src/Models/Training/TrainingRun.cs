@@ -6,9 +6,13 @@ namespace MonoLoss.Models;
 /// <summary>A run from its first or next step to its end: epochs, evaluations, checkpoints and the files that they leave.</summary>
 internal sealed class TrainingRun : IDisposable
 {
+    // Steps in a row without an active latent after which the user is told.
+    private const int MostSilentSteps = 100;
+
     private readonly SparseAutoencoder _model;
     private readonly TrainingOptions _options;
     private readonly RunFolder _folder;
+    private readonly FeatureSet _train;
     private readonly ITrainingObserver? _observer;
     private readonly BatchLoader _loader;
     private readonly TrainingStep _step;
@@ -16,12 +20,14 @@ internal sealed class TrainingRun : IDisposable
     private readonly List<StepMetrics> _metrics = [];
     private readonly List<EvaluationRow> _evaluations = [];
     private readonly Stopwatch _clock = new();
-    private bool _createdFolder;
+    private bool _isNew;
+    private int _silentSteps;
+    private bool _reportedSilence;
 
     /// <summary>Opens the training set for a run.</summary>
     /// <param name="model">The model, with weights of zero.</param>
     /// <param name="options">The settings.</param>
-    /// <param name="folder">The run folder.</param>
+    /// <param name="folder">The run folder, which no other process may be writing to.</param>
     /// <param name="train">The training set.</param>
     /// <param name="heldOut">The validation and test sets that there are.</param>
     /// <param name="freeBytes">Bytes of the device's memory that features may take.</param>
@@ -35,7 +41,7 @@ internal sealed class TrainingRun : IDisposable
         long freeBytes,
         ITrainingObserver? observer)
     {
-        (_model, _options, _folder, _observer) = (model, options, folder, observer);
+        (_model, _options, _folder, _train, _observer) = (model, options, folder, train, observer);
         var batches = new BatchOptions
         {
             BatchSize = options.BatchSize,
@@ -89,11 +95,13 @@ internal sealed class TrainingRun : IDisposable
             Finish();
             return TrainingEnd.Completed;
         }
-        catch (Exception) when (_createdFolder && !File.Exists(_folder.State))
+        finally
         {
-            // A run that fails before its first checkpoint could not be resumed, and its folder would block the name.
-            _folder.Delete();
-            throw;
+            if (_isNew && !_folder.HasCheckpoint)
+            {
+                // A run that ends before its first checkpoint cannot be resumed.
+                _folder.Delete();
+            }
         }
     }
 
@@ -110,9 +118,8 @@ internal sealed class TrainingRun : IDisposable
     /// <summary>Fills the model: from the checkpoint, from other weights, or with newly drawn ones.</summary>
     private TrainingPosition Begin()
     {
-        if (_folder.HasRun && File.Exists(_folder.State))
+        if (_folder.HasCheckpoint)
         {
-            CheckSameRun();
             var position = _folder.ReadCheckpoint(_model, _step.Optimizer);
             _metrics.AddRange(MetricsFiles.ReadSteps(_folder.Metrics).TakeWhile(row => row.Step <= position.Step));
             if (File.Exists(_folder.Evaluations))
@@ -120,6 +127,7 @@ internal sealed class TrainingRun : IDisposable
                 _evaluations.AddRange(MetricsFiles.ReadEvaluations(_folder.Evaluations).Where(row => row.Epoch <= position.Epoch));
             }
 
+            _silentSteps = _metrics.AsEnumerable().Reverse().TakeWhile(step => step.L0 == 0).Count();
             return position;
         }
 
@@ -132,57 +140,21 @@ internal sealed class TrainingRun : IDisposable
             _model.Initialize(new Random(_options.Seed));
         }
 
-        _createdFolder = true;
-        try
-        {
-            Directory.CreateDirectory(_folder.Path);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            throw new DataException($"{_folder.Path}: cannot create the folder: {exception.Message}", exception);
-        }
-
+        _isNew = true;
+        _folder.Delete();
         _folder.WriteConfig(_model, _options);
         return default;
     }
-
-    /// <summary>A resumed run must be the one that was begun; only how far it goes, what it evaluates and where it is may change.</summary>
-    private void CheckSameRun()
-    {
-        var (storedModel, storedTraining) = _folder.ReadConfig();
-        if (storedModel != _model.Config)
-        {
-            throw new ConfigurationException(
-                $"{_options.Output} contains a run of another model: {Difference(storedModel, _model.Config)}");
-        }
-
-        static TrainingOptions Comparable(TrainingOptions run) => run with
-        {
-            Output = string.Empty,
-            Epochs = 1,
-            EvalEvery = 0,
-            CheckpointEvery = 0,
-            Validation = [],
-            Test = [],
-            Train = [],
-            Resume = false,
-            SkipExisting = false,
-        };
-        if (storedTraining is not null && Difference(Comparable(storedTraining), Comparable(_options)) is { Length: > 0 } difference)
-        {
-            throw new ConfigurationException($"{_options.Output} contains a run with other settings: {difference}");
-        }
-    }
-
-    private static string Difference<T>(T stored, T now) => string.Join(", ", typeof(T).GetProperties()
-        .Select(property => (property.Name, Stored: $"{property.GetValue(stored)}", Now: $"{property.GetValue(now)}"))
-        .Where(entry => entry.Stored != entry.Now)
-        .Select(entry => $"{entry.Name} was {entry.Stored}, now {entry.Now}"));
 
     /// <summary>Trains until all epochs are done.</summary>
     /// <returns>False if it was asked to stop before.</returns>
     private bool Train(TrainingPosition position, CancellationToken stop)
     {
+        if (stop.IsCancellationRequested && position.Epoch < _options.Epochs)
+        {
+            return false;
+        }
+
         _clock.Restart();
         for (var (epoch, batch) = (position.Epoch, position.Batch); epoch < _options.Epochs; epoch++, batch = 0)
         {
@@ -193,6 +165,7 @@ internal sealed class TrainingRun : IDisposable
                 var metrics = _step.Run(x) with { Epoch = epoch + 1, SamplesPerSecond = _options.BatchSize / _clock.Elapsed.TotalSeconds };
                 _metrics.Add(metrics);
                 _observer?.Stepped(metrics);
+                CountSilentSteps(metrics);
                 _clock.Restart();
 
                 // The last batch of an epoch is followed by an evaluation and a checkpoint in any case.
@@ -230,6 +203,16 @@ internal sealed class TrainingRun : IDisposable
         return true;
     }
 
+    private void CountSilentSteps(in StepMetrics step)
+    {
+        _silentSteps = step.L0 == 0 ? _silentSteps + 1 : 0;
+        if (_silentSteps >= MostSilentSteps && !_reportedSilence)
+        {
+            _reportedSilence = true;
+            _observer?.NothingFires(_silentSteps);
+        }
+    }
+
     private void Save(TrainingPosition position)
     {
         // A complete run that is continued is no longer complete.
@@ -240,25 +223,31 @@ internal sealed class TrainingRun : IDisposable
             MetricsFiles.WriteEvaluations(_folder.Evaluations, _evaluations);
         }
 
-        _folder.WriteCheckpoint(_model, _step.Optimizer, position);
+        _folder.WriteCheckpoint(_model, _step.Optimizer, position, _train.Fingerprints);
         _observer?.Saved(position.Step);
         _clock.Restart();
     }
 
-    private EvaluationResult Evaluate(EvaluationSplit split, int epoch)
+    private EvaluationResult Evaluate(EvaluationSplit split, int epoch, bool byThreshold = false)
     {
+        var name = byThreshold ? TrainingResults.NameByThreshold(split.Name) : split.Name;
         var rows = split.Set.Rows;
-        var result = Evaluation.Run(_model, split.Set, split.Batches(), done => _observer?.Evaluating(split.Name, done, rows));
-        var row = new EvaluationRow(epoch, split.Name, EvaluationSummary.Of(result));
+        _model.SelectsByThreshold = byThreshold;
+        var result = Evaluation.Run(_model, split.Set, split.Batches(), done => _observer?.Evaluating(name, done, rows));
+        _model.SelectsByThreshold = false;
+        var row = new EvaluationRow(epoch, name, EvaluationSummary.Of(result));
         _evaluations.Add(row);
         _observer?.Evaluated(row);
         return result;
     }
 
-    /// <summary>Evaluates every split, and writes the files of a complete run; results.json last.</summary>
+    /// <summary>Finishes the model, evaluates every split, and writes the files of a complete run; results.json last.</summary>
     private void Finish()
     {
+        _model.AfterTraining(_splits[0].Batches());
+        _folder.WriteWeights(_model);
         var final = new Dictionary<string, EvaluationSummary>();
+        var byThreshold = new Dictionary<string, EvaluationSummary>();
         EvaluationResult? last = null;
         var classes = _splits[^1].Set.Classes;
         if (_options.EvalEvery > 0)
@@ -270,12 +259,20 @@ internal sealed class TrainingRun : IDisposable
                 final[split.Name] = EvaluationSummary.Of(last);
             }
 
+            foreach (var split in _splits.Where(_ => _model.SelectsFromBatch))
+            {
+                byThreshold[split.Name] = EvaluationSummary.Of(Evaluate(split, _options.Epochs, byThreshold: true));
+            }
+
             MetricsFiles.WriteEvaluations(_folder.Evaluations, _evaluations);
             MetricsFiles.WriteLatents(_folder.Latents, last!.Latents, classes, _splits[^1].Set.LabelsAreIntegers);
         }
 
         _folder.WriteConfig(_model, _options);
-        var results = new TrainingResults(_model.Config, _options, _metrics[^1].Step, _metrics[^1], final);
+        var results = new TrainingResults(_model.Config, _options, _metrics[^1].Step, _metrics[^1], final)
+        {
+            ByThreshold = byThreshold,
+        };
         _folder.WriteResults(results);
         Completed = new CompletedRun(results, _metrics, _evaluations, last?.Latents ?? [], last is null ? [] : classes);
     }

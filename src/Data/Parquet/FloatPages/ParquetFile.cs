@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.IO.Hashing;
 
 namespace MonoLoss.Data.Parquet;
 
@@ -18,14 +19,18 @@ namespace MonoLoss.Data.Parquet;
 /// </remarks>
 internal sealed class ParquetFile : IDisposable
 {
+    // Footers without statistics are alike where sizes are: some of the data tell such files apart, and lie where was read anyway.
+    private const int HashedBytes = 4096;
+
     private const int TailSize = 8;
 
     private readonly FileMetadata _metadata;
     private readonly FileBytes _bytes;
 
-    private ParquetFile(FileBytes bytes, FileMetadata metadata, IReadOnlyList<ParquetColumn> columns)
+    private ParquetFile(FileBytes bytes, FileMetadata metadata, IReadOnlyList<ParquetColumn> columns, ulong hash)
     {
         _bytes = bytes;
+        Hash = hash;
         _metadata = metadata;
         Columns = columns;
         Rows = metadata.RowGroups.Sum(group => group.Rows);
@@ -37,6 +42,9 @@ internal sealed class ParquetFile : IDisposable
 
     /// <summary>Rows of all row groups. Some writers leave the footer's own count at 0, so it is not used.</summary>
     public long Rows { get; }
+
+    /// <summary>XxHash64 of the last 4096 bytes before the footer, or of all there are, and of the footer.</summary>
+    public ulong Hash { get; }
 
     /// <summary>The number of rows of each row group.</summary>
     public IReadOnlyList<long> RowGroups { get; }
@@ -65,7 +73,7 @@ internal sealed class ParquetFile : IDisposable
             var metadata = FileMetadata.Read(footer);
             var columns = ParquetColumn.FromSchema(metadata.Schema);
             Check(metadata, columns, dataEnd);
-            return new ParquetFile(bytes, metadata, columns);
+            return new ParquetFile(bytes, metadata, columns, HashOf(bytes, footer, dataEnd));
         }
         catch (Exception exception) when (exception is CorruptException or IOException or UnauthorizedAccessException)
         {
@@ -76,7 +84,7 @@ internal sealed class ParquetFile : IDisposable
 
     /// <summary>Opens the same file once more without reading its footer again; also after <see cref="Dispose"/>.</summary>
     /// <exception cref="DataException">The file cannot be opened, or has changed.</exception>
-    public ParquetFile Reopen() => new(_bytes.Reopen(), _metadata, Columns);
+    public ParquetFile Reopen() => new(_bytes.Reopen(), _metadata, Columns, Hash);
 
     /// <summary>Finds a column by its name or full path.</summary>
     /// <returns>Null if there is none.</returns>
@@ -138,6 +146,16 @@ internal sealed class ParquetFile : IDisposable
         var footer = new byte[size];
         bytes.Read(footer, dataEnd);
         return footer;
+    }
+
+    private static ulong HashOf(FileBytes bytes, byte[] footer, long dataEnd)
+    {
+        Span<byte> data = stackalloc byte[(int)Math.Min(HashedBytes, dataEnd)];
+        bytes.Read(data, dataEnd - data.Length);
+        var hash = new XxHash64();
+        hash.Append(data);
+        hash.Append(footer);
+        return hash.GetCurrentHashAsUInt64();
     }
 
     private static void Check(FileMetadata metadata, List<ParquetColumn> columns, long dataEnd)
