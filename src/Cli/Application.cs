@@ -14,7 +14,8 @@ internal static class Application
     // In the order in which the overview lists them.
     private static readonly Type[] Commands =
     [
-        typeof(TrainCommand), typeof(EvalCommand), typeof(ScoreCommand), typeof(ReportCommand), typeof(DemoCommand), typeof(DevicesCommand),
+        typeof(TrainCommand), typeof(EvalCommand), typeof(ScoreCommand), typeof(ReportCommand),
+        typeof(ImportCommand), typeof(ExportCommand), typeof(DemoCommand), typeof(DevicesCommand),
     ];
 
     /// <summary>Runs a command line.</summary>

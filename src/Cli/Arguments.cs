@@ -42,7 +42,7 @@ internal static class Arguments
         {
             if (!LooksLikeOption(args[i]))
             {
-                given.Add((list ?? throw new UsageException($"unexpected argument '{args[i]}'; {HelpPage.Hint(command)}"), args[i]));
+                given.Add((list ?? options.FirstOrDefault(option => option.IsPositional) ?? throw new UsageException($"unexpected argument '{args[i]}'; {HelpPage.Hint(command)}"), args[i]));
                 continue;
             }
 

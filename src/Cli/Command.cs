@@ -55,6 +55,10 @@ internal abstract class DeviceCommand : Command
     protected Device OpenDevice() => DeviceFactory.Open(DeviceName, Threads, Tf32);
 }
 
+/// <summary>Marks the option whose value may be given without its name.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+internal sealed class PositionalAttribute : Attribute;
+
 /// <summary>Starts a section of a command's help page at this option.</summary>
 /// <param name="title">The section's title.</param>
 [AttributeUsage(AttributeTargets.Property)]

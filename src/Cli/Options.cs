@@ -21,6 +21,9 @@ internal sealed record CommandOption(PropertyInfo Property, OptionAttribute Attr
     /// <summary>Whether it takes no value.</summary>
     public bool IsSwitch => Property.PropertyType == typeof(bool);
 
+    /// <summary>Whether its value may be given without its name.</summary>
+    public bool IsPositional => Property.IsDefined(typeof(PositionalAttribute));
+
     /// <summary>Whether it takes any number of values, and may be repeated.</summary>
     public bool IsList => Property.PropertyType == typeof(IEnumerable<string>);
 

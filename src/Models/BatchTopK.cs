@@ -71,7 +71,7 @@ public sealed class BatchTopK : StandardAutoencoder
     internal override IReadOnlyList<StoredNumber> WeightNumbers { get; }
 
     /// <inheritdoc/>
-    internal override bool SelectsFromBatch => true;
+    public override bool SelectsFromBatch => true;
 
     /// <inheritdoc/>
     internal override ImportedForm Form => new()
@@ -81,9 +81,6 @@ public sealed class BatchTopK : StandardAutoencoder
         Normalization = Config.NormalizesInput ? InputNormalization.LayerNorm : InputNormalization.None,
         SubtractsDecoderBias = true,
     };
-
-    /// <summary>Outside a batch BatchTopK is a JumpReLU with one threshold for all latents, and SAELens stores it so too.</summary>
-    internal override string SaeLensArchitecture => "jumprelu";
 
     /// <inheritdoc/>
     public override StepLoss Loss(Tape tape, Tensor x, in Encoding encoding, DeviceArray<int>? dead, bool batchMonoLoss)

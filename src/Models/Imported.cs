@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using MonoLoss.Autodiff;
 using MonoLoss.Kernels;
 
@@ -71,25 +70,7 @@ public sealed class Imported : SparseAutoencoder
     internal override ImportedForm Form => _form;
 
     /// <inheritdoc/>
-    internal override string SaeLensArchitecture => Form.Rule switch
-    {
-        ActivationRule.ReLU => "standard",
-        ActivationRule.TopK => "topk",
-        ActivationRule.Threshold or ActivationRule.BatchTopK => "jumprelu",
-        ActivationRule.GroupMax => "groupmax",
-        _ => "signed_topk",
-    };
-
-    /// <inheritdoc/>
-    internal override bool SelectsFromBatch => Form.Rule == ActivationRule.BatchTopK;
-
-    /// <inheritdoc/>
-    internal override bool CentersInput => Form.SubtractsDecoderBias;
-
-    /// <inheritdoc/>
-    internal override IEnumerable<KeyValuePair<string, JsonNode?>> SaeLensSettings => Form.Rule == ActivationRule.TopK
-        ? [new("k", Config.K), new("rescale_acts_by_decoder_norm", false)]
-        : [];
+    public override bool SelectsFromBatch => Form.Rule == ActivationRule.BatchTopK;
 
     /// <summary>An imported autoencoder gets its weights from a file.</summary>
     /// <param name="random">Not used.</param>

@@ -62,12 +62,6 @@ public sealed class JumpReLU : StandardAutoencoder
     };
 
     /// <inheritdoc/>
-    internal override string SaeLensArchitecture => "jumprelu";
-
-    /// <inheritdoc/>
-    internal override bool CentersInput => false;
-
-    /// <inheritdoc/>
     public override StepLoss Loss(Tape tape, Tensor x, in Encoding encoding, DeviceArray<int>? dead, bool batchMonoLoss)
     {
         var error = tape.MeanSquaredError(Reconstruct(tape, encoding), x);

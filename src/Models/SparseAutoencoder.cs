@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using MonoLoss.Autodiff;
 using MonoLoss.Kernels;
 
@@ -192,19 +191,10 @@ public abstract class SparseAutoencoder : IDisposable
     /// Whether training selects latents from a batch as a whole. Such a model has a threshold too, for rows on their own
     /// (<see cref="SelectsByThreshold"/>).
     /// </summary>
-    internal virtual bool SelectsFromBatch => false;
-
-    /// <summary>The name under which SAELens knows the architecture.</summary>
-    internal abstract string SaeLensArchitecture { get; }
-
-    /// <summary>Whether the decoder's bias is subtracted from the input.</summary>
-    internal virtual bool CentersInput => true;
+    public virtual bool SelectsFromBatch => false;
 
     /// <summary>What the model computes, in the words that all tools' formats are described in.</summary>
     internal abstract ImportedForm Form { get; }
-
-    /// <summary>Entries of SAELens' configuration that only this architecture has.</summary>
-    internal virtual IEnumerable<KeyValuePair<string, JsonNode?>> SaeLensSettings => [];
 
     /// <summary>Whether MonoScore compares the layer-normalized rows rather than x, where there is an input layer norm.</summary>
     private protected virtual bool ComparesNormalizedRows => true;

@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using MonoLoss.Autodiff;
 using MonoLoss.Kernels;
 
@@ -85,13 +84,6 @@ public sealed class TopK : SparseAutoencoder
         Normalization = Config.NormalizesInput ? InputNormalization.LayerNorm : InputNormalization.None,
         SubtractsDecoderBias = true,
     };
-
-    /// <inheritdoc/>
-    internal override string SaeLensArchitecture => "topk";
-
-    /// <inheritdoc/>
-    internal override IEnumerable<KeyValuePair<string, JsonNode?>> SaeLensSettings =>
-        [new("k", Config.K), new("rescale_acts_by_decoder_norm", false)];
 
     private protected override bool ComparesNormalizedRows => false;
 

@@ -40,9 +40,6 @@ public sealed class Vanilla : StandardAutoencoder
     };
 
     /// <inheritdoc/>
-    internal override string SaeLensArchitecture => "standard";
-
-    /// <inheritdoc/>
     public override StepLoss Loss(Tape tape, Tensor x, in Encoding encoding, DeviceArray<int>? dead, bool batchMonoLoss)
     {
         var error = tape.MeanSquaredError(Reconstruct(tape, encoding), x);

@@ -15,7 +15,7 @@ public sealed class HelpTests
         foreach (var args in new[] { Array.Empty<string>(), ["--help"], ["-h"], ["help"], ["help", "help"], ["help", "--help"], ["--quiet", "--help"] })
         {
             var overview = Monoloss.Run(args).Succeeded().Output;
-            Assert.All(new[] { "train", "eval", "score", "report", "devices", "demo" }, verb => Assert.Matches($"(?m)^  {verb} ", overview));
+            Assert.All(new[] { "train", "eval", "score", "report", "import", "export", "devices", "demo" }, verb => Assert.Matches($"(?m)^  {verb} ", overview));
         }
     }
 
@@ -51,7 +51,7 @@ public sealed class HelpTests
     {
         string[] read =
         [
-            "Train", "Validation", "Test", "DatasetConfigPath", "MemoryBytes", "NoShuffle", "Architecture", "LogEvery", "Quiet",
+            "Train", "Validation", "Test", "DatasetConfigPath", "Rows", "MemoryBytes", "NoShuffle", "Architecture", "LogEvery", "Quiet",
             "DeviceName", "Tf32", "Threads",
         ];
         var settings = new TrainCommand().DefaultSettings;

@@ -19,7 +19,7 @@ internal sealed class EvalCommand : DeviceCommand
     private static readonly string[] Formats = [".json", ".parquet"];
 
     [Section("Input")]
-    [Option("run", Required = true, MetaValue = "DIR", HelpText = "Run folder of the autoencoder.")]
+    [Option("run", Required = true, MetaValue = "DIR", HelpText = "Run folder of the autoencoder, or a folder of another tool (see import).")]
     public string RunPath { get; set; } = string.Empty;
 
     [Option("data", Required = true, MetaValue = "PATH…", HelpText = "Features: Parquet files, folders or patterns.")]
@@ -30,6 +30,9 @@ internal sealed class EvalCommand : DeviceCommand
 
     [Option("label-column", MetaValue = "NAME", HelpText = "Column with class labels [as in training]")]
     public string? LabelColumn { get; set; }
+
+    [Option("rows", MetaValue = "KIND", HelpText = RowScaling.Help + " [as the model wants them]")]
+    public string? Rows { get; set; }
 
     [Option("batch-size", MetaValue = "B", HelpText = "Rows per batch; batch_topk selects its latents per batch [as in training]")]
     public int? BatchSize { get; set; }
@@ -54,30 +57,30 @@ internal sealed class EvalCommand : DeviceCommand
             throw new UsageException($"--batch-size must be positive, but is {BatchSize}");
         }
 
-        var folder = new RunFolder(RunPath);
-        OutputFile.Check(Output, Formats, folder.Files);
-        var (config, training) = folder.ReadConfig();
-        if (Threshold && config.Architecture != Architecture.BatchTopK)
-        {
-            throw new UsageException($"--threshold is for batch_topk: {RunPath} is a run of {config.Architecture.Name()}, "
-                + "which selects its latents the same way in any case");
-        }
-
+        OutputFile.Check(Output, Formats, new RunFolder(RunPath).Files);
+        var source = ModelSource.Open(RunPath);
+        var (config, training) = (source.Config, source.Training);
         var set = FeatureSet.Open(Data, new FeatureSetOptions
         {
+            Normalize = RowScaling.UnitRows(Rows) ?? config.UnitRows,
             FeaturesColumn = FeaturesColumn ?? training?.FeaturesColumn,
             LabelColumn = LabelColumn ?? training?.LabelColumn,
         });
         if (set.Dimension != config.Dimension)
         {
             throw new DataException($"{set.Files[0]}: column '{set.FeaturesColumn}' has features of dimension {set.Dimension}, "
-                + $"but {folder.Config} expects {config.Dimension}");
+                + $"but {RunPath} expects {config.Dimension}");
         }
 
         var format = OutputFile.Check(Output, Formats, set.Files);
         using var device = OpenDevice();
-        using var model = SparseAutoencoder.Create(device, config);
-        folder.ReadWeights(model);
+        using var model = source.Load(device);
+        if (Threshold && !model.SelectsFromBatch)
+        {
+            throw new UsageException($"--threshold is for models that select from the batch: {RunPath} selects its latents the same way in "
+                + "any case");
+        }
+
         model.SelectsByThreshold = Threshold;
         var batchSize = BatchSize ?? (training ?? new TrainingOptions { Train = [], Output = string.Empty }).BatchSize;
         var result = Evaluation.Run(model, set, batchSize, _ => context.Stop.ThrowIfCancellationRequested());

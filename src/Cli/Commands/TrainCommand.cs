@@ -33,6 +33,9 @@ internal sealed class TrainCommand : DeviceCommand
         "Column with class labels, for class purity [label, labels, class, target or y, if present]")]
     public string? LabelColumn { get; set; }
 
+    [Option("rows", MetaValue = "KIND", HelpText = RowScaling.Help + " [unit, or as --init wants them]")]
+    public string? Rows { get; set; }
+
     [Option("memory", MetaValue = "BYTES", HelpText =
         "Memory for features, such as 512M or 8G; a larger set is streamed through a shuffle buffer of this size [half of the machine's]")]
     public string? MemoryBytes { get; set; }
@@ -56,7 +59,8 @@ internal sealed class TrainCommand : DeviceCommand
     [Option("normalize", HelpText = "Layer-normalize the input (topk always does).")]
     public bool Normalize { get; set; }
 
-    [Option("init", MetaValue = "DIR", HelpText = "Start from the weights in this run folder instead of random ones.")]
+    [Option("init", MetaValue = "DIR", HelpText =
+        "Start from the weights in this run folder, or folder of another tool (see import), instead of random ones.")]
     public string? InitializeFrom { get; set; }
 
     [Section("MonoLoss")]
@@ -142,7 +146,9 @@ internal sealed class TrainCommand : DeviceCommand
         var architecture = Architectures.TryGetValue(Architecture, out var known)
             ? known
             : throw new UsageException($"--model: found '{Architecture}', expected one of {string.Join(", ", Architectures.Keys)}");
-        SaeConfig Configure(int dimension) => this.ApplyTo(new SaeConfig { Architecture = architecture, Dimension = dimension });
+        var unitRows = RowScaling.UnitRows(Rows) ?? (InitializeFrom is null || ModelSource.Open(InitializeFrom).Config.UnitRows);
+        SaeConfig Configure(int dimension) =>
+            this.ApplyTo(new SaeConfig { Architecture = architecture, Dimension = dimension, UnitRows = unitRows });
 
         // Check the settings before any file is read; the dimension is not known yet.
         var config = Configure(dimension: 1);

@@ -72,7 +72,9 @@ internal static class HelpPage
     private static string Usage(Type command)
     {
         var options = Options.Of(command);
-        var required = options.Where(option => option.Attribute.Required).Select(option => $" {Left(option)}").ToList();
+        var required = options.Where(option => option.Attribute.Required)
+            .OrderByDescending(option => option.IsPositional)
+            .Select(option => option.IsPositional ? $" {option.Attribute.MetaValue}" : $" {Left(option)}").ToList();
         return $"monoloss {Name(command)}{string.Concat(required)}{(options.Count > required.Count ? " [options]" : string.Empty)}";
     }
 

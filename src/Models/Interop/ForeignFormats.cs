@@ -23,6 +23,10 @@ public static class ForeignFormats
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
+    /// <summary>Whether a folder has the files of a known tool.</summary>
+    /// <param name="folder">The folder.</param>
+    public static bool Recognizes(string folder) => Array.Exists(All, format => format.Recognizes(folder));
+
     /// <summary>Reads an autoencoder, whatever tool it is from.</summary>
     /// <param name="source">A folder as its tool writes it, or one of the files in it.</param>
     /// <exception cref="DataException">

@@ -1,3 +1,6 @@
+using MonoLoss.Autodiff;
+using MonoLoss.Data;
+
 namespace MonoLoss.Models;
 
 /// <summary>
@@ -39,25 +42,51 @@ internal sealed class PortableSae
     private int Latents => Config.Latents;
 
     /// <summary>Copies a model to the host.</summary>
-    public static PortableSae Of(SparseAutoencoder model)
+    public static PortableSae Of(SparseAutoencoder model) =>
+        Of(model, model.Parameters.ToDictionary(parameter => parameter, parameter => parameter.Value.ToArray()));
+
+    /// <summary>Copies a model whose parameters are on the host already.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="values">The values of its parameters, which stay as they are.</param>
+    public static PortableSae Of(SparseAutoencoder model, IReadOnlyDictionary<Parameter, float[]> values)
     {
         var sae = new PortableSae(model.Config, model.Form);
         foreach (var stored in model.StoredTensors)
         {
-            var values = stored.Parameter.Value.ToArray();
-            sae._weights[stored.Name] = stored.ToFile is { } convert ? Array.ConvertAll(values, convert) : values;
+            var value = values[stored.Parameter];
+            sae._weights[stored.Name] = stored.ToFile is { } convert ? Array.ConvertAll(value, convert) : [.. value];
         }
 
         foreach (var number in model.WeightNumbers)
         {
-            var values = new float[model.Config.Latents];
-            Array.Fill(values, (float)(number.Get() ?? throw new ConfigurationException(
-                "the model has no threshold yet: it was not trained", nameof(SaeConfig.Architecture))));
-            sae._weights[number.Name] = values;
+            var vector = new float[model.Config.Latents];
+            Array.Fill(vector, (float)(number.Get() ?? 0));
+            sae._weights[number.Name] = vector;
         }
 
         return sae;
     }
+
+    /// <summary>Copies a foreign autoencoder.</summary>
+    public static PortableSae Of(ForeignSae foreign)
+    {
+        var sae = new PortableSae(foreign.Config, foreign.Form);
+        foreach (var (name, value) in foreign.Weights)
+        {
+            sae._weights[name] = [.. value];
+        }
+
+        return sae;
+    }
+
+    /// <summary>What <see cref="FoldForRawRows"/> makes of a model's form.</summary>
+    /// <param name="form">What the model computes.</param>
+    /// <param name="unitRows">Whether it is given rows of unit length.</param>
+    public static ImportedForm RawForm(ImportedForm form, bool unitRows) => form with
+    {
+        InputScale = 1,
+        Normalization = unitRows && form.Normalization == InputNormalization.None ? InputNormalization.ConstantNorm : form.Normalization,
+    };
 
     /// <summary>The one threshold of all latents; null if they differ or there is none.</summary>
     public float? CommonThreshold => Threshold is [var first, ..] all && Array.TrueForAll(all, value => value == first) ? first : null;
@@ -100,6 +129,16 @@ internal sealed class PortableSae
         Form = Form with { InputScale = 1 };
     }
 
+    /// <summary>Changes the weights so that they are right for rows as they are, in the words of SAELens' formats.</summary>
+    public void FoldForRawRows()
+    {
+        FoldInputScale();
+        if (Config.UnitRows && Form.Normalization == InputNormalization.None)
+        {
+            FoldUnitRows();
+        }
+    }
+
     /// <summary>
     /// Turns a model of unit rows u = x/‖x‖ into one of rows of length √D: W_enc/√D, √D·W_dec, √D·b_dec; latents stay the same, and
     /// reconstructions are undone to the scale of x.
@@ -111,6 +150,52 @@ internal sealed class PortableSae
         Scale(Decoder, root);
         Scale(DecoderBias, root);
         Form = Form with { Normalization = InputNormalization.ConstantNorm };
+    }
+
+    /// <summary>Gives a model these weights, after folding what it computes differently.</summary>
+    /// <param name="model">The model: of the same sizes and the same kind of rows.</param>
+    /// <param name="source">Where the weights are from, for messages.</param>
+    /// <exception cref="DataException">The model cannot have them.</exception>
+    public void CopyTo(SparseAutoencoder model, string source)
+    {
+        FoldInputScale();
+        var form = model.Form;
+        if (Form.Normalization != form.Normalization)
+        {
+            throw new DataException($"{source}: its rows are normalized by {Form.Normalization}, those of {model.Config.Architecture.Name()} "
+                + $"by {form.Normalization}");
+        }
+
+        Center(form.SubtractsDecoderBias);
+        if (model is BatchTopK && Array.Exists(EncoderBias, bias => bias != 0))
+        {
+            throw new DataException($"{source}: has an encoder bias, which batch_topk does not use");
+        }
+
+        foreach (var stored in model.StoredTensors)
+        {
+            if (!_weights.TryGetValue(stored.Name, out var values))
+            {
+                throw new DataException($"{source}: has no {stored.Name}, which {model.Config.Architecture.Name()} needs");
+            }
+
+            if (stored.WriteOnly)
+            {
+                if (!values.AsSpan().SequenceEqual(Encoder))
+                {
+                    throw new DataException($"{source}: its decoder is not its encoder, so the model must be untied");
+                }
+
+                continue;
+            }
+
+            stored.Parameter.Value.Set(stored.FromFile is { } convert ? Array.ConvertAll(values, convert) : values);
+        }
+
+        foreach (var number in model.WeightNumbers.Where(_ => CommonThreshold is not null))
+        {
+            number.Set(CommonThreshold!.Value);
+        }
     }
 
     /// <summary>Moves the length of every decoder row to its activation, unless all are 1 to 1e-5.</summary>
@@ -127,23 +212,6 @@ internal sealed class PortableSae
             weights.FoldDecoderNorms();
             Remarks.Add("activations are multiplied by the lengths of the decoder's rows, which become 1");
         }
-    }
-
-    /// <summary>A D×M or M×D matrix, transposed.</summary>
-    /// <param name="values">M×D.</param>
-    /// <returns>D×M.</returns>
-    public float[] Transpose(float[] values)
-    {
-        var result = new float[values.Length];
-        for (var m = 0; m < Latents; m++)
-        {
-            for (var d = 0; d < Dimension; d++)
-            {
-                result[((long)d * Latents) + m] = values[((long)m * Dimension) + d];
-            }
-        }
-
-        return result;
     }
 
     /// <summary>Notes what rows the tool must be given, where its format has no word for it.</summary>

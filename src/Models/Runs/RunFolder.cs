@@ -1,8 +1,10 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using MonoLoss.Autodiff;
 using MonoLoss.Data;
+using MonoLoss.Kernels;
 
 namespace MonoLoss.Models;
 
@@ -26,7 +28,8 @@ public sealed class RunFolder(string path)
         WriteIndented = true,
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
-        Converters = { new ArchitectureConverter() },
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        Converters = { new ArchitectureConverter(), new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
         UnmappedMemberHandling = JsonUnmappedMemberHandling.Skip,
     };
 
@@ -38,6 +41,9 @@ public sealed class RunFolder(string path)
 
     /// <summary>The weights, named as in SAELens.</summary>
     public string Weights => File("sae_weights.safetensors");
+
+    /// <summary>The firing rate of every latent on the training set, as SAELens stores it.</summary>
+    public string Sparsity => File("sparsity.safetensors");
 
     /// <summary>The checkpoint, with all that a resumed run needs: weights, moments, counters.</summary>
     public string State => File("training_state.safetensors");
@@ -60,30 +66,14 @@ public sealed class RunFolder(string path)
     /// </summary>
     public bool HasRun => Files.Any(System.IO.File.Exists) && !IsAbandoned;
 
-    /// <summary>Whether the folder contains the checkpoint of a run.</summary>
-    public bool HasCheckpoint => System.IO.File.Exists(State);
-
-    /// <summary>Whether the folder contains a complete run.</summary>
-    public bool IsComplete => System.IO.File.Exists(Results);
-
-    /// <summary>The files of a run, whether they exist or not.</summary>
-    public IReadOnlyList<string> Files => [Results, Config, Weights, State, Metrics, Evaluations, Latents];
-
-    /// <summary>
-    /// Whether a run of this program began here and ended before its first checkpoint: weights and results come after the first one.
-    /// </summary>
-    private bool IsAbandoned
+    /// <summary>Whether the folder has the settings of a run of this program.</summary>
+    public bool HasConfig
     {
         get
         {
-            if (!System.IO.File.Exists(Config) || new[] { State, Weights, Results }.Any(System.IO.File.Exists))
-            {
-                return false;
-            }
-
             try
             {
-                return ReadJson(Config).ContainsKey(ConfigKey);
+                return System.IO.File.Exists(Config) && ReadJson(Config).ContainsKey(ConfigKey);
             }
             catch (DataException)
             {
@@ -91,6 +81,20 @@ public sealed class RunFolder(string path)
             }
         }
     }
+
+    /// <summary>Whether the folder contains the checkpoint of a run.</summary>
+    public bool HasCheckpoint => System.IO.File.Exists(State);
+
+    /// <summary>Whether the folder contains a complete run.</summary>
+    public bool IsComplete => System.IO.File.Exists(Results);
+
+    /// <summary>The files of a run, whether they exist or not.</summary>
+    public IReadOnlyList<string> Files => [Results, Config, Weights, Sparsity, State, Metrics, Evaluations, Latents];
+
+    /// <summary>
+    /// Whether a run of this program began here and ended before its first checkpoint: weights and results come after the first one.
+    /// </summary>
+    private bool IsAbandoned => HasConfig && !new[] { State, Weights, Results }.Any(System.IO.File.Exists);
 
     /// <summary>Deletes the files of the run, and the folder if nothing else is in it.</summary>
     public void Delete()
@@ -121,9 +125,12 @@ public sealed class RunFolder(string path)
     /// <summary>Writes cfg.json.</summary>
     /// <param name="model">The model.</param>
     /// <param name="training">The settings of its training; null if not known.</param>
-    public void WriteConfig(SparseAutoencoder model, TrainingOptions? training)
+    /// <param name="metadata">What other tools shall keep about the model; null for what the settings say.</param>
+    public void WriteConfig(
+        SparseAutoencoder model, TrainingOptions? training, IReadOnlyDictionary<string, JsonNode?>? metadata = null)
     {
-        var json = SaeLensFormat.Config(model);
+        var json = SaeLensFormat.Config(
+            PortableSae.RawForm(model.Form, model.Config.UnitRows), model.Config, metadata ?? Provenance.Of(model.Config, training));
         json[ConfigKey] = JsonSerializer.SerializeToNode(new StoredConfig(model.Config, training), Json);
         AtomicFile.WriteAllText(Config, json.ToJsonString(Json) + "\n");
     }
@@ -143,6 +150,28 @@ public sealed class RunFolder(string path)
         {
             throw new DataException($"{Config}: '{ConfigKey}' cannot be read: {OneLine(exception)}", exception);
         }
+    }
+
+    /// <summary>Makes a run folder of an autoencoder of another tool.</summary>
+    /// <param name="foreign">The autoencoder.</param>
+    /// <param name="config">Its configuration.</param>
+    /// <exception cref="DataException">The folder or a file cannot be written.</exception>
+    public void Import(ForeignSae foreign, SaeConfig config)
+    {
+        try
+        {
+            Directory.CreateDirectory(Path);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new DataException($"{Path}: cannot create the folder: {exception.Message}", exception);
+        }
+
+        using var device = DeviceFactory.Open("cpu");
+        using var model = SparseAutoencoder.Create(device, config);
+        foreign.CopyTo(model);
+        WriteWeights(model);
+        WriteConfig(model, training: null, Provenance.Of(config, training: null, features: foreign.Metadata));
     }
 
     /// <summary>Writes results.json.</summary>
@@ -208,11 +237,12 @@ public sealed class RunFolder(string path)
 
     /// <summary>Writes sae_weights.safetensors.</summary>
     /// <param name="model">The model.</param>
-    public void WriteWeights(SparseAutoencoder model) => SaeLensFormat.WriteWeights(Weights, model, Fetch(model));
+    public void WriteWeights(SparseAutoencoder model) => WriteWeights(model, Fetch(model));
 
     /// <summary>
-    /// Fills a model with the folder's weights. The model's shapes decide what is read; of cfg.json only d_in and d_sae are checked. A tied
-    /// TopK reads W_enc alone; biases that are missing are 0.
+    /// Fills a model with the folder's weights. A tied TopK reads W_enc alone; biases that are missing are 0. Where the weights file is for
+    /// rows as they are and the model for unit rows, its weights are those of the checkpoint, to the bit; without a checkpoint the scale is
+    /// undone, which rounds.
     /// </summary>
     /// <param name="model">The model to fill.</param>
     /// <exception cref="DataException">
@@ -220,14 +250,40 @@ public sealed class RunFolder(string path)
     /// </exception>
     public void ReadWeights(SparseAutoencoder model)
     {
+        var isFolded = false;
         if (System.IO.File.Exists(Config))
         {
             var config = ReadJson(Config);
             CheckSize(config, "d_in", model.Config.Dimension);
             CheckSize(config, "d_sae", model.Config.Latents);
+            // Until version 0.2 the file had the weights for unit rows.
+            isFolded = config[SaeLensFormat.Normalization]?.ToString() == SaeLensFormat.ConstantNorm
+                && model.Form.Normalization == InputNormalization.None && model.Config.UnitRows;
         }
 
         SaeLensFormat.ReadWeights(Weights, model);
+        if (isFolded && !ReadTrainedWeights(model))
+        {
+            var root = (float)Math.Sqrt(model.Config.Dimension);
+            foreach (var parameter in model.Parameters)
+            {
+                var factor = parameter.Name switch { "W_enc" => root, "W_dec" or "b_dec" => 1 / root, _ => 1 };
+                model.Device.LinearCombination(factor, parameter.Value, 0, parameter.Value, parameter.Value);
+            }
+        }
+    }
+
+    /// <summary>Writes sparsity.safetensors: log10(firing rate + 1e-10) of every latent.</summary>
+    /// <param name="latents">The latents on the training set.</param>
+    /// <param name="rows">The rows of that set.</param>
+    public void WriteSparsity(IReadOnlyList<LatentResult> latents, long rows)
+    {
+        const double Least = 1e-10;
+        SafetensorsWriter.Write(Sparsity,
+        [
+            SafeTensor.Create("sparsity", [latents.Count],
+                latents.Select(latent => (float)Math.Log10(((double)latent.ActivationCount / rows) + Least)).ToArray()),
+        ]);
     }
 
     /// <summary>
@@ -268,7 +324,7 @@ public sealed class RunFolder(string path)
         }
 
         SafetensorsWriter.Write(State, tensors);
-        SaeLensFormat.WriteWeights(Weights, model, values);
+        WriteWeights(model, values);
     }
 
     /// <summary>Reads how far the checkpoint's run was, and on what it was trained.</summary>
@@ -318,6 +374,46 @@ public sealed class RunFolder(string path)
         }
 
         return position;
+    }
+
+    private void WriteWeights(SparseAutoencoder model, IReadOnlyDictionary<Parameter, float[]> values)
+    {
+        var sae = PortableSae.Of(model, values);
+        sae.FoldForRawRows();
+        SafetensorsWriter.Write(Weights, SaeLensFormat.Tensors(sae));
+    }
+
+    /// <summary>Fills a model with the checkpoint's weights, if the weights file was made of them.</summary>
+    private bool ReadTrainedWeights(SparseAutoencoder model)
+    {
+        if (!HasCheckpoint)
+        {
+            return false;
+        }
+
+        using var state = SafetensorsFile.Open(State);
+        var values = new Dictionary<Parameter, float[]>();
+        foreach (var parameter in model.Parameters)
+        {
+            state.Find(parameter.Name, parameter.Value.Rows, parameter.Value.Columns);
+            values[parameter] = state.ReadFloats(parameter.Name);
+        }
+
+        using var file = SafetensorsFile.Open(Weights);
+        var sae = PortableSae.Of(model, values);
+        sae.FoldForRawRows();
+        var rows = SaeLensFormat.Transpose(file.ReadFloats("W_enc"), model.Config.Dimension, model.Config.Latents);
+        if (!sae.Encoder.AsSpan().SequenceEqual(rows) || !sae.Decoder.AsSpan().SequenceEqual(file.ReadFloats("W_dec")))
+        {
+            return false;
+        }
+
+        foreach (var (parameter, value) in values)
+        {
+            parameter.Value.Set(value);
+        }
+
+        return true;
     }
 
     private static TrainingPosition ReadPosition(SafetensorsFile file, out long adamSteps)

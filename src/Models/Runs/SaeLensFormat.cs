@@ -1,65 +1,94 @@
 using System.Text.Json.Nodes;
-using MonoLoss.Autodiff;
 using MonoLoss.Data;
 
 namespace MonoLoss.Models;
 
 /// <summary>
-/// A model as SAELens stores it, so that its tools load the autoencoder as it is: cfg.json, and sae_weights.safetensors with W_enc D×M,
-/// b_enc, W_dec M×D, b_dec, and the threshold of JumpReLU or BatchTopK. What differs between architectures the model says itself.
+/// A model as SAELens stores it, so that its tools load the autoencoder and give its latents for rows as they are: cfg.json, and
+/// sae_weights.safetensors with W_enc D×M, b_enc, W_dec M×D, b_dec, and the threshold of JumpReLU or BatchTopK.
 /// </summary>
+/// <remarks>
+/// Our models of unit rows u = x/‖x‖ become SAELens' <c>constant_norm_rescale</c>, which encodes √D·u and undoes that scale on the
+/// reconstruction: W_enc/√D, √D·W_dec, √D·b_dec. Latents stay the same.
+/// </remarks>
 internal static class SaeLensFormat
 {
+    /// <summary>The entry of cfg.json that says how rows are scaled.</summary>
+    public const string Normalization = "normalize_activations";
+
+    /// <summary>What <see cref="Normalization"/> is for models of rows of the same length.</summary>
+    public const string ConstantNorm = "constant_norm_rescale";
+
+    // From this version on SAELens keeps metadata; an older or missing one makes it take the file for one of an old layout.
+    private const string LayoutVersion = "6.54.12";
+
     /// <summary>The entries of cfg.json.</summary>
-    /// <param name="model">The model.</param>
-    public static JsonObject Config(SparseAutoencoder model)
+    /// <param name="form">What the stored weights compute for rows as they are (<see cref="PortableSae.RawForm"/>).</param>
+    /// <param name="config">The configuration of the model.</param>
+    /// <param name="metadata">What SAELens shall keep about it.</param>
+    public static JsonObject Config(ImportedForm form, SaeConfig config, IReadOnlyDictionary<string, JsonNode?> metadata)
     {
         var json = new JsonObject
         {
-            ["architecture"] = model.SaeLensArchitecture,
-            ["d_in"] = model.Config.Dimension,
-            ["d_sae"] = model.Config.Latents,
+            ["architecture"] = form.Rule switch
+            {
+                ActivationRule.ReLU => "standard",
+                ActivationRule.TopK => "topk",
+                ActivationRule.Threshold or ActivationRule.BatchTopK => "jumprelu",
+                // SAELens has no such autoencoder, and says so by this name.
+                ActivationRule.GroupMax => "groupmax",
+                _ => "signed_topk",
+            },
+            ["d_in"] = config.Dimension,
+            ["d_sae"] = config.Latents,
             ["dtype"] = "float32",
             ["device"] = "cpu",
-            ["apply_b_dec_to_input"] = model.CentersInput,
-            ["normalize_activations"] = model.Config.NormalizesInput ? "layer_norm" : "none",
+            ["apply_b_dec_to_input"] = form.SubtractsDecoderBias,
+            [Normalization] = form.Normalization switch
+            {
+                InputNormalization.LayerNorm => "layer_norm",
+                InputNormalization.ConstantNorm => ConstantNorm,
+                _ => "none",
+            },
             ["reshape_activations"] = "none",
         };
-        foreach (var (name, value) in model.SaeLensSettings)
+        if (form.Rule == ActivationRule.TopK)
         {
-            json[name] = value;
+            json["k"] = config.K;
+            json["rescale_acts_by_decoder_norm"] = false;
         }
 
-        json["metadata"] = new JsonObject();
+        var kept = new JsonObject { ["sae_lens_version"] = LayoutVersion, ["sae_lens_training_version"] = null };
+        foreach (var (name, value) in metadata)
+        {
+            kept[name] = value?.DeepClone();
+        }
+
+        json["metadata"] = kept;
         return json;
     }
 
-    /// <summary>Writes sae_weights.safetensors.</summary>
-    /// <param name="path">The file.</param>
-    /// <param name="model">The model.</param>
-    /// <param name="values">The values of its parameters.</param>
-    public static void WriteWeights(string path, SparseAutoencoder model, IReadOnlyDictionary<Parameter, float[]> values)
+    /// <summary>The tensors of sae_weights.safetensors.</summary>
+    /// <param name="sae">The autoencoder of rows as they are (<see cref="PortableSae.FoldForRawRows"/>).</param>
+    public static List<SafeTensor> Tensors(PortableSae sae)
     {
-        var tensors = new List<SafeTensor>();
-        foreach (var stored in model.StoredTensors)
+        long m = sae.Config.Latents, d = sae.Config.Dimension;
+        List<SafeTensor> tensors =
+        [
+            SafeTensor.Create("W_enc", [d, m], Transpose(sae.Encoder, sae.Config.Latents, sae.Config.Dimension)),
+            SafeTensor.Create("b_enc", [m], sae.EncoderBias),
+            SafeTensor.Create("W_dec", [m, d], sae.Decoder),
+            SafeTensor.Create("b_dec", [d], sae.DecoderBias),
+        ];
+        if (sae.Threshold is { } threshold)
         {
-            var value = values[stored.Parameter];
-            value = stored.Transposed ? Transpose(value, stored.Parameter.Value.Rows, stored.Parameter.Value.Columns) : value;
-            tensors.Add(SafeTensor.Create(
-                stored.Name, stored.Shape, stored.ToFile is { } convert ? Array.ConvertAll(value, convert) : value));
+            tensors.Add(SafeTensor.Create("threshold", [m], threshold));
         }
 
-        foreach (var number in model.WeightNumbers)
-        {
-            var vector = new float[model.Config.Latents];
-            Array.Fill(vector, (float)(number.Get() ?? 0));
-            tensors.Add(SafeTensor.Create(number.Name, [vector.Length], vector));
-        }
-
-        SafetensorsWriter.Write(path, tensors);
+        return tensors;
     }
 
-    /// <summary>Fills a model from sae_weights.safetensors. Biases that are missing stay 0; a tied TopK reads W_enc alone.</summary>
+    /// <summary>Fills a model from sae_weights.safetensors, as the tensors are. Biases that are missing stay 0; a tied TopK reads W_enc alone.</summary>
     /// <param name="path">The file.</param>
     /// <param name="model">The model, which decides what is read.</param>
     /// <exception cref="DataException">
@@ -111,7 +140,8 @@ internal static class SaeLensFormat
         return values;
     }
 
-    private static float[] Transpose(float[] values, int rows, int columns)
+    /// <summary>Transposes a matrix of the given rows and columns.</summary>
+    public static float[] Transpose(float[] values, int rows, int columns)
     {
         // In blocks, so that neither side touches a different cache line for every element.
         const int Block = 32;

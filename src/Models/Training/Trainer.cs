@@ -104,6 +104,7 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
 
     private FeatureSet Open(IReadOnlyList<string> paths) => FeatureSet.Open(paths, new FeatureSetOptions
     {
+        Normalize = configure(1).UnitRows,
         FeaturesColumn = options.FeaturesColumn,
         LabelColumn = options.LabelColumn,
     });

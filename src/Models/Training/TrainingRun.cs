@@ -133,7 +133,7 @@ internal sealed class TrainingRun : IDisposable
 
         if (_options.InitializeFrom is { } initial)
         {
-            new RunFolder(initial).ReadWeights(_model);
+            ModelSource.Open(initial).Initialize(_model);
         }
         else
         {
@@ -257,6 +257,10 @@ internal sealed class TrainingRun : IDisposable
             {
                 last = Evaluate(split, _options.Epochs);
                 final[split.Name] = EvaluationSummary.Of(last);
+                if (split is TrainingSplit)
+                {
+                    _folder.WriteSparsity(last.Latents, last.Rows);
+                }
             }
 
             foreach (var split in _splits.Where(_ => _model.SelectsFromBatch))
@@ -268,7 +272,7 @@ internal sealed class TrainingRun : IDisposable
             MetricsFiles.WriteLatents(_folder.Latents, last!.Latents, classes, _splits[^1].Set.LabelsAreIntegers);
         }
 
-        _folder.WriteConfig(_model, _options);
+        _folder.WriteConfig(_model, _options, Provenance.Of(_model.Config, _options, final));
         var results = new TrainingResults(_model.Config, _options, _metrics[^1].Step, _metrics[^1], final)
         {
             ByThreshold = byThreshold,

@@ -1,0 +1,106 @@
+using MonoLoss.Data;
+using MonoLoss.Kernels;
+
+namespace MonoLoss.Models;
+
+/// <summary>A trained autoencoder in a folder: a run of this program, or the files of another tool.</summary>
+public sealed class ModelSource
+{
+    private readonly string _path;
+    private readonly ForeignSae? _foreign;
+
+    private ModelSource(string path, SaeConfig config, TrainingOptions? training, ForeignSae? foreign) =>
+        (_path, Config, Training, _foreign) = (path, config, training, foreign);
+
+    /// <summary>The configuration of the model.</summary>
+    public SaeConfig Config { get; }
+
+    /// <summary>The settings of its training; null if it was not trained by this program.</summary>
+    public TrainingOptions? Training { get; }
+
+    /// <summary>What it is, in a few words, if it is of another tool; null for a run of this program.</summary>
+    public string? Description => _foreign?.Description;
+
+    /// <summary>Opens a folder.</summary>
+    /// <param name="path">A run folder, or a folder or file of another tool.</param>
+    /// <exception cref="DataException">It is neither, damaged, or of a kind that is not supported.</exception>
+    public static ModelSource Open(string path)
+    {
+        var folder = new RunFolder(path);
+        if (folder.HasConfig || !Directory.Exists(path) || !ForeignFormats.Recognizes(path))
+        {
+            if (File.Exists(path))
+            {
+                var file = ForeignFormats.Read(path);
+                return new ModelSource(path, file.Config, null, file);
+            }
+
+            var (config, training) = folder.ReadConfig();
+            return new ModelSource(path, config, training, null);
+        }
+
+        var foreign = ForeignFormats.Read(path);
+        return new ModelSource(path, foreign.Config, null, foreign);
+    }
+
+    /// <summary>Makes the model, with its weights.</summary>
+    /// <param name="device">The device to keep it on; the caller disposes it.</param>
+    /// <exception cref="DataException">A file is missing or damaged, or does not fit the configuration.</exception>
+    public SparseAutoencoder Load(Device device)
+    {
+        var model = SparseAutoencoder.Create(device, Config);
+        try
+        {
+            if (_foreign is not null)
+            {
+                _foreign.CopyTo(model);
+            }
+            else
+            {
+                new RunFolder(_path).ReadWeights(model);
+            }
+
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Gives a model that is about to be trained these weights. It may be of another architecture: what differs is folded into the
+    /// weights where that changes nothing, and refused where it cannot be.
+    /// </summary>
+    /// <param name="model">The model.</param>
+    /// <exception cref="DataException">The sizes differ, or the model cannot have these weights.</exception>
+    public void Initialize(SparseAutoencoder model)
+    {
+        if (Config.Dimension != model.Config.Dimension || Config.Latents != model.Config.Latents)
+        {
+            throw new DataException($"{_path}: has {Config.Latents} latents of {Config.Dimension} features, expected "
+                + $"{model.Config.Latents} of {model.Config.Dimension}");
+        }
+
+        if (_foreign is null && Config.Architecture == model.Config.Architecture && Config.Untied == model.Config.Untied)
+        {
+            // The same parameters, to the bit.
+            new RunFolder(_path).ReadWeights(model);
+            return;
+        }
+
+        PortableSae sae;
+        if (_foreign is not null)
+        {
+            sae = PortableSae.Of(_foreign);
+        }
+        else
+        {
+            using var source = Load(model.Device);
+            sae = PortableSae.Of(source);
+        }
+
+        sae.CopyTo(model, _path);
+    }
+}
