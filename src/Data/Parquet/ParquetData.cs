@@ -126,18 +126,24 @@ public abstract class ParquetData
 
         internal override Task WriteAsync(ParquetRowGroupWriter writer, int start, int count)
         {
-            var repetition = new List<int>();
-            var definition = new List<int>();
+            var levels = 0;
             for (var row = start; row < start + count; row++)
             {
+                levels += Math.Max(1, _offsets[row + 1] - _offsets[row]);
+            }
+
+            var (repetition, definition) = (new int[levels], new int[levels]);
+            for (int row = start, at = 0; row < start + count; row++)
+            {
                 var length = _offsets[row + 1] - _offsets[row];
-                repetition.Add(0);
-                repetition.AddRange(Enumerable.Repeat(1, Math.Max(0, length - 1)));
-                definition.AddRange(Enumerable.Repeat(length == 0 ? EmptyList : Element, Math.Max(1, length)));
+                var next = at + Math.Max(1, length);
+                repetition.AsSpan(at + 1, next - at - 1).Fill(1);
+                definition.AsSpan(at, next - at).Fill(length == 0 ? EmptyList : Element);
+                at = next;
             }
 
             return writer.WriteAllPartsAsync(
-                _element, _values[_offsets[start].._offsets[start + count]], definition.ToArray(), repetition.ToArray(), default);
+                _element, _values[_offsets[start].._offsets[start + count]], definition, repetition, default);
         }
     }
 }
