@@ -252,6 +252,19 @@ public sealed class BadInputTests : IDisposable
         Monoloss.Run("score", "--features", features, "--activations", activations).Refused("activations.parquet", "639", "640");
     }
 
+    [Fact]
+    public void Eval_takes_any_size_of_batches()
+    {
+        var data = RunFiles.Write(_folder);
+        Monoloss.Run(Train("run", data)).Succeeded();
+        var whole = Monoloss.Run("eval", "--run", _folder["run"], "--data", data, "--batch-size", "640", "--json").Succeeded();
+        Assert.Equal(
+            whole, Monoloss.Run("eval", "--run", _folder["run"], "--data", data, "--batch-size", "2147483647", "--json").Succeeded());
+    }
+
+    [Fact]
+    public void Devices_has_no_options() => Monoloss.Run("devices", "--threads", "1").Refused("devices", "--threads");
+
     [UnixFact]
     public void A_full_disk_keeps_the_last_checkpoint()
     {
