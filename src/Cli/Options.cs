@@ -1,4 +1,5 @@
 using System.Reflection;
+using System.Text.Json;
 using System.Text.RegularExpressions;
 using CommandLine;
 using MonoLoss.Data;
@@ -66,7 +67,8 @@ internal static class Options
     }
 
     /// <summary>
-    /// The message of an exception as one line, with options in place of the library's names: LearningRate becomes --lr.
+    /// The message of an exception as one line, with options in place of the library's names: LearningRate becomes --lr, or learning rate if the
+    /// command has no such option.
     /// </summary>
     /// <param name="exception">The exception.</param>
     /// <param name="command">The command that was run; null if none was.</param>
@@ -81,20 +83,24 @@ internal static class Options
         };
         var options = command is null ? [] : Of(command);
         var message = (exception is OutOfMemoryException ? "out of memory" : exception.Message).ReplaceLineEndings(" ");
-        foreach (var option in options)
+
+        // A terminal obeys control characters in the name of a file.
+        message = string.Concat(message.Select(c => char.IsControl(c) ? '?' : c));
+        foreach (var name in names)
         {
-            if (names.FirstOrDefault(name => name.Equals(option.Property.Name, StringComparison.OrdinalIgnoreCase)) is { } name)
-            {
-                // Only whole words that are not part of a path.
-                message = Regex.Replace(message, $@"(?<![\w./\\-]){name}(?![\w/\\-])", option.Flag);
-            }
-            else if (names.FirstOrDefault(name => option.IsSwitch && option.Property.Name == $"No{name}") is { } opposite)
+            if (options.FirstOrDefault(option => option.IsSwitch && option.Property.Name == $"No{name}") is { } opposite)
             {
                 message = Regex.Replace(
                     message,
-                    $@"(?<![\w./\\-]){opposite} was (not )?set, now (not )?set",
-                    match => $"{option.Flag} was {(match.Groups[1].Success ? "set, now not set" : "not set, now set")}");
+                    $@"(?<![\w./\\-]){name} was (not )?set, now (not )?set",
+                    match => $"{opposite.Flag} was {(match.Groups[1].Success ? "set, now not set" : "not set, now set")}");
+                continue;
             }
+
+            // Only whole words that are not part of a path. A command may lack an option for a setting that it makes itself.
+            var option = options.FirstOrDefault(option => name.Equals(option.Property.Name, StringComparison.OrdinalIgnoreCase));
+            var text = option?.Flag ?? JsonNamingPolicy.SnakeCaseLower.ConvertName(name).Replace('_', ' ');
+            message = Regex.Replace(message, $@"(?<![\w./\\-]){name}(?![\w/\\-])", text);
         }
 
         if (exception is OutOfMemoryException or DeviceMemoryException)
@@ -122,7 +128,8 @@ internal static class Options
     /// <summary>Suggests the closest name, in parentheses; empty if none is close.</summary>
     public static string Suggest(string found, IEnumerable<string> names)
     {
-        var (name, distance) = names.Select(name => (name, EditDistance(found, name))).MinBy(pair => pair.Item2);
+        var (name, distance) = names.Select(name => (name, EditDistance(found, name))).DefaultIfEmpty((string.Empty, int.MaxValue))
+            .MinBy(pair => pair.Item2);
         return distance <= Math.Max(1, (found.Length + 1) / 3) ? $" (did you mean {name}?)" : string.Empty;
     }
 

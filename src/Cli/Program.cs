@@ -1,6 +1,11 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using MonoLoss.Cli;
 using Spectre.Console;
+
+// The program is built without cultures, but an environment variable of .NET can bring the user's back.
+CultureInfo.CurrentCulture = CultureInfo.CurrentUICulture = CultureInfo.InvariantCulture;
+CultureInfo.DefaultThreadCurrentCulture = CultureInfo.DefaultThreadCurrentUICulture = CultureInfo.InvariantCulture;
 
 // The first Ctrl-C asks for an orderly end, the second does not wait for it. SIGTERM is the same request from another program,
 // and SIGHUP from a terminal that closes.

@@ -30,13 +30,9 @@ public sealed class AtomicFile : IDisposable
             _temporary = System.IO.Path.Combine(folder, $".{System.IO.Path.GetFileName(full)}.{Guid.NewGuid():N}{Extension}");
             Stream = new FileStream(_temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16);
         }
-        catch (DirectoryNotFoundException exception)
-        {
-            throw new DataException($"{path}: cannot be written: no such folder", exception);
-        }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            throw new DataException($"{path}: cannot be written: {exception.Message}", exception);
+            throw Failure(exception);
         }
     }
 
@@ -115,7 +111,15 @@ public sealed class AtomicFile : IDisposable
     /// <summary>The exception for the user about a failed write.</summary>
     public DataException Failure(Exception exception)
     {
-        var reason = exception is ArgumentOutOfRangeException ? "the file is larger than allowed" : exception.Message;
+        // The messages of the others name the temporary file.
+        var reason = exception switch
+        {
+            ArgumentOutOfRangeException => "the file is larger than allowed",
+            DirectoryNotFoundException => "no such folder",
+            UnauthorizedAccessException => "permission denied",
+            PathTooLongException => "the name is too long",
+            _ => exception.Message.Split(" : '")[0],
+        };
         return new DataException($"{Path}: cannot be written: {reason}", exception);
     }
 

@@ -252,6 +252,42 @@ public sealed class BadInputTests : IDisposable
         Monoloss.Run("score", "--features", features, "--activations", activations).Refused("activations.parquet", "639", "640");
     }
 
+    [Fact]
+    public void Eval_takes_any_size_of_batches()
+    {
+        var data = RunFiles.Write(_folder);
+        Monoloss.Run(Train("run", data)).Succeeded();
+        var whole = Monoloss.Run("eval", "--run", _folder["run"], "--data", data, "--batch-size", "640", "--json").Succeeded();
+        Assert.Equal(
+            whole, Monoloss.Run("eval", "--run", _folder["run"], "--data", data, "--batch-size", "2147483647", "--json").Succeeded());
+    }
+
+    [Theory]
+    [InlineData("""{"monoloss": 1, "monoloss": 2}""")]
+    [InlineData("""{"monoloss": null}""")]
+    [InlineData("""{"monoloss": []}""")]
+    [InlineData("""{"monoloss": {}}""")]
+    [InlineData("""{"monoloss": {"model": null}}""")]
+    [InlineData("""{"monoloss": {"model": {"dimension": 16}}}""")]
+    [InlineData("""{"monoloss": {"model": {"architecture": "x", "dimension": 16}}}""")]
+    [InlineData("""{"monoloss": {"model": {"architecture": "topk", "dimension": -16}}}""")]
+    [InlineData("""{"monoloss": {"model": {"architecture": "topk", "dimension": 16, "latents": 40, "k": 0}}}""")]
+    [InlineData("""{"monoloss": {"model": {"architecture": "topk", "dimension": 16, "latents": 1e99}}}""")]
+    [InlineData(
+        """{"monoloss": {"model": {"architecture": "topk", "dimension": 16}, "training": {"train": [], "output": "", "batch_size": 0}}}""")]
+    [InlineData("""{"monoloss": {"model": {"architecture": "topk", "dimension": 16}, "training": {"train": null, "output": ""}}}""")]
+    [InlineData("[[")]
+    public void Eval_rejects_a_damaged_configuration(string json)
+    {
+        var data = RunFiles.Write(_folder);
+        Directory.CreateDirectory(_folder["run"]);
+        File.WriteAllText(_folder["run/cfg.json"], json);
+        Monoloss.Run("eval", "--run", _folder["run"], "--data", data).Refused("cfg.json");
+    }
+
+    [Fact]
+    public void Devices_has_no_options() => Monoloss.Run("devices", "--threads", "1").Refused("devices", "--threads");
+
     [UnixFact]
     public void A_full_disk_keeps_the_last_checkpoint()
     {

@@ -42,9 +42,9 @@ public sealed class DeviceTests : IDisposable
         var activations = RunFiles.Write(_folder["z.parquet"], RunFiles.Features(40, 5, seed: 2), 5);
         double[] Scores(string device)
         {
-            Monoloss.Run("score", "--features", features, "--activations", activations, "--device", device, "--out", _folder[device])
-                .Succeeded();
-            return ParquetTable.Read(_folder[device]).ReadDoubles("mono_score");
+            var output = _folder[$"{device}.parquet"];
+            Monoloss.Run("score", "--features", features, "--activations", activations, "--device", device, "--out", output).Succeeded();
+            return ParquetTable.Read(output).ReadDoubles("mono_score");
         }
 
         foreach (var (expected, actual) in Scores("cpu").Zip(Scores("ilgpu-cpu")))

@@ -77,7 +77,8 @@ public sealed class HelpTests
     {
         var exception = new ConfigurationException("a/Latents/K.parquet: K 5 exceeds Latents, or BatchSize.", "K", "Latents");
         Assert.Equal("a/Latents/K.parquet: --k 5 exceeds --latents, or BatchSize.", Options.Message(exception, typeof(TrainCommand)));
-        Assert.Equal(exception.Message, Options.Message(exception, typeof(DevicesCommand)));
+        Assert.Equal("a/Latents/K.parquet: k 5 exceeds latents, or BatchSize.", Options.Message(exception, typeof(DevicesCommand)));
+        Assert.Equal("no column 'a b?c'", Options.Message(new UsageException("no column 'a\nb\u001bc'"), command: null));
         Assert.Equal(
             "gpu is out of memory: 3 bytes requested with 2 bytes in use of 4 bytes; try a smaller --batch-size or --latents",
             Options.Message(new DeviceMemoryException("gpu", 3, new DeviceMemory(4, 2, 2)), typeof(TrainCommand)));

@@ -63,6 +63,14 @@ public sealed class NumberTests
     public void Integers_are_in_the_range_of_their_type(Type type, string text, bool fits) =>
         Assert.Equal(fits, NumberText.Expected(type, text) is null);
 
+    [UnixFact]
+    public void Messages_have_the_same_notation_in_every_culture()
+    {
+        using var process = Monoloss.Start(
+            "unset LC_ALL LC_MESSAGES; export DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=0 LANG=de_DE.UTF-8", "demo", "--mono-coef", "-0.5");
+        Monoloss.Finish(process).Refused("--mono-coef must be positive, but is -0.5");
+    }
+
     [Theory]
     [InlineData("-k", "1,5")]
     [InlineData("-k1,5")]

@@ -78,7 +78,8 @@ public sealed partial class ReportTests : IDisposable
         var results = File.ReadAllText(Path.Combine(run, "results.json"));
         File.WriteAllText(Path.Combine(run, "results.json"), results.Replace("\"steps\": 20", "\"steps\": 10", StringComparison.Ordinal));
         Monoloss.Run("report", "--run", run).Refused("metrics.parquet", "20", "10");
-        foreach (var damaged in new[] { "", "{}", "[]", "{", "null", """{"model": 1}""", """{"splits": {"test": 1}}""" })
+        foreach (var damaged in new[] { "", "{}", "[]", "{", "null", """{"model": 1}""", """{"splits": {"test": 1}}""",
+            """{"steps": 1, "steps": 2}""", results.Replace("\"mse\":", "\"nmse\":", StringComparison.Ordinal), Null(results) })
         {
             File.WriteAllText(Path.Combine(run, "results.json"), damaged);
             Monoloss.Run("report", "--run", run).Refused("results.json");
@@ -148,6 +149,13 @@ public sealed partial class ReportTests : IDisposable
                 .Refused("--k 50");
             Assert.Equal("features.parquet", Path.GetFileName(MonoLoss.Data.DatasetConfig.Load(_folder["data.json"]).Train.Single()));
         }
+    }
+
+    private static string Null(string results)
+    {
+        var json = System.Text.Json.Nodes.JsonNode.Parse(results)!;
+        json["splits"]!["train"] = null;
+        return json.ToJsonString();
     }
 
     [GeneratedRegex("<td class=\"text\">(.*?)</td>", RegexOptions.Singleline)]

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using CommandLine;
+using MonoLoss.Data;
 using MonoLoss.Data.Parquet;
 using MonoLoss.Models;
 using Spectre.Console;
@@ -107,7 +108,15 @@ internal sealed class DemoCommand : DeviceCommand
 
     private void WriteFeatures(string train, string validation, string test)
     {
-        Directory.CreateDirectory(Output);
+        try
+        {
+            Directory.CreateDirectory(Output);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new DataException($"{Output}: cannot create the folder: {exception.Message}", exception);
+        }
+
         var concepts = new SyntheticConcepts((ulong)Seed);
         var metadata = new Dictionary<string, string> { [Marker] = $"seed {Seed}" };
         ulong stream = 0;

@@ -31,6 +31,7 @@ public sealed class RunFolder(string path)
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         Converters = { new ArchitectureConverter(), new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
         UnmappedMemberHandling = JsonUnmappedMemberHandling.Skip,
+        RespectNullableAnnotations = true,
     };
 
     /// <summary>The folder.</summary>
@@ -143,10 +144,13 @@ public sealed class RunFolder(string path)
             ?? throw new DataException($"{Config}: has no '{ConfigKey}' entry, so this is not a run of monoloss");
         try
         {
-            var config = stored.Deserialize<StoredConfig>(Json)!;
+            var config = stored.Deserialize<StoredConfig>(Json) is { Model: not null } read ? read : throw new JsonException("no 'model'");
+            config.Model.Validate();
+            config.Training?.Validate();
             return (config.Model, config.Training);
         }
-        catch (Exception exception) when (exception is JsonException or InvalidOperationException or NotSupportedException)
+        catch (Exception exception)
+            when (exception is JsonException or InvalidOperationException or NotSupportedException or ConfigurationException)
         {
             throw new DataException($"{Config}: '{ConfigKey}' cannot be read: {OneLine(exception)}", exception);
         }
@@ -195,8 +199,9 @@ public sealed class RunFolder(string path)
             }
 
             return json.Deserialize<TrainingResults>(Json) is { Model: not null, Training: not null, Splits: not null } results
-                ? results
-                : throw new DataException($"{Results}: model, training or splits is missing");
+                && !results.Splits.Values.Contains(null!)
+                    ? results
+                    : throw new DataException($"{Results}: model, training or splits is missing");
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException or NotSupportedException)
         {
@@ -433,7 +438,8 @@ public sealed class RunFolder(string path)
     {
         try
         {
-            return JsonNode.Parse(System.IO.File.ReadAllText(path)) as JsonObject
+            var options = new JsonDocumentOptions { AllowDuplicateProperties = false };
+            return JsonNode.Parse(System.IO.File.ReadAllText(path), documentOptions: options) as JsonObject
                 ?? throw new DataException($"{path}: is not a JSON object");
         }
         catch (Exception exception) when (exception is JsonException or IOException or UnauthorizedAccessException)

@@ -10,11 +10,20 @@ internal static class SequentialBatches
     /// <param name="set">The set.</param>
     /// <param name="device">The device to bring the batches to.</param>
     /// <param name="batchSize">Rows per batch.</param>
+    /// <exception cref="ConfigurationException">A batch is longer than an array can be.</exception>
     public static IEnumerable<Batch> Read(FeatureSet set, Device device, int batchSize)
     {
+        var values = Math.Min(batchSize, set.Rows) * set.Dimension;
+        if (values > Array.MaxLength)
+        {
+            throw new ConfigurationException(
+                $"BatchSize {batchSize} is too large for features of dimension {set.Dimension}: at most {Array.MaxLength / set.Dimension}",
+                nameof(TrainingOptions.BatchSize));
+        }
+
         using var reader = set.OpenReader();
         using var batch = device.Tensor(0, 0);
-        var rows = new float[checked(batchSize * set.Dimension)];
+        var rows = new float[values];
         int count;
         while ((count = reader.Read(rows)) > 0)
         {
