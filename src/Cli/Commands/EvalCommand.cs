@@ -29,6 +29,9 @@ internal sealed class EvalCommand : DeviceCommand
     [Option("label-column", MetaValue = "NAME", HelpText = "Column with class labels [as in training]")]
     public string? LabelColumn { get; set; }
 
+    [Option("no-labels", HelpText = "Do not look for labels: no class purity.")]
+    public bool NoLabels { get; set; }
+
     [Option("batch-size", MetaValue = "B", HelpText = "Rows per batch; batch_topk selects its latents per batch [as in training]")]
     public int? BatchSize { get; set; }
 
@@ -48,6 +51,11 @@ internal sealed class EvalCommand : DeviceCommand
             throw new UsageException($"--batch-size must be positive, but is {BatchSize}");
         }
 
+        if (NoLabels && LabelColumn is not null)
+        {
+            throw new UsageException("--no-labels cannot be combined with --label-column");
+        }
+
         var kind = Path.GetExtension(Output);
         if (Output is not null && kind is not (".json" or ".parquet"))
         {
@@ -59,8 +67,11 @@ internal sealed class EvalCommand : DeviceCommand
         var set = FeatureSet.Open(Data, new FeatureSetOptions
         {
             FeaturesColumn = FeaturesColumn ?? training?.FeaturesColumn,
+            FeatureNames = training?.FeatureNames,
             LabelColumn = LabelColumn ?? training?.LabelColumn,
+            ReadLabels = !NoLabels,
         });
+        context.Notice(set.Notices);
         if (set.Dimension != config.Dimension)
         {
             throw new DataException($"{set.Files[0]}: column '{set.FeaturesColumn}' has features of dimension {set.Dimension}, "
@@ -72,6 +83,11 @@ internal sealed class EvalCommand : DeviceCommand
         folder.ReadWeights(model);
         var batchSize = BatchSize ?? (training ?? new TrainingOptions { Train = [], Output = string.Empty }).BatchSize;
         var result = Evaluation.Run(model, set, batchSize, _ => context.Stop.ThrowIfCancellationRequested());
+        if (result.HasTooManyLabels)
+        {
+            context.Notice(["no class purity: latents fire for too many classes to count"]);
+        }
+
         var summary = EvaluationSummary.Of(result);
         var json = JsonSerializer.SerializeToNode(summary, Json)!.AsObject();
         json.Insert(0, "rows", JsonValue.Create(result.Rows));
@@ -81,7 +97,7 @@ internal sealed class EvalCommand : DeviceCommand
                 AtomicFile.WriteAllText(Output!, json.ToJsonString(Json) + "\n");
                 break;
             case ".parquet":
-                MetricsFiles.WriteLatents(Output!, result.Latents, set.Classes, set.LabelsAreIntegers);
+                MetricsFiles.WriteLatents(Output!, result.Latents, set.Classes, set.ClassNumbers, set.HasClassNames);
                 break;
         }
 

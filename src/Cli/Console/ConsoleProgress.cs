@@ -53,6 +53,9 @@ internal sealed class ConsoleProgress(CliContext context) : ITrainingObserver
     }
 
     /// <inheritdoc/>
+    public void Noticed(string notice) => context.Output.WriteLine(notice);
+
+    /// <inheritdoc/>
     public void Stepped(in StepMetrics metrics)
     {
         var inEpoch = metrics.Step - ((metrics.Epoch - 1) * _plan!.StepsPerEpoch);

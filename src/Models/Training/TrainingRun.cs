@@ -81,6 +81,11 @@ internal sealed class TrainingRun : IDisposable
                 _loader.BatchesPerEpoch,
                 position.Step,
                 _loader.Residency));
+            foreach (var (split, notice) in _splits.SelectMany(split => split.Set.Notices.Select(notice => (split, notice))))
+            {
+                _observer?.Noticed($"{split.Name}: {notice}");
+            }
+
             if (!Train(position, stop))
             {
                 return TrainingEnd.Stopped;
@@ -165,6 +170,7 @@ internal sealed class TrainingRun : IDisposable
             Validation = [],
             Test = [],
             Train = [],
+            ReadLabels = true,
             Resume = false,
             SkipExisting = false,
         };
@@ -252,6 +258,11 @@ internal sealed class TrainingRun : IDisposable
         var row = new EvaluationRow(epoch, split.Name, EvaluationSummary.Of(result));
         _evaluations.Add(row);
         _observer?.Evaluated(row);
+        if (result.HasTooManyLabels)
+        {
+            _observer?.Noticed($"{split.Name}: no class purity: latents fire for too many classes to count");
+        }
+
         return result;
     }
 
@@ -271,7 +282,8 @@ internal sealed class TrainingRun : IDisposable
             }
 
             MetricsFiles.WriteEvaluations(_folder.Evaluations, _evaluations);
-            MetricsFiles.WriteLatents(_folder.Latents, last!.Latents, classes, _splits[^1].Set.LabelsAreIntegers);
+            var set = _splits[^1].Set;
+            MetricsFiles.WriteLatents(_folder.Latents, last!.Latents, classes, set.ClassNumbers, set.HasClassNames);
         }
 
         _folder.WriteConfig(_model, _options);
