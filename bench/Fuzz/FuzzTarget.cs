@@ -80,7 +80,7 @@ internal static class FuzzTarget
 
         using var reader = set.OpenReader();
         var x = new float[Math.Max(1, BatchFloats / set.Dimension) * set.Dimension];
-        var y = set.HasLabels ? new int[x.Length / set.Dimension] : [];
+        var y = set is { HasLabels: true, HasSeveralLabels: false } ? new int[x.Length / set.Dimension] : [];
         while (reader.Read(x, y) > 0)
         {
         }

@@ -18,6 +18,15 @@ internal sealed record CliContext(IAnsiConsole Output, TextWriter Error, Cancell
     /// <summary>Writes a line of plain text, unwrapped.</summary>
     public void WriteLine(string line = "") => Output.Profile.Out.Writer.WriteLine(line);
 
+    /// <summary>Writes what the user should know to standard error, where it does not mix with results, a line each.</summary>
+    public void Notice(IEnumerable<string> notices)
+    {
+        foreach (var notice in notices)
+        {
+            Error.WriteLine($"monoloss: {notice}");
+        }
+    }
+
     /// <summary>Writes a table, with a frame only on a terminal.</summary>
     public void Write(Table table) => Write(table.Border(IsTerminal ? TableBorder.Rounded : TableBorder.Simple), RedirectedWidth);
 

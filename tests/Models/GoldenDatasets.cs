@@ -58,12 +58,12 @@ public abstract class GoldenDatasets(Device device)
         AssertNear(golden.Floats("scores"), result.Latents.Select(latent => latent.MonoScore), 1e-6, "scores");
         AssertNear(
             golden.Doubles("purity_binary_per_latent").Select(value => (float)value).ToArray(),
-            result.Latents.Select(latent => latent.Purity!.Value.Binary),
+            result.Latents.Select(latent => latent.Purity?.Binary ?? 0),
             1e-6,
             "binary purity");
         AssertNear(
             golden.Doubles("purity_weighted_per_latent").Select(value => (float)value).ToArray(),
-            result.Latents.Select(latent => latent.Purity!.Value.Weighted),
+            result.Latents.Select(latent => latent.Purity?.Weighted ?? 0),
             1e-5,
             "weighted purity");
         Assert.Equal(golden.Integer("latents_that_fire"), model.Config.Latents - result.SilentLatents);

@@ -36,6 +36,9 @@ internal sealed class EvalCommand : DeviceCommand
     [Option("rows", MetaValue = "KIND", HelpText = RowScaling.Help + " [as the model wants them]")]
     public string? Rows { get; set; }
 
+    [Option("no-labels", HelpText = "Do not look for labels: no class purity.")]
+    public bool NoLabels { get; set; }
+
     [Option("batch-size", MetaValue = "B", HelpText = "Rows per batch; batch_topk selects its latents per batch [as in training]")]
     public int? BatchSize { get; set; }
 
@@ -59,6 +62,11 @@ internal sealed class EvalCommand : DeviceCommand
             throw new UsageException($"--batch-size must be positive, but is {BatchSize}");
         }
 
+        if (NoLabels && LabelColumn is not null)
+        {
+            throw new UsageException("--no-labels cannot be combined with --label-column");
+        }
+
         OutputFile.Check(Output, Formats, new RunFolder(RunPath).Files);
         var source = ModelSource.Open(RunPath);
         var (config, training) = (source.Config, source.Training);
@@ -66,8 +74,11 @@ internal sealed class EvalCommand : DeviceCommand
         {
             Normalize = RowScaling.UnitRows(Rows) ?? config.UnitRows,
             FeaturesColumn = FeaturesColumn ?? training?.FeaturesColumn,
+            FeatureNames = training?.FeatureNames,
             LabelColumn = LabelColumn ?? training?.LabelColumn,
+            ReadLabels = !NoLabels,
         });
+        context.Notice(set.Notices);
         if (set.Dimension != config.Dimension)
         {
             throw new DataException($"{set.Files[0]}: column '{set.FeaturesColumn}' has features of dimension {set.Dimension}, "
@@ -86,6 +97,11 @@ internal sealed class EvalCommand : DeviceCommand
         model.SelectsByThreshold = Threshold;
         var batchSize = BatchSize ?? (training ?? new TrainingOptions { Train = [], Output = string.Empty }).BatchSize;
         var result = Evaluation.Run(model, set, batchSize, _ => context.Stop.ThrowIfCancellationRequested());
+        if (result.HasTooManyLabels)
+        {
+            context.Notice(["no class purity: latents fire for too many classes to count"]);
+        }
+
         var summary = EvaluationSummary.Of(result);
         var json = JsonSerializer.SerializeToNode(summary, Json)!.AsObject();
         json.Insert(0, "rows", JsonValue.Create(result.Rows));
@@ -95,7 +111,7 @@ internal sealed class EvalCommand : DeviceCommand
                 AtomicFile.WriteAllText(Output!, json.ToJsonString(Json) + "\n");
                 break;
             case ".parquet":
-                MetricsFiles.WriteLatents(Output!, result.Latents, set.Classes, set.LabelsAreIntegers);
+                MetricsFiles.WriteLatents(Output!, result.Latents, set.Classes, set.ClassNumbers, set.HasClassNames);
                 break;
         }
 

@@ -33,7 +33,7 @@ internal sealed class ScoreCommand : DeviceCommand
     public IEnumerable<string> Activations { get; set; } = [];
 
     [Option("features-column", MetaValue = "NAME", HelpText =
-        "Column with lists of floats, or a pattern such as 'f*' for one float column per feature [the only list column]")]
+        "Column with lists of numbers, or a pattern for one column per dimension: 'f*', 'f[0-767]', '0..23', 'f*,!f_id' [the only list column]")]
     public string? FeaturesColumn { get; set; }
 
     [Option("activations-column", MetaValue = "NAME", HelpText = "The same for the activations")]
@@ -60,6 +60,8 @@ internal sealed class ScoreCommand : DeviceCommand
         OutputFile.Check(Output, Formats, []);
         var features = Open(Features, FeaturesColumn);
         var activations = OpenActivations();
+        context.Notice(features.Notices.Select(notice => $"features: {notice}"));
+        context.Notice(activations.Notices.Select(notice => $"activations: {notice}"));
         if (features.Rows != activations.Rows)
         {
             throw new DataException($"{activations.Files[0]}: {activations.Rows} rows of activations, expected {features.Rows}, "

@@ -26,7 +26,7 @@ internal sealed class TrainCommand : DeviceCommand
     public string? DatasetConfigPath { get; set; }
 
     [Option("features-column", MetaValue = "NAME", HelpText =
-        "Column with lists of floats, or a pattern such as 'f*' for one float column per feature [the only list column]")]
+        "Column with lists of numbers, or a pattern for one column per dimension: 'f*', 'f[0-767]', '0..23', 'f*,!f_id' [the only list column]")]
     public string? FeaturesColumn { get; set; }
 
     [Option("label-column", MetaValue = "NAME", HelpText =
@@ -35,6 +35,9 @@ internal sealed class TrainCommand : DeviceCommand
 
     [Option("rows", MetaValue = "KIND", HelpText = RowScaling.Help + " [unit, or as --init wants them]")]
     public string? Rows { get; set; }
+
+    [Option("no-labels", HelpText = "Do not look for labels: no class purity.")]
+    public bool NoLabels { get; set; }
 
     [Option("memory", MetaValue = "BYTES", HelpText =
         "Memory for features, such as 512M or 8G; a larger set is streamed through a shuffle buffer of this size [half of the machine's]")]
@@ -166,6 +169,11 @@ internal sealed class TrainCommand : DeviceCommand
             throw new UsageException("--out: found an empty name, expected a folder");
         }
 
+        if (NoLabels && LabelColumn is not null)
+        {
+            throw new UsageException("--no-labels cannot be combined with --label-column");
+        }
+
         var (train, validation, test) = Splits();
         var mono = config.MonoCoefficient > 0 ? FormattableString.Invariant($"-mono{config.MonoCoefficient}") : string.Empty;
         return this.ApplyTo(new TrainingOptions
@@ -175,6 +183,7 @@ internal sealed class TrainCommand : DeviceCommand
             Test = test,
             Output = Path.Combine("runs", Architecture + mono),
             Shuffle = !NoShuffle,
+            ReadLabels = !NoLabels,
             MemoryBytes = MemoryBytes is null ? 0 : ByteSize.Parse("--memory", MemoryBytes),
         });
     }

@@ -50,7 +50,7 @@ internal static class TrainingSession
         CliContext context, Device device, TrainingOptions options, Func<int, SaeConfig> configure, bool quiet, int? logEvery)
     {
         var bar = context.IsTerminal && !quiet ? new ConsoleProgress(context) : null;
-        ITrainingObserver? observer = bar is null && !quiet ? new PlainProgress(context, logEvery) : bar;
+        ITrainingObserver observer = bar ?? (quiet ? new QuietProgress(context) : (ITrainingObserver)new PlainProgress(context, logEvery));
         var trainer = new Trainer(device, options, configure, observer);
         var end = bar is null ? trainer.Run(context.Stop) : bar.Show(() => trainer.Run(context.Stop));
         return (end, trainer.Completed);

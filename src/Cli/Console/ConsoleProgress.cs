@@ -53,6 +53,9 @@ internal sealed class ConsoleProgress(CliContext context) : ITrainingObserver
     }
 
     /// <inheritdoc/>
+    public void Noticed(string notice) => context.Output.WriteLine(notice);
+
+    /// <inheritdoc/>
     public void Stepped(in StepMetrics metrics)
     {
         var inEpoch = metrics.Step - ((metrics.Epoch - 1) * _plan!.StepsPerEpoch);
@@ -94,7 +97,7 @@ internal sealed class ConsoleProgress(CliContext context) : ITrainingObserver
     }
 
     /// <inheritdoc/>
-    public void NothingFires(int steps) => context.Output.WriteLine(ProgressFormat.NothingFires(steps));
+    public void NothingFires(int steps) => Noticed(ProgressFormat.NothingFires(steps));
 
     /// <inheritdoc/>
     public void Saved(long step) => _throughput!.Pause();

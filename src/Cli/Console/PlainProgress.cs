@@ -25,6 +25,9 @@ internal sealed class PlainProgress(CliContext context, int? logEvery) : ITraini
     }
 
     /// <inheritdoc/>
+    public void Noticed(string notice) => context.Notice([notice]);
+
+    /// <inheritdoc/>
     public void Stepped(in StepMetrics metrics)
     {
         if (_every == 0 || metrics.Step % _every != 0)
@@ -55,7 +58,7 @@ internal sealed class PlainProgress(CliContext context, int? logEvery) : ITraini
     }
 
     /// <inheritdoc/>
-    public void NothingFires(int steps) => context.WriteLine(ProgressFormat.NothingFires(steps));
+    public void NothingFires(int steps) => Noticed(ProgressFormat.NothingFires(steps));
 
     /// <inheritdoc/>
     public void Saved(long step) => _throughput!.Pause();

@@ -55,7 +55,7 @@ internal static class ProgressFormat
 
     /// <summary>The notice that no latent has fired for some steps.</summary>
     public static string NothingFires(int steps) =>
-        $"notice: no latent has fired for {steps} steps, so nothing is learned; a lower --lr or --l1-coef may help";
+        $"no latent has fired for {steps} steps, so nothing is learned; a lower --lr or --l1-coef may help";
 
     /// <summary>An epoch out of all: epoch 3/50.</summary>
     public static string Epoch(int epoch, int epochs) => $"epoch {epoch.ToString().PadLeft(epochs.ToString().Length)}/{epochs}";

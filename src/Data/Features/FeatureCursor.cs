@@ -20,8 +20,8 @@ internal sealed class FeatureCursor : IDisposable
         _dimension = dimension;
         // Many columns read less at a time, so that together they take no more memory than one.
         var readAhead = Math.Max(MinReadAhead, PageReader.DefaultReadAhead / columns.Count);
-        _columns = [.. columns.Select(column => new FloatColumn(column, column.IsList ? dimension : 1, readAhead))];
-        _block = columns[0].IsList ? [] : new float[BlockRows];
+        _columns = [.. columns.Select(column => new FloatColumn(column, column.IsFlat ? 1 : dimension, readAhead))];
+        _block = columns[0].IsFlat ? new float[BlockRows] : [];
     }
 
     /// <summary>Starts a row group.</summary>

@@ -25,16 +25,16 @@ public sealed class FeatureReader : IDisposable
 
     /// <summary>Reads the next rows.</summary>
     /// <param name="features">Room for rows × dimension floats.</param>
-    /// <param name="labels">Room for as many class indexes; or empty.</param>
+    /// <param name="labels">Room for as many class indexes, −1 for a row without a label; or empty.</param>
     /// <returns>The number of rows read: fewer than there is room for only at the end, then 0.</returns>
     /// <exception cref="DataException">The data are damaged, null, ragged, or not finite.</exception>
     public int Read(Span<float> features, Span<int> labels = default)
     {
         var dimension = _set.Dimension;
         var room = features.Length / dimension;
-        if (!labels.IsEmpty && (labels.Length < room || !_set.HasLabels))
+        if (!labels.IsEmpty && (labels.Length < room || !_set.HasLabels || _set.HasSeveralLabels))
         {
-            throw new ArgumentException("the set has no labels, or there is room for fewer labels than rows", nameof(labels));
+            throw new ArgumentException("the set does not have one label per row, or there is room for fewer labels than rows", nameof(labels));
         }
 
         var read = 0;
@@ -46,7 +46,7 @@ public sealed class FeatureReader : IDisposable
             Prepare(rows);
             if (!labels.IsEmpty)
             {
-                _set.Labels(_order[_next - 1]).Slice((int)_row, count).CopyTo(labels[read..]);
+                _set.CopyLabels(_order[_next - 1], (int)_row, labels.Slice(read, count));
             }
 
             read += count;
@@ -112,7 +112,7 @@ public sealed class FeatureReader : IDisposable
                 }
 
                 var column = _columns!.Count == 1 ? $"column '{_columns[0].Name}'" : $"column '{_columns[i].Name}'";
-                var element = _columns[0].IsList ? $"element {i} is" : "found";
+                var element = _columns[0].IsFlat ? "found" : $"element {i} is";
                 throw new DataException($"{_group!.File}: {column}, row {_group.FirstRow + _row + (at / dimension)}: {element} "
                     + $"{(float.IsNaN(row[i]) ? "NaN" : "infinite")}, expected a finite float");
             }

@@ -1,67 +1,37 @@
-using System.Globalization;
 using MonoLoss.Data.Parquet;
 
 namespace MonoLoss.Data;
 
-/// <summary>What to read from feature files, and how.</summary>
-public sealed record FeatureSetOptions
-{
-    /// <summary>
-    /// The column of features: lists of floats; or a pattern such as <c>f*</c> that matches columns of floats, one per dimension, taken in
-    /// the order of the numbers in their names. Null: the only column that holds lists of floats.
-    /// </summary>
-    public string? FeaturesColumn { get; init; }
-
-    /// <summary>The column of labels, integers or text. Null: the one named label, labels, class, target or y, if any.</summary>
-    public string? LabelColumn { get; init; }
-
-    /// <summary>Whether labels are read.</summary>
-    public bool ReadLabels { get; init; } = true;
-
-    /// <summary>Whether rows are scaled to unit length (see <see cref="UnitLength"/>).</summary>
-    public bool Normalize { get; init; } = true;
-}
-
-/// <summary>A row group of a <see cref="FeatureSet"/>.</summary>
-/// <param name="File">The file.</param>
-/// <param name="Index">Its index in the file.</param>
-/// <param name="Rows">Number of rows.</param>
-/// <param name="FirstRow">The number of its first row within the file.</param>
-/// <param name="Start">The number of its first row within the set.</param>
-public sealed record FeatureRowGroup(string File, int Index, long Rows, long FirstRow, long Start);
-
 /// <summary>
-/// Rows of features, and their labels, in one or more Parquet files. Opening reads the footers and all labels (4 bytes per row are kept);
+/// Rows of features, and their labels, in one or more Parquet files. Opening reads the footers and all labels (4 bytes per label are kept);
 /// features are read by <see cref="OpenReader"/> and <see cref="ReadRowGroup"/>, which any number of threads may call.
 /// </summary>
 public sealed class FeatureSet
 {
-    private static readonly string[] LabelNames = ["label", "labels", "class", "target", "y"];
+    private readonly List<(FeatureSource Source, int RowGroup)> _places = [];
+    private readonly RowLabels? _labels;
 
-    private readonly List<Source> _sources;
-    private readonly List<(Source Source, int RowGroup)> _places = [];
-    private readonly int[][] _labels;
-
-    private FeatureSet(List<Source> sources, FeatureSetOptions options)
+    private FeatureSet(IReadOnlyList<FeatureSource> sources, FeatureSetOptions options, List<string> notices)
     {
-        _sources = sources;
         Options = options;
-        FeaturesColumn = options.FeaturesColumn ?? sources[0].Columns[0].Name;
-        Dimension = sources[0].Dimension;
+        var first = sources[0];
+        FeaturesColumn = options.FeaturesColumn ?? first.Columns[0].Name;
+        FeatureNames = first.IsWide ? [.. first.Columns.Select(column => column.Name)] : [];
+        Dimension = first.Dimension;
         var groups = new List<FeatureRowGroup>();
         foreach (var source in sources)
         {
-            long first = 0;
+            long start = 0;
             for (var g = 0; g < source.File.RowGroups.Count; g++)
             {
                 var rows = source.File.RowGroups[g];
                 if (rows > 0)
                 {
-                    groups.Add(new FeatureRowGroup(source.File.Path, g, rows, first, Rows));
+                    groups.Add(new FeatureRowGroup(source.File.Path, g, rows, start, Rows));
                     _places.Add((source, g));
                 }
 
-                first += rows;
+                start += rows;
                 Rows += rows;
             }
         }
@@ -69,8 +39,8 @@ public sealed class FeatureSet
         RowGroups = groups;
         Files = [.. sources.Select(source => source.File.Path)];
         Fingerprints = [.. sources.Select(source => new FileFingerprint(source.File.Rows, source.File.Hash))];
-        LabelColumn = FindLabelColumn(sources, options);
-        _labels = LabelColumn is null ? [] : ReadLabels(LabelColumn);
+        _labels = LabelReader.Read(sources, _places, options, notices);
+        Notices = notices;
     }
 
     /// <summary>Floats in a row.</summary>
@@ -82,22 +52,40 @@ public sealed class FeatureSet
     /// <summary>The column of features, or the pattern of the columns.</summary>
     public string FeaturesColumn { get; }
 
+    /// <summary>The columns of features in order, if there is one per dimension; else empty.</summary>
+    public IReadOnlyList<string> FeatureNames { get; }
+
     /// <summary>The column of labels, or null.</summary>
-    public string? LabelColumn { get; }
+    public string? LabelColumn => _labels?.Column;
 
     /// <summary>Whether there are labels.</summary>
-    public bool HasLabels => LabelColumn is not null;
+    public bool HasLabels => _labels is not null;
 
-    /// <summary>The distinct labels, integers by value, text by code unit; a label is given as an index into this list.</summary>
-    public IReadOnlyList<string> Classes { get; private set; } = [];
+    /// <summary>Whether a row can have several labels.</summary>
+    public bool HasSeveralLabels => _labels is { AreLists: true };
 
-    /// <summary>Whether labels are integers in the files.</summary>
-    public bool LabelsAreIntegers { get; private set; }
+    /// <summary>
+    /// The distinct labels as they are shown, numbers by value, text by code unit; a label is given as an index into this list. Where the
+    /// files have names for numbers, these are shown.
+    /// </summary>
+    public IReadOnlyList<string> Classes => _labels?.Classes ?? [];
+
+    /// <summary>The number of each of <see cref="Classes"/>; null if labels are no numbers of 64 bits.</summary>
+    public IReadOnlyList<long>? ClassNumbers => _labels?.Numbers;
+
+    /// <summary>Whether the files have names for the numbers of classes.</summary>
+    public bool HasClassNames => _labels is { HasNames: true };
+
+    /// <summary>Whether labels are integers and are shown as such.</summary>
+    public bool LabelsAreIntegers => _labels is { Numbers: not null, HasNames: false };
+
+    /// <summary>What the user should know about the set, a line each: labels that are not used, and columns that are left out.</summary>
+    public IReadOnlyList<string> Notices { get; }
 
     /// <summary>The row groups that have rows, in the order of the files.</summary>
     public IReadOnlyList<FeatureRowGroup> RowGroups { get; }
 
-    /// <summary>The files, in order.</summary>
+    /// <summary>The files that have rows, in order.</summary>
     public IReadOnlyList<string> Files { get; }
 
     /// <summary>What each of <see cref="Files"/> is known by.</summary>
@@ -107,10 +95,11 @@ public sealed class FeatureSet
     public FeatureSetOptions Options { get; }
 
     /// <summary>Opens feature files.</summary>
-    /// <param name="paths">Files, folders (all *.parquet in them, by name) or patterns with * and ?.</param>
+    /// <param name="paths">Files, folders (all *.parquet, *.pq and *.parq in them and below) or patterns with *, ? and **.</param>
     /// <param name="options">Which columns; null for the usual ones.</param>
     /// <exception cref="DataException">
-    /// There is no such file; one is damaged, empty, or has no column that fits or several; dimensions differ; a label is missing.
+    /// There is no such file; one is damaged, or has no column that fits or several; none has rows; files differ in their columns, their
+    /// dimension or their labels; the label column that was asked for cannot be used.
     /// </exception>
     public static FeatureSet Open(IEnumerable<string> paths, FeatureSetOptions? options = null) =>
         Open(FilePatterns.Expand(paths).Select(ParquetFile.Open), options ?? new FeatureSetOptions());
@@ -129,37 +118,8 @@ public sealed class FeatureSet
 
     private static FeatureSet Open(IEnumerable<ParquetFile> files, FeatureSetOptions options)
     {
-        var sources = new List<Source>();
-        try
-        {
-            foreach (var file in files)
-            {
-                var path = file.Path;
-                sources.Add(new Source(file, [], 0));
-                var columns = FindFeatures(file, options.FeaturesColumn);
-                if (file.Rows == 0)
-                {
-                    throw new DataException($"{path}: it has no rows");
-                }
-
-                sources[^1] = new Source(file, columns, FindDimension(file, columns));
-                var first = sources[0];
-                if (sources[^1].Dimension != first.Dimension)
-                {
-                    throw new DataException($"{path}: column '{options.FeaturesColumn ?? columns[0].Name}', row 0: found "
-                        + $"{sources[^1].Dimension} floats, expected {first.Dimension} as in {first.File.Path}");
-                }
-
-                CheckCounts(sources[^1]);
-            }
-
-            return new FeatureSet(sources, options);
-        }
-        finally
-        {
-            // Only what their footers say is kept: there may be thousands of files.
-            sources.ForEach(source => source.File.Dispose());
-        }
+        var notices = new List<string>();
+        return new FeatureSet(FeatureSources.Open(files, options, notices), options, notices);
     }
 
     /// <summary>Starts reading from the first row.</summary>
@@ -195,7 +155,7 @@ public sealed class FeatureSet
     /// <summary>Reads a row group.</summary>
     /// <param name="index">Its index in <see cref="RowGroups"/>.</param>
     /// <param name="features">Rows × dimension floats.</param>
-    /// <param name="labels">Room for as many class indexes as rows; or empty.</param>
+    /// <param name="labels">Room for as many class indexes as rows, −1 for a row without a label; or empty.</param>
     /// <exception cref="DataException">The data are damaged, null, ragged, or not finite.</exception>
     public void ReadRowGroup(int index, Span<float> features, Span<int> labels = default)
     {
@@ -209,230 +169,46 @@ public sealed class FeatureSet
         reader.Read(features, labels);
     }
 
-    /// <summary>Copies the class indexes of consecutive rows, which are in memory since the set was opened.</summary>
+    /// <summary>Gives the labels of consecutive rows, which are in memory since the set was opened.</summary>
     /// <param name="firstRow">The number of the first row within the set.</param>
-    /// <param name="labels">Becomes the class indexes, one per row.</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="labels">Becomes their labels.</param>
     /// <exception cref="InvalidOperationException">The set has no labels.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The set does not have all of these rows.</exception>
-    public void CopyLabels(long firstRow, Span<int> labels)
+    public void GetLabels(long firstRow, int rows, LabelBatch labels)
     {
-        if (!HasLabels)
+        if (_labels is null)
         {
             throw new InvalidOperationException("the set has no labels");
         }
 
         ArgumentOutOfRangeException.ThrowIfNegative(firstRow);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(firstRow + labels.Length, Rows, nameof(firstRow));
-        for (var g = 0; g < _labels.Length && !labels.IsEmpty; g++)
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(firstRow + rows, Rows, nameof(firstRow));
+        labels.Clear();
+        for (var g = FindGroup(firstRow); labels.Rows < rows; g++)
         {
-            var start = firstRow - RowGroups[g].Start;
-            if (start < _labels[g].Length)
-            {
-                var part = _labels[g].AsSpan((int)start);
-                part = part[..Math.Min(part.Length, labels.Length)];
-                part.CopyTo(labels);
-                labels = labels[part.Length..];
-                firstRow += part.Length;
-            }
+            var start = firstRow + labels.Rows - RowGroups[g].Start;
+            _labels.AddTo(g, (int)start, (int)Math.Min(rows - labels.Rows, RowGroups[g].Rows - start), labels);
         }
     }
 
-    /// <summary>The class indexes of the rows of a row group.</summary>
-    internal ReadOnlySpan<int> Labels(int rowGroup) => _labels[rowGroup];
+    /// <summary>Copies the class indexes of rows of a row group, one each.</summary>
+    internal void CopyLabels(int rowGroup, int start, Span<int> labels) => _labels!.CopyTo(rowGroup, start, labels);
 
     internal ParquetFile OpenFile(int rowGroup) => _places[rowGroup].Source.File.Reopen();
 
     internal IReadOnlyList<ParquetColumn> Columns(int rowGroup) => _places[rowGroup].Source.Columns;
 
-    private static List<ParquetColumn> FindFeatures(ParquetFile file, string? name)
+    // The last row group that starts at or before a row.
+    private int FindGroup(long row)
     {
-        if (name is null)
+        var (low, high) = (0, RowGroups.Count - 1);
+        while (low < high)
         {
-            var lists = file.Columns.Where(column => column is { IsList: true, IsFloat: true }).ToList();
-            return lists.Count switch
-            {
-                1 => lists,
-                0 => throw new DataException(
-                    $"{file.Path}: no column holds lists of floats; the columns are {Describe(file)}; "
-                        + "set FeaturesColumn to a pattern such as 'f*' if there is one column per feature",
-                    property: nameof(FeatureSetOptions.FeaturesColumn)),
-                _ => throw new DataException(
-                    $"{file.Path}: {lists.Count} columns hold lists of floats: "
-                        + $"{string.Join(", ", lists.Select(column => column.Name))}; choose one with FeaturesColumn",
-                    property: nameof(FeatureSetOptions.FeaturesColumn)),
-            };
+            var middle = (low + high + 1) / 2;
+            (low, high) = RowGroups[middle].Start <= row ? (middle, high) : (low, middle - 1);
         }
 
-        if (file.FindColumn(name) is { } found)
-        {
-            return found is { IsList: true, IsFloat: true }
-                ? [found]
-                : throw new DataException($"{file.Path}: column '{name}' holds {found}, expected lists of floats");
-        }
-
-        if (!FilePatterns.IsPattern(name))
-        {
-            throw new DataException($"{file.Path}: no column '{name}'; the columns are: {Describe(file)}");
-        }
-
-        var matches = file.Columns.Where(column => FilePatterns.Matches(name, column.Name)).ToList();
-        var columns = matches.Where(column => column is { IsFloat: true, IsList: false, IsNested: false }).ToList();
-        if (columns.Count == 0)
-        {
-            throw new DataException($"{file.Path}: no column of floats matches '{name}'; there are: {Describe(file)}");
-        }
-
-        columns.Sort((a, b) => NaturalOrder.Compare(a.Name, b.Name));
-        return columns;
+        return low;
     }
-
-    private static string Describe(ParquetFile file)
-    {
-        const int Most = 20;
-        var all = string.Join(", ", file.Columns.Take(Most).Select(column => $"{column.Name} ({column})"));
-        return file.Columns.Count > Most ? $"{all} and {file.Columns.Count - Most} more" : all;
-    }
-
-    private static int FindDimension(ParquetFile file, List<ParquetColumn> columns)
-    {
-        if (!columns[0].IsList)
-        {
-            return columns.Count;
-        }
-
-        var first = 0;
-        while (file.RowGroups[first] == 0)
-        {
-            first++;
-        }
-
-        return FloatColumn.FirstLength(file, columns[0], first);
-    }
-
-    // The footer shows if rows have too many or too few floats: better to find them now than in the middle of training.
-    private static void CheckCounts(Source source)
-    {
-        var column = source.Columns[0];
-        if (!column.IsList)
-        {
-            return;
-        }
-
-        long first = 0;
-        for (var g = 0; g < source.File.RowGroups.Count; g++)
-        {
-            var rows = source.File.RowGroups[g];
-            var values = source.File.ValueCount(column, g);
-            if ((Int128)rows * source.Dimension != values)
-            {
-                using var cursor = new FloatColumn(column, source.Dimension);
-                cursor.Open(source.File, g, first);
-                cursor.CheckAll();
-                throw source.File.Failure(
-                    column, g, new CorruptException($"{values} floats, expected {rows} rows of {source.Dimension}"));
-            }
-
-            first += rows;
-        }
-    }
-
-    private static string? FindLabelColumn(List<Source> sources, FeatureSetOptions options)
-    {
-        if (!options.ReadLabels)
-        {
-            return null;
-        }
-
-        var name = options.LabelColumn
-            ?? sources.Select(source => GuessLabelColumn(source.File)).FirstOrDefault(guess => guess is not null);
-        if (name is null)
-        {
-            return null;
-        }
-
-        var first = sources[0].File.FindColumn(name);
-        foreach (var (file, _, _) in sources)
-        {
-            var column = file.FindColumn(name) ?? throw new DataException(
-                $"{file.Path}: no label column '{name}'; the columns are: {Describe(file)}");
-            if (!IsLabel(column))
-            {
-                throw new DataException($"{file.Path}: label column '{name}' holds {column}, expected integers or text");
-            }
-
-            if (column.IsInteger != first!.IsInteger)
-            {
-                throw new DataException($"{file.Path}: label column '{name}' holds {column}, in {sources[0].File.Path} {first}");
-            }
-        }
-
-        return name;
-    }
-
-    private static string? GuessLabelColumn(ParquetFile file) => LabelNames
-        .SelectMany(name => file.Columns.Where(column =>
-            IsLabel(column) && string.Equals(column.Name, name, StringComparison.OrdinalIgnoreCase)))
-        .FirstOrDefault()?.Name;
-
-    private static bool IsLabel(ParquetColumn column) =>
-        column is { IsList: false, IsNested: false } && (column.IsInteger || column.IsString);
-
-    private int[][] ReadLabels(string name)
-    {
-        LabelsAreIntegers = _sources[0].File.FindColumn(name)!.IsInteger;
-        return LabelsAreIntegers
-            ? ReadLabels<long>(
-                name, FlatColumn.ReadIntegers, Comparer<long>.Default, label => label.ToString(CultureInfo.InvariantCulture))
-            : ReadLabels<string>(name, FlatColumn.ReadTexts, StringComparer.Ordinal, label => label);
-    }
-
-    private int[][] ReadLabels<T>(
-        string name, Action<ParquetFile, ParquetColumn, int, RowReader<T>> read, IComparer<T> order, Func<T, string> text)
-        where T : notnull
-    {
-        var ids = new Dictionary<T, int>();
-        var labels = new int[_places.Count][];
-        for (var g = 0; g < labels.Length; g++)
-        {
-            var (source, rowGroup) = _places[g];
-            var found = new List<int>();
-            read(source.File, source.File.FindColumn(name)!, rowGroup, (label, isNull) =>
-            {
-                if (isNull)
-                {
-                    throw new DataException($"{source.File.Path}: column '{name}', row {RowGroups[g].FirstRow + found.Count}: "
-                        + "the label is null, expected a label");
-                }
-
-                if (!ids.TryGetValue(label, out var id))
-                {
-                    id = ids.Count;
-                    ids.Add(label, id);
-                }
-
-                found.Add(id);
-            });
-            labels[g] = [.. found];
-        }
-
-        var sorted = ids.Keys.Order(order).ToArray();
-        var places = new int[sorted.Length];
-        for (var i = 0; i < sorted.Length; i++)
-        {
-            places[ids[sorted[i]]] = i;
-        }
-
-        foreach (var group in labels)
-        {
-            for (var i = 0; i < group.Length; i++)
-            {
-                group[i] = places[group[i]];
-            }
-        }
-
-        Classes = [.. sorted.Select(text)];
-        return labels;
-    }
-
-    private sealed record Source(ParquetFile File, IReadOnlyList<ParquetColumn> Columns, int Dimension);
 }

@@ -5,6 +5,8 @@ namespace MonoLoss.Data;
 /// <summary>Expands paths, folders and patterns to files.</summary>
 internal static class FilePatterns
 {
+    private const string AnyFolders = "**";
+
     /// <summary>Whether a name has a wildcard.</summary>
     public static bool IsPattern(string name) => name.AsSpan().IndexOfAny('*', '?') >= 0;
 
@@ -12,34 +14,14 @@ internal static class FilePatterns
     public static bool Matches(string pattern, string name) =>
         FileSystemName.MatchesSimpleExpression(pattern, name, ignoreCase: false);
 
-    /// <summary>The files, in the order of the paths, sorted by name within a folder or a pattern.</summary>
-    /// <exception cref="DataException">A path matches no file.</exception>
+    /// <summary>The files, in the order of the paths; in the order of the numbers in their names within a folder or a pattern.</summary>
+    /// <exception cref="DataException">A path matches no file, or files of several splits.</exception>
     public static List<string> Expand(IEnumerable<string> paths)
     {
         var files = new List<string>();
         foreach (var path in paths)
         {
-            if (path.Length == 0)
-            {
-                throw new DataException("the path of a feature file is empty");
-            }
-
-            if (File.Exists(path))
-            {
-                files.Add(path);
-            }
-            else if (Directory.Exists(path))
-            {
-                AddAll(files, List(path, "*.parquet"), $"{path}: no *.parquet file in this folder");
-            }
-            else if (IsPattern(path))
-            {
-                AddAll(files, Glob(path), $"{path}: no file matches");
-            }
-            else
-            {
-                throw new DataException($"{path}: no such file or folder");
-            }
+            files.AddRange(Expand(path));
         }
 
         return files.Count > 0 ? files : throw new DataException("no feature file is given");
@@ -49,49 +31,97 @@ internal static class FilePatterns
     public static bool Exists(string path) =>
         File.Exists(path) || Directory.Exists(path) || (IsPattern(path) && Glob(path).Count > 0);
 
-    private static void AddAll(List<string> files, List<string> found, string problem)
+    private static List<string> Expand(string path)
     {
-        if (found.Count == 0)
+        if (path.Length == 0)
         {
-            throw new DataException(problem);
+            throw new DataException("the path of a feature file is empty");
         }
 
-        files.AddRange(found);
+        if (File.Exists(path))
+        {
+            return [path];
+        }
+
+        List<string> files;
+        if (Directory.Exists(path))
+        {
+            files = [.. new FolderSearch().Files(path)];
+            if (files.Count == 0)
+            {
+                throw new DataException($"{path}: no *.parquet, *.pq or *.parq file in this folder or below"
+                    + (FileKind.OfFolder(path) is { } kind ? $"; it has {kind}, not Parquet" : string.Empty));
+            }
+        }
+        else if (IsPattern(path))
+        {
+            files = Glob(path);
+            if (files.Count == 0)
+            {
+                throw new DataException($"{path}: no file matches");
+            }
+        }
+        else
+        {
+            throw new DataException($"{path}: no such file or folder");
+        }
+
+        SplitNames.CheckOne(path, IsPattern(path) && !Directory.Exists(path) ? Root(path) : path, files);
+        return files;
     }
 
+    // Folders that match the end of a pattern are searched, as if each were given.
     private static List<string> Glob(string pattern)
     {
-        var folder = Path.GetDirectoryName(pattern) ?? "";
-        var name = Path.GetFileName(pattern);
-        List<string> folders = !IsPattern(folder)
-            ? [folder]
-            : [.. folder.Split(Path.DirectorySeparatorChar).Aggregate(new List<string> { "" }, Step)];
-        return [.. folders.SelectMany(found => List(found, name))];
+        List<string> found = [Path.GetPathRoot(pattern) ?? ""];
+        var parts = pattern[found[0].Length..].Split(Path.DirectorySeparatorChar, StringSplitOptions.RemoveEmptyEntries);
+        foreach (var part in parts[..^1])
+        {
+            found = [.. found.SelectMany(outer => Step(outer, part)).Distinct()];
+        }
 
-        static List<string> Step(List<string> found, string part) => !IsPattern(part)
-            ? [.. found.Select(outer => outer.Length == 0 && part.Length == 0 ? "/" : Path.Combine(outer, part))]
-            : [.. found.SelectMany(outer => Names(outer, part, Directory.EnumerateDirectories))];
+        var search = new FolderSearch();
+        return [.. found.SelectMany(folder => Last(folder, parts[^1], search))];
     }
 
-    private static List<string> List(string folder, string pattern) => Names(folder, pattern, Directory.EnumerateFiles);
-
-    private static List<string> Names(string folder, string pattern, Func<string, IEnumerable<string>> enumerate)
+    private static IEnumerable<string> Step(string outer, string part)
     {
-        try
+        if (part == AnyFolders)
         {
-            var names = enumerate(folder.Length == 0 ? "." : folder).Select(path => Path.GetFileName(path))
-                .Where(name => Matches(pattern, name) && (name[0] != '.' || pattern[0] == '.'))
-                .ToList();
-            names.Sort(StringComparer.Ordinal);
-            return [.. names.Select(name => Path.Combine(folder, name))];
+            return new FolderSearch().Folders(outer);
         }
-        catch (DirectoryNotFoundException)
+
+        return IsPattern(part)
+            ? FolderSearch.Names(outer, Directory.EnumerateDirectories).Where(name => IsMatch(part, name))
+                .Select(name => Path.Combine(outer, name))
+            : [Path.Combine(outer, part)];
+    }
+
+    private static IEnumerable<string> Last(string folder, string part, FolderSearch search)
+    {
+        if (part == AnyFolders)
         {
-            return [];
+            return search.Files(folder);
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+
+        var files = FolderSearch.Names(folder, Directory.EnumerateFiles).Where(name => IsMatch(part, name));
+        var folders = FolderSearch.Names(folder, Directory.EnumerateDirectories).Where(name => IsMatch(part, name));
+        return files.Select(name => Path.Combine(folder, name))
+            .Concat(folders.SelectMany(name => search.Files(Path.Combine(folder, name))));
+    }
+
+    // As in a shell, a wildcard does not match a hidden name; nor one that begins with '_', as those of Spark's own files do.
+    private static bool IsMatch(string pattern, string name) =>
+        IsPattern(pattern) ? Matches(pattern, name) && (!FolderSearch.IsHidden(name) || pattern[0] == name[0]) : name == pattern;
+
+    private static string Root(string pattern)
+    {
+        var root = pattern;
+        while (IsPattern(root))
         {
-            throw new DataException($"{folder}: cannot be listed: {exception.Message}", exception);
+            root = Path.GetDirectoryName(root) ?? "";
         }
+
+        return root.Length > 0 ? root : ".";
     }
 }

@@ -1,6 +1,3 @@
-using System.Globalization;
-using System.Numerics;
-
 namespace MonoLoss.Data;
 
 /// <summary>Orders names by the numbers in them: f2 before f10.</summary>
@@ -14,7 +11,7 @@ internal static class NaturalOrder
         {
             if (char.IsAsciiDigit(a[i]) && char.IsAsciiDigit(b[j]))
             {
-                var order = TakeNumber(a, ref i).CompareTo(TakeNumber(b, ref j));
+                var order = Compare(TakeNumber(a, ref i), TakeNumber(b, ref j));
                 if (order != 0)
                 {
                     return order;
@@ -35,7 +32,11 @@ internal static class NaturalOrder
         return rest != 0 ? rest : string.CompareOrdinal(a, b);
     }
 
-    private static BigInteger TakeNumber(string text, ref int at)
+    // Digits without leading zeros: the longer number is the larger one.
+    private static int Compare(ReadOnlySpan<char> a, ReadOnlySpan<char> b) =>
+        a.Length != b.Length ? a.Length.CompareTo(b.Length) : a.SequenceCompareTo(b);
+
+    private static ReadOnlySpan<char> TakeNumber(string text, ref int at)
     {
         var start = at;
         while (at < text.Length && char.IsAsciiDigit(text[at]))
@@ -43,6 +44,6 @@ internal static class NaturalOrder
             at++;
         }
 
-        return BigInteger.Parse(text.AsSpan(start, at - start), NumberStyles.None, CultureInfo.InvariantCulture);
+        return text.AsSpan(start, at - start).TrimStart('0');
     }
 }

@@ -58,13 +58,12 @@ public sealed class Evaluation : IDisposable
     internal static EvaluationResult Run(SparseAutoencoder model, FeatureSet set, IEnumerable<Batch> batches, Action<long>? progress)
     {
         using var evaluation = new Evaluation(model, set.HasLabels ? set.Classes.Count : 0);
-        int[] labels = [];
+        var labels = new LabelBatch();
         foreach (var batch in batches)
         {
             if (set.HasLabels)
             {
-                Array.Resize(ref labels, batch.Rows);
-                set.CopyLabels(evaluation._rows, labels);
+                set.GetLabels(evaluation._rows, batch.Rows, labels);
             }
 
             evaluation.Add(batch, labels);
@@ -74,10 +73,24 @@ public sealed class Evaluation : IDisposable
         return evaluation.Finish();
     }
 
+    /// <summary>Adds a batch whose rows have at most one label each; BatchTopK selects within it.</summary>
+    /// <param name="rows">The rows; all batches have similarity rows, or none has.</param>
+    /// <param name="labels">One class per row, −1 for none, if the evaluation has classes.</param>
+    public void Add(in Batch rows, ReadOnlySpan<int> labels)
+    {
+        var batch = new LabelBatch();
+        foreach (ref readonly var label in labels)
+        {
+            batch.Add(label < 0 ? [] : new ReadOnlySpan<int>(in label));
+        }
+
+        Add(rows, batch);
+    }
+
     /// <summary>Adds a batch; BatchTopK selects within it.</summary>
     /// <param name="batch">The rows; all batches have similarity rows, or none has.</param>
-    /// <param name="labels">One class per row, if the evaluation has classes.</param>
-    public void Add(in Batch batch, ReadOnlySpan<int> labels)
+    /// <param name="labels">The classes of the rows, if the evaluation has classes.</param>
+    public void Add(in Batch batch, LabelBatch labels)
     {
         var x = batch.X;
         var device = _model.Device;
@@ -92,7 +105,7 @@ public sealed class Evaluation : IDisposable
         device.SumAndCountPositive(latents, _batch);
         device.AddSum(_batchFirst, _activeSum);
         _rows += x.Rows;
-        if (_purity is not null)
+        if (_purity is { IsOverLimit: false })
         {
             _purity.Add(
                 ToHost(latents.RowOffsets, ref _offsets), ToHost(latents.Indices, ref _indices), ToHost(latents.Values, ref _values),
@@ -116,7 +129,7 @@ public sealed class Evaluation : IDisposable
         }
 
         var sorted = scores.Order().ToArray();
-        var live = latents.Where(latent => latent.ActivationCount > 0).ToArray();
+        var pure = latents.Where(latent => latent.Purity is not null).Select(latent => latent.Purity!.Value).ToArray();
         var (r2, mse) = R2AndMse();
         var batchSums = _sums.ToArray();
         return new EvaluationResult
@@ -126,12 +139,13 @@ public sealed class Evaluation : IDisposable
             Nmse = batchSums[0] / _rows,
             R2 = r2,
             L0 = batchSums[1] / _rows,
-            SilentLatents = latents.Length - live.Length,
+            SilentLatents = latents.Count(latent => latent.ActivationCount == 0),
             MonoMean = scores.Average(),
             MonoMedian = Percentile(sorted, 0.5),
             MonoP90 = Percentile(sorted, 0.9),
-            PurityBinary = _purity is null ? null : live.Select(latent => latent.Purity!.Value.Binary).DefaultIfEmpty(0).Average(),
-            PurityWeighted = _purity is null ? null : live.Select(latent => latent.Purity!.Value.Weighted).DefaultIfEmpty(0).Average(),
+            PurityBinary = pure.Length == 0 ? null : pure.Average(purity => purity.Binary),
+            PurityWeighted = pure.Length == 0 ? null : pure.Average(purity => purity.Weighted),
+            HasTooManyLabels = _purity is { IsOverLimit: true },
             Latents = latents,
         };
     }

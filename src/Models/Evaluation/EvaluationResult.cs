@@ -30,11 +30,14 @@ public sealed record EvaluationResult
     /// <summary>90th percentile of MonoScore over all latents.</summary>
     public required double MonoP90 { get; init; }
 
-    /// <summary>Mean binary class purity over latents that fire; null without labels.</summary>
+    /// <summary>Mean binary class purity over latents that fire on a row with a label; null if there is none.</summary>
     public double? PurityBinary { get; init; }
 
-    /// <summary>Mean weighted class purity over latents that fire; null without labels.</summary>
+    /// <summary>Mean weighted class purity over latents that fire on a row with a label; null if there is none.</summary>
     public double? PurityWeighted { get; init; }
+
+    /// <summary>Whether there is no class purity because latents fire for too many classes to count (see <see cref="ClassPurity"/>).</summary>
+    public bool HasTooManyLabels { get; init; }
 
     /// <summary>One entry per latent.</summary>
     public required IReadOnlyList<LatentResult> Latents { get; init; }
@@ -45,6 +48,6 @@ public sealed record EvaluationResult
 /// <param name="ActivationCount">Number of rows that activate it.</param>
 /// <param name="ActivationMean">Mean activation over those rows; 0 if there are none.</param>
 /// <param name="ActivationMax">Largest activation.</param>
-/// <param name="Purity">Its class purity; null without labels.</param>
+/// <param name="Purity">Its class purity; null if it fires on no row with a label.</param>
 public readonly record struct LatentResult(
     double MonoScore, long ActivationCount, double ActivationMean, double ActivationMax, LatentPurity? Purity);

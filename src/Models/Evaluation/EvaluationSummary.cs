@@ -15,8 +15,8 @@ public sealed record EvaluationRow(int Epoch, string Split, EvaluationSummary Re
 /// <param name="MonoMean">Mean MonoScore over all latents.</param>
 /// <param name="MonoMedian">Median MonoScore over all latents.</param>
 /// <param name="MonoP90">90th percentile of MonoScore over all latents.</param>
-/// <param name="PurityBinary">Mean binary class purity over latents that fire; null without labels.</param>
-/// <param name="PurityWeighted">Mean weighted class purity over latents that fire; null without labels.</param>
+/// <param name="PurityBinary">Mean binary class purity over latents that fire on a row with a label; null if there is none.</param>
+/// <param name="PurityWeighted">Mean weighted class purity over latents that fire on a row with a label; null if there is none.</param>
 public sealed record EvaluationSummary(
     double Mse,
     double Nmse,

@@ -98,26 +98,37 @@ public static class MetricsFiles
     /// <summary>Writes latents.parquet.</summary>
     /// <param name="path">The file.</param>
     /// <param name="latents">All latents in order.</param>
-    /// <param name="classes">The texts of the labels; empty without labels.</param>
-    /// <param name="integerLabels">Whether the labels are integers; then dominant_label is an integer column.</param>
-    public static void WriteLatents(string path, IReadOnlyList<LatentResult> latents, IReadOnlyList<string> classes, bool integerLabels)
+    /// <param name="classes">The labels as they are shown; empty without labels.</param>
+    /// <param name="numbers">
+    /// The number of each label, if labels are integers. Where they are shown by names, dominant_label has the name, and
+    /// dominant_label_number the number; else dominant_label is an integer column.
+    /// </param>
+    /// <param name="hasNames">Whether integer labels are shown by names.</param>
+    public static void WriteLatents(
+        string path, IReadOnlyList<LatentResult> latents, IReadOnlyList<string> classes, IReadOnlyList<long>? numbers, bool hasNames)
     {
-        int? Dominant(LatentResult row) => row.Purity is { DominantClass: >= 0 } purity ? purity.DominantClass : null;
-        ParquetWriter.Write(path,
+        var dominant = latents.Select(row => row.Purity?.DominantClass).ToArray();
+        ParquetData Texts(string name) =>
+            ParquetData.Create(name, dominant.Select(c => c is { } label ? classes[label] : null).ToArray(), nullable: true);
+        ParquetData Integers(string name) =>
+            ParquetData.Create(name, dominant.Select(c => c is { } label ? numbers![label] : (long?)null).ToArray());
+        List<ParquetData> columns =
         [
             ParquetData.Create("latent", Enumerable.Range(0, latents.Count).ToArray()),
             Column("mono_score", latents, row => row.MonoScore),
             Column("activation_count", latents, row => row.ActivationCount),
             Column("activation_mean", latents, row => row.ActivationMean),
             Column("activation_max", latents, row => row.ActivationMax),
-            integerLabels
-                ? ParquetData.Create(
-                    "dominant_label", latents.Select(row => Dominant(row) is { } c ? long.Parse(classes[c]) : (long?)null).ToArray())
-                : ParquetData.Create(
-                    "dominant_label", latents.Select(row => Dominant(row) is { } c ? classes[c] : null).ToArray(), nullable: true),
+            numbers is null || hasNames ? Texts("dominant_label") : Integers("dominant_label"),
             ParquetData.Create("purity_binary", latents.Select(row => row.Purity?.Binary).ToArray()),
             ParquetData.Create("purity_weighted", latents.Select(row => row.Purity?.Weighted).ToArray()),
-        ]);
+        ];
+        if (numbers is not null && hasNames)
+        {
+            columns.Add(Integers("dominant_label_number"));
+        }
+
+        ParquetWriter.Write(path, columns);
     }
 
     /// <summary>Reads latents.parquet.</summary>

@@ -7,6 +7,12 @@ public interface ITrainingObserver
     /// <param name="plan">What the run is about to do.</param>
     void Started(TrainingPlan plan);
 
+    /// <summary>There is something about the data or the run that the user should know, and that does not stop it.</summary>
+    /// <param name="notice">One line.</param>
+    void Noticed(string notice)
+    {
+    }
+
     /// <summary>A step was made.</summary>
     /// <param name="metrics">Its figures.</param>
     void Stepped(in StepMetrics metrics);

@@ -23,6 +23,9 @@ internal sealed class ResumeCheck(RunFolder folder, TrainingOptions options)
         [nameof(TrainingOptions.Validation)] = true,
         [nameof(TrainingOptions.Test)] = true,
         [nameof(TrainingOptions.LabelColumn)] = true,
+        [nameof(TrainingOptions.ReadLabels)] = true,
+        // Follows from the data, which have fingerprints.
+        [nameof(TrainingOptions.FeatureNames)] = false,
         [nameof(TrainingOptions.Resume)] = false,
         [nameof(TrainingOptions.SkipExisting)] = false,
     };

@@ -34,11 +34,12 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
         using var claim = new RunLock(folder.Path);
         claim.ClaimExisting();
         CheckFolder(folder);
-        var train = Open(options.Train);
+        var train = Open(options.Train, null);
+        var names = train.FeatureNames.Count > 0 ? train.FeatureNames : null;
         var heldOut = new List<(string Name, FeatureSet Set)>();
         foreach (var (name, paths) in new[] { ("val", options.Validation), ("test", options.Test) }.Where(split => split.Item2.Count > 0))
         {
-            var set = Open(paths);
+            var set = Open(paths, names);
             if (set.Dimension != train.Dimension)
             {
                 throw new DataException(
@@ -56,7 +57,7 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
 
         var freeBytes = TrainingMemory.Check(device, config, options.BatchSize);
         using var model = SparseAutoencoder.Create(device, config);
-        using var run = new TrainingRun(model, options, folder, train, heldOut, freeBytes, observer);
+        using var run = new TrainingRun(model, options with { FeatureNames = names }, folder, train, heldOut, freeBytes, observer);
         if (!Directory.Exists(folder.Path))
         {
             claim.ClaimOrCreate();
@@ -102,10 +103,12 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
         }
     }
 
-    private FeatureSet Open(IReadOnlyList<string> paths) => FeatureSet.Open(paths, new FeatureSetOptions
+    private FeatureSet Open(IReadOnlyList<string> paths, IReadOnlyList<string>? names) => FeatureSet.Open(paths, new FeatureSetOptions
     {
         Normalize = configure(1).UnitRows,
         FeaturesColumn = options.FeaturesColumn,
+        FeatureNames = names,
         LabelColumn = options.LabelColumn,
+        ReadLabels = options.ReadLabels,
     });
 }

@@ -14,11 +14,18 @@ public sealed record TrainingOptions : StepOptions
     /// <summary>Parquet files, folders or patterns to test on; may be empty.</summary>
     public IReadOnlyList<string> Test { get; init; } = [];
 
-    /// <summary>The column of features; null to detect it.</summary>
+    /// <summary>The column of features, or a pattern for one column per dimension; null to detect it.</summary>
     public string? FeaturesColumn { get; init; }
+
+    /// <summary>The columns that the pattern found, once the training set is open; null if it has one column of lists.</summary>
+    public IReadOnlyList<string>? FeatureNames { get; init; }
 
     /// <summary>The column of labels; null to detect it by its name.</summary>
     public string? LabelColumn { get; init; }
+
+    /// <summary>Whether labels are read, for class purity.</summary>
+    [JsonIgnore]
+    public bool ReadLabels { get; init; } = true;
 
     /// <summary>The run folder.</summary>
     public required string Output { get; init; }

@@ -87,6 +87,11 @@ internal sealed class TrainingRun : IDisposable
                 _loader.BatchesPerEpoch,
                 position.Step,
                 _loader.Residency));
+            foreach (var (split, notice) in _splits.SelectMany(split => split.Set.Notices.Select(notice => (split, notice))))
+            {
+                _observer?.Noticed($"{split.Name}: {notice}");
+            }
+
             if (!Train(position, stop))
             {
                 return TrainingEnd.Stopped;
@@ -238,6 +243,11 @@ internal sealed class TrainingRun : IDisposable
         var row = new EvaluationRow(epoch, name, EvaluationSummary.Of(result));
         _evaluations.Add(row);
         _observer?.Evaluated(row);
+        if (result.HasTooManyLabels)
+        {
+            _observer?.Noticed($"{split.Name}: no class purity: latents fire for too many classes to count");
+        }
+
         return result;
     }
 
@@ -269,7 +279,8 @@ internal sealed class TrainingRun : IDisposable
             }
 
             MetricsFiles.WriteEvaluations(_folder.Evaluations, _evaluations);
-            MetricsFiles.WriteLatents(_folder.Latents, last!.Latents, classes, _splits[^1].Set.LabelsAreIntegers);
+            var set = _splits[^1].Set;
+            MetricsFiles.WriteLatents(_folder.Latents, last!.Latents, classes, set.ClassNumbers, set.HasClassNames);
         }
 
         _folder.WriteConfig(_model, _options, Provenance.Of(_model.Config, _options, final));

@@ -26,13 +26,16 @@ internal sealed class FileBytes : IDisposable
     {
         try
         {
-            return new FileBytes(path, File.OpenHandle(path, options: FileOptions.SequentialScan), default);
+            return IsEmpty(path)
+                ? InMemory(path, default)
+                : new FileBytes(path, File.OpenHandle(path, options: FileOptions.SequentialScan), default);
         }
         catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
         {
             throw new DataException($"{path}: no such file", exception);
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException
+            or NotSupportedException)
         {
             throw new DataException($"{path}: cannot be opened: {exception.Message}", exception);
         }
@@ -86,6 +89,14 @@ internal sealed class FileBytes : IDisposable
             target = target[read..];
             offset += read;
         }
+    }
+
+    // Pipes, sockets and devices have no length either. Opening one could wait for ever, so that nothing without a length is opened.
+    private static bool IsEmpty(string path)
+    {
+        var file = new FileInfo(path);
+        var target = file.LinkTarget is null ? file : file.ResolveLinkTarget(returnFinalTarget: true) as FileInfo;
+        return File.Exists(path) && (target is null || !target.Exists || target.Length == 0);
     }
 
     /// <summary>Closes the file.</summary>

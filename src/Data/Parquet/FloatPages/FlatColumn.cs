@@ -7,7 +7,13 @@ namespace MonoLoss.Data.Parquet;
 /// <param name="isNull">Whether it is null.</param>
 internal delegate void RowReader<in T>(T value, bool isNull);
 
-/// <summary>Reads columns of one value per row: class labels, and the columns of our own tables.</summary>
+/// <summary>Takes the next element of a list.</summary>
+/// <param name="value">The value; the type's default if there is none.</param>
+/// <param name="isNull">Whether there is none: it is null, or the list is null or empty.</param>
+/// <param name="startsRow">Whether it is the first of its row.</param>
+internal delegate void ElementReader<in T>(T value, bool isNull, bool startsRow);
+
+/// <summary>Reads columns of one value per row, or of lists that are small: class labels, and the columns of our own tables.</summary>
 internal static class FlatColumn
 {
     /// <summary>Bytes of the longest text that is read.</summary>
@@ -23,8 +29,8 @@ internal static class FlatColumn
     /// <exception cref="DataException">The column holds something else or is damaged.</exception>
     public static void ReadIntegers(ParquetFile file, ParquetColumn column, int rowGroup, RowReader<long> take)
     {
-        var unsigned = column.LogicalKind == LogicalKind.UnsignedInteger;
-        Read(file, column, rowGroup, take, (column.Type, unsigned) switch
+        var unsigned = column.Logical.Kind == LogicalKind.UnsignedInteger;
+        Read(file, column, rowGroup, (column.Type, unsigned) switch
         {
             (PhysicalType.INT32, true) => new ConvertingReader<uint, long>(value => value),
             (PhysicalType.INT32, false) => new ConvertingReader<int, long>(value => value),
@@ -33,20 +39,41 @@ internal static class FlatColumn
                 : throw new CorruptException($"{value} does not fit a signed 64-bit integer")),
             (PhysicalType.INT64, false) => new NumberReader<long>(),
             _ => null,
-        });
+        }, take);
     }
 
     /// <summary>Reads the float64 values of a row group.</summary>
     /// <inheritdoc cref="ReadIntegers"/>
     public static void ReadDoubles(ParquetFile file, ParquetColumn column, int rowGroup, RowReader<double> take) =>
-        Read(file, column, rowGroup, take, column.Type == PhysicalType.DOUBLE ? new NumberReader<double>() : null);
+        Read(file, column, rowGroup, column.Type == PhysicalType.DOUBLE ? new NumberReader<double>() : null, take);
 
     /// <summary>Reads the texts of a row group.</summary>
     /// <inheritdoc cref="ReadIntegers"/>
     public static void ReadTexts(ParquetFile file, ParquetColumn column, int rowGroup, RowReader<string> take) =>
-        Read(file, column, rowGroup, take, column.IsString ? new BytesReader<string>(0, ToText) : null);
+        Read(file, column, rowGroup, column.IsString ? Texts() : null, take);
 
-    private static void Read<T>(ParquetFile file, ParquetColumn column, int rowGroup, RowReader<T> take, ValueReader<T>? values)
+    /// <summary>Decodes texts.</summary>
+    public static ValueReader<string> Texts() => new BytesReader<string>(0, ToText);
+
+    /// <summary>Reads the values of a row group.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="column">A column of one value per row.</param>
+    /// <param name="rowGroup">Index of the row group.</param>
+    /// <param name="values">Decodes the values; null if the column has another type.</param>
+    /// <param name="take">Called for every row.</param>
+    /// <exception cref="DataException">The column holds something else or is damaged.</exception>
+    public static void Read<T>(ParquetFile file, ParquetColumn column, int rowGroup, ValueReader<T>? values, RowReader<T> take) =>
+        ReadElements(file, column, rowGroup, column.MaxRepetition > 0 ? null : values, (value, isNull, _) => take(value, isNull));
+
+    /// <summary>Reads the elements of the lists of a row group.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="column">A column of lists.</param>
+    /// <param name="rowGroup">Index of the row group.</param>
+    /// <param name="values">Decodes the values; null if the column has another type.</param>
+    /// <param name="take">Called for every element, and for every list without one.</param>
+    /// <exception cref="DataException">The column holds something else or is damaged.</exception>
+    public static void ReadElements<T>(
+        ParquetFile file, ParquetColumn column, int rowGroup, ValueReader<T>? values, ElementReader<T> take)
     {
         using var pages = new PageReader();
         var block = new T[BlockSize];
@@ -54,7 +81,7 @@ internal static class FlatColumn
         Span<byte> definition = stackalloc byte[BlockSize];
         try
         {
-            if (values is null || column.MaxRepetition > 0)
+            if (values is null)
             {
                 throw new CorruptException($"it holds {column}, not one {typeof(T).Name.ToLowerInvariant()} per row");
             }
@@ -68,10 +95,10 @@ internal static class FlatColumn
                     var present = definition[..count].Count((byte)column.MaxDefinition);
                     values.Read(pages.Values, block.AsSpan(0, present));
                     var next = 0;
-                    foreach (var level in definition[..count])
+                    for (var i = 0; i < count; i++)
                     {
-                        var isNull = level != column.MaxDefinition;
-                        take(isNull ? default! : block[next++], isNull);
+                        var isNull = definition[i] != column.MaxDefinition;
+                        take(isNull ? default! : block[next++], isNull, repetition[i] == 0);
                     }
                 }
             }

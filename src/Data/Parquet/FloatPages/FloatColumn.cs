@@ -1,10 +1,8 @@
-using PhysicalType = Parquet.Meta.Type;
-
 namespace MonoLoss.Data.Parquet;
 
 /// <summary>
-/// Reads one column of floats, a page at a time and in order, to where the caller wants them. A column of lists must have the same number
-/// of floats in every row, so that levels are only checked and never kept.
+/// Reads one column of numbers as floats, a page at a time and in order, to where the caller wants them. A column of lists must have the
+/// same number of values in every row, so that levels are only checked and never kept. A list that holds one list is as good as that list.
 /// </summary>
 internal sealed class FloatColumn : IDisposable
 {
@@ -22,18 +20,13 @@ internal sealed class FloatColumn : IDisposable
     private int _left;
 
     /// <summary>Prepares to read a column.</summary>
-    /// <param name="column">A column of float32, float64 or float16, or of lists of them.</param>
+    /// <param name="column">A column of numbers, of lists of them, or of lists of one such list.</param>
     /// <param name="width">Floats per row.</param>
     /// <param name="readAhead">Bytes to read at a time where pages are smaller.</param>
     public FloatColumn(ParquetColumn column, int width, int readAhead = PageReader.DefaultReadAhead)
     {
         (_column, _width, _pages) = (column, width, new PageReader(readAhead));
-        _values = column.Type switch
-        {
-            PhysicalType.FLOAT => new NumberReader<float>(),
-            PhysicalType.DOUBLE => new ConvertingReader<double, float>(value => (float)value),
-            _ => new ConvertingReader<Half, float>(value => (float)value),
-        };
+        _values = Numbers.Floats(column);
     }
 
     /// <summary>Starts a row group.</summary>
@@ -99,7 +92,7 @@ internal sealed class FloatColumn : IDisposable
     /// <exception cref="DataException">The row is null, empty or cannot be read.</exception>
     public static int FirstLength(ParquetFile file, ParquetColumn column, int rowGroup)
     {
-        if (PeekFirstLength(file, column, rowGroup) is var peeked and > 0)
+        if (column.IsList && PeekFirstLength(file, column, rowGroup) is var peeked and > 0)
         {
             return peeked;
         }
@@ -136,6 +129,7 @@ internal sealed class FloatColumn : IDisposable
 
     private long CountFirst()
     {
+        long inner = 0;
         Span<byte> repetition = stackalloc byte[LevelBlock];
         Span<byte> definition = stackalloc byte[LevelBlock];
         long length = 0;
@@ -154,17 +148,25 @@ internal sealed class FloatColumn : IDisposable
 
                 var next = repetition[..count].IndexOf((byte)0);
                 next = length == 0 && next == 0 ? repetition[1..count].IndexOf((byte)0) + 1 : next;
-                if (next > 0 || (next == 0 && length > 0))
+                var ends = next > 0 || (next == 0 && length > 0);
+                var part = ends ? next : count;
+                inner += _column.IsListOfLists ? repetition[..part].Count((byte)1) : 0;
+                length += part;
+                if (ends)
                 {
-                    return length + next;
+                    return OneList(length, inner + 1);
                 }
-
-                length += count;
             }
         }
 
-        return length;
+        return OneList(length, inner + 1);
     }
+
+    private long OneList(long length, long lists) => lists <= 1 ? length : throw Lists(0, $"{lists} lists of {length / lists} values");
+
+    private DataException Lists(long row, string found) => new($"{_file!.Path}: column '{_column.Name}', row {_firstRow + row}: "
+        + $"found {found}, expected one list of values; to flatten it, write one row per inner list, or one list per row, such as by "
+        + "df.explode('x') or [np.ravel(v) for v in df['x']] (pandas), pc.list_flatten (pyarrow), flatten(x) (DuckDB)");
 
     private bool NextPage(bool valuesWanted)
     {
@@ -196,7 +198,7 @@ internal sealed class FloatColumn : IDisposable
     private void CheckLevels(ReadOnlySpan<byte> repetition, ReadOnlySpan<byte> definition)
     {
         var missing = definition.IndexOfAnyExcept((byte)_column.MaxDefinition);
-        if (!_column.IsList)
+        if (_column.IsFlat)
         {
             if (missing >= 0)
             {
@@ -212,6 +214,11 @@ internal sealed class FloatColumn : IDisposable
         }
 
         var odd = FirstOdd(repetition);
+        if (odd >= 0 && _column.IsListOfLists && repetition[odd] == 1 && (missing < 0 || odd < missing))
+        {
+            throw Lists((_seen + odd) / _width, "several lists");
+        }
+
         if (missing >= 0 && (odd < 0 || missing < odd))
         {
             throw Null(_seen + missing, definition[missing]);
@@ -251,7 +258,7 @@ internal sealed class FloatColumn : IDisposable
         }
     }
 
-    // The first level that lists of _width values do not have: 0 at the start of each, 1 otherwise.
+    // The first level that lists of _width values do not have: 0 at the start of each, the highest otherwise.
     private int FirstOdd(ReadOnlySpan<byte> repetition)
     {
         var at = 0;
@@ -274,7 +281,7 @@ internal sealed class FloatColumn : IDisposable
             }
 
             var rest = repetition.Slice(at, Math.Min(_width - inRow, repetition.Length - at));
-            var start = rest.IndexOf((byte)0);
+            var start = rest.IndexOfAnyExcept((byte)_column.MaxRepetition);
             if (start >= 0)
             {
                 return at + start;
@@ -297,15 +304,15 @@ internal sealed class FloatColumn : IDisposable
 
     private DataException Null(long value, byte definition)
     {
-        var what = !_column.IsList || definition < _column.RepeatedDefinition - 1 ? "it is null"
+        var what = _column.IsFlat || definition < _column.RepeatedDefinition - 1 ? "it is null"
             : definition == _column.RepeatedDefinition - 1 ? "its list is empty"
             : $"element {value % _width} of its list is null";
         return new DataException($"{_file!.Path}: column '{_column.Name}', row {_firstRow + (value / _width)}: {what}, expected "
-            + (_column.IsList ? "floats" : "a float"));
+            + (_column.IsFlat ? "a number" : "numbers"));
     }
 
     private DataException Ragged(long row, string found) => new(
-        $"{_file!.Path}: column '{_column.Name}', row {_firstRow + row}: found {found} floats, expected {_width}");
+        $"{_file!.Path}: column '{_column.Name}', row {_firstRow + row}: found {found} values, expected {_width}");
 
     private void Guard(Action action)
     {

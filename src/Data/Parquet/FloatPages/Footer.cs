@@ -5,7 +5,7 @@ namespace MonoLoss.Data.Parquet;
 
 /// <summary>A node of the schema as the footer has it; children follow their parent.</summary>
 internal sealed record SchemaElement(
-    string Name, PhysicalType? Type, int TypeLength, FieldRepetitionType Repetition, int Children, LogicalKind Logical);
+    string Name, PhysicalType? Type, int TypeLength, FieldRepetitionType Repetition, int Children, LogicalType Logical);
 
 /// <summary>Where a column's pages of one row group are.</summary>
 /// <param name="Type">How values are stored.</param>
@@ -26,6 +26,9 @@ internal sealed record FileMetadata(
     IReadOnlyDictionary<string, string> KeyValues,
     string? CreatedBy)
 {
+    // Far beyond what any writer has: decimals of 256 bits have 76 digits.
+    private const int MaxScale = 1000;
+
     /// <summary>Decodes a footer.</summary>
     /// <exception cref="CorruptException">It is damaged or encrypted.</exception>
     public static FileMetadata Read(ReadOnlySpan<byte> bytes)
@@ -117,9 +120,8 @@ internal sealed record FileMetadata(
     {
         string? name = null;
         int? physical = null;
-        int length = 0, repetition = 0, children = 0;
-        var logical = LogicalKind.None;
-        var converted = LogicalKind.None;
+        int length = 0, repetition = 0, children = 0, scale = 0, precision = 0;
+        LogicalType logical = default, converted = default;
         short id = 0;
         while (reader.NextField(ref id, out var type))
         {
@@ -143,6 +145,12 @@ internal sealed record FileMetadata(
                 case 6:
                     converted = FromConverted(reader.ReadI32(type));
                     break;
+                case 7:
+                    scale = reader.ReadI32(type);
+                    break;
+                case 8:
+                    precision = reader.ReadI32(type);
+                    break;
                 case 10:
                     reader.ReadStruct(type);
                     logical = ReadLogical(ref reader);
@@ -153,70 +161,115 @@ internal sealed record FileMetadata(
             }
         }
 
+        if (converted.Kind == LogicalKind.Decimal)
+        {
+            converted = converted with { Precision = precision, Scale = scale };
+        }
+
+        logical = logical.Kind == LogicalKind.None ? converted : logical;
         if (name is null || children < 0 || repetition is < 0 or > 2 || physical is < 0 or > 7
-            || (physical == (int)PhysicalType.FIXED_LEN_BYTE_ARRAY && length <= 0))
+            || (physical == (int)PhysicalType.FIXED_LEN_BYTE_ARRAY && length <= 0)
+            || (logical.Kind == LogicalKind.Decimal && logical.Scale is < 0 or > MaxScale))
         {
             throw new CorruptException("the footer has an invalid schema element");
         }
 
-        return new SchemaElement(name, (PhysicalType?)physical, length, (FieldRepetitionType)repetition, children,
-            logical == LogicalKind.None ? converted : logical);
+        return new SchemaElement(name, (PhysicalType?)physical, length, (FieldRepetitionType)repetition, children, logical);
     }
 
-    private static LogicalKind FromConverted(int type) => type switch
+    private static LogicalType FromConverted(int type) => type switch
     {
-        0 or 4 or 19 => LogicalKind.String,
-        1 or 2 => LogicalKind.Map,
-        3 => LogicalKind.List,
-        >= 11 and <= 14 => LogicalKind.UnsignedInteger,
-        >= 15 and <= 18 => LogicalKind.Integer,
-        _ => LogicalKind.Other,
+        0 or 4 => new LogicalType(LogicalKind.String),
+        1 or 2 => new LogicalType(LogicalKind.Map),
+        3 => new LogicalType(LogicalKind.List),
+        5 => new LogicalType(LogicalKind.Decimal),
+        6 => new LogicalType(LogicalKind.Date),
+        7 or 8 => new LogicalType(LogicalKind.Time),
+        9 or 10 => new LogicalType(LogicalKind.Timestamp),
+        >= 11 and <= 14 => new LogicalType(LogicalKind.UnsignedInteger, 8 << (type - 11)),
+        >= 15 and <= 18 => new LogicalType(LogicalKind.Integer, 8 << (type - 15)),
+        19 => new LogicalType(LogicalKind.Json),
+        _ => new LogicalType(LogicalKind.Other),
     };
 
-    private static LogicalKind ReadLogical(ref ThriftReader reader)
+    private static LogicalType ReadLogical(ref ThriftReader reader)
     {
-        var logical = LogicalKind.None;
+        LogicalType logical = default;
         short id = 0;
         while (reader.NextField(ref id, out var type))
         {
-            if (id == 10)
+            if (id is 5 or 10)
             {
                 reader.ReadStruct(type);
-                logical = ReadIsSigned(ref reader) ? LogicalKind.Integer : LogicalKind.UnsignedInteger;
+                logical = id == 5 ? ReadDecimal(ref reader) : ReadInteger(ref reader);
                 continue;
             }
 
             reader.Skip(type);
-            logical = id switch
+            logical = new LogicalType(id switch
             {
-                1 or 4 or 12 => LogicalKind.String,
+                1 or 4 => LogicalKind.String,
                 2 => LogicalKind.Map,
                 3 => LogicalKind.List,
+                6 => LogicalKind.Date,
+                7 => LogicalKind.Time,
+                8 => LogicalKind.Timestamp,
+                11 => LogicalKind.Null,
+                12 => LogicalKind.Json,
+                14 => LogicalKind.Uuid,
                 15 => LogicalKind.Float16,
                 _ => LogicalKind.Other,
-            };
+            });
         }
 
         return logical;
     }
 
-    private static bool ReadIsSigned(ref ThriftReader reader)
+    private static LogicalType ReadDecimal(ref ThriftReader reader)
     {
-        var signed = true;
+        int scale = 0, precision = 0;
         short id = 0;
         while (reader.NextField(ref id, out var type))
         {
-            if (id == 2)
+            switch (id)
             {
-                signed = reader.ReadBool(type);
-            }
-            else
-            {
-                reader.Skip(type);
+                case 1:
+                    scale = reader.ReadI32(type);
+                    break;
+                case 2:
+                    precision = reader.ReadI32(type);
+                    break;
+                default:
+                    reader.Skip(type);
+                    break;
             }
         }
 
-        return signed;
+        return new LogicalType(LogicalKind.Decimal, 0, precision, scale);
+    }
+
+    private static LogicalType ReadInteger(ref ThriftReader reader)
+    {
+        var signed = true;
+        var bits = 0;
+        short id = 0;
+        while (reader.NextField(ref id, out var type))
+        {
+            switch (id)
+            {
+                case 1:
+                    bits = reader.ReadI32(type);
+                    break;
+                case 2:
+                    signed = reader.ReadBool(type);
+                    break;
+                default:
+                    reader.Skip(type);
+                    break;
+            }
+        }
+
+        return new LogicalType(signed ? LogicalKind.Integer : LogicalKind.UnsignedInteger, bits);
     }
 
     private static RowGroup ReadRowGroup(ref ThriftReader reader)

@@ -3,23 +3,37 @@ using PhysicalType = Parquet.Meta.Type;
 
 namespace MonoLoss.Data.Parquet;
 
+/// <summary>What a column is a part of.</summary>
+internal enum ColumnShape
+{
+    /// <summary>Values, lists of values, or lists of such lists; the column itself may be a field of a struct.</summary>
+    Plain,
+
+    /// <summary>A field of the structs of a list.</summary>
+    ListOfStructs,
+
+    /// <summary>The keys or values of a map.</summary>
+    Map,
+}
+
 /// <summary>A column of values: a flat one, a field of a struct, or a list. Columns are equal if all their properties are.</summary>
 internal sealed record ParquetColumn
 {
     private const int MaxDepth = 32;
 
-    private ParquetColumn(
-        int index, string name, string path, SchemaElement leaf, int definition, int repetition, int repeatedDefinition)
+    private ParquetColumn(int index, SchemaElement leaf, Node node)
     {
         Index = index;
-        Name = name;
-        Path = path;
+        Name = node.Name;
+        Path = node.Path;
         Type = leaf.Type!.Value;
         TypeLength = leaf.TypeLength;
-        LogicalKind = leaf.Logical;
-        MaxDefinition = definition;
-        MaxRepetition = repetition;
-        RepeatedDefinition = repeatedDefinition;
+        Logical = leaf.Logical;
+        MaxDefinition = node.Definition;
+        MaxRepetition = node.Repetition;
+        RepeatedDefinition = node.RepeatedDefinition;
+        Depth = node.Depth;
+        Shape = node.Shape;
     }
 
     /// <summary>Its place among the file's columns.</summary>
@@ -38,27 +52,46 @@ internal sealed record ParquetColumn
     public int TypeLength { get; }
 
     /// <summary>What its values stand for.</summary>
-    public LogicalKind LogicalKind { get; }
+    public LogicalType Logical { get; }
+
+    /// <summary>Whether it is a field of structs within a list, a map, or neither.</summary>
+    public ColumnShape Shape { get; }
 
     /// <summary>Whether a row is a list of values.</summary>
-    public bool IsList => MaxRepetition == 1;
+    public bool IsList => MaxRepetition == 1 && Shape == ColumnShape.Plain;
 
-    /// <summary>Whether a row is a list of lists: such a column cannot be read.</summary>
-    public bool IsNested => MaxRepetition > 1;
+    /// <summary>Whether a row is a list of lists of values.</summary>
+    public bool IsListOfLists => MaxRepetition == 2 && Shape == ColumnShape.Plain;
+
+    /// <summary>Whether a row is one value.</summary>
+    public bool IsFlat => MaxRepetition == 0;
+
+    /// <summary>Whether it is no field of a struct.</summary>
+    public bool IsTopLevel => Depth == 0;
 
     /// <summary>Whether there may be nulls: rows, or elements of a list.</summary>
     public bool IsNullable => MaxDefinition > MaxRepetition;
 
     /// <summary>Whether values are FLOAT, DOUBLE or 16-bit floating point.</summary>
     public bool IsFloat => Type is PhysicalType.FLOAT or PhysicalType.DOUBLE
-        || (Type == PhysicalType.FIXED_LEN_BYTE_ARRAY && TypeLength == 2 && LogicalKind == LogicalKind.Float16);
+        || (Type == PhysicalType.FIXED_LEN_BYTE_ARRAY && TypeLength == 2 && Logical.Kind == LogicalKind.Float16);
 
     /// <summary>Whether values are plain integers, no dates or decimals.</summary>
     public bool IsInteger => Type is PhysicalType.INT32 or PhysicalType.INT64
-        && LogicalKind is LogicalKind.None or LogicalKind.Integer or LogicalKind.UnsignedInteger;
+        && Logical.Kind is LogicalKind.None or LogicalKind.Integer or LogicalKind.UnsignedInteger;
+
+    /// <summary>Whether values are decimals.</summary>
+    public bool IsDecimal => Logical.Kind == LogicalKind.Decimal
+        && Type is PhysicalType.INT32 or PhysicalType.INT64 or PhysicalType.BYTE_ARRAY or PhysicalType.FIXED_LEN_BYTE_ARRAY;
+
+    /// <summary>Whether values are booleans.</summary>
+    public bool IsBoolean => Type == PhysicalType.BOOLEAN;
+
+    /// <summary>Whether values convert to floats.</summary>
+    public bool IsNumber => IsFloat || IsInteger || IsDecimal || IsBoolean;
 
     /// <summary>Whether values are text.</summary>
-    public bool IsString => Type == PhysicalType.BYTE_ARRAY && LogicalKind is LogicalKind.String or LogicalKind.None;
+    public bool IsString => Type == PhysicalType.BYTE_ARRAY && Logical.Kind is LogicalKind.String or LogicalKind.Json or LogicalKind.None;
 
     /// <summary>The definition level of a value that is there.</summary>
     internal int MaxDefinition { get; }
@@ -68,21 +101,39 @@ internal sealed record ParquetColumn
     /// <summary>The definition level from which on a list has an element; one less is an empty list, still less a null one.</summary>
     internal int RepeatedDefinition { get; }
 
+    private int Depth { get; }
+
     /// <summary>The type in words, for messages.</summary>
-    public override string ToString()
+    public override string ToString() => Shape switch
     {
-        var type = Type switch
+        ColumnShape.Map => $"{ValueType()} in a map",
+        ColumnShape.ListOfStructs => $"{Lists(MaxRepetition)}, a field of a list of structs",
+        _ => Lists(MaxRepetition),
+    };
+
+    private string Lists(int levels) => levels == 0 ? ValueType() : $"list<{Lists(levels - 1)}>";
+
+    private string ValueType() => Logical.Kind switch
+    {
+        LogicalKind.Float16 => "float16",
+        LogicalKind.Decimal => $"decimal({Logical.Precision}, {Logical.Scale})",
+        LogicalKind.Integer => $"int{IntegerBits}",
+        LogicalKind.UnsignedInteger => $"uint{IntegerBits}",
+        LogicalKind.String => "text",
+        LogicalKind.None => Type switch
         {
-            _ when IsFloat && Type == PhysicalType.FIXED_LEN_BYTE_ARRAY => "float16",
-            PhysicalType.INT32 or PhysicalType.INT64 when LogicalKind == LogicalKind.UnsignedInteger =>
-                "u" + Type.ToString().ToLowerInvariant(),
-            PhysicalType.BYTE_ARRAY when LogicalKind == LogicalKind.String => "string",
+            PhysicalType.BOOLEAN => "bool",
+            PhysicalType.FLOAT => "float32",
+            PhysicalType.DOUBLE => "float64",
             PhysicalType.BYTE_ARRAY => "binary",
             PhysicalType.FIXED_LEN_BYTE_ARRAY => $"binary({TypeLength})",
             _ => Type.ToString().ToLowerInvariant(),
-        };
-        return MaxRepetition switch { 0 => type, 1 => $"list<{type}>", _ => $"nested list<{type}>" };
-    }
+        },
+        LogicalKind.Other => $"another type stored as {Type.ToString().ToLowerInvariant()}",
+        var kind => kind.ToString().ToLowerInvariant(),
+    };
+
+    private int IntegerBits => Logical.Bits > 0 ? Logical.Bits : Type == PhysicalType.INT32 ? 32 : 64;
 
     /// <summary>Finds the columns of a schema.</summary>
     /// <exception cref="CorruptException">The schema is not a tree.</exception>
@@ -97,7 +148,7 @@ internal sealed record ParquetColumn
         var next = 1;
         for (var i = 0; i < schema[0].Children; i++)
         {
-            Visit(new Node("", "", 0, 0, 0, NameDone: false), parent: null, 0);
+            Visit(new Node("", "", 0, 0, 0, NameDone: false, 0, ColumnShape.Plain), parent: null, 0);
         }
 
         return next == schema.Count && columns.Count > 0 ? columns : throw new CorruptException("the schema is not a tree");
@@ -118,10 +169,12 @@ internal sealed record ParquetColumn
                 definition,
                 outer.Repetition + (repeated ? 1 : 0),
                 repeated ? definition : outer.RepeatedDefinition,
-                NameDone: false);
-            if (repeated && parent is { Logical: LogicalKind.List, Children: 1 })
+                NameDone: false,
+                outer.NameDone ? outer.Depth : depth,
+                InnerShape(outer, element, parent, repeated));
+            if (repeated && parent is { Logical.Kind: LogicalKind.List, Children: 1 })
             {
-                inner = inner with { Name = outer.Name, NameDone = IsElementWrapper(element, parent) };
+                inner = inner with { Name = outer.Name, NameDone = IsElementWrapper(element, parent), Depth = outer.Depth };
             }
 
             if (element.Type is not null)
@@ -131,8 +184,7 @@ internal sealed record ParquetColumn
                     throw new CorruptException("the schema is not a tree");
                 }
 
-                columns.Add(new ParquetColumn(
-                    columns.Count, inner.Name, inner.Path, element, inner.Definition, inner.Repetition, inner.RepeatedDefinition));
+                columns.Add(new ParquetColumn(columns.Count, element, inner));
                 return;
             }
 
@@ -150,5 +202,21 @@ internal sealed record ParquetColumn
 
     private static string Join(string outer, string name) => outer.Length == 0 ? name : $"{outer}.{name}";
 
-    private sealed record Node(string Name, string Path, int Definition, int Repetition, int RepeatedDefinition, bool NameDone);
+    // Below a list, its wrapper and lists of lists keep the shape; any other group is a struct.
+    private static ColumnShape InnerShape(Node outer, SchemaElement element, SchemaElement? parent, bool repeated)
+    {
+        if (outer.Shape == ColumnShape.Map || parent?.Logical.Kind == LogicalKind.Map)
+        {
+            return ColumnShape.Map;
+        }
+
+        var isWrapper = repeated && parent is { Logical.Kind: LogicalKind.List, Children: 1 } && IsElementWrapper(element, parent);
+        var isStruct = element.Type is null && !isWrapper && element.Logical.Kind is not (LogicalKind.List or LogicalKind.Map);
+        return outer.Shape == ColumnShape.ListOfStructs || (isStruct && (outer.Repetition > 0 || repeated))
+            ? ColumnShape.ListOfStructs
+            : ColumnShape.Plain;
+    }
+
+    private sealed record Node(
+        string Name, string Path, int Definition, int Repetition, int RepeatedDefinition, bool NameDone, int Depth, ColumnShape Shape);
 }

@@ -24,7 +24,7 @@ internal sealed class ParquetFile : IDisposable
 
     private const int TailSize = 8;
 
-    private readonly FileMetadata _metadata;
+    private FileMetadata _metadata;
     private readonly FileBytes _bytes;
 
     private ParquetFile(FileBytes bytes, FileMetadata metadata, IReadOnlyList<ParquetColumn> columns, ulong hash)
@@ -50,7 +50,7 @@ internal sealed class ParquetFile : IDisposable
     public IReadOnlyList<long> RowGroups { get; }
 
     /// <summary>The columns.</summary>
-    public IReadOnlyList<ParquetColumn> Columns { get; }
+    public IReadOnlyList<ParquetColumn> Columns { get; private set; }
 
     /// <summary>The texts kept beside the data.</summary>
     public IReadOnlyDictionary<string, string> Metadata => _metadata.KeyValues;
@@ -86,6 +86,21 @@ internal sealed class ParquetFile : IDisposable
     /// <exception cref="DataException">The file cannot be opened, or has changed.</exception>
     public ParquetFile Reopen() => new(_bytes.Reopen(), _metadata, Columns, Hash);
 
+    /// <summary>
+    /// Takes over what another file's footer says too, so that many files of one kind take little memory: the schema and the texts.
+    /// </summary>
+    public void ShareWith(ParquetFile other)
+    {
+        var sameTexts = Metadata.Count == other.Metadata.Count
+            && Metadata.All(pair => other.Metadata.TryGetValue(pair.Key, out var value) && value == pair.Value);
+        _metadata = _metadata with { Schema = [], KeyValues = sameTexts ? other.Metadata : Metadata };
+        Columns = Columns.SequenceEqual(other.Columns) ? other.Columns : Columns;
+    }
+
+    /// <summary>Why a column cannot be read, as far as the footer tells; null if it does not.</summary>
+    public string? Problem(ParquetColumn column) =>
+        _metadata.RowGroups.Select(group => group.Chunks[column.Index].Problem).FirstOrDefault(problem => problem is not null);
+
     /// <summary>Finds a column by its name or full path.</summary>
     /// <returns>Null if there is none.</returns>
     public ParquetColumn? FindColumn(string name) =>
@@ -100,11 +115,6 @@ internal sealed class ParquetFile : IDisposable
     {
         // Old writers do not count the header of the dictionary page in a chunk's size; reading stops at the last value anyway.
         const int HeaderAllowance = 128;
-        if (column.IsNested)
-        {
-            throw new CorruptException("lists of lists are not supported");
-        }
-
         var chunk = _metadata.RowGroups[rowGroup].Chunks[column.Index];
         pages.Open(_bytes, column, chunk, Math.Min(chunk.Size + HeaderAllowance, _bytes.Length - TailSize - chunk.Start));
     }
@@ -121,7 +131,9 @@ internal sealed class ParquetFile : IDisposable
         const int MagicSize = 4;
         if (bytes.Length < MagicSize + TailSize)
         {
-            throw new CorruptException($"it has only {bytes.Length} bytes");
+            throw new CorruptException(bytes.Length > 0
+                ? $"it has only {bytes.Length} bytes"
+                : "it has 0 bytes: it is empty, or a pipe, a socket or a device");
         }
 
         Span<byte> tail = stackalloc byte[TailSize];
@@ -133,7 +145,11 @@ internal sealed class ParquetFile : IDisposable
 
         if (!tail[MagicSize..].SequenceEqual("PAR1"u8))
         {
-            throw new CorruptException("it does not end in PAR1: it is cut off, or not a Parquet file");
+            var start = new byte[Math.Min(FileKind.Needed, bytes.Length)];
+            bytes.Read(start, 0);
+            throw new CorruptException(FileKind.OfFile(start, bytes.Length) is { } kind
+                ? $"it is {kind}"
+                : "it does not end in PAR1: it is cut off, or not a Parquet file");
         }
 
         var size = BinaryPrimitives.ReadUInt32LittleEndian(tail);

@@ -139,8 +139,8 @@ internal sealed class NumberReader<T> : ValueReader<T>
                 }
 
                 break;
-            case Encoding.DELTA_BYTE_ARRAY when typeof(T) == typeof(Half):
-                // To the format, 16-bit floats are byte strings, and some writers choose the encoding by that.
+            case Encoding.DELTA_BYTE_ARRAY when typeof(T) == typeof(Half) || typeof(T) == typeof(Int128):
+                // To the format, 16-bit floats and 128-bit integers are byte strings, and some writers choose the encoding by that.
                 _bytes ??= new BytesReader<T>(Unsafe.SizeOf<T>(), bytes => MemoryMarshal.Read<T>(bytes));
                 _bytes.StartValues(encoding, page, count);
                 break;
@@ -231,6 +231,61 @@ internal sealed class ConvertingReader<TStored, T>(Func<TStored, T> convert) : V
     }
 }
 
+/// <summary>Booleans: a bit each, or in runs.</summary>
+/// <param name="make">Makes a value of a boolean.</param>
+internal sealed class BooleanReader<T>(Func<bool, T> make) : ValueReader<T>
+{
+    private readonly int[] _block = new int[1024];
+    private bool _inRuns;
+    private RunReader _bits;
+    private int _next;
+
+    /// <inheritdoc/>
+    protected internal override void StartValues(Encoding encoding, ReadOnlySpan<byte> page, int count)
+    {
+        _inRuns = encoding == Encoding.RLE;
+        _next = 0;
+        if (_inRuns)
+        {
+            // The size of the runs comes first; they end with the page.
+            _bits = page.Length >= sizeof(int) || count == 0 ? new RunReader(sizeof(int), 1) : throw new EndOfDataException("a page");
+        }
+        else if (encoding != Encoding.PLAIN)
+        {
+            throw new CorruptException($"encoding {encoding} is not supported for this type");
+        }
+        else if (page.Length < (count + 7L) / 8)
+        {
+            throw new EndOfDataException("a page");
+        }
+    }
+
+    /// <inheritdoc/>
+    protected internal override void ReadValues(ReadOnlySpan<byte> page, Span<T> target)
+    {
+        while (!target.IsEmpty)
+        {
+            var block = _block.AsSpan(0, Math.Min(_block.Length, target.Length));
+            if (_inRuns)
+            {
+                _bits.Read(page, block);
+            }
+            else
+            {
+                BitPacking.Unpack(page, 1, _next, block);
+            }
+
+            for (var i = 0; i < block.Length; i++)
+            {
+                target[i] = make(block[i] != 0);
+            }
+
+            _next += block.Length;
+            target = target[block.Length..];
+        }
+    }
+}
+
 /// <summary>Makes a value of bytes.</summary>
 internal delegate T FromBytes<out T>(ReadOnlySpan<byte> bytes);
 
@@ -244,6 +299,7 @@ internal sealed class BytesReader<T>(int size, FromBytes<T> make) : ValueReader<
     private Encoding _encoding;
     private DeltaReader _prefixes;
     private DeltaReader _lengths;
+    private int _count;
     private int _position;
     private byte[] _value = [];
     private int _valueLength;
@@ -259,6 +315,14 @@ internal sealed class BytesReader<T>(int size, FromBytes<T> make) : ValueReader<
                 if (page.Length / (size > 0 ? size : sizeof(int)) < count)
                 {
                     throw new EndOfDataException("a page");
+                }
+
+                break;
+            case Encoding.BYTE_STREAM_SPLIT when size > 0:
+                _count = page.Length / size >= count ? count : throw new EndOfDataException("a page");
+                if (_value.Length < size)
+                {
+                    _value = new byte[size];
                 }
 
                 break;
@@ -297,6 +361,15 @@ internal sealed class BytesReader<T>(int size, FromBytes<T> make) : ValueReader<
                 return Take(page, size);
             case Encoding.PLAIN:
                 return Take(page, MemoryMarshal.Read<int>(Take(page, sizeof(int))));
+            case Encoding.BYTE_STREAM_SPLIT:
+                // Byte b of value i is at b·count + i.
+                for (var b = 0; b < size; b++)
+                {
+                    _value[b] = page[(b * _count) + _position];
+                }
+
+                _position++;
+                return _value.AsSpan(0, size);
             case Encoding.DELTA_LENGTH_BYTE_ARRAY:
                 _lengths.Read(page, _suffix);
                 return Take(page, _suffix[0]);

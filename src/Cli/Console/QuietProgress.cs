@@ -1,0 +1,39 @@
+using MonoLoss.Models;
+
+namespace MonoLoss.Cli;
+
+/// <summary>No progress: only what the user should know all the same.</summary>
+/// <param name="context">The console.</param>
+internal sealed class QuietProgress(CliContext context) : ITrainingObserver
+{
+    /// <inheritdoc/>
+    public void Started(TrainingPlan plan)
+    {
+    }
+
+    /// <inheritdoc/>
+    public void Noticed(string notice) => context.Notice([notice]);
+
+    /// <inheritdoc/>
+    public void Stepped(in StepMetrics metrics)
+    {
+    }
+
+    /// <inheritdoc/>
+    public void Evaluating(string split, long rows, long total)
+    {
+    }
+
+    /// <inheritdoc/>
+    public void Evaluated(EvaluationRow row)
+    {
+    }
+
+    /// <inheritdoc/>
+    public void NothingFires(int steps) => Noticed(ProgressFormat.NothingFires(steps));
+
+    /// <inheritdoc/>
+    public void Saved(long step)
+    {
+    }
+}
