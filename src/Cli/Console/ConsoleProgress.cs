@@ -94,7 +94,7 @@ internal sealed class ConsoleProgress(CliContext context) : ITrainingObserver
     }
 
     /// <inheritdoc/>
-    public void NothingFires(int steps) => context.Output.WriteLine(ProgressFormat.NothingFires(steps));
+    public void NothingFires(int steps) => context.Output.WriteLine(ProgressFormat.NothingFires(_plan!.Model, steps));
 
     /// <inheritdoc/>
     public void Saved(long step) => _throughput!.Pause();

@@ -55,7 +55,7 @@ internal sealed class PlainProgress(CliContext context, int? logEvery) : ITraini
     }
 
     /// <inheritdoc/>
-    public void NothingFires(int steps) => context.WriteLine(ProgressFormat.NothingFires(steps));
+    public void NothingFires(int steps) => context.WriteLine(ProgressFormat.NothingFires(_plan!.Model, steps));
 
     /// <inheritdoc/>
     public void Saved(long step) => _throughput!.Pause();
