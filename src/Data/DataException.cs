@@ -16,8 +16,8 @@ public sealed class DataException : Exception
         : base(OneLine(message), inner) => Property = property;
 
     /// <summary>
-    /// The property of <see cref="FeatureSetOptions"/> or <see cref="BatchOptions"/> that the message mentions, so that a user interface can
-    /// replace it by its own name; null for none.
+    /// The property of <see cref="FeatureSetOptions"/> or <see cref="BatchOptions"/> that the message mentions, so that a user interface
+    /// can replace it by its own name; null for none.
     /// </summary>
     public string? Property { get; }
 

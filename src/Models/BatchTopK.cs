@@ -16,8 +16,10 @@ public sealed class BatchTopK : StandardAutoencoder
     // The rate of the running mean of the smallest activations kept, as in SAELens.
     private const double ThresholdRate = 0.01;
 
-    // The pass that finds the threshold looks at this many times k activations per row, and at more if they do not settle it.
-    private const int CalibrationMultiple = 2;
+    /// <summary>
+    /// The pass that finds the threshold looks at this many times k activations per row, and at more if they do not settle it.
+    /// </summary>
+    internal const int CalibrationMultiple = 2;
 
     private readonly Tensor _bounds;
 

@@ -13,6 +13,10 @@ public sealed class JumpReLU : StandardAutoencoder
     // The threshold starts high: a generous guess of the share of latents that exceed it.
     private const double InitialActiveShare = 1.0 / 16;
 
+    // Stands for the logarithm of a threshold of 0, a ReLU: its exponential is 0, no step of Adam moves it, and unlike −∞ it can be
+    // multiplied by 0.
+    private const float LogOfZero = -1e9f;
+
     private readonly Parameter _logThreshold;
     private readonly Tensor _bounds;
 
@@ -25,8 +29,12 @@ public sealed class JumpReLU : StandardAutoencoder
         StoredTensors =
         [
             .. base.StoredTensors,
-            // A threshold of 0, a ReLU, has the logarithm −∞, at which it stays: no step leads away from it.
-            new StoredTensor("threshold", _logThreshold) { ToFile = MathF.Exp, FromFile = MathF.Log, Least = 0 },
+            new StoredTensor("threshold", _logThreshold)
+            {
+                ToFile = MathF.Exp,
+                FromFile = threshold => threshold > 0 ? MathF.Log(threshold) : LogOfZero,
+                Least = 0,
+            },
         ];
     }
 

@@ -213,8 +213,8 @@ public sealed class BadInputTests : IDisposable
         Monoloss.Run(Train("run", data)).Succeeded();
         var before = Snapshot();
         Monoloss.Run(Train("run", data)).Refused("run", "--resume", "--out");
-        Monoloss.Run(Train("run", data, "--resume", "--latents", "50")).Refused("run", "Latents", "40", "50");
-        Monoloss.Run(Train("run", data, "--resume", "--lr", "0.5")).Refused("run", "LearningRate", "0.5");
+        Monoloss.Run(Train("run", data, "--resume", "--latents", "50")).Refused("run", "--latents was 40, now 50");
+        Monoloss.Run(Train("run", data, "--resume", "--lr", "0.5")).Refused("run", "--lr was 0.0001, now 0.5");
         Assert.Equal(before, Snapshot());
     }
 

@@ -56,6 +56,37 @@ public sealed partial class RunTests : IDisposable
         Assert.NotEmpty(data);
     }
 
+    /// <summary>By its threshold BatchTopK has k active latents per training row on average, however the rows are batched.</summary>
+    [Fact]
+    public void Eval_by_threshold_finds_k_active_latents_per_training_row()
+    {
+        var data = RunFiles.Write(_folder);
+        var test = RunFiles.Write(_folder["test.parquet"], RunFiles.Features(100, 16, seed: 2), 16);
+        var output = Train("--train", data, "--test", test, "--epochs", "5").Output;
+        Assert.Matches(@"(?m)^\s*test by threshold\s+[\d.-]+", output);
+
+        var run = new RunFolder(_folder["run"]);
+        var results = run.ReadResults();
+        Assert.Equal(["train", "test"], results.ByThreshold.Keys);
+        Assert.InRange(results.ByThreshold["train"].L0, 0.99 * results.Model.K, 1.01 * results.Model.K);
+        Assert.Equal(
+            ["train", "test", "train by threshold", "test by threshold"],
+            MetricsFiles.ReadEvaluations(run.Evaluations).Where(row => row.Epoch == 5).Select(row => row.Split));
+        Assert.Contains("test by threshold", File.ReadAllText(_folder["run/report.html"]), StringComparison.Ordinal);
+
+        foreach (var batch in new[] { "1", "7", "640" })
+        {
+            using var json = JsonDocument.Parse(Monoloss.Run(
+                "eval", "--run", run.Path, "--data", data, "--threshold", "--json", "--batch-size", batch).Succeeded().Output);
+            Assert.Equal(results.ByThreshold["train"].L0, json.RootElement.GetProperty("l0").GetDouble());
+            Assert.Equal(results.ByThreshold["train"].R2, json.RootElement.GetProperty("r2").GetDouble(), 1e-6);
+        }
+
+        Train("--train", data, "--out", _folder["vanilla"], "--model", "vanilla");
+        Assert.Empty(new RunFolder(_folder["vanilla"]).ReadResults().ByThreshold);
+        Monoloss.Run("eval", "--run", _folder["vanilla"], "--data", data, "--threshold").Refused("--threshold", "batch_topk", "vanilla");
+    }
+
     [Fact]
     public void Train_without_labels_reports_no_purity()
     {
@@ -139,10 +170,13 @@ public sealed partial class RunTests : IDisposable
         Assert.NotEmpty(Svg().Matches(html));
     }
 
-    private Outcome Train(params string[] args) => Monoloss.Run(
-    [
-        "train", "--out", _folder["run"], "--latents", "40", "--k", "4", "--batch-size", "64", "--lr", "1e-2", "--epochs", "2",
-        "--threads", "2",
-        .. args,
-    ]).Succeeded();
+    private Outcome Train(params string[] args)
+    {
+        var defaults = new[]
+        {
+            ("--out", _folder["run"]), ("--latents", "40"), ("--k", "4"), ("--batch-size", "64"), ("--lr", "1e-2"), ("--epochs", "2"),
+            ("--threads", "2"),
+        }.Where(option => !args.Contains(option.Item1)).SelectMany(option => new[] { option.Item1, option.Item2 });
+        return Monoloss.Run(["train", .. defaults, .. args]).Succeeded();
+    }
 }

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using CommandLine;
-using MonoLoss.Data;
 using MonoLoss.Data.Parquet;
 using MonoLoss.Models;
 using Spectre.Console;
@@ -41,6 +40,8 @@ internal sealed class DemoCommand : DeviceCommand
 
         using var device = OpenDevice();
         var (train, validation, test) = (InFolder("train.parquet"), InFolder("val.parquet"), InFolder("test.parquet"));
+        using var claim = new RunLock(Output);
+        claim.ClaimOrCreate();
         Clear([train, validation, test]);
         WriteFeatures(train, validation, test);
         context.WriteLine($"features  {train}, val.parquet and test.parquet: "
@@ -102,21 +103,14 @@ internal sealed class DemoCommand : DeviceCommand
 
         foreach (var name in new[] { "baseline", "monoloss" })
         {
+            using var claim = new RunLock(InFolder(name));
+            claim.ClaimExisting();
             new RunFolder(InFolder(name)).Delete();
         }
     }
 
     private void WriteFeatures(string train, string validation, string test)
     {
-        try
-        {
-            Directory.CreateDirectory(Output);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            throw new DataException($"{Output}: cannot create the folder: {exception.Message}", exception);
-        }
-
         var concepts = new SyntheticConcepts((ulong)Seed);
         var metadata = new Dictionary<string, string> { [Marker] = $"seed {Seed}" };
         ulong stream = 0;

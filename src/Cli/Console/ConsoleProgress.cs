@@ -97,7 +97,7 @@ internal sealed class ConsoleProgress(CliContext context) : ITrainingObserver
     }
 
     /// <inheritdoc/>
-    public void NothingFires(int steps) => Noticed(ProgressFormat.NothingFires(steps));
+    public void NothingFires(int steps) => Noticed(ProgressFormat.NothingFires(_plan!.Model, steps));
 
     /// <inheritdoc/>
     public void Saved(long step) => _throughput!.Pause();

@@ -58,7 +58,7 @@ internal sealed class PlainProgress(CliContext context, int? logEvery) : ITraini
     }
 
     /// <inheritdoc/>
-    public void NothingFires(int steps) => Noticed(ProgressFormat.NothingFires(steps));
+    public void NothingFires(int steps) => Noticed(ProgressFormat.NothingFires(_plan!.Model, steps));
 
     /// <inheritdoc/>
     public void Saved(long step) => _throughput!.Pause();

@@ -54,8 +54,14 @@ internal static class ProgressFormat
     }
 
     /// <summary>The notice that no latent has fired for some steps.</summary>
-    public static string NothingFires(int steps) =>
-        $"no latent has fired for {steps} steps, so nothing is learned; a lower --lr or --l1-coef may help";
+    public static string NothingFires(SaeConfig model, int steps)
+    {
+        // The rows have unit length, and the thresholds start at 1.
+        var remedy = model is { Architecture: Architecture.JumpReLU, Normalize: false } ? "--normalize"
+            : model.Architecture.SelectsK() ? "a lower --lr"
+            : "a lower --lr or --l1-coef";
+        return $"no latent has fired for {steps} steps, so nothing is learned; try {remedy}";
+    }
 
     /// <summary>An epoch out of all: epoch 3/50.</summary>
     public static string Epoch(int epoch, int epochs) => $"epoch {epoch.ToString().PadLeft(epochs.ToString().Length)}/{epochs}";

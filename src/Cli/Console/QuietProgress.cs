@@ -6,10 +6,10 @@ namespace MonoLoss.Cli;
 /// <param name="context">The console.</param>
 internal sealed class QuietProgress(CliContext context) : ITrainingObserver
 {
+    private TrainingPlan? _plan;
+
     /// <inheritdoc/>
-    public void Started(TrainingPlan plan)
-    {
-    }
+    public void Started(TrainingPlan plan) => _plan = plan;
 
     /// <inheritdoc/>
     public void Noticed(string notice) => context.Notice([notice]);
@@ -30,7 +30,7 @@ internal sealed class QuietProgress(CliContext context) : ITrainingObserver
     }
 
     /// <inheritdoc/>
-    public void NothingFires(int steps) => Noticed(ProgressFormat.NothingFires(steps));
+    public void NothingFires(int steps) => Noticed(ProgressFormat.NothingFires(_plan!.Model, steps));
 
     /// <inheritdoc/>
     public void Saved(long step)

@@ -50,7 +50,7 @@ public abstract class BatchSource : IDisposable
         if (set.Rows < batchSize)
         {
             throw new DataException(
-                $"{set.Files[0]}: {set.Rows} training rows are fewer than a batch of {batchSize}: use a BatchSize of {set.Rows} at most",
+                $"{set.Files[0]}: {set.Rows} rows are fewer than a batch of {batchSize}: use a BatchSize of {set.Rows} at most",
                 property: nameof(BatchOptions.BatchSize));
         }
 

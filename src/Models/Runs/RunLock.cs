@@ -7,7 +7,7 @@ namespace MonoLoss.Models;
 /// process ends, however it does. Reading the folder needs no claim.
 /// </summary>
 /// <param name="folder">The run folder.</param>
-internal sealed class RunLock(string folder) : IDisposable
+public sealed class RunLock(string folder) : IDisposable
 {
     private const string Name = ".lock";
 
@@ -28,13 +28,14 @@ internal sealed class RunLock(string folder) : IDisposable
         }
     }
 
-    /// <summary>Claims the folder, and creates it if need be.</summary>
+    /// <summary>Claims the folder unless that is done, and creates it if need be.</summary>
+    /// <returns>Whether the claim is new.</returns>
     /// <inheritdoc cref="ClaimExisting"/>
-    public void ClaimOrCreate()
+    public bool ClaimOrCreate()
     {
         if (_file is not null)
         {
-            return;
+            return false;
         }
 
         try
@@ -48,6 +49,7 @@ internal sealed class RunLock(string folder) : IDisposable
         }
 
         Claim();
+        return true;
     }
 
     /// <summary>Gives the claim up, and removes the folder again if it was created here and is still empty.</summary>

@@ -101,10 +101,10 @@ internal static class SaeLensFormat
         {
             var target = stored.Parameter.Value;
             // Training checkpoints of SAELens have JumpReLU's log_threshold itself.
-            if (stored.FromFile is not null && file.Contains(stored.Parameter.Name))
+            if (stored is { FromFile: { } fromFile, ToFile: { } toFile } && file.Contains(stored.Parameter.Name))
             {
-                file.Find(stored.Parameter.Name, target.Count);
-                target.Set(Read(file, stored.Parameter.Name, [target.Count], float.NegativeInfinity));
+                var values = Read(file, stored.Parameter.Name, [target.Count], float.NegativeInfinity);
+                target.Set(Array.ConvertAll(values, value => float.IsFinite(value) ? value : fromFile(toFile(value))));
             }
             else if (!stored.Optional || file.Contains(stored.Name))
             {

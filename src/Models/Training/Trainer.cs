@@ -58,9 +58,8 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
         var freeBytes = TrainingMemory.Check(device, config, options.BatchSize);
         using var model = SparseAutoencoder.Create(device, config);
         using var run = new TrainingRun(model, options with { FeatureNames = names }, folder, train, heldOut, freeBytes, observer);
-        if (!Directory.Exists(folder.Path))
+        if (claim.ClaimOrCreate())
         {
-            claim.ClaimOrCreate();
             CheckFolder(folder);
         }
 
@@ -96,8 +95,8 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
         if (options.Resume)
         {
             throw new ConfigurationException(
-                $"{options.Output}: nothing to resume, there is no checkpoint; train without Resume, or with SkipExisting, which starts a run "
-                    + "or continues it",
+                $"{options.Output}: nothing to resume, there is no checkpoint; train without Resume, or with SkipExisting, which starts a "
+                    + "run or continues it",
                 nameof(TrainingOptions.Resume),
                 nameof(TrainingOptions.SkipExisting));
         }

@@ -30,7 +30,7 @@ internal sealed class TrainingMemory(Device device, SaeConfig config, int batchS
     private readonly long _dead = dead ?? config.Latents;
 
     /// <summary>Bytes of a whole run.</summary>
-    public long Bytes => Parameters + Batch + Latents + Auxiliary + Scratch + Evaluation;
+    public long Bytes => Parameters + Batch + Latents + Auxiliary + Scratch(Nonzeros) + Math.Max(Evaluation, Calibration);
 
     /// <summary>M·D, the values of the longest array.</summary>
     private long WeightCount => _m * _d;
@@ -69,13 +69,13 @@ internal sealed class TrainingMemory(Device device, SaeConfig config, int batchS
     private long Auxiliary => _footprint.AuxiliaryMatrices == 0 || config.AuxCoefficient == 0 ? 0
         : (Float * _dead * _d) + Sparse(AuxiliaryNonzeros) + Matrices(_footprint.AuxiliaryMatrices);
 
-    /// <summary>Scratch memory of the device's kernels.</summary>
-    private long Scratch => device.ScratchBytes(new WorkloadShape
+    /// <summary>Scratch memory of the device's kernels, where a batch has some number of latents.</summary>
+    private long Scratch(long nonzeros) => device.ScratchBytes(new WorkloadShape
     {
         Rows = _b,
         Features = _d,
         Latents = _m,
-        Nonzeros = Nonzeros,
+        Nonzeros = nonzeros,
         AuxiliaryNonzeros = AuxiliaryNonzeros,
         SelectsFromBatch = _footprint.Selection == SelectionKind.BatchTopK,
         SelectsByBound = _footprint.Selection == SelectionKind.Threshold,
@@ -85,6 +85,17 @@ internal sealed class TrainingMemory(Device device, SaeConfig config, int batchS
     /// <summary>An evaluation: the sums of MonoScore, and a batch encoded and decoded in addition to that of training.</summary>
     private long Evaluation => (Double * _m * (_d + 8)) + Matrices(1 + Centered + (config.NormalizesInput ? 2 : 1))
         + Sparse(Nonzeros);
+
+    /// <summary>The pass that finds BatchTopK's threshold after training: a batch encoded with more latents than k per row.</summary>
+    private long Calibration
+    {
+        get
+        {
+            var nonzeros = BatchTopK.CalibrationMultiple * Nonzeros;
+            return _footprint.Selection != SelectionKind.BatchTopK ? 0
+                : Matrices(1 + Centered + (config.NormalizesInput ? 1 : 0)) + Sparse(nonzeros) + Scratch(nonzeros) - Scratch(Nonzeros);
+        }
+    }
 
     /// <summary>Checks that a run fits.</summary>
     /// <param name="device">Where it is to run.</param>
