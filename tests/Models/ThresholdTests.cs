@@ -88,7 +88,7 @@ public sealed class ThresholdTests
         }
 
         var passes = 0;
-        model.AfterTraining(Batches());
+        model.AfterTraining(Batches().Select(Batch.FromTensor));
         Assert.Equal(sorted, passes > 1);
         var threshold = (float)model.InferenceThreshold!.Value;
         var wanted = rows.Length * K;
