@@ -12,6 +12,11 @@ public static class ForeignFormats
     [
         new("saelens", "cfg.json and sae_weights.safetensors", SaeLensReader.Recognizes, SaeLensReader.Read, SaeLensWriter.Write),
         new("sparsify", "cfg.json and sae.safetensors", SparsifyReader.Recognizes, SparsifyReader.Read, SparsifyWriter.Write),
+        new("dictionary-learning", "config.json and ae.pt", DictionaryLearningReader.Recognizes, DictionaryLearningReader.Read,
+            DictionaryLearningWriter.Write),
+        new("saev", "sae.pt", SaevReader.Recognizes, SaevReader.Read, SaevWriter.Write),
+        new("official", "training_config.json and autoencoder_final.pt", OfficialReader.Recognizes, OfficialReader.Read,
+            OfficialWriter.Write),
     ];
 
     /// <summary>The names of the formats.</summary>

@@ -55,6 +55,19 @@ internal sealed class ForeignWeights
         this[name] = result;
     }
 
+    /// <summary>Reads an array of a file.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="name">The array's name in it.</param>
+    /// <param name="shape">The shape that it must have.</param>
+    /// <exception cref="DataException">It is missing, damaged, or has another shape.</exception>
+    public float[] Read(ArrayFile file, string name, params ReadOnlySpan<long> shape)
+    {
+        var array = file.Find(name);
+        return array.Shape.SequenceEqual(shape.ToArray())
+            ? array.ReadFloats()
+            : throw new DataException($"{Source}: {name} is {array.ShapeText}, expected {string.Join("×", shape.ToArray())}");
+    }
+
     /// <summary>Sets the same threshold for all latents.</summary>
     public void SetThreshold(float threshold)
     {

@@ -37,6 +37,9 @@ internal sealed class PortableSae
     /// <summary>What a tool cannot be told in its own format, a sentence each.</summary>
     public List<string> Remarks { get; } = [];
 
+    /// <summary>The logarithms of the thresholds as the model has them; null if it has none.</summary>
+    public float[]? LogThreshold { get; private set; }
+
     private int Dimension => Config.Dimension;
 
     private int Latents => Config.Latents;
@@ -54,6 +57,7 @@ internal sealed class PortableSae
         foreach (var stored in model.StoredTensors)
         {
             var value = values[stored.Parameter];
+            sae.LogThreshold = stored.Parameter.Name == "log_threshold" ? [.. value] : sae.LogThreshold;
             sae._weights[stored.Name] = stored.ToFile is { } convert ? Array.ConvertAll(value, convert) : [.. value];
         }
 

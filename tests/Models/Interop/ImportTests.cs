@@ -21,6 +21,12 @@ public sealed class ImportTests
         "saelens/matryoshka", "saelens/matryoshka_training", "saelens/jumprelu", "saelens/jumprelu_bfloat16",
         "saelens/expected_average_checkpoint", "saelens/expected_average_final",
         "saelens/old_v3_standard", "saelens/old_v5_topk", "saelens/old_v2_scaling_ones",
+        "dictionary_learning/autoencoder/trainer_0", "dictionary_learning/autoencoder_unit_decoder/trainer_0",
+        "dictionary_learning/topk/trainer_0", "dictionary_learning/batch_topk/trainer_0", "dictionary_learning/matryoshka/trainer_0",
+        "dictionary_learning/batch_topk_no_threshold/trainer_0", "dictionary_learning/jumprelu/trainer_0",
+        "saev/relu_no_schema", "saev/relu_schema5", "saev/topk_schema5", "saev/batch_topk_schema5",
+        "monoloss_official/topk", "monoloss_official/topk_untied", "monoloss_official/batch_topk", "monoloss_official/vanilla",
+        "monoloss_official/jumprelu",
         "sparsify/topk/layers.3", "sparsify/topk_free_decoder/layers.3", "sparsify/topk_bfloat16/layers.3", "sparsify/groupmax/layers.3",
     ];
 
@@ -33,6 +39,7 @@ public sealed class ImportTests
         { "saelens/skip_transcoder", "'skip_transcoder'" },
         { "saelens/jumprelu_transcoder", "'jumprelu_transcoder'" },
         { "saelens/whitening_checkpoint", "'covariance_whitening'" },
+        { "dictionary_learning/gated/trainer_0", "'GatedAutoEncoder'" },
         { "sparsify/transcode/layers.3.mlp", "transcoder" },
         { "sparsify/skip/layers.3.mlp", "transcoder" },
     };
