@@ -4,8 +4,8 @@ using MonoLoss.Data;
 
 namespace MonoLoss.Bench;
 
-/// <summary>Reads damaged Parquet files until told to stop.</summary>
-[Verb("fuzz", HelpText = "Reads mutations of valid Parquet files: each must be read or rejected, quickly and in bounded memory.")]
+/// <summary>Reads damaged files until told to stop.</summary>
+[Verb("fuzz", HelpText = "Reads mutations of valid files: each must be read or rejected, quickly and in bounded memory.")]
 internal sealed class FuzzCommand : ICommand
 {
     private static readonly TimeSpan Hang = TimeSpan.FromSeconds(20);
@@ -13,7 +13,11 @@ internal sealed class FuzzCommand : ICommand
     private readonly Lock _gate = new();
     private int _failures;
 
-    [Option("file", Required = true, MetaValue = "PATH…", HelpText = "Valid Parquet files, or folders of them.")]
+    [Option(
+        "file",
+        Required = true,
+        MetaValue = "PATH…",
+        HelpText = "Valid files (.parquet, .npy, .npz, .pt, .safetensors), or folders of them.")]
     public IEnumerable<string> Files { get; set; } = [];
 
     [Option("mutations", Default = 10_000L, MetaValue = "N", HelpText = "Mutations per file")]
@@ -37,7 +41,7 @@ internal sealed class FuzzCommand : ICommand
     /// <inheritdoc/>
     public void Run()
     {
-        var paths = Files.SelectMany(path => Directory.Exists(path) ? Directory.GetFiles(path, "*.parquet") : [path])
+        var paths = Files.SelectMany(path => Directory.Exists(path) ? Directory.GetFiles(path).Where(IsKnown) : [path])
             .Order(StringComparer.Ordinal).ToArray();
         var contents = Array.ConvertAll(paths, File.ReadAllBytes);
         var clock = Stopwatch.StartNew();
@@ -49,7 +53,7 @@ internal sealed class FuzzCommand : ICommand
         {
             NativeBlock.ResetPeak();
             var name = Path.GetFileName(paths[i]);
-            var mutator = new FileMutator(contents[i], contents, Seed);
+            var mutator = FileMutator.For(name, contents[i], contents, Seed);
             var (start, end) = (clock.Elapsed.TotalSeconds, share * (i + 1));
             var next = First - 1;
             var counts = new long[3];
@@ -81,6 +85,8 @@ internal sealed class FuzzCommand : ICommand
         }
     }
 
+    private static bool IsKnown(string path) => ArrayFile.IsKnown(path) || path.EndsWith(".parquet", StringComparison.Ordinal);
+
     private void Report(string name, long number, byte[] content, string failure)
     {
         const int Most = 20;
@@ -92,7 +98,8 @@ internal sealed class FuzzCommand : ICommand
                 if (Save is not null)
                 {
                     Directory.CreateDirectory(Save);
-                    File.WriteAllBytes(Path.Combine(Save, $"{Path.GetFileNameWithoutExtension(name)}-{Seed}-{number}.parquet"), content);
+                    var saved = $"{Path.GetFileNameWithoutExtension(name)}-{Seed}-{number}{Path.GetExtension(name)}";
+                    File.WriteAllBytes(Path.Combine(Save, saved), content);
                 }
             }
         }

@@ -22,6 +22,7 @@ internal static class FuzzTarget
     // The reader's fixed buffers, and the largest size to which a page of the fixtures can decompress.
     private const long MemoryAllowed = 64 << 20;
     private const int BatchFloats = 1 << 12;
+    private const int MostArrays = 100;
 
     private static readonly string?[] LabelColumns = [null, "id", "label", "name", "kind", "big"];
 
@@ -37,9 +38,13 @@ internal static class FuzzTarget
         var outcome = FuzzOutcome.Read;
         try
         {
-            // A table of one value per row, as our own files are.
-            if (number % 8 == 7)
+            if (ArrayFile.IsKnown(name))
             {
+                ReadArrays(name, content);
+            }
+            else if (number % 8 == 7)
+            {
+                // A table of one value per row, as our own files are.
                 ReadTable(name, content);
             }
             else
@@ -93,5 +98,59 @@ internal static class FuzzTarget
         table.ReadIntegers("big");
         table.ReadTexts("name");
         table.ReadNullableDoubles("score");
+    }
+
+    private static void ReadArrays(string name, byte[] content)
+    {
+        using var file = ArrayFile.Open(name, content);
+        var lists = (file as TorchFile)?.Lists ?? [];
+        StoredArray[] arrays = [.. file.Arrays.Take(MostArrays), .. lists.Take(MostArrays)];
+        if (file.Stack() is { } stacked)
+        {
+            arrays = [.. arrays, stacked];
+        }
+
+        var refused = default(DataException);
+        foreach (var array in arrays)
+        {
+            try
+            {
+                ReadArray(array);
+            }
+            catch (DataException exception)
+            {
+                // The others must still be read or refused.
+                refused ??= exception;
+            }
+        }
+
+        if (refused is not null)
+        {
+            throw refused;
+        }
+    }
+
+    // The first rows and the last one: a file may describe many more elements than it has bytes.
+    private static void ReadArray(StoredArray array)
+    {
+        if (array.RowLength is 0 or > BatchFloats || array.Rows == 0)
+        {
+            return;
+        }
+
+        var count = (int)(Math.Min(array.Rows, BatchFloats / array.RowLength) * array.RowLength);
+        if (array.Type == ElementType.Text)
+        {
+            array.ReadRows(0, new string[count]);
+            array.ReadRows(array.Rows - 1, new string[array.RowLength]);
+            return;
+        }
+
+        array.ReadRows(0, new float[count]);
+        array.ReadRows(array.Rows - 1, new double[array.RowLength]);
+        if (array.Type is >= ElementType.Int8 and <= ElementType.Boolean)
+        {
+            array.ReadRows(0, new Int128[count]);
+        }
     }
 }

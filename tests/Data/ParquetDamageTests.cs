@@ -34,7 +34,7 @@ public sealed class ParquetDamageTests
     {
         const int Mutations = 2000;
         byte[][] others = [.. Directory.GetFiles(Fixtures.Folder, "*.parquet").Order(StringComparer.Ordinal).Select(File.ReadAllBytes)];
-        var mutator = new FileMutator(File.ReadAllBytes(Fixtures.File(name)), others, seed: 7);
+        var mutator = new ParquetMutator(File.ReadAllBytes(Fixtures.File(name)), others, seed: 7);
         var outcomes = new int[3];
         for (var number = 0; number < Mutations; number++)
         {

@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Numerics;
 using System.Runtime.InteropServices;
 using System.Text.Json;
-using Microsoft.Win32.SafeHandles;
+using MonoLoss.Data.Parquet;
 
 namespace MonoLoss.Data;
 
@@ -31,28 +31,13 @@ public sealed unsafe class SafetensorsFile : IDisposable
     private const int PrefixSize = 8;
     private const int ChunkBytes = 1 << 18;
 
-    private readonly SafeFileHandle _file;
+    private readonly FileBytes _file;
     private readonly Dictionary<string, TensorInfo> _byName = [];
 
-    private SafetensorsFile(string path)
-    {
-        Path = path;
-        try
-        {
-            _file = File.OpenHandle(path);
-        }
-        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
-        {
-            throw new DataException($"{path}: no such file", exception);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            throw new DataException($"{path}: cannot be opened: {exception.Message}", exception);
-        }
-    }
+    private SafetensorsFile(FileBytes bytes) => _file = bytes;
 
     /// <summary>The path, as given.</summary>
-    public string Path { get; }
+    public string Path => _file.Path;
 
     /// <summary>The tensors, in the order of their data.</summary>
     public IReadOnlyList<TensorInfo> Tensors { get; private set; } = [];
@@ -62,9 +47,13 @@ public sealed unsafe class SafetensorsFile : IDisposable
 
     /// <summary>Opens a file and checks its header.</summary>
     /// <exception cref="DataException">There is no such file, or it is not a safetensors file, or it is damaged.</exception>
-    public static SafetensorsFile Open(string path)
+    public static SafetensorsFile Open(string path) => Open(FileBytes.Open(path));
+
+    /// <summary>Opens a file that is open already and checks its header.</summary>
+    /// <inheritdoc cref="Open(string)"/>
+    internal static SafetensorsFile Open(FileBytes bytes)
     {
-        var file = new SafetensorsFile(path);
+        var file = new SafetensorsFile(bytes);
         try
         {
             file.ReadHeader();
@@ -75,7 +64,7 @@ public sealed unsafe class SafetensorsFile : IDisposable
             file.Dispose();
             // JSON text that is not valid UTF-8 gives an InvalidOperationException.
             var why = exception is JsonException or InvalidOperationException ? "the header is not JSON" : exception.Message;
-            throw new DataException($"{path}: cannot be read as safetensors: {why}", exception);
+            throw new DataException($"{bytes.Path}: cannot be read as safetensors: {why}", exception);
         }
     }
 
@@ -225,7 +214,7 @@ public sealed unsafe class SafetensorsFile : IDisposable
             while (count > 0)
             {
                 var part = (int)Math.Min(count, (1 << 30) / sizeof(T));
-                ReadBytes(new Span<byte>(target, part * sizeof(T)), offset);
+                _file.Read(new Span<byte>(target, part * sizeof(T)), offset);
                 target += part;
                 count -= part;
                 offset += (long)part * sizeof(T);
@@ -238,7 +227,7 @@ public sealed unsafe class SafetensorsFile : IDisposable
         while (count > 0)
         {
             var part = buffer.AsSpan(0, (int)Math.Min(count, buffer.Length));
-            ReadBytes(MemoryMarshal.AsBytes(part), offset);
+            _file.Read(MemoryMarshal.AsBytes(part), offset);
             foreach (var value in part)
             {
                 *target++ = T.CreateChecked(value);
@@ -258,7 +247,7 @@ public sealed unsafe class SafetensorsFile : IDisposable
         while (count > 0)
         {
             var part = buffer.AsSpan(0, (int)Math.Min(count, buffer.Length));
-            ReadBytes(MemoryMarshal.AsBytes(part), offset);
+            _file.Read(MemoryMarshal.AsBytes(part), offset);
             foreach (var value in part)
             {
                 *target++ = T.CreateChecked(BitConverter.UInt32BitsToSingle((uint)value << 16));
@@ -269,31 +258,16 @@ public sealed unsafe class SafetensorsFile : IDisposable
         }
     }
 
-    private void ReadBytes(Span<byte> target, long offset)
-    {
-        while (!target.IsEmpty)
-        {
-            var read = RandomAccess.Read(_file, target, offset);
-            if (read == 0)
-            {
-                throw new EndOfDataException("the file");
-            }
-
-            target = target[read..];
-            offset += read;
-        }
-    }
-
     private void ReadHeader()
     {
-        var length = RandomAccess.GetLength(_file);
+        var length = _file.Length;
         if (length < PrefixSize)
         {
             throw new CorruptException($"it has only {length} bytes");
         }
 
         Span<byte> prefix = stackalloc byte[PrefixSize];
-        ReadBytes(prefix, 0);
+        _file.Read(prefix, 0);
         var size = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
         if (size > (ulong)Math.Min(MaxHeader, length - PrefixSize))
         {
@@ -301,7 +275,7 @@ public sealed unsafe class SafetensorsFile : IDisposable
         }
 
         var bytes = new byte[size];
-        ReadBytes(bytes, PrefixSize);
+        _file.Read(bytes, PrefixSize);
         using var document = JsonDocument.Parse(bytes);
         if (document.RootElement.ValueKind != JsonValueKind.Object)
         {
