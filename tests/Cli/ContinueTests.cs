@@ -56,24 +56,24 @@ public sealed class ContinueTests : IDisposable
         var less = RunFiles.Write(_folder["less.parquet"], RunFiles.Features(200, 16), 16);
         Monoloss.Run(Train([data], "--out", _folder["whole"])).Succeeded();
         Stop([data], "epoch 2/3 step 15 ");
-        var path = Path.Combine(_folder["run"], "training_state.safetensors");
-        using (var file = SafetensorsFile.Open(path))
-        {
-            var kept = file.Tensors.Where(tensor => !tensor.Name.StartsWith("data_", StringComparison.Ordinal)).Select(tensor =>
-                tensor.Dtype switch
-                {
-                    "F32" => SafeTensor.Create(tensor.Name, tensor.Shape, file.ReadFloats(tensor.Name)),
-                    "F64" => SafeTensor.Create(tensor.Name, tensor.Shape, file.ReadDoubles(tensor.Name)),
-                    "I64" => SafeTensor.Create(tensor.Name, tensor.Shape, file.ReadLongs(tensor.Name)),
-                    _ => SafeTensor.Create(tensor.Name, tensor.Shape, file.ReadInts(tensor.Name)),
-                }).ToList();
-            Assert.Equal(2, file.Tensors.Count - kept.Count);
-            SafetensorsWriter.Write(path, kept);
-        }
-
+        Rewrite(tensor => !tensor.Name.StartsWith("data_", StringComparison.Ordinal));
         Monoloss.Run(Train([less], "--resume")).Refused("less.parquet", "200 training rows", "3 steps per epoch", "15 steps");
         Monoloss.Run(Train([data], "--resume")).Succeeded();
         RunFiles.AssertSame(_folder["whole"], _folder["run"]);
+    }
+
+    [Theory]
+    [InlineData(-1, 5, 15)]
+    [InlineData(1, -5, 15)]
+    [InlineData(1, 11, 21)]
+    [InlineData(1, 5, 16)]
+    [InlineData(1L << 40, 5, 15)]
+    public void A_position_that_cannot_be_is_one_line(long epoch, long batch, long step)
+    {
+        var data = RunFiles.Write(_folder);
+        Stop([data], "epoch 2/3 step 15 ");
+        Rewrite(tensor => tensor.Name != "position", SafeTensor.Create<long>("position", [4], [epoch, batch, step, step]));
+        Monoloss.Run(Train([data], "--resume", "--epochs", "30")).Refused("run", $"{step}");
     }
 
     [Fact]
@@ -198,6 +198,26 @@ public sealed class ContinueTests : IDisposable
 
     private void Stop(string[] data, string line) =>
         Assert.Equal(ExitCode.Stopped, Monoloss.RunUntil(line, Train(data)).Exit);
+
+    /// <summary>Writes the checkpoint again with only some of its tensors, and others instead.</summary>
+    private void Rewrite(Func<TensorInfo, bool> keep, params SafeTensor[] others)
+    {
+        var path = Path.Combine(_folder["run"], "training_state.safetensors");
+        List<SafeTensor> kept;
+        using (var file = SafetensorsFile.Open(path))
+        {
+            kept = [.. file.Tensors.Where(keep).Select(tensor => tensor.Dtype switch
+            {
+                "F32" => SafeTensor.Create(tensor.Name, tensor.Shape, file.ReadFloats(tensor.Name)),
+                "F64" => SafeTensor.Create(tensor.Name, tensor.Shape, file.ReadDoubles(tensor.Name)),
+                "I64" => SafeTensor.Create(tensor.Name, tensor.Shape, file.ReadLongs(tensor.Name)),
+                _ => SafeTensor.Create(tensor.Name, tensor.Shape, file.ReadInts(tensor.Name)),
+            })];
+            Assert.InRange(kept.Count, 1, file.Tensors.Count - 1);
+        }
+
+        SafetensorsWriter.Write(path, [.. kept, .. others]);
+    }
 
     private byte[] Bytes(string file) => File.ReadAllBytes(Path.Combine(_folder["run"], file));
 

@@ -425,6 +425,11 @@ public sealed class RunFolder(string path)
     {
         file.Find(Position, 4);
         var position = file.ReadLongs(Position);
+        if (position.Min() < 0 || position[0] >= int.MaxValue)
+        {
+            throw new DataException($"{file.Path}: tensor '{Position}' is damaged: found {string.Join(", ", position)}");
+        }
+
         adamSteps = position[3];
         return new TrainingPosition((int)position[0], position[1], position[2]);
     }

@@ -42,7 +42,7 @@ internal sealed class ResumeCheck(RunFolder folder, TrainingOptions options)
         if (model.Dimension != config.Dimension)
         {
             throw new DataException($"{train.Files[0]}: its features have {config.Dimension} dimensions, "
-                + $"those that the run in {folder.Path} is trained on {model.Dimension}");
+                + $"those that the run in {folder.Path} was trained on {model.Dimension}");
         }
 
         var differences = Differences(model, config).Concat(training is null ? [] : Differences(training, options)).ToList();
@@ -86,19 +86,22 @@ internal sealed class ResumeCheck(RunFolder folder, TrainingOptions options)
 
     private void CheckData(FeatureSet train, TrainingPosition position, IReadOnlyList<FileFingerprint>? data)
     {
-        if (data is null)
+        if (data is not null)
         {
-            // A checkpoint of an older version: its number of steps at least must be one that these rows give.
-            var perEpoch = train.Rows / options.BatchSize;
-            if (position.Batch > perEpoch || position.Step != (position.Epoch * perEpoch) + position.Batch)
-            {
-                throw new DataException($"{train.Files[0]}: {train.Rows} training rows give {perEpoch} steps per epoch, which does not fit "
-                    + $"the checkpoint in {folder.Path}: {position.Step} steps, of them {position.Batch} in epoch {position.Epoch + 1}");
-            }
-
-            return;
+            RequireSame(train, data);
         }
 
+        // All that checkpoints of older versions can show is that their steps are not those that these rows give.
+        var perEpoch = train.Rows / options.BatchSize;
+        if (position.Batch > perEpoch || position.Step != (position.Epoch * perEpoch) + position.Batch)
+        {
+            throw new DataException($"{train.Files[0]}: {train.Rows} training rows give {perEpoch} steps per epoch, which does not fit "
+                + $"the checkpoint in {folder.Path}: {position.Step} steps, of them {position.Batch} in epoch {position.Epoch + 1L}");
+        }
+    }
+
+    private void RequireSame(FeatureSet train, IReadOnlyList<FileFingerprint> data)
+    {
         var now = train.Fingerprints;
         var same = now.Zip(data).TakeWhile(pair => pair.First == pair.Second).Count();
         if (same == now.Count && same == data.Count)
@@ -110,14 +113,13 @@ internal sealed class ResumeCheck(RunFolder folder, TrainingOptions options)
         var rows = data.Sum(file => file.Rows);
         if (rows != train.Rows || now.Count != data.Count)
         {
-            throw new DataException($"{first}: the run in {folder.Path} is trained on other data: "
+            throw new DataException($"{first}: the run in {folder.Path} was trained on other data: "
                 + $"{rows} rows in {Files(data.Count)}, now {train.Rows} rows in {Files(now.Count)}");
         }
 
-        var order = now.OrderBy(file => file.Hash).SequenceEqual(data.OrderBy(file => file.Hash));
-        throw new DataException(order
-            ? $"{first}: the run in {folder.Path} is trained on the same files in another order, in which this was another file"
-            : $"{first}: the run in {folder.Path} is trained on another file here, whose footer differs");
+        throw new DataException(now.OrderBy(file => file.Hash).SequenceEqual(data.OrderBy(file => file.Hash))
+            ? $"{first}: the run in {folder.Path} was trained on the same files in another order"
+            : $"{first}: not the file that the run in {folder.Path} was trained on: its footer differs");
     }
 
     private static string Files(int count) => count == 1 ? "1 file" : $"{count} files";
