@@ -81,20 +81,11 @@ public sealed class ParquetReaderTests
     }
 
     [Fact]
-    public void Null_label_is_reported_with_its_row()
-    {
-        using var folder = new TempFolder();
-        var labels = Enumerable.Range(0, 9).Select(i => i == 5 ? (long?)null : i).ToArray();
-        ParquetWriter.Write(folder["a"], [ParquetData.FloatLists("x", new float[18], 2), ParquetData.Create("label", labels)]);
-        Throws.Line(() => FeatureSet.Open(folder["a"]), "column 'label', row 5", "null");
-    }
-
-    [Fact]
     public void Schema_lists_columns_with_types()
     {
         using var file = ParquetFile.Open(Fixtures.File("rust-gzip-v1-fixed.parquet"));
         Assert.Equal(
-            ["id int32", "label int32", "name string", "kind string", "flag boolean", "score double", "big int64", "features list<float>"],
+            ["id int32", "label int32", "name text", "kind text", "flag bool", "score float64", "big int64", "features list<float32>"],
             file.Columns.Select(column => $"{column.Name} {column}"));
         Assert.Equal("features.list.item", file.FindColumn("features")!.Path);
         Assert.True(file.FindColumn("features")!.IsList);
@@ -107,10 +98,10 @@ public sealed class ParquetReaderTests
     {
         void Open(string features) =>
             FeatureSet.Open(Fixtures.File("duckdb-snappy-v1.parquet"), new FeatureSetOptions { FeaturesColumn = features });
-        Throws.Line(() => Open("nothing"), "v1.parquet", "'nothing'", "id (int32)", "features (list<float>)");
-        Throws.Line(() => Open("name"), "column 'name'", "string", "lists of floats");
+        Throws.Line(() => Open("nothing"), "v1.parquet", "'nothing'", "id (int32)", "features (list<float32>)");
+        Throws.Line(() => Open("name"), "column 'name'", "text", "lists of numbers");
         Throws.Line(() => FeatureSet.Open("nowhere.parquet"), "nowhere.parquet: no such file");
         Throws.Line(() => ParquetFile.Open(Path.GetTempPath()), "cannot be opened");
-        Throws.Line(() => ParquetFile.Open(Fixtures.File("README.md")), "README.md", "PAR1");
+        Throws.Line(() => ParquetFile.Open(Fixtures.File("README.md")), "README.md", "text");
     }
 }

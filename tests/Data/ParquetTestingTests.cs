@@ -91,8 +91,8 @@ public sealed class ParquetTestingTests
     [SharedDataTheory]
     [InlineData("datapage_v1-corrupt-checksum.parquet", "a", "checksum")]
     [InlineData("rle-dict-uncompressed-corrupt-checksum.parquet", "long_field", "checksum")]
-    [InlineData("nested_lists.snappy.parquet", "a", "nested list")]
-    [InlineData("old_list_structure.parquet", "a", "nested list")]
+    [InlineData("nested_lists.snappy.parquet", "a", "list<list<")]
+    [InlineData("old_list_structure.parquet", "a", "list<list<")]
     [InlineData("encrypt_columns_plaintext_footer.parquet.encrypted", "float_field", "encrypted")]
     public void Column_that_cannot_be_read_gives_one_line(string name, string column, string problem)
     {
@@ -121,17 +121,18 @@ public sealed class ParquetTestingTests
     [SharedDataFact]
     public void Bad_levels_of_a_column_that_holds_no_features_are_not_read()
     {
-        // The page has fewer repetition levels than values. Its column, the only one, is a list of int32 of a logical type that we do not
-        // know, so it is neither features nor labels.
+        // The page has fewer repetition levels than values. Its column, the only one, is in a list of structs and only has nulls by
+        // its type, so it is neither features nor labels.
         const string Name = "ARROW-RS-GH-6229-LEVELS.parquet";
         using var file = ParquetFile.Open(Bad(Name));
         var column = Assert.Single(file.Columns);
-        Assert.Equal("list<int32>", column.ToString());
-        Assert.False(column.IsFloat || column.IsInteger || column.IsString);
-        Throws.Line(() => FeatureSet.Open(Bad(Name)), Name, "no column holds lists of floats");
-        Throws.Line(() => FlatColumn.ReadIntegers(file, column, 0, (_, _) => { }), Name, "list<int32>");
+        Assert.Equal("list<null>, a field of a list of structs", column.ToString());
+        Assert.False(column.IsNumber || column.IsString);
+        Throws.Line(() => FeatureSet.Open(Bad(Name)), Name, "no column holds lists of numbers");
+        Throws.Line(() => FlatColumn.ReadIntegers(file, column, 0, (_, _) => { }), Name, "list<null>");
         // The levels are refused where they are read.
-        Throws.Line(() => FloatColumn.FirstLength(file, column, 0), Name, "column 'outer.c'");
+        Throws.Line(
+            () => FlatColumn.ReadElements(file, column, 0, new NumberReader<int>(), (_, _, _) => { }), Name, "column 'outer.c'");
     }
 
     [SharedDataFact]
