@@ -3,6 +3,7 @@ using MonoLoss.Cli;
 using MonoLoss.Data;
 using MonoLoss.Kernels;
 using MonoLoss.Models;
+using Spectre.Console;
 
 namespace MonoLoss.Tests.Cli;
 
@@ -98,6 +99,22 @@ public sealed class HelpTests
         }
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(20)]
+    public void Help_is_complete_in_a_narrow_terminal(int width)
+    {
+        var output = new StringWriter();
+        var console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Ansi = AnsiSupport.Yes,
+            Interactive = InteractionSupport.Yes,
+            Out = new Terminal(output, width),
+        });
+        Assert.Equal(ExitCode.Success, Application.Run(["train", "--help"], new CliContext(console, TextWriter.Null, CancellationToken.None)));
+        Assert.Contains("--threads N", output.ToString(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Version_prints_the_version() =>
         Assert.Equal($"monoloss {BuildInfo.Version}", Monoloss.Run("--version").Succeeded().Output.Trim());
@@ -119,4 +136,19 @@ public sealed class HelpTests
     [InlineData("1e3")]
     [InlineData("9999999999T")]
     public void ByteSize_rejects_what_is_not_a_size(string text) => Assert.Throws<UsageException>(() => ByteSize.Parse("--memory", text));
+
+    private sealed class Terminal(TextWriter writer, int width) : IAnsiConsoleOutput
+    {
+        public TextWriter Writer => writer;
+
+        public bool IsTerminal => true;
+
+        public int Width => width;
+
+        public int Height => 24;
+
+        public void SetEncoding(System.Text.Encoding encoding)
+        {
+        }
+    }
 }
