@@ -30,6 +30,10 @@ internal sealed class EvalCommand : DeviceCommand
     [Option("features-column", MetaValue = "NAME", HelpText = "Column with the features [as in training]")]
     public string? FeaturesColumn { get; set; }
 
+    [Option("similarity-column", MetaValue = "NAME", HelpText =
+        "Column of another model's embeddings that MonoScore compares [as in training]")]
+    public string? SimilarityColumn { get; set; }
+
     [Option("label-column", MetaValue = "NAME", HelpText = "Column with class labels [as in training]")]
     public string? LabelColumn { get; set; }
 
@@ -75,6 +79,7 @@ internal sealed class EvalCommand : DeviceCommand
             Normalize = RowScaling.UnitRows(Rows) ?? config.UnitRows,
             FeaturesColumn = FeaturesColumn ?? training?.FeaturesColumn,
             FeatureNames = training?.FeatureNames,
+            SimilarityColumn = SimilarityColumn ?? training?.SimilarityColumn,
             LabelColumn = LabelColumn ?? training?.LabelColumn,
             ReadLabels = !NoLabels,
         });

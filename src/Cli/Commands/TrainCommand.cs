@@ -29,6 +29,10 @@ internal sealed class TrainCommand : DeviceCommand
         "Column with lists of numbers, or a pattern for one column per dimension: 'f*', 'f[0-767]', '0..23', 'f*,!f_id' [the only list column]")]
     public string? FeaturesColumn { get; set; }
 
+    [Option("similarity-column", MetaValue = "NAME", HelpText =
+        "Column of another model's embeddings that MonoScore and MonoLoss compare [the features]")]
+    public string? SimilarityColumn { get; set; }
+
     [Option("label-column", MetaValue = "NAME", HelpText =
         "Column with class labels, for class purity [label, labels, class, target or y, if present]")]
     public string? LabelColumn { get; set; }

@@ -15,20 +15,25 @@ public sealed class FeatureReader : IDisposable
     private IReadOnlyList<ParquetColumn>? _columns;
     private int _next;
     private FeatureRowGroup? _group;
+    private readonly FeatureReader? _similarity;
     private long _row;
 
     internal FeatureReader(FeatureSet set, IReadOnlyList<int>? order)
     {
         _set = set;
         _order = order ?? [.. Enumerable.Range(0, set.RowGroups.Count)];
+        _similarity = set.Similarity?.OpenReader(_order);
     }
 
     /// <summary>Reads the next rows.</summary>
     /// <param name="features">Room for rows × dimension floats.</param>
     /// <param name="labels">Room for as many class indexes, −1 for a row without a label; or empty.</param>
+    /// <param name="similarity">
+    /// Room for as many rows of <see cref="FeatureSet.Similarity"/>; empty if they are not wanted, and then in no call of this reader.
+    /// </param>
     /// <returns>The number of rows read: fewer than there is room for only at the end, then 0.</returns>
     /// <exception cref="DataException">The data are damaged, null, ragged, or not finite.</exception>
-    public int Read(Span<float> features, Span<int> labels = default)
+    public int Read(Span<float> features, Span<int> labels = default, Span<float> similarity = default)
     {
         var dimension = _set.Dimension;
         var room = features.Length / dimension;
@@ -57,6 +62,11 @@ public sealed class FeatureReader : IDisposable
             }
         }
 
+        if (!similarity.IsEmpty)
+        {
+            _similarity!.Read(similarity[..(read * _set.Similarity!.Dimension)]);
+        }
+
         return read;
     }
 
@@ -65,6 +75,7 @@ public sealed class FeatureReader : IDisposable
     {
         _file?.Dispose();
         _cursor?.Dispose();
+        _similarity?.Dispose();
     }
 
     private bool NextGroup()

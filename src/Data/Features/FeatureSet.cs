@@ -79,6 +79,12 @@ public sealed class FeatureSet
     /// <summary>Whether labels are integers and are shown as such.</summary>
     public bool LabelsAreIntegers => _labels is { Numbers: not null, HasNames: false };
 
+    /// <summary>The second column of features, as it is in the files; null if none was asked for. It has the same rows.</summary>
+    public FeatureSet? Similarity { get; private set; }
+
+    /// <summary>Bytes of all rows in memory, those of <see cref="Similarity"/> included.</summary>
+    public long Bytes => (Rows * Dimension * sizeof(float)) + (Similarity?.Bytes ?? 0);
+
     /// <summary>What the user should know about the set, a line each: labels that are not used, and columns that are left out.</summary>
     public IReadOnlyList<string> Notices { get; }
 
@@ -102,7 +108,7 @@ public sealed class FeatureSet
     /// dimension or their labels; the label column that was asked for cannot be used.
     /// </exception>
     public static FeatureSet Open(IEnumerable<string> paths, FeatureSetOptions? options = null) =>
-        Open(FilePatterns.Expand(paths).Select(ParquetFile.Open), options ?? new FeatureSetOptions());
+        OpenFiles(FilePatterns.Expand(paths), options ?? new FeatureSetOptions());
 
     /// <summary>Opens one path.</summary>
     /// <inheritdoc cref="Open(IEnumerable{string}, FeatureSetOptions?)"/>
@@ -115,6 +121,20 @@ public sealed class FeatureSet
     /// <inheritdoc cref="Open(IEnumerable{string}, FeatureSetOptions?)"/>
     public static FeatureSet Open(string name, ReadOnlyMemory<byte> content, FeatureSetOptions? options = null) =>
         Open([ParquetFile.Open(FileBytes.InMemory(name, content))], options ?? new FeatureSetOptions());
+
+    private static FeatureSet OpenFiles(IReadOnlyList<string> files, FeatureSetOptions options)
+    {
+        var set = Open(files.Select(ParquetFile.Open), options);
+        if (options.SimilarityColumn is { } column)
+        {
+            set.Similarity = Open(files.Select(ParquetFile.Open), new FeatureSetOptions
+            {
+                FeaturesColumn = column, ReadLabels = false, Normalize = false,
+            });
+        }
+
+        return set;
+    }
 
     private static FeatureSet Open(IEnumerable<ParquetFile> files, FeatureSetOptions options)
     {

@@ -105,6 +105,7 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
     private FeatureSet Open(IReadOnlyList<string> paths, IReadOnlyList<string>? names) => FeatureSet.Open(paths, new FeatureSetOptions
     {
         Normalize = configure(1).UnitRows,
+        SimilarityColumn = options.SimilarityColumn,
         FeaturesColumn = options.FeaturesColumn,
         FeatureNames = names,
         LabelColumn = options.LabelColumn,

@@ -56,13 +56,13 @@ internal sealed class TrainingRun : IDisposable
         var left = _loader.Residency switch
         {
             FeatureResidency.Device => batches.MemoryLimit,
-            FeatureResidency.Memory => batches.MemoryLimit - Bytes(train),
+            FeatureResidency.Memory => batches.MemoryLimit - train.Bytes,
             FeatureResidency.Files => 0,
             _ => throw new UnreachableException($"{_loader.Residency}"),
         };
         foreach (var (name, set) in heldOut)
         {
-            var keep = name == "val" && options.EvalEvery > 0 && options.EvalEvery < options.Epochs && Bytes(set) <= left;
+            var keep = name == "val" && options.EvalEvery > 0 && options.EvalEvery < options.Epochs && set.Bytes <= left;
             _splits.Add(new HeldOutSplit(name, set, model.Device, options.BatchSize, keep));
         }
 
@@ -117,8 +117,6 @@ internal sealed class TrainingRun : IDisposable
         _loader.Dispose();
         _splits.ForEach(split => split.Dispose());
     }
-
-    private static long Bytes(FeatureSet set) => set.Rows * set.Dimension * sizeof(float);
 
     /// <summary>Fills the model: from the checkpoint, from other weights, or with newly drawn ones.</summary>
     private TrainingPosition Begin()
