@@ -86,7 +86,7 @@ internal static class Application
             errors => throw new UsageException($"{args[0]}: {Options.Describe(errors, command)}"));
     }
 
-    /// <summary>The page of the command that is named before --help or after help, else the overview. Other options do not matter.</summary>
+    /// <summary>The page of the command that is named before --help or after help, else the overview.</summary>
     private static int Help(string[] args, CliContext context)
     {
         var topic = Array.Find(args, arg => arg is not ("help" or "version") && !arg.StartsWith('-'));
