@@ -15,7 +15,7 @@ internal static class Application
     private static readonly Type[] Commands =
     [
         typeof(TrainCommand), typeof(EvalCommand), typeof(ScoreCommand), typeof(ReportCommand),
-        typeof(ImportCommand), typeof(ExportCommand), typeof(DemoCommand), typeof(DevicesCommand),
+        typeof(EncodeCommand), typeof(DecodeCommand), typeof(ImportCommand), typeof(ExportCommand), typeof(DemoCommand), typeof(DevicesCommand),
     ];
 
     /// <summary>Runs a command line.</summary>
@@ -87,7 +87,7 @@ internal static class Application
             errors => throw new UsageException($"{args[0]}: {Options.Describe(errors, command)}"));
     }
 
-    /// <summary>The page of the command that is named before --help or after help, else the overview. Other options do not matter.</summary>
+    /// <summary>The page of the command that is named before --help or after help, else the overview.</summary>
     private static int Help(string[] args, CliContext context)
     {
         var topic = Array.Find(args, arg => arg is not ("help" or "version") && !arg.StartsWith('-'));

@@ -13,10 +13,12 @@ public sealed class HelpTests
     [Fact]
     public void Overview_lists_every_command()
     {
-        foreach (var args in new[] { Array.Empty<string>(), ["--help"], ["-h"], ["help"], ["help", "help"], ["help", "--help"], ["--quiet", "--help"] })
+        string[][] lines = [[], ["--help"], ["-h"], ["help"], ["help", "help"], ["help", "--help"], ["--quiet", "--help"]];
+        foreach (var args in lines)
         {
             var overview = Monoloss.Run(args).Succeeded().Output;
-            Assert.All(new[] { "train", "eval", "score", "report", "import", "export", "devices", "demo" }, verb => Assert.Matches($"(?m)^  {verb} ", overview));
+            string[] verbs = ["train", "eval", "score", "report", "encode", "decode", "import", "export", "devices", "demo"];
+            Assert.All(verbs, verb => Assert.Matches($"(?m)^  {verb} ", overview));
         }
     }
 
@@ -111,7 +113,8 @@ public sealed class HelpTests
             Interactive = InteractionSupport.Yes,
             Out = new Terminal(output, width),
         });
-        Assert.Equal(ExitCode.Success, Application.Run(["train", "--help"], new CliContext(console, TextWriter.Null, CancellationToken.None)));
+        var context = new CliContext(console, TextWriter.Null, CancellationToken.None);
+        Assert.Equal(ExitCode.Success, Application.Run(["train", "--help"], context));
         Assert.Contains("--threads N", output.ToString(), StringComparison.Ordinal);
     }
 

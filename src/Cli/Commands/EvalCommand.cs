@@ -43,6 +43,9 @@ internal sealed class EvalCommand : DeviceCommand
     [Option("no-labels", HelpText = "Do not look for labels: no class purity.")]
     public bool NoLabels { get; set; }
 
+    [Option("undefined", Default = "zero", MetaValue = "KIND", HelpText = UndefinedScore.Help)]
+    public string Undefined { get; set; } = string.Empty;
+
     [Option("batch-size", MetaValue = "B", HelpText = "Rows per batch; batch_topk selects its latents per batch [as in training]")]
     public int? BatchSize { get; set; }
 
@@ -72,6 +75,7 @@ internal sealed class EvalCommand : DeviceCommand
         }
 
         OutputFile.Check(Output, Formats, new RunFolder(RunPath).Files);
+        var undefined = UndefinedScore.Parse(Undefined);
         var source = ModelSource.Open(RunPath);
         var (config, training) = (source.Config, source.Training);
         var set = FeatureSet.Open(Data, new FeatureSetOptions
@@ -101,7 +105,7 @@ internal sealed class EvalCommand : DeviceCommand
 
         model.SelectsByThreshold = Threshold;
         var batchSize = BatchSize ?? (training ?? new TrainingOptions { Train = [], Output = string.Empty }).BatchSize;
-        var result = Evaluation.Run(model, set, batchSize, _ => context.Stop.ThrowIfCancellationRequested());
+        var result = Evaluation.Run(model, set, batchSize, _ => context.Stop.ThrowIfCancellationRequested(), undefined);
         if (result.HasTooManyLabels)
         {
             context.Notice(["no class purity: latents fire for too many classes to count"]);

@@ -36,6 +36,10 @@ internal sealed class ScoreCommand : DeviceCommand
         "Column with lists of numbers, or a pattern for one column per dimension: 'f*', 'f[0-767]', '0..23', 'f*,!f_id' [the only list column]")]
     public string? FeaturesColumn { get; set; }
 
+    [Option("similarity-column", MetaValue = "NAME", HelpText =
+        "Column of the embeddings to compare, where the files have features too; the same as --features-column")]
+    public string? SimilarityColumn { get; set; }
+
     [Option("activations-column", MetaValue = "NAME", HelpText = "The same for the activations")]
     public string? ActivationsColumn { get; set; }
 
@@ -43,6 +47,9 @@ internal sealed class ScoreCommand : DeviceCommand
     [Option("method", Default = "linear", MetaValue = "NAME", HelpText =
         "linear = one pass in constant memory; pairwise = all pairs of rows, in float64 and in memory, as a check")]
     public string Method { get; set; } = string.Empty;
+
+    [Option("undefined", Default = "zero", MetaValue = "KIND", HelpText = UndefinedScore.Help)]
+    public string Undefined { get; set; } = string.Empty;
 
     [Section("Output")]
     [Option("out", MetaValue = "FILE", HelpText =
@@ -57,8 +64,14 @@ internal sealed class ScoreCommand : DeviceCommand
             throw new UsageException($"--method: found '{Method}', expected linear or pairwise");
         }
 
+        if (SimilarityColumn is not null && FeaturesColumn is not null)
+        {
+            throw new UsageException("--similarity-column cannot be combined with --features-column: a score compares one of them");
+        }
+
+        var undefined = UndefinedScore.Parse(Undefined);
         OutputFile.Check(Output, Formats, []);
-        var features = Open(Features, FeaturesColumn);
+        var features = Open(Features, SimilarityColumn ?? FeaturesColumn);
         var activations = OpenActivations();
         context.Notice(features.Notices.Select(notice => $"features: {notice}"));
         context.Notice(activations.Notices.Select(notice => $"activations: {notice}"));
@@ -70,16 +83,17 @@ internal sealed class ScoreCommand : DeviceCommand
 
         var format = OutputFile.Check(Output, Formats, features.Files.Concat(activations.Files));
         var clock = Stopwatch.StartNew();
-        var scores = Method == "linear" ? Linear(features, activations, context.Stop) : Pairwise(features, activations, context.Stop);
+        var scores = Method == "linear" ? Linear(features, activations, undefined, context.Stop)
+            : Pairwise(features, activations, undefined, context.Stop);
         var seconds = clock.Elapsed.TotalSeconds;
-        var sorted = scores.Order().ToArray();
+        var distribution = ScoreStatistics.Of(scores);
         var summary = new Summary(
             features.Rows,
             scores.Length,
-            scores.Count(score => score != 0),
-            scores.Average(),
-            Evaluation.Percentile(sorted, 0.5),
-            Evaluation.Percentile(sorted, 0.9));
+            scores.Count(score => score != 0 && !double.IsNaN(score)),
+            distribution.Mean,
+            distribution.Median,
+            distribution.P90);
         switch (format)
         {
             case ".json":
@@ -131,7 +145,7 @@ internal sealed class ScoreCommand : DeviceCommand
         }
     }
 
-    private double[] Linear(FeatureSet features, FeatureSet activations, CancellationToken stop)
+    private double[] Linear(FeatureSet features, FeatureSet activations, double undefined, CancellationToken stop)
     {
         using var device = OpenDevice();
         var (d, m) = (features.Dimension, activations.Dimension);
@@ -154,11 +168,11 @@ internal sealed class ScoreCommand : DeviceCommand
             accumulator.Add(z, x);
         }
 
-        return accumulator.Scores();
+        return accumulator.Scores(undefined);
     }
 
-    private static double[] Pairwise(FeatureSet features, FeatureSet activations, CancellationToken stop) =>
-        PairwiseMonoScore.Compute(ReadAll(features), features.Dimension, ReadAll(activations), activations.Dimension, stop);
+    private static double[] Pairwise(FeatureSet features, FeatureSet activations, double undefined, CancellationToken stop) =>
+        PairwiseMonoScore.Compute(ReadAll(features), features.Dimension, ReadAll(activations), activations.Dimension, undefined, stop);
 
     private static float[] ReadAll(FeatureSet set)
     {

@@ -39,6 +39,7 @@ public sealed class FeatureSet
         RowGroups = groups;
         Files = [.. sources.Select(source => source.File.Path)];
         Fingerprints = [.. sources.Select(source => new FileFingerprint(source.File.Rows, source.File.Hash))];
+        IdColumn = RowIds.Find(first.File);
         _labels = LabelReader.Read(sources, _places, options, notices);
         Notices = notices;
     }
@@ -54,6 +55,9 @@ public sealed class FeatureSet
 
     /// <summary>The columns of features in order, if there is one per dimension; else empty.</summary>
     public IReadOnlyList<string> FeatureNames { get; }
+
+    /// <summary>The column that names the rows, such as id or path, if there is one.</summary>
+    public string? IdColumn { get; }
 
     /// <summary>The column of labels, or null.</summary>
     public string? LabelColumn => _labels?.Column;
@@ -210,6 +214,28 @@ public sealed class FeatureSet
             var start = firstRow + labels.Rows - RowGroups[g].Start;
             _labels.AddTo(g, (int)start, (int)Math.Min(rows - labels.Rows, RowGroups[g].Rows - start), labels);
         }
+    }
+
+    /// <summary>Reads the ids of consecutive rows (<see cref="IdColumn"/>).</summary>
+    /// <param name="firstRow">The number of the first row within the set.</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <returns>One id per row: integers, or texts.</returns>
+    /// <exception cref="DataException">A file has no such column, or it cannot be read.</exception>
+    public (long?[]? Integers, string?[]? Texts) ReadIds(long firstRow, int rows)
+    {
+        var (integers, texts) = (new List<long?>(), new List<string?>());
+        var first = FindGroup(firstRow);
+        for (var g = first; integers.Count + texts.Count < rows; g++)
+        {
+            using var file = OpenFile(g);
+            var ids = RowIds.Read(file, IdColumn!, RowGroups[g].Index);
+            var skip = g == first ? (int)(firstRow - RowGroups[g].Start) : 0;
+            var most = rows - integers.Count - texts.Count;
+            integers.AddRange((ids.Integers ?? []).Skip(skip).Take(most));
+            texts.AddRange((ids.Texts ?? []).Skip(skip).Take(most));
+        }
+
+        return integers.Count > 0 ? ([.. integers], null) : (null, [.. texts]);
     }
 
     /// <summary>Copies the class indexes of rows of a row group, one each.</summary>

@@ -45,10 +45,11 @@ public sealed class ModelSource
 
     /// <summary>Makes the model, with its weights.</summary>
     /// <param name="device">The device to keep it on; the caller disposes it.</param>
+    /// <param name="unitRows">Whether it is to take rows of unit length; null for what the source says.</param>
     /// <exception cref="DataException">A file is missing or damaged, or does not fit the configuration.</exception>
-    public SparseAutoencoder Load(Device device)
+    public SparseAutoencoder Load(Device device, bool? unitRows = null)
     {
-        var model = SparseAutoencoder.Create(device, Config);
+        var model = SparseAutoencoder.Create(device, Config with { UnitRows = unitRows ?? Config.UnitRows });
         try
         {
             if (_foreign is not null)
