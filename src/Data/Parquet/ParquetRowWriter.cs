@@ -14,6 +14,7 @@ public sealed class ParquetRowWriter : IDisposable
     private readonly ParquetWriterOptions _options;
     private global::Parquet.ParquetWriter? _writer;
     private string[] _names = [];
+    private DataField[] _fields = [];
 
     /// <summary>Creates the file under a temporary name.</summary>
     /// <param name="path">The file.</param>
@@ -42,9 +43,9 @@ public sealed class ParquetRowWriter : IDisposable
             for (var start = 0; start < columns[0].Rows; start += _options.RowGroupRows)
             {
                 using var group = _writer!.CreateRowGroup();
-                foreach (var column in columns)
+                foreach (var (column, field) in columns.Zip(_fields))
                 {
-                    await column.WriteAsync(group, start, Math.Min(_options.RowGroupRows, column.Rows - start)).ConfigureAwait(false);
+                    await column.WriteAsync(group, field, start, Math.Min(_options.RowGroupRows, column.Rows - start)).ConfigureAwait(false);
                 }
             }
         });
@@ -83,8 +84,9 @@ public sealed class ParquetRowWriter : IDisposable
             CompressionMethod = _options.Compression,
             CompressionLevel = CompressionLevel.Optimal,
         };
-        _writer = await global::Parquet.ParquetWriter.CreateAsync(
-            new ParquetSchema(columns.Select(column => column.Field)), _file.Stream, settings).ConfigureAwait(false);
+        var schema = new ParquetSchema(columns.Select(column => column.Field));
+        _fields = schema.GetDataFields();
+        _writer = await global::Parquet.ParquetWriter.CreateAsync(schema, _file.Stream, settings).ConfigureAwait(false);
         _writer.CustomMetadata = new Dictionary<string, string>(_options.Metadata) { [ParquetWriter.VersionKey] = BuildInfo.Version };
     }
 
