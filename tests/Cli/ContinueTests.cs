@@ -120,6 +120,8 @@ public sealed class ContinueTests : IDisposable
         var output = Monoloss.Run(Train([data], "--resume")).Succeeded().Output;
         Assert.Contains("complete run of 3 epochs", output, StringComparison.Ordinal);
         Assert.Equal(written, File.GetLastWriteTimeUtc(Path.Combine(_folder["run"], "sae_weights.safetensors")));
+        output = Monoloss.Run(Train([data], "--skip-existing", "--epochs", "5")).Succeeded().Output;
+        Assert.Contains("complete run of 3 epochs", output, StringComparison.Ordinal);
         output = Monoloss.Run(Train([data], "--resume", "--test", data)).Succeeded().Output;
         Assert.Matches(@"(?m)^\s*test\s", output);
     }

@@ -31,8 +31,9 @@ internal static class TrainingSession
                     : "stopped before the first step; nothing was saved");
                 return ExitCode.Stopped;
             case TrainingEnd.Skipped:
-                ResultTable.Write(context, new RunFolder(options.Output).ReadResults());
-                context.WriteLine($"skipped: {options.Output} already contains a complete run of {options.Epochs} epochs");
+                var results = new RunFolder(options.Output).ReadResults();
+                ResultTable.Write(context, results);
+                context.WriteLine($"skipped: {options.Output} already contains a complete run of {results.Training.Epochs} epochs");
                 return ExitCode.Success;
             default:
                 var report = Path.Combine(options.Output, "report.html");
