@@ -31,6 +31,16 @@ public sealed class FeatureFileTests : IDisposable
     }
 
     [Fact]
+    public void Run_on_columns_is_resumed_on_the_same_columns()
+    {
+        Write("train.parquet", "f0", "f1", "f2");
+        Train("train.parquet", "--features-column", "f*").Succeeded();
+        Train("train.parquet", "--features-column", "f*", "--epochs", "2", "--resume", "--no-labels").Succeeded();
+        Write("train.parquet", "f0", "f1", "f3");
+        Train("train.parquet", "--features-column", "f*", "--epochs", "3", "--resume").Refused("run");
+    }
+
+    [Fact]
     public void Labels_that_cannot_be_used_do_not_stop_a_run()
     {
         Write("a.parquet", "f0", "f1");
@@ -68,7 +78,8 @@ public sealed class FeatureFileTests : IDisposable
 
     private Outcome Train(string file, params string[] args) => Monoloss.Run(
     [
-        "train", "--train", _folder[file], "--out", _folder["run"], "--latents", "8", "-k", "2", "--epochs", "1", "--batch-size", "50", .. args,
+        "train", "--train", _folder[file], "--out", _folder["run"], "--latents", "8", "-k", "2", "--batch-size", "50",
+        .. args.Contains("--epochs") ? Array.Empty<string>() : ["--epochs", "1"], .. args,
     ]);
 
     private Outcome Eval(string file, params string[] args) =>

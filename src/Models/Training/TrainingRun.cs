@@ -170,15 +170,25 @@ internal sealed class TrainingRun : IDisposable
             Validation = [],
             Test = [],
             Train = [],
+            FeatureNames = null,
             ReadLabels = true,
             Resume = false,
             SkipExisting = false,
         };
+        if (storedTraining is { FeatureNames: { } names } && !names.SequenceEqual(_options.FeatureNames ?? []))
+        {
+            throw new ConfigurationException(
+                $"{_options.Output} contains a run on other columns: {Some(names)}, now {Some(_options.FeatureNames ?? [])}");
+        }
+
         if (storedTraining is not null && Difference(Comparable(storedTraining), Comparable(_options)) is { Length: > 0 } difference)
         {
             throw new ConfigurationException($"{_options.Output} contains a run with other settings: {difference}");
         }
     }
+
+    private static string Some(IReadOnlyList<string> names) =>
+        names.Count == 0 ? "a column of lists" : $"{names.Count} from {names[0]} to {names[^1]}";
 
     private static string Difference<T>(T stored, T now) => string.Join(", ", typeof(T).GetProperties()
         .Select(property => (property.Name, Stored: $"{property.GetValue(stored)}", Now: $"{property.GetValue(now)}"))
