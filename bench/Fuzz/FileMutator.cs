@@ -44,7 +44,7 @@ internal sealed class FileMutator
     {
         var random = new Random(HashCode(_seed, number));
         List<byte> file = [.. _original];
-        if (random.Next(3) == 0)
+        if (random.Next(3) == 0 && _pages.Count > 0)
         {
             MutatePage(random, file);
         }

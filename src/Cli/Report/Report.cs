@@ -22,6 +22,7 @@ internal static class Report
     private const long MinActivations = 10;
 
     private const int Colors = 4;
+    private const int MostListed = 20;
 
     private static readonly JsonSerializerOptions Json = new()
     {
@@ -246,6 +247,8 @@ internal static class Report
             .Select(entry => (entry.Key.Replace('_', ' '), entry.Value switch
             {
                 null => "default",
+                // The columns of a run with one per dimension.
+                JsonArray { Count: > MostListed } list => $"{list[0]} … {list[^1]} ({list.Count})",
                 JsonArray list => string.Join(", ", list),
                 var value => value.ToString(),
             }));
