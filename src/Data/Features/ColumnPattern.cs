@@ -34,9 +34,10 @@ internal static partial class ColumnPattern
         var selected = new SortedDictionary<string, ParquetColumn>(Comparer<string>.Create(NaturalOrder.Compare));
         foreach (var column in parts.Where(part => part[0] != '!').SelectMany(part => Find(file, text, part, IsFeature)))
         {
-            if (!excluded.Contains(column.Name))
+            if (!excluded.Contains(column.Name) && !selected.TryAdd(column.Name, column)
+                && selected[column.Name].Index != column.Index)
             {
-                selected[column.Name] = column;
+                FeatureColumns.CheckOnlyOne(file, column);
             }
         }
 

@@ -53,6 +53,11 @@ internal static class FeatureColumns
 
         var missing = expected.Except(names).ToList();
         var more = names.Except(expected).ToList();
+        if (missing.Count + more.Count == 0)
+        {
+            return;
+        }
+
         throw new DataException($"{path}: its columns of features are not those of {where}: "
             + string.Join("; ", new[] { Some("missing", missing), Some("only here", more) }.Where(text => text.Length > 0)));
 
@@ -66,6 +71,16 @@ internal static class FeatureColumns
         const int Most = 20;
         var all = string.Join(", ", file.Columns.Take(Most).Select(column => $"{column.Name} ({column})"));
         return file.Columns.Count > Most ? $"{all} and {file.Columns.Count - Most} more" : all;
+    }
+
+    /// <summary>Checks that a name is that of one column: a file may have several.</summary>
+    /// <exception cref="DataException">There are several.</exception>
+    public static void CheckOnlyOne(ParquetFile file, ParquetColumn column)
+    {
+        if (file.Columns.Any(other => other.Index != column.Index && other.Name == column.Name && other.Shape == ColumnShape.Plain))
+        {
+            throw new DataException($"{file.Path}: several columns are named '{column.Name}'");
+        }
     }
 
     private static bool IsLabel(string column, FeatureSetOptions options) =>
@@ -100,6 +115,7 @@ internal static class FeatureColumns
     // A tensor is stored flat: only Arrow's schema tells that its rows have more than one dimension.
     private static ParquetColumn Checked(ParquetFile file, ParquetColumn column)
     {
+        CheckOnlyOne(file, column);
         if (column.IsList && ArrowSchema.TensorShapes(file.Metadata).TryGetValue(column.Name, out var shape)
             && shape.Count(size => size != 1) > 1)
         {
