@@ -72,6 +72,35 @@ public sealed class LabelTests : IDisposable
         Assert.False(Open("s").HasLabels);
     }
 
+    [Theory]
+    [InlineData("""["a", "b"]""", null, "a,b")]
+    [InlineData(null, """["a", "b"]""", "a,b")]
+    [InlineData("""["a", "b"]""", """["a", "b"]""", "a,b")]
+    [InlineData("""["a", "b"]""", """["b", "a"]""", "other names of classes")]
+    [InlineData("""["a"]""", null, "a,1")]
+    [InlineData("{", null, "0,1")]
+    [InlineData("[1, 2]", null, "0,1")]
+    public void Names_of_classes_agree_in_all_files(string? first, string? second, string expected)
+    {
+        foreach (var (file, names) in new[] { ("a", first), ("b", second) })
+        {
+            var metadata = new Dictionary<string, string>();
+            if (names is not null)
+            {
+                metadata["huggingface"] = "{\"info\": {\"features\": {\"label\": {\"names\": " + names + "}}}}";
+            }
+
+            Directory.CreateDirectory(_folder["c"]);
+            ParquetWriter.Write(
+                _folder[$"c/{file}.parquet"],
+                [ParquetData.FloatLists("x", new float[] { 1, 2 }, 1), ParquetData.Create("label", new[] { 0, 1 })],
+                new ParquetWriterOptions { Metadata = metadata });
+        }
+
+        var set = Open("c");
+        Assert.Contains(expected, string.Join(',', set.Classes.Concat(set.Notices)), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Folders_give_labels()
     {
