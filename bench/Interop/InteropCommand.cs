@@ -6,8 +6,8 @@ using MonoLoss.Data.Parquet;
 namespace MonoLoss.Bench;
 
 /// <summary>
-/// Trains with the built command on every Parquet file of a table of files that other tools wrote, and compares the weights, to the bit, with
-/// those trained on a file of our own with the same values.
+/// Trains with the built command on every Parquet file of a table of files that other tools wrote, and compares the weights, to the bit,
+/// with those trained on a file of the same values: the plain one of the table, or one of our own.
 /// </summary>
 [Verb("interop", HelpText = "Trains on feature files that other tools wrote: each must give the same weights or be refused in one line.")]
 internal sealed class InteropCommand : ICommand
@@ -131,8 +131,8 @@ internal sealed class InteropCommand : ICommand
         {
             path = Path.Combine(Work, $"reference-{_references.Count}.parquet");
             long[] classes = values == "float32, by label" ? [.. table.Classes.Order()] : [.. table.Classes];
-            ParquetWriter.Write(
-                path, [ParquetData.FloatLists("features", table.Values(file), InteropTable.Dimension), ParquetData.Create("label", classes)]);
+            var features = ParquetData.FloatLists("features", table.Values(file), InteropTable.Dimension);
+            ParquetWriter.Write(path, [features, ParquetData.Create("label", classes)]);
         }
 
         run = Path.Combine(Work, $"reference-{_references.Count}");

@@ -86,7 +86,8 @@ public sealed class FileSetTests : IDisposable
         Write([.. Enumerable.Range(0, 400).Select(i => $"part-{i}.parquet")]);
         var run = Monoloss.Finish(Monoloss.Start(
             "ulimit -n 256",
-            "train", "--train", _folder.Path, "--latents", "4", "-k", "1", "--epochs", "1", "--batch-size", "100", "--out", _folder["run"]));
+            "train", "--train", _folder.Path, "--latents", "4", "-k", "1", "--epochs", "1", "--batch-size", "100",
+            "--out", _folder["run"]));
         Assert.True(run.Exit == 0, run.Error);
         Assert.Contains("800", run.Output, StringComparison.Ordinal);
     }

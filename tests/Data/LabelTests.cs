@@ -49,7 +49,7 @@ public sealed class LabelTests : IDisposable
         Write("a.parquet", ParquetData.Create("label", [0.5, 1, 2, 3, 4]), ParquetData.Create("target", new[] { 1, 2, 1, 2, 1 }));
         var set = Open("a.parquet");
         Assert.Equal("target", set.LabelColumn);
-        Assert.Contains("label column 'label', row 0: found a number that is not whole", Assert.Single(set.Notices), StringComparison.Ordinal);
+        Assert.Contains("column 'label', row 0: found a number that is not whole", Assert.Single(set.Notices), StringComparison.Ordinal);
         Throws.Line(() => Open("a.parquet", "label"), "a.parquet", "'label', row 0", "not whole");
         Assert.Empty(FeatureSet.Open(_folder["a.parquet"], new FeatureSetOptions { ReadLabels = false }).Notices);
 

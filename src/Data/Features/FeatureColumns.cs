@@ -23,7 +23,9 @@ internal static class FeatureColumns
             return (found.IsList || found.IsListOfLists) && found.IsNumber
                 ? [Checked(file, found)]
                 : throw new DataException($"{file.Path}: column '{name}' holds {found}, expected lists of numbers"
-                    + (found is { IsFlat: true, IsNumber: true } ? ", or a pattern such as 'f*' for one column per dimension" : string.Empty));
+                    + (found is { IsFlat: true, IsNumber: true }
+                        ? ", or a pattern such as 'f*' for one column per dimension"
+                        : string.Empty));
         }
 
         if (!ColumnPattern.IsPattern(name))
@@ -119,8 +121,8 @@ internal static class FeatureColumns
         if (column.IsList && ArrowSchema.TensorShapes(file.Metadata).TryGetValue(column.Name, out var shape)
             && shape.Count(size => size != 1) > 1)
         {
-            throw new DataException($"{file.Path}: column '{column.Name}' holds tensors of {string.Join('×', shape)} values, expected one list "
-                + "of values per row; to take each as one row, write its storage, such as by array.storage (pyarrow)");
+            throw new DataException($"{file.Path}: column '{column.Name}' holds tensors of {string.Join('×', shape)} values, expected one "
+                + "list of values per row; to take each as one row, write its storage, such as by array.storage (pyarrow)");
         }
 
         SparkVectors.Check(file, column);

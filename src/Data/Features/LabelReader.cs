@@ -45,8 +45,8 @@ internal static class LabelReader
 
                 if (labels.LabelledRows < rows)
                 {
-                    notices.Add($"label column '{name}': {rows - labels.LabelledRows} of {rows} rows have no label (null, NaN or -1) and are "
-                        + "left out of class purity");
+                    notices.Add($"label column '{name}': {rows - labels.LabelledRows} of {rows} rows have no label (null, NaN or -1) "
+                        + "and are left out of class purity");
                 }
 
                 return labels;
