@@ -33,7 +33,8 @@ internal sealed class ScoreCommand : DeviceCommand
     public IEnumerable<string> Activations { get; set; } = [];
 
     [Option("features-column", MetaValue = "NAME", HelpText =
-        "Column with lists of numbers, or a pattern for one column per dimension: 'f*', 'f[0-767]', '0..23', 'f*,!f_id' [the only list column]")]
+        "Column with lists of numbers, or a pattern for one column per dimension: 'f*', 'f[0-767]', '0..23', 'f*,!f_id' "
+        + "[the only list column]")]
     public string? FeaturesColumn { get; set; }
 
     [Option("similarity-column", MetaValue = "NAME", HelpText =

@@ -23,6 +23,7 @@ internal static partial class Report
     private const long MinActivations = 10;
 
     private const int Colors = 4;
+    private const int MostListed = 20;
 
     // Characters of a label; about three lines of its column.
     private const int MaxLabel = 60;
@@ -277,6 +278,8 @@ internal static partial class Report
             .Select(entry => (entry.Key.Replace('_', ' '), entry.Value switch
             {
                 null => "default",
+                // The columns of a run with one per dimension.
+                JsonArray { Count: > MostListed } list => $"{list[0]} … {list[^1]} ({list.Count})",
                 JsonArray list => string.Join(", ", list),
                 var value => value.ToString(),
             }));

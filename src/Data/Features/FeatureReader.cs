@@ -39,7 +39,8 @@ public sealed class FeatureReader : IDisposable
         var room = features.Length / dimension;
         if (!labels.IsEmpty && (labels.Length < room || !_set.HasLabels || _set.HasSeveralLabels))
         {
-            throw new ArgumentException("the set does not have one label per row, or there is room for fewer labels than rows", nameof(labels));
+            throw new ArgumentException(
+                "the set does not have one label per row, or there is room for fewer labels than rows", nameof(labels));
         }
 
         var read = 0;

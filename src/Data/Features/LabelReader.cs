@@ -45,8 +45,8 @@ internal static class LabelReader
 
                 if (labels.LabelledRows < rows)
                 {
-                    notices.Add($"label column '{name}': {rows - labels.LabelledRows} of {rows} rows have no label (null, NaN or -1) and are "
-                        + "left out of class purity");
+                    notices.Add($"label column '{name}': {rows - labels.LabelledRows} of {rows} rows have no label (null, NaN or -1) "
+                        + "and are left out of class purity");
                 }
 
                 return labels;
@@ -133,18 +133,19 @@ internal static class LabelReader
 
     private static IReadOnlyList<string>? ClassNames(IReadOnlyList<FeatureSource> sources, string name)
     {
-        var names = FooterMetadata.ClassNames(sources[0].File.Metadata, name);
-        var seen = sources[0].File.Metadata;
-        foreach (var source in sources.Skip(1).Where(source => !ReferenceEquals(source.File.Metadata, seen)))
+        IReadOnlyList<string>? names = null;
+        string? first = null;
+        IReadOnlyDictionary<string, string>? seen = null;
+        foreach (var file in sources.Select(source => source.File).Where(file => !ReferenceEquals(file.Metadata, seen)))
         {
-            var others = FooterMetadata.ClassNames(source.File.Metadata, name);
-            if (!(names ?? []).SequenceEqual(others ?? []))
+            seen = file.Metadata;
+            var found = FooterMetadata.ClassNames(file.Metadata, name);
+            if (names is not null && found is not null && !names.SequenceEqual(found))
             {
-                throw new UnusableLabelsException(
-                    $"{source.File.Path}: label column '{name}' has other names of classes than in {sources[0].File.Path}");
+                throw new UnusableLabelsException($"{file.Path}: label column '{name}' has other names of classes than in {first}");
             }
 
-            seen = source.File.Metadata;
+            (names, first) = names is null ? (found, file.Path) : (names, first);
         }
 
         return names;

@@ -41,7 +41,7 @@ public sealed record EvaluationResult
     /// <summary>Mean weighted class purity over latents that fire on a row with a label; null if there is none.</summary>
     public double? PurityWeighted { get; init; }
 
-    /// <summary>Whether there is no class purity because latents fire for too many classes to count (see <see cref="ClassPurity"/>).</summary>
+    /// <summary>Whether there is no class purity because latents fire for too many classes (see <see cref="ClassPurity"/>).</summary>
     public bool HasTooManyLabels { get; init; }
 
     /// <summary>One entry per latent.</summary>
