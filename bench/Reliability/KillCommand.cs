@@ -20,7 +20,8 @@ internal sealed class KillCommand : ICommand
     private static readonly string[] FileCalls =
         ["openat", "pwrite64", "fsync", "rename", "unlink", "mkdir", "ftruncate", "fallocate", "flock", "close"];
 
-    private static readonly string[] SameFiles = ["sae_weights.safetensors", "training_state.safetensors", "latents.parquet", "evals.parquet"];
+    private static readonly string[] SameFiles =
+        ["sae_weights.safetensors", "training_state.safetensors", "latents.parquet", "evals.parquet"];
 
     private readonly Dictionary<string, int[]> _counts = [];
     private readonly List<string> _wrong = [];
@@ -231,7 +232,8 @@ internal sealed class KillCommand : ICommand
             table.Add([kind, $"{counts[0] + counts[1] + counts[2]}", .. counts.Select(count => $"{count}")]);
         }
 
-        var all = _counts.Values.Aggregate(new int[Enum.GetValues<Ending>().Length], (sum, counts) => [.. sum.Zip(counts, (a, b) => a + b)]);
+        var all = _counts.Values.Aggregate(
+            new int[Enum.GetValues<Ending>().Length], (sum, counts) => [.. sum.Zip(counts, (a, b) => a + b)]);
         table.Add(["all", $"{all[0] + all[1] + all[2]}", .. all.Select(count => $"{count}")]);
         table.Print();
         if (_wrong.Count > 0)

@@ -15,7 +15,8 @@ internal static class Application
     private static readonly Type[] Commands =
     [
         typeof(TrainCommand), typeof(EvalCommand), typeof(ScoreCommand), typeof(ReportCommand),
-        typeof(EncodeCommand), typeof(DecodeCommand), typeof(ImportCommand), typeof(ExportCommand), typeof(DemoCommand), typeof(DevicesCommand),
+        typeof(EncodeCommand), typeof(DecodeCommand), typeof(ImportCommand), typeof(ExportCommand),
+        typeof(DemoCommand), typeof(DevicesCommand),
     ];
 
     /// <summary>Runs a command line.</summary>

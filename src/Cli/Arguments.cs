@@ -42,7 +42,9 @@ internal static class Arguments
         {
             if (!LooksLikeOption(args[i]))
             {
-                given.Add((list ?? options.FirstOrDefault(option => option.IsPositional) ?? throw new UsageException($"unexpected argument '{args[i]}'; {HelpPage.Hint(command)}"), args[i]));
+                var target = list ?? options.FirstOrDefault(option => option.IsPositional)
+                    ?? throw new UsageException($"unexpected argument '{args[i]}'; {HelpPage.Hint(command)}");
+                given.Add((target, args[i]));
                 continue;
             }
 

@@ -12,7 +12,8 @@ internal sealed class DecodeCommand : DeviceCommand
     private static readonly string[] Formats = [".parquet"];
 
     [Section("Input")]
-    [Option("run", Required = true, MetaValue = "DIR", HelpText = "Run folder of the autoencoder, or a folder of another tool (see import).")]
+    [Option("run", Required = true, MetaValue = "DIR", HelpText =
+        "Run folder of the autoencoder, or a folder of another tool (see import).")]
     public string RunPath { get; set; } = string.Empty;
 
     [Option("latents", Required = true, MetaValue = "FILE", HelpText =

@@ -13,7 +13,8 @@ internal sealed class EncodeCommand : DeviceCommand
     private static readonly string[] Formats = [".parquet"];
 
     [Section("Input")]
-    [Option("run", Required = true, MetaValue = "DIR", HelpText = "Run folder of the autoencoder, or a folder of another tool (see import).")]
+    [Option("run", Required = true, MetaValue = "DIR", HelpText =
+        "Run folder of the autoencoder, or a folder of another tool (see import).")]
     public string RunPath { get; set; } = string.Empty;
 
     [Option("data", Required = true, MetaValue = "PATH…", HelpText = "Features: Parquet files, folders or patterns.")]
@@ -40,7 +41,8 @@ internal sealed class EncodeCommand : DeviceCommand
         "Parquet file with the columns indices and values (a list per row), and the id and label columns of the features.")]
     public string Output { get; set; } = string.Empty;
 
-    [Option("reconstruction", MetaValue = "FILE", HelpText = "Also write the reconstructions, in the scale of the features, to this Parquet file.")]
+    [Option("reconstruction", MetaValue = "FILE", HelpText =
+        "Also write the reconstructions, in the scale of the features, to this Parquet file.")]
     public string? Reconstruction { get; set; }
 
     /// <inheritdoc/>
@@ -79,7 +81,8 @@ internal sealed class EncodeCommand : DeviceCommand
         Encoder.Encode(
             model, set, BatchSize ?? source.Training?.BatchSize ?? DefaultBatchSize, Output, Reconstruction,
             _ => context.Stop.ThrowIfCancellationRequested());
-        context.WriteLine($"{ProgressFormat.Format(set.Rows)} rows, {Output}{(Reconstruction is null ? string.Empty : $", {Reconstruction}")}");
+        var files = Reconstruction is null ? Output : $"{Output}, {Reconstruction}";
+        context.WriteLine($"{ProgressFormat.Format(set.Rows)} rows, {files}");
         return ExitCode.Success;
     }
 }

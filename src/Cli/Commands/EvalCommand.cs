@@ -21,7 +21,8 @@ internal sealed class EvalCommand : DeviceCommand
     private static readonly string[] Formats = [".json", ".parquet"];
 
     [Section("Input")]
-    [Option("run", Required = true, MetaValue = "DIR", HelpText = "Run folder of the autoencoder, or a folder of another tool (see import).")]
+    [Option("run", Required = true, MetaValue = "DIR", HelpText =
+        "Run folder of the autoencoder, or a folder of another tool (see import).")]
     public string RunPath { get; set; } = string.Empty;
 
     [Option("data", Required = true, MetaValue = "PATH…", HelpText = "Features: Parquet files, folders or patterns.")]
@@ -99,8 +100,8 @@ internal sealed class EvalCommand : DeviceCommand
         using var model = source.Load(device);
         if (Threshold && !model.SelectsFromBatch)
         {
-            throw new UsageException($"--threshold is for models that select from the batch: {RunPath} selects its latents the same way in "
-                + "any case");
+            throw new UsageException($"--threshold is for batch_topk, which selects from the batch: {RunPath} selects its latents the same "
+                + "way in any case");
         }
 
         model.SelectsByThreshold = Threshold;

@@ -154,7 +154,8 @@ internal sealed class TrainCommand : DeviceCommand
         var architecture = Architectures.TryGetValue(Architecture, out var known)
             ? known
             : throw new UsageException($"--model: found '{Architecture}', expected one of {string.Join(", ", Architectures.Keys)}");
-        var unitRows = RowScaling.UnitRows(Rows) ?? (InitializeFrom is null || ModelSource.Open(InitializeFrom).Config.UnitRows);
+        var unitRows = RowScaling.UnitRows(Rows) 
+            ?? (InitializeFrom is null || ModelSource.HasWeightsOnly(InitializeFrom) || ModelSource.Open(InitializeFrom).Config.UnitRows);
         SaeConfig Configure(int dimension) =>
             this.ApplyTo(new SaeConfig { Architecture = architecture, Dimension = dimension, UnitRows = unitRows });
 

@@ -137,7 +137,8 @@ internal static partial class Report
             {
                 string[] cells =
                 [
-                    Fixed(result.R2, 4), Fixed(result.Fvu, 4), Fixed(result.Nmse, 4), result.Mse.ToString("0.000e0", CultureInfo.InvariantCulture),
+                    Fixed(result.R2, 4), Fixed(result.Fvu, 4), Fixed(result.Nmse, 4),
+                    result.Mse.ToString("0.000e0", CultureInfo.InvariantCulture),
                     Fixed(result.L0, 2), ProgressFormat.Format(result.SilentLatents), Fixed(result.MonoMean, 4),
                     Fixed(result.MonoMedian, 4), Fixed(result.MonoP90, 4), Fixed(result.PurityBinary, 4), Fixed(result.PurityWeighted, 4),
                 ];

@@ -5,7 +5,8 @@ namespace MonoLoss.Data;
 /// <summary>The column that names the rows of a set: integers or text.</summary>
 internal static class RowIds
 {
-    private static readonly string[] Names = ["id", "ids", "image_id", "uid", "uuid", "path", "file", "file_name", "filename", "key", "index", "idx"];
+    private static readonly string[] Names =
+        ["id", "ids", "image_id", "uid", "uuid", "path", "file", "file_name", "filename", "key", "index", "idx"];
 
     /// <summary>Finds the column.</summary>
     /// <param name="file">The first file.</param>

@@ -4,8 +4,8 @@ namespace MonoLoss.Data;
 
 /// <summary>
 /// Reads latents from Parquet files as the command <c>encode</c> writes them, also after another program has edited them: the columns
-/// <c>indices</c> and <c>values</c>, and <c>scale</c>, <c>mean</c> and <c>deviation</c> where the autoencoder needs them. One row group is in
-/// memory at a time.
+/// <c>indices</c> and <c>values</c>, and <c>scale</c>, <c>mean</c> and <c>deviation</c> where the autoencoder needs them. One row group is
+/// in memory at a time.
 /// </summary>
 public sealed class LatentsReader : IDisposable
 {
@@ -55,8 +55,8 @@ public sealed class LatentsReader : IDisposable
 
     /// <summary>Reads the row groups one after another.</summary>
     /// <exception cref="DataException">
-    /// The file is damaged; a row has more indices than values or the other way round, an index twice or out of range, or a value that is not
-    /// finite.
+    /// The file is damaged; a row has more indices than values or the other way round, an index twice or out of range, or a value that is
+    /// not finite.
     /// </exception>
     public IEnumerable<LatentRows> Read()
     {
@@ -133,15 +133,16 @@ public sealed class LatentsReader : IDisposable
         }
 
         var numbers = new List<double>();
-        FlatColumn.ReadDoubles(_file, column, group, (value, isNull) => numbers.Add(
-            !isNull && double.IsFinite(value)
-                ? value
-                : throw Failure(firstRow + numbers.Count, $"column '{name}' is {(isNull ? "null" : $"{value}")}, expected a finite number")));
+        FlatColumn.ReadDoubles(_file, column, group, (value, isNull) => numbers.Add(!isNull && double.IsFinite(value)
+            ? value
+            : throw Failure(
+                firstRow + numbers.Count, $"column '{name}' is {(isNull ? "null" : $"{value}")}, expected a finite number")));
         return [.. numbers];
     }
 
     private DataException Failure(long row, string what) => new($"{_file.Path}: row {row}: {what}");
 
     private ParquetColumn Find(string name) => _file.FindColumn(name)
-        ?? throw new DataException($"{_file.Path}: no column '{name}'; the columns are: {string.Join(", ", _file.Columns.Select(c => c.Name))}");
+        ?? throw new DataException(
+            $"{_file.Path}: no column '{name}'; the columns are: {string.Join(", ", _file.Columns.Select(column => column.Name))}");
 }

@@ -3,8 +3,8 @@ using MonoLoss.Data.Parquet;
 namespace MonoLoss.Data;
 
 /// <summary>
-/// Writes latents to a Parquet file (<see cref="LatentsReader"/>), on another thread than the one that computes them. The file appears under
-/// its name when it is complete.
+/// Writes latents to a Parquet file (<see cref="LatentsReader"/>), on another thread than the one that computes them. The file appears
+/// under its name when it is complete.
 /// </summary>
 public sealed class LatentsWriter : IDisposable
 {

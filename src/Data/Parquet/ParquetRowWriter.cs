@@ -5,8 +5,8 @@ using Parquet.Schema;
 namespace MonoLoss.Data.Parquet;
 
 /// <summary>
-/// Writes a Parquet file a row group at a time, by Parquet.Net. The file appears under its name only when <see cref="Commit"/> has completed
-/// it; disposed before that, it leaves nothing.
+/// Writes a Parquet file a row group at a time, by Parquet.Net. The file appears under its name only when <see cref="Commit"/> has
+/// completed it; disposed before that, it leaves nothing.
 /// </summary>
 public sealed class ParquetRowWriter : IDisposable
 {
@@ -45,7 +45,8 @@ public sealed class ParquetRowWriter : IDisposable
                 using var group = _writer!.CreateRowGroup();
                 foreach (var (column, field) in columns.Zip(_fields))
                 {
-                    await column.WriteAsync(group, field, start, Math.Min(_options.RowGroupRows, column.Rows - start)).ConfigureAwait(false);
+                    var rows = Math.Min(_options.RowGroupRows, column.Rows - start);
+                    await column.WriteAsync(group, field, start, rows).ConfigureAwait(false);
                 }
             }
         });

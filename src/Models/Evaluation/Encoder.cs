@@ -79,7 +79,8 @@ public static class Encoder
         needed.AddRange(model.NormalizesRows ? [LatentsReader.Mean, LatentsReader.Deviation] : []);
         if (needed.Find(column => !reader.Has(column)) is { } missing)
         {
-            throw new DataException($"{latents}: no column '{missing}', which encode writes and this model needs to restore the scale of rows");
+            throw new DataException(
+                $"{latents}: no column '{missing}', which encode writes and this model needs to restore the scale of rows");
         }
 
         using var writer = new ParquetRowWriter(output);

@@ -20,7 +20,12 @@ public static class PairwiseMonoScore
     /// <exception cref="ArgumentException">Features and activations do not have the same number of rows.</exception>
     /// <exception cref="OperationCanceledException">The computation was cancelled.</exception>
     public static double[] Compute(
-        ReadOnlySpan<float> features, int dimension, ReadOnlySpan<float> activations, int latents, double undefined = 0, CancellationToken stop = default)
+        ReadOnlySpan<float> features,
+        int dimension,
+        ReadOnlySpan<float> activations,
+        int latents,
+        double undefined = 0,
+        CancellationToken stop = default)
     {
         var rows = features.Length / dimension;
         if (features.Length != (long)rows * dimension || activations.Length != (long)rows * latents)

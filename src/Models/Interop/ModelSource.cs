@@ -21,6 +21,13 @@ public sealed class ModelSource
     /// <summary>What it is, in a few words, if it is of another tool; null for a run of this program.</summary>
     public string? Description => _foreign?.Description;
 
+    /// <summary>Whether a folder has weights alone, without a word about the model that they are of.</summary>
+    public static bool HasWeightsOnly(string path)
+    {
+        var folder = new RunFolder(path);
+        return File.Exists(folder.Weights) && !File.Exists(folder.Config);
+    }
+
     /// <summary>Opens a folder.</summary>
     /// <param name="path">A run folder, or a folder or file of another tool.</param>
     /// <exception cref="DataException">It is neither, damaged, or of a kind that is not supported.</exception>
@@ -80,7 +87,7 @@ public sealed class ModelSource
     {
         if (Config.Dimension != model.Config.Dimension || Config.Latents != model.Config.Latents)
         {
-            throw new DataException($"{_path}: has {Config.Latents} latents of {Config.Dimension} features, expected "
+            throw new DataException($"{Path.Combine(_path, "cfg.json")}: {Config.Latents} latents of {Config.Dimension} features, expected "
                 + $"{model.Config.Latents} of {model.Config.Dimension}");
         }
 

@@ -166,8 +166,9 @@ internal sealed class PortableSae
         var form = model.Form;
         if (Form.Normalization != form.Normalization)
         {
-            throw new DataException($"{source}: its rows are normalized by {Form.Normalization}, those of {model.Config.Architecture.Name()} "
-                + $"by {form.Normalization}");
+            throw new DataException(
+                $"{source}: its input normalization is {Form.Normalization}, that of {model.Config.Architecture.Name()} "
+                    + $"{form.Normalization}");
         }
 
         Center(form.SubtractsDecoderBias);
@@ -228,7 +229,8 @@ internal sealed class PortableSae
 
         if (Form.Normalization == InputNormalization.LayerNorm)
         {
-            Remarks.Add("give it rows after layer norm, (x − mean)/(std + 1e-5) with the sample standard deviation, and undo that after it");
+            Remarks.Add(
+                "give it rows after layer norm, (x − mean)/(std + 1e-5) with the sample standard deviation, and undo that after it");
         }
         else if (Form.Normalization == InputNormalization.ConstantNorm)
         {

@@ -24,7 +24,9 @@ public static class ModelCard
         text.Append("tags:\n- sparse-autoencoder\n- vision\n");
         text.Append(config.MonoCoefficient > 0 ? "- monoloss\n" : string.Empty);
         text.Append("---\n\n");
-        text.Append(CultureInfo.InvariantCulture, $"# Sparse autoencoder: {config.Architecture.Name()}, {config.Latents} latents of {config.Dimension} features\n\n");
+        text.Append(
+            CultureInfo.InvariantCulture,
+            $"# Sparse autoencoder: {config.Architecture.Name()}, {config.Latents} latents of {config.Dimension} features\n\n");
         text.Append(source.Description is { } description ? $"Imported from {description}" : "Trained with MonoLoss for .NET");
         text.Append(CultureInfo.InvariantCulture, $"; files for {format}.\n\n");
         text.Append("| setting | value |\n| --- | --- |\n");
@@ -76,7 +78,8 @@ public static class ModelCard
 
     private static string Loading(string format) => format switch
     {
-        "saelens" => "from sae_lens import SAE\n\nsae = SAE.load_from_disk(\"FOLDER\")\nlatents = sae.encode(features)  # features as they are\n",
+        "saelens" =>
+            "from sae_lens import SAE\n\nsae = SAE.load_from_disk(\"FOLDER\")\nlatents = sae.encode(features)  # features as they are\n",
         "sparsify" => "from sparsify import SparseCoder\n\nsae = SparseCoder.load_from_disk(\"FOLDER\")\nlatents = sae.encode(features)\n",
         "dictionary-learning" =>
             "from dictionary_learning.utils import load_dictionary\n\nsae, config = load_dictionary(\"FOLDER\", device=\"cpu\")\n"

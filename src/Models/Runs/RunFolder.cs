@@ -190,7 +190,9 @@ public sealed class RunFolder(string path)
         try
         {
             // Until version 0.2 the silent latents of a split were called dead.
-            foreach (var split in (json["splits"] as JsonObject ?? []).Select(split => split.Value).OfType<JsonObject>())
+            string[] figures = ["splits", "by_threshold"];
+            foreach (var split in figures.SelectMany(name => json[name] as JsonObject ?? [])
+                .Select(split => split.Value).OfType<JsonObject>())
             {
                 if (split.Remove("dead_latents", out var silent))
                 {

@@ -136,7 +136,14 @@ internal sealed class TrainingRun : IDisposable
 
         if (_options.InitializeFrom is { } initial)
         {
-            ModelSource.Open(initial).Initialize(_model);
+            if (ModelSource.HasWeightsOnly(initial))
+            {
+                new RunFolder(initial).ReadWeights(_model);
+            }
+            else
+            {
+                ModelSource.Open(initial).Initialize(_model);
+            }
         }
         else
         {
