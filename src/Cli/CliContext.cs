@@ -10,7 +10,7 @@ namespace MonoLoss.Cli;
 internal sealed record CliContext(IAnsiConsole Output, TextWriter Error, CancellationToken Stop)
 {
     // Wide enough for every table: redirected output must not be wrapped at the width of a terminal that is not there.
-    private const int RedirectedWidth = 160;
+    private const int RedirectedWidth = 1000;
 
     // In a terminal of a few columns, layout of a column that must not wrap would not end. The terminal wraps the lines then.
     private const int LeastWidth = 60;

@@ -36,7 +36,7 @@ internal sealed class ExportCommand : Command
         using var device = DeviceFactory.Open("cpu");
         using var model = source.Load(device);
         var run = new RunFolder(RunPath);
-        var results = run.IsComplete ? run.ReadResults() : null;
+        var results = source.Description is null && run.IsComplete ? run.ReadResults() : null;
         var remarks = ForeignFormats.Write(Format, model, Output, Provenance.Of(source.Config, source.Training, results?.Splits));
         if (File.Exists(run.Sparsity) && Format == "saelens")
         {

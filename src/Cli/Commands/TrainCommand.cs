@@ -154,10 +154,14 @@ internal sealed class TrainCommand : DeviceCommand
         var architecture = Architectures.TryGetValue(Architecture, out var known)
             ? known
             : throw new UsageException($"--model: found '{Architecture}', expected one of {string.Join(", ", Architectures.Keys)}");
-        var unitRows = RowScaling.UnitRows(Rows) 
-            ?? (InitializeFrom is null || ModelSource.HasWeightsOnly(InitializeFrom) || ModelSource.Open(InitializeFrom).Config.UnitRows);
-        SaeConfig Configure(int dimension) =>
-            this.ApplyTo(new SaeConfig { Architecture = architecture, Dimension = dimension, UnitRows = unitRows });
+        var source = InitializeFrom is null || ModelSource.HasWeightsOnly(InitializeFrom) ? null : ModelSource.Open(InitializeFrom);
+        SaeConfig Configure(int dimension) => this.ApplyTo(new SaeConfig
+        {
+            Architecture = architecture,
+            Dimension = dimension,
+            UnitRows = RowScaling.UnitRows(Rows) ?? source?.TrainsOnUnitRows ?? true,
+            EncoderBias = architecture == MonoLoss.Models.Architecture.BatchTopK && source is { HasEncoderBias: true },
+        });
 
         // Check the settings before any file is read; the dimension is not known yet.
         var config = Configure(dimension: 1);

@@ -21,6 +21,16 @@ public sealed class ModelSource
     /// <summary>What it is, in a few words, if it is of another tool; null for a run of this program.</summary>
     public string? Description => _foreign?.Description;
 
+    /// <summary>
+    /// Whether training that starts from the weights takes rows of unit length: where the model does, and where another tool scales them
+    /// to a length of its own.
+    /// </summary>
+    public bool TrainsOnUnitRows => Config.UnitRows || Config.Imported?.Normalization == InputNormalization.ConstantNorm;
+
+    /// <summary>Whether the model adds a bias to its pre-activations, or would once b_dec is subtracted from its rows.</summary>
+    public bool HasEncoderBias => _foreign is not null
+        && (!_foreign.Form.SubtractsDecoderBias || Array.Exists(_foreign.Weights["b_enc"], bias => bias != 0));
+
     /// <summary>Whether a folder has weights alone, without a word about the model that they are of.</summary>
     public static bool HasWeightsOnly(string path)
     {

@@ -27,7 +27,7 @@ public static class ModelCard
         text.Append(
             CultureInfo.InvariantCulture,
             $"# Sparse autoencoder: {config.Architecture.Name()}, {config.Latents} latents of {config.Dimension} features\n\n");
-        text.Append(source.Description is { } description ? $"Imported from {description}" : "Trained with MonoLoss for .NET");
+        text.Append((source.Description ?? config.Imported?.Tool) is { } origin ? $"From {origin}" : "Trained with MonoLoss for .NET");
         text.Append(CultureInfo.InvariantCulture, $"; files for {format}.\n\n");
         text.Append("| setting | value |\n| --- | --- |\n");
         foreach (var (name, value) in Settings(config, training))
@@ -37,11 +37,11 @@ public static class ModelCard
 
         if (results is not null)
         {
-            text.Append("\n| split | R² | L0 | MonoScore | purity |\n| --- | ---: | ---: | ---: | ---: |\n");
+            text.Append("\n| split | R² | FVU | L0 | MonoScore | purity |\n| --- | ---: | ---: | ---: | ---: | ---: |\n");
             foreach (var (name, figures) in results.Rows)
             {
                 text.Append(CultureInfo.InvariantCulture,
-                    $"| {name} | {figures.R2:0.0000} | {figures.L0:0.00} | {figures.MonoMean:0.0000} | {figures.PurityBinary:0.0000} |\n");
+                    $"| {name} | {figures.R2:0.0000} | {figures.Fvu:0.0000} | {figures.L0:0.00} | {figures.MonoMean:0.0000} | {figures.PurityBinary:0.0000} |\n");
             }
         }
 
