@@ -52,6 +52,7 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
         var config = configure(train.Dimension);
         if (folder.HasCheckpoint && new ResumeCheck(folder, options).IsDone(config, train))
         {
+            folder.DeleteLeftovers();
             return TrainingEnd.Skipped;
         }
 
