@@ -44,6 +44,10 @@ internal sealed class ScoreCommand : DeviceCommand
     [Option("activations-column", MetaValue = "NAME", HelpText = "The same for the activations")]
     public string? ActivationsColumn { get; set; }
 
+    [Option("rows", Default = "raw", MetaValue = "KIND", HelpText =
+        RowScaling.Help + ": a score compares directions, so this matters only for rows shorter than 1e-8")]
+    public string Rows { get; set; } = string.Empty;
+
     [Section("Method")]
     [Option("method", Default = "linear", MetaValue = "NAME", HelpText =
         "linear = one pass in constant memory; pairwise = all pairs of rows, in float64 and in memory, as a check")]
@@ -72,7 +76,7 @@ internal sealed class ScoreCommand : DeviceCommand
 
         var undefined = UndefinedScore.Parse(Undefined);
         OutputFile.Check(Output, Formats, []);
-        var features = Open(Features, SimilarityColumn ?? FeaturesColumn);
+        var features = Open(Features, SimilarityColumn ?? FeaturesColumn, RowScaling.UnitRows(Rows) == true);
         var activations = OpenActivations();
         context.Notice(features.Notices.Select(notice => $"features: {notice}"));
         context.Notice(activations.Notices.Select(notice => $"activations: {notice}"));
@@ -127,8 +131,8 @@ internal sealed class ScoreCommand : DeviceCommand
         return ExitCode.Success;
     }
 
-    private static FeatureSet Open(IEnumerable<string> paths, string? column) =>
-        FeatureSet.Open(paths, new FeatureSetOptions { FeaturesColumn = column, ReadLabels = false, Normalize = false });
+    private static FeatureSet Open(IEnumerable<string> paths, string? column, bool unitRows = false) =>
+        FeatureSet.Open(paths, new FeatureSetOptions { FeaturesColumn = column, ReadLabels = false, Normalize = unitRows });
 
     private FeatureSet OpenActivations()
     {
