@@ -7,7 +7,7 @@ Type[] verbs =
     typeof(KernelsCommand), typeof(GemmCommand), typeof(StepsCommand), typeof(MonoScoreCommand), typeof(CompareCommand),
     typeof(ReportCommand),
     typeof(WorkerCommand),
-    typeof(FeaturesCommand), typeof(FuzzCommand), typeof(KillCommand),
+    typeof(FeaturesCommand), typeof(FuzzCommand), typeof(InteropCommand), typeof(KillCommand),
     typeof(GpuCommand), typeof(BoundsCommand), typeof(PtxCommand),
 ];
 return Parser.Default.ParseArguments(args, verbs).MapResult(
@@ -16,7 +16,7 @@ return Parser.Default.ParseArguments(args, verbs).MapResult(
         try
         {
             command.Run();
-            return 0;
+            return Environment.ExitCode;
         }
         catch (Exception exception) when (exception is BenchException or DeviceException)
         {

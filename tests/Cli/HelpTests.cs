@@ -51,7 +51,8 @@ public sealed class HelpTests
     {
         string[] read =
         [
-            "Train", "Validation", "Test", "DatasetConfigPath", "Rows", "MemoryBytes", "NoShuffle", "Architecture", "LogEvery", "Quiet",
+            "Train", "Validation", "Test", "DatasetConfigPath", "Rows", "MemoryBytes", "NoLabels", "NoShuffle", "Architecture", "LogEvery",
+            "Quiet",
             "DeviceName", "Tf32", "Threads",
         ];
         var settings = new TrainCommand().DefaultSettings;

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using MonoLoss.Bench;
 using MonoLoss.Data;
 
 namespace MonoLoss.Tests.Data;
@@ -22,18 +23,24 @@ public sealed class InteropFeaturesTests
         ["parquet/spark_ml_vector_sparse_10/"] = ["'features', row 0", "sparse"],
     };
 
-    public static TheoryData<string> Names => [.. InteropFiles.Parquet.Select(file => file.File).DefaultIfEmpty("")];
+    private static readonly Lazy<InteropTable> Table = new(() => new InteropTable(SharedData.File("interop", "features")));
+
+    private static readonly IReadOnlyList<InteropFile> Files =
+        SharedData.Folder is null ? [] : InteropTable.ReadParquet(SharedData.File("interop", "features"));
+
+    public static TheoryData<string> Names => [.. Files.Select(file => file.File).DefaultIfEmpty("")];
 
     [SharedDataTheory]
     [MemberData(nameof(Names))]
     public void File_is_read_right_or_refused(string name)
     {
-        var file = InteropFiles.Parquet.Single(file => file.File == name);
+        var file = Files.Single(file => file.File == name);
+        var path = Table.Value.PathOf(file);
         FeatureSet set;
         float[] values;
         try
         {
-            set = FeatureSet.Open(file.Path, new FeatureSetOptions { FeaturesColumn = file.FeaturesColumn, Normalize = false });
+            set = FeatureSet.Open(path, new FeatureSetOptions { FeaturesColumn = file.FeaturesColumn, Normalize = false });
             values = new float[set.Rows * set.Dimension];
             using var reader = set.OpenReader();
             Assert.Equal(set.Rows, reader.Read(values));
@@ -42,14 +49,14 @@ public sealed class InteropFeaturesTests
         {
             Assert.NotEqual("read", file.Right);
             Assert.DoesNotContain('\n', exception.Message);
-            string[] words = [Path.GetFileName(file.Path), .. Refusal(file)];
+            string[] words = [Path.GetFileName(path), .. Refusal(file)];
             Assert.All(words, word => Assert.Contains(word, exception.Message, StringComparison.Ordinal));
             return;
         }
 
         Assert.NotEqual("refuse", file.Right);
-        Assert.Equal((InteropFiles.Rows, InteropFiles.Dimension), (set.Rows, set.Dimension));
-        Assert.Equal(InteropFiles.Values(file).Select(BitConverter.SingleToInt32Bits), values.Select(BitConverter.SingleToInt32Bits));
+        Assert.Equal((InteropTable.Rows, InteropTable.Dimension), (set.Rows, set.Dimension));
+        Assert.Equal(Table.Value.Values(file).Select(BitConverter.SingleToInt32Bits), values.Select(BitConverter.SingleToInt32Bits));
         AssertLabels(file, set);
     }
 
@@ -86,7 +93,7 @@ public sealed class InteropFeaturesTests
 
     private static void AssertLabels(InteropFile file, FeatureSet set)
     {
-        var expected = InteropFiles.Labels(file);
+        var expected = Table.Value.Labels(file);
         Assert.Equal(expected is not null, set.HasLabels);
         if (expected is null)
         {

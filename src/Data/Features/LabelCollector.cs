@@ -73,7 +73,7 @@ internal sealed class LabelCollector<T>(string name, IComparer<T> order, ILabelF
             var source = places[g].Source;
             long firstRow = 0;
             using var file = source.File.FindColumn(name) is null ? null : source.File.Reopen();
-            for (; g < groups.Length && places[g].Source == source; g++)
+            for (; g < groups.Length && ReferenceEquals(places[g].Source, source); g++)
             {
                 groups[g] = ReadGroup(source, file, places[g].RowGroup, firstRow);
                 firstRow += groups[g].Rows;
