@@ -6,7 +6,7 @@ using MonoLoss.Data.Parquet;
 namespace MonoLoss.Bench;
 
 /// <summary>
-/// Trains with the built command on every Parquet file of a table of files that other tools wrote, and compares the weights, to the bit, with
+/// Trains with the built command on every file of a table of files that other tools wrote, and compares the weights, to the bit, with
 /// those trained on a file of our own with the same values.
 /// </summary>
 [Verb("interop", HelpText = "Trains on feature files that other tools wrote: each must give the same weights or be refused in one line.")]
@@ -48,7 +48,7 @@ internal sealed class InteropCommand : ICommand
         var table = new InteropTable(Features);
         var output = new Table("file", "right", "outcome", "what it said");
         var counts = new SortedDictionary<string, int>(StringComparer.Ordinal);
-        foreach (var file in InteropTable.ReadParquet(Features))
+        foreach (var file in InteropTable.Read(Features))
         {
             var (outcome, line) = Try(table, file);
             counts[outcome] = counts.GetValueOrDefault(outcome) + 1;

@@ -10,9 +10,9 @@ namespace MonoLoss.Data;
 
 /// <summary>An Arrow IPC file or stream: its schema, and where its record batches are.</summary>
 /// <remarks>
-/// Apache.Arrow decodes schemas and batches. It reads a stream only from its start, believes the lengths in it, and takes a file's footer
-/// for the truth; so the messages are listed here, with a look at four fields of each, and a batch is given to it as a stream of the
-/// schema, the dictionaries and that batch. A file is such a stream between two marks.
+/// Apache.Arrow decodes schemas and batches. It reads a stream only from its start, and believes the lengths in it; so messages are listed
+/// here, with a look at four fields of each, and a batch of a stream is given to it as a stream of the schema, the dictionaries and that
+/// batch. A file lists its batches in a footer, which is checked before the library reads by it: not every writer begins one as a stream.
 /// </remarks>
 internal sealed class ArrowFile
 {
@@ -21,9 +21,11 @@ internal sealed class ArrowFile
     private const int BatchMessage = 3;
     private const int PrefixSize = 8;
     private const int FileStart = 8;
+    private const int TailSize = 10;
     private const int MostMetadata = 1 << 28;
 
     private readonly FileBytes _bytes;
+    private readonly bool _isFile;
     private readonly List<Message> _dictionaries = [];
     private readonly List<Message> _batches = [];
     private Message? _schema;
@@ -33,20 +35,18 @@ internal sealed class ArrowFile
         _bytes = bytes;
         Span<byte> start = stackalloc byte[(int)Math.Min(FileStart, bytes.Length)];
         bytes.Read(start, 0);
-        var isFile = start.StartsWith("ARROW1"u8);
-        if (isFile)
+        _isFile = start.StartsWith("ARROW1"u8);
+        if (_isFile)
         {
-            Span<byte> end = stackalloc byte[6];
-            bytes.Read(end, Math.Max(0, bytes.Length - end.Length));
-            if (!end.SequenceEqual("ARROW1"u8))
-            {
-                throw new CorruptException("it does not end in ARROW1: it is cut off");
-            }
+            ReadFooter();
+        }
+        else
+        {
+            FindMessages();
         }
 
-        FindMessages(isFile ? FileStart : 0);
         Hash = FileFingerprint.HashOf(bytes);
-        Schema = Decode(bytes, null, reader => reader.Schema);
+        Schema = _isFile ? DecodeFile(bytes, reader => reader.Schema) : DecodeStream(bytes, null, reader => reader.Schema);
     }
 
     /// <summary>The path, as given.</summary>
@@ -79,9 +79,13 @@ internal sealed class ArrowFile
     /// <param name="file">The file, open.</param>
     /// <param name="index">Index of the batch.</param>
     /// <exception cref="DataException">It is damaged.</exception>
-    public RecordBatch ReadBatch(FileBytes file, int index) => Guard(Path, () => Decode(file, _batches[index], reader =>
+    public RecordBatch ReadBatch(FileBytes file, int index) => Guard(Path, () =>
     {
-        var batch = reader.ReadNextRecordBatch() ?? throw new CorruptException($"record batch {index} is missing");
+        // The stream is a file: nothing here runs on another thread.
+        var batch = (_isFile
+            ? DecodeFile(file, reader => reader.ReadRecordBatchAsync(index).AsTask().GetAwaiter().GetResult())
+            : DecodeStream(file, _batches[index], reader => reader.ReadNextRecordBatch()))
+            ?? throw new CorruptException($"record batch {index} is missing");
         if (batch.Length != _batches[index].Rows)
         {
             batch.Dispose();
@@ -89,7 +93,7 @@ internal sealed class ArrowFile
         }
 
         return batch;
-    }));
+    });
 
     /// <summary>Turns what can be wrong with a file into a line for the user.</summary>
     public static T Guard<T>(string path, Func<T> read)
@@ -110,8 +114,51 @@ internal sealed class ArrowFile
         public long End => Start + PrefixSize + Metadata + Body;
     }
 
-    private void FindMessages(long at)
+    // The footer is the table Footer, before its length and the mark: the schema, and blocks with the places of dictionaries and batches.
+    private void ReadFooter()
     {
+        const int BlockSize = 24;
+        Span<byte> tail = stackalloc byte[TailSize];
+        _bytes.Read(tail, Math.Max(0, _bytes.Length - TailSize));
+        if (!tail[sizeof(int)..].SequenceEqual("ARROW1"u8))
+        {
+            throw new CorruptException("it does not end in ARROW1: it is cut off");
+        }
+
+        var length = BinaryPrimitives.ReadInt32LittleEndian(tail);
+        var end = _bytes.Length - TailSize;
+        if (length <= 0 || length > MostMetadata || length > end - FileStart)
+        {
+            throw new CorruptException($"its footer of {length} bytes does not fit the file");
+        }
+
+        var bytes = new byte[length];
+        _bytes.Read(bytes, end - length);
+        var footer = FlatTable.Root(bytes);
+        foreach (var (field, kind) in new[] { (2, DictionaryMessage), (3, BatchMessage) })
+        {
+            var blocks = footer.Structs(field, BlockSize);
+            for (; !blocks.IsEmpty; blocks = blocks[BlockSize..])
+            {
+                var (start, size) = (BinaryPrimitives.ReadInt64LittleEndian(blocks), BinaryPrimitives.ReadInt32LittleEndian(blocks[8..]));
+                if (start < FileStart || size <= PrefixSize || size > MostMetadata || start > end - size)
+                {
+                    throw new CorruptException($"a message at byte {start} lies outside of the file");
+                }
+
+                var metadata = new byte[size - PrefixSize];
+                _bytes.Read(metadata, start + PrefixSize);
+                if (Add(metadata, start, kind).Body != BinaryPrimitives.ReadInt64LittleEndian(blocks[16..]))
+                {
+                    throw new CorruptException($"a message at byte {start} is not as its footer says");
+                }
+            }
+        }
+    }
+
+    private void FindMessages()
+    {
+        long at = 0;
         Span<byte> prefix = stackalloc byte[PrefixSize];
         while (true)
         {
@@ -139,7 +186,7 @@ internal sealed class ArrowFile
 
             var metadata = new byte[length];
             _bytes.Read(metadata, at + PrefixSize);
-            at = Add(metadata, at).End;
+            at = Add(metadata, at, null).End;
         }
 
         if (_schema is null)
@@ -149,7 +196,7 @@ internal sealed class ArrowFile
     }
 
     // The table Message has the fields version, header type, header and length of the body; RecordBatch begins with the number of rows.
-    private Message Add(byte[] metadata, long at)
+    private Message Add(byte[] metadata, long at, int? expected)
     {
         var message = FlatTable.Root(metadata);
         var kind = message.Byte(1);
@@ -174,13 +221,13 @@ internal sealed class ArrowFile
 
         switch (kind)
         {
-            case SchemaMessage when _schema is null:
+            case SchemaMessage when _schema is null && expected is null:
                 _schema = found;
                 break;
-            case DictionaryMessage when _schema is not null:
+            case DictionaryMessage when expected == DictionaryMessage || (_schema is not null && expected is null):
                 _dictionaries.Add(found);
                 break;
-            case BatchMessage when _schema is not null:
+            case BatchMessage when expected == BatchMessage || (_schema is not null && expected is null):
                 _batches.Add(found);
                 break;
             default:
@@ -190,11 +237,23 @@ internal sealed class ArrowFile
         return found;
     }
 
-    private T Decode<T>(FileBytes file, Message? batch, Func<ArrowStreamReader, T> read)
+    private static BoundedAllocator AllocatorFor(IEnumerable<Message> messages)
     {
         // A page of zeros compresses well, a feature file does not: nothing near this is right.
         const long MostExpansion = 1 << 10;
         const long Always = 1 << 24;
+        return new BoundedAllocator(Always + (messages.Sum(message => message.End - message.Start) * MostExpansion));
+    }
+
+    private T DecodeFile<T>(FileBytes file, Func<ArrowFileReader, T> read)
+    {
+        using var stream = new FileRangeStream(file);
+        using var reader = new ArrowFileReader(stream, AllocatorFor(_dictionaries.Concat(_batches)), new CompressionCodecFactory(), leaveOpen: true);
+        return read(reader);
+    }
+
+    private T DecodeStream<T>(FileBytes file, Message? batch, Func<ArrowStreamReader, T> read)
+    {
         var messages = new List<Message> { _schema! };
         if (batch is not null)
         {
@@ -202,25 +261,45 @@ internal sealed class ArrowFile
             messages.Add(batch);
         }
 
-        var allowed = Always + (messages.Sum(message => message.End - message.Start) * MostExpansion);
         using var stream = new MessageStream(file, messages);
-        using var reader = new ArrowStreamReader(stream, new BoundedAllocator(allowed), new CompressionCodecFactory(), leaveOpen: true);
+        using var reader = new ArrowStreamReader(stream, AllocatorFor(messages), new CompressionCodecFactory(), leaveOpen: true);
         return read(reader);
     }
 
+    /// <summary>A file as a stream.</summary>
+    private sealed class FileRangeStream(FileBytes file) : ReadStream
+    {
+        public override bool CanSeek => true;
+
+        public override long Length => file.Length;
+
+        public override long Position { get; set; }
+
+        public override int Read(Span<byte> buffer)
+        {
+            var count = (int)Math.Clamp(file.Length - Position, 0, buffer.Length);
+            file.Read(buffer[..count], Position);
+            Position += count;
+            return count;
+        }
+
+        public override long Seek(long offset, SeekOrigin origin) => Position = origin switch
+        {
+            SeekOrigin.Begin => offset,
+            SeekOrigin.Current => Position + offset,
+            _ => file.Length + offset,
+        };
+    }
+
     /// <summary>Parts of a file, and the mark of a stream's end, as one stream.</summary>
-    private sealed class MessageStream(FileBytes file, IReadOnlyList<Message> messages) : Stream
+    private sealed class MessageStream(FileBytes file, IReadOnlyList<Message> messages) : ReadStream
     {
         private static readonly byte[] EndMark = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
 
         private int _index;
         private long _read;
 
-        public override bool CanRead => true;
-
         public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
 
         public override long Length => throw new NotSupportedException();
 
@@ -257,13 +336,24 @@ internal sealed class ArrowFile
             return count;
         }
 
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+    }
+
+    private abstract class ReadStream : Stream
+    {
+        public override bool CanRead => true;
+
+        public override bool CanWrite => false;
+
+        public abstract override int Read(Span<byte> buffer);
+
         public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
+
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => new(Read(buffer.Span));
 
         public override void Flush()
         {
         }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
 
         public override void SetLength(long value) => throw new NotSupportedException();
 

@@ -30,6 +30,29 @@ internal readonly ref struct FlatTable
         ? new FlatTable(_buffer, at + (long)BinaryPrimitives.ReadUInt32LittleEndian(_buffer[at..]))
         : throw Damaged();
 
+    /// <summary>The bytes of a field that is a vector of structs; none if it is absent.</summary>
+    /// <param name="field">The field.</param>
+    /// <param name="size">Bytes of a struct.</param>
+    public ReadOnlySpan<byte> Structs(int field, int size)
+    {
+        var at = (long)Find(field, sizeof(uint));
+        if (at == 0)
+        {
+            return [];
+        }
+
+        at += BinaryPrimitives.ReadUInt32LittleEndian(_buffer[(int)at..]);
+        if (at > _buffer.Length - sizeof(uint))
+        {
+            throw Damaged();
+        }
+
+        var count = BinaryPrimitives.ReadUInt32LittleEndian(_buffer[(int)at..]);
+        return count <= (_buffer.Length - at - sizeof(uint)) / size
+            ? _buffer.Slice((int)at + sizeof(uint), (int)count * size)
+            : throw Damaged();
+    }
+
     private static CorruptException Damaged() => new("the description of a message is damaged");
 
     private int Find(int field, int size)
