@@ -15,7 +15,7 @@ internal static class Application
     private static readonly Type[] Commands =
     [
         typeof(TrainCommand), typeof(EvalCommand), typeof(ScoreCommand), typeof(ReportCommand),
-        typeof(ImportCommand), typeof(ExportCommand), typeof(DemoCommand), typeof(DevicesCommand),
+        typeof(ConvertCommand), typeof(ImportCommand), typeof(ExportCommand), typeof(DemoCommand), typeof(DevicesCommand),
     ];
 
     /// <summary>Runs a command line.</summary>
@@ -52,7 +52,7 @@ internal static class Application
     /// <summary>Whether a command's result is in files, so that what it prints may be lost.</summary>
     public static bool WritesFiles(string[] args) =>
         Find(args.FirstOrDefault(string.Empty)) is { } command
-        && (command == typeof(TrainCommand) || command == typeof(DemoCommand) || command == typeof(ReportCommand));
+        && (command == typeof(TrainCommand) || command == typeof(DemoCommand) || command == typeof(ReportCommand) || command == typeof(ConvertCommand));
 
     private static bool IsExpected(Exception exception) => exception is
         UsageException or DataException or ConfigurationException or DeviceException

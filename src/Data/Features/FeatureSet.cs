@@ -194,6 +194,9 @@ public sealed class FeatureSet
     /// <summary>Copies the class indexes of rows of a row group, one each.</summary>
     internal void CopyLabels(int rowGroup, int start, Span<int> labels) => _labels!.CopyTo(rowGroup, start, labels);
 
+    /// <summary>The files that have rows.</summary>
+    internal IEnumerable<FeatureSource> Sources => _places.Select(place => place.Source).Distinct();
+
     internal FeatureSource Source(int rowGroup) => _places[rowGroup].Source;
 
     // The last row group that starts at or before a row.

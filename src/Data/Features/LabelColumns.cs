@@ -46,7 +46,7 @@ internal static class LabelColumns
     public static (LabelKind Kind, bool AreLists) Check(IReadOnlyList<FeatureSource> sources, LabelSource labels)
     {
         var folders = LabelKind.Number;
-        (LabelKind Kind, bool AreLists, string TypeText)? first = null;
+        (LabelKind Kind, bool AreLists, string Text)? first = null;
         var firstFolder = default(FeatureSource);
         foreach (var source in sources)
         {
@@ -65,11 +65,10 @@ internal static class LabelColumns
                 continue;
             }
 
-            var found = (column.Kind, column.AreLists, column.TypeText);
-            first ??= found;
-            if (first.Value.Kind != found.Kind || first.Value.AreLists != found.AreLists)
+            first ??= (column.Kind, column.AreLists, $"{source.Path} {column.TypeText}");
+            if (first.Value.Kind != column.Kind || first.Value.AreLists != column.AreLists)
             {
-                throw Differ(source, found.TypeText, first.Value.TypeText);
+                throw Differ(source, column.TypeText, first.Value.Text);
             }
         }
 
@@ -80,10 +79,10 @@ internal static class LabelColumns
 
         return firstFolder is null || (columns.Kind == folders && !columns.AreLists)
             ? (columns.Kind, columns.AreLists)
-            : throw Differ(firstFolder, "the names of folders", columns.TypeText);
+            : throw Differ(firstFolder, "the names of folders", columns.Text);
 
         UnusableLabelsException Differ(FeatureSource source, string found, string expected) =>
-            new($"{labels.Where(source)} holds {found}, in other files {expected}");
+            new($"{labels.Where(source)} holds {found}, in {expected}");
     }
 
     /// <summary>A column of 16 bytes that polars means as a 128-bit integer: it has no type of its own.</summary>
