@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Text;
 
 namespace MonoLoss.Data;
 
@@ -19,7 +20,20 @@ internal readonly ref struct FlatTable
         buffer.Length >= sizeof(uint) ? new FlatTable(buffer, BinaryPrimitives.ReadUInt32LittleEndian(buffer)) : throw Damaged();
 
     /// <summary>A field of one byte; 0 if it is absent.</summary>
-    public byte Byte(int field) => Find(field, 1) is var at and > 0 ? _buffer[at] : (byte)0;
+    public byte Byte(int field) => !_buffer.IsEmpty && Find(field, 1) is var at and > 0 ? _buffer[at] : (byte)0;
+
+    /// <summary>Whether a field is there.</summary>
+    public bool Has(int field) => !_buffer.IsEmpty && Find(field, 1) > 0;
+
+    /// <summary>A field of two bytes; 0 if it is absent.</summary>
+    public short Int16(int field) => !_buffer.IsEmpty && Find(field, sizeof(short)) is var at and > 0
+        ? BinaryPrimitives.ReadInt16LittleEndian(_buffer[at..])
+        : (short)0;
+
+    /// <summary>A field of four bytes; 0 if it is absent.</summary>
+    public int Int32(int field) => !_buffer.IsEmpty && Find(field, sizeof(int)) is var at and > 0
+        ? BinaryPrimitives.ReadInt32LittleEndian(_buffer[at..])
+        : 0;
 
     /// <summary>A field of eight bytes; 0 if it is absent.</summary>
     public long Int64(int field) => Find(field, sizeof(long)) is var at and > 0 ? BinaryPrimitives.ReadInt64LittleEndian(_buffer[at..]) : 0;
@@ -35,10 +49,32 @@ internal readonly ref struct FlatTable
     /// <param name="size">Bytes of a struct.</param>
     public ReadOnlySpan<byte> Structs(int field, int size)
     {
+        var start = FindVector(field, size, out var count);
+        return _buffer.Slice(start, count * size);
+    }
+
+    /// <summary>A field that is a text.</summary>
+    public string Text(int field) => Encoding.UTF8.GetString(Structs(field, 1));
+
+    /// <summary>The number of tables in a field that is a vector of tables; 0 if it is absent.</summary>
+    public int Count(int field) => Structs(field, sizeof(uint)).Length / sizeof(uint);
+
+    /// <summary>A table of a vector of tables.</summary>
+    public FlatTable TableAt(int field, int index)
+    {
+        var place = FindVector(field, sizeof(uint), out _) + (index * sizeof(uint));
+        return new FlatTable(_buffer, place + (long)BinaryPrimitives.ReadUInt32LittleEndian(_buffer[place..]));
+    }
+
+    private static CorruptException Damaged() => new("the description of a message is damaged");
+
+    private int FindVector(int field, int size, out int count)
+    {
+        count = 0;
         var at = (long)Find(field, sizeof(uint));
         if (at == 0)
         {
-            return [];
+            return 0;
         }
 
         at += BinaryPrimitives.ReadUInt32LittleEndian(_buffer[(int)at..]);
@@ -47,13 +83,10 @@ internal readonly ref struct FlatTable
             throw Damaged();
         }
 
-        var count = BinaryPrimitives.ReadUInt32LittleEndian(_buffer[(int)at..]);
-        return count <= (_buffer.Length - at - sizeof(uint)) / size
-            ? _buffer.Slice((int)at + sizeof(uint), (int)count * size)
-            : throw Damaged();
+        var items = BinaryPrimitives.ReadUInt32LittleEndian(_buffer[(int)at..]);
+        count = items <= (_buffer.Length - at - sizeof(uint)) / size ? (int)items : throw Damaged();
+        return (int)at + sizeof(uint);
     }
-
-    private static CorruptException Damaged() => new("the description of a message is damaged");
 
     private int Find(int field, int size)
     {
