@@ -11,14 +11,15 @@ public static class FeatureConverter
     /// <summary>The column of labels.</summary>
     public const string LabelColumn = "label";
 
-    private const int GroupBytes = 64 << 20;
+    // The library that writes takes several times this while it does.
+    private const int GroupBytes = 16 << 20;
 
     private static readonly string[] IdNames =
         ["id", "ids", "idx", "uid", "uuid", "key", "path", "paths", "image_path", "file", "file_name", "filename", "name", "names"];
 
     /// <summary>
     /// Writes features as lists of float32, labels if there are any, and the column of ids or paths of the set if it has one. Row groups
-    /// have at most 64 MiB of features, and one at a time is in memory.
+    /// have at most 16 MiB of features, and one at a time is in memory.
     /// </summary>
     /// <param name="set">The set, opened without <see cref="FeatureSetOptions.Normalize"/> for the values as they are.</param>
     /// <param name="path">The file; it appears when it is complete.</param>

@@ -67,6 +67,8 @@ public sealed class ParquetRowWriter : IDisposable
     private async Task OpenAsync(IReadOnlyList<ParquetData> columns)
     {
         string[] names = [.. columns.Select(column => column.Name)];
+        // The library writes a column only if its field is in some schema, which need not be that of the file.
+        var schema = new ParquetSchema(columns.Select(column => column.Field));
         if (_writer is not null)
         {
             if (!names.SequenceEqual(_names))
@@ -84,7 +86,7 @@ public sealed class ParquetRowWriter : IDisposable
             CompressionLevel = CompressionLevel.Optimal,
         };
         _writer = await global::Parquet.ParquetWriter.CreateAsync(
-            new ParquetSchema(columns.Select(column => column.Field)), _file.Stream, settings).ConfigureAwait(false);
+            schema, _file.Stream, settings).ConfigureAwait(false);
         _writer.CustomMetadata = new Dictionary<string, string>(_options.Metadata) { [ParquetWriter.VersionKey] = BuildInfo.Version };
     }
 

@@ -16,6 +16,7 @@ internal sealed class ArrowFile
     private const int PrefixSize = 8;
     private const int FileStart = 8;
     private const int TailSize = 10;
+    private const long MostRows = 1L << 40;
     private const int MostMetadata = 1 << 28;
 
     private readonly FileBytes _bytes;
@@ -274,7 +275,7 @@ internal sealed class ArrowFile
             throw new CorruptException($"a message at byte {at} has {body} bytes, more than the file: it is cut off, or damaged");
         }
 
-        if (rows < 0)
+        if (rows is < 0 or > MostRows)
         {
             throw new CorruptException($"record batch {_batches.Count} has {rows} rows");
         }

@@ -150,6 +150,11 @@ internal sealed class ArrowSource : FeatureSource
         return ArrowFile.Guard(Path, () =>
         {
             var (field, at) = (_columns[0], 0L);
+            if (batch.Nulls(field, 0, 1)[0])
+            {
+                throw new DataException($"{Path}: column '{Name}', row {FirstRow(first)}: it is null, expected a list of numbers");
+            }
+
             Span<long> start = stackalloc long[1];
             Span<long> length = stackalloc long[1];
             while (true)
@@ -157,7 +162,6 @@ internal sealed class ArrowSource : FeatureSource
                 batch.Lists(field, at, start, length);
                 if (!field.Children[0].IsList)
                 {
-                    batch.CheckNulls(_columns[0], 0, 1);
                     return length[0] is > 0 and <= int.MaxValue / sizeof(double) && length[0] <= batch.LengthOf(field.Children[0])
                         ? (int)length[0]
                         : throw new DataException($"{Path}: column '{Name}', row {FirstRow(first)}: found {length[0]} values, expected a list of some");
