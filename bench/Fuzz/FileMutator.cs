@@ -29,6 +29,8 @@ internal abstract class FileMutator
     {
         ".pt" or ".pth" or ".npz" => new ZipMutator(original, others, seed),
         ".npy" or ".safetensors" => new HeaderMutator(original, others, seed),
+        ".arrow" or ".arrows" or ".feather" or ".csv" or ".tsv" => new StructureMutator(original, others, seed, hasPages: false),
+        ".mdb" => new StructureMutator(original, others, seed, hasPages: true),
         _ => new ParquetMutator(original, others, seed),
     };
 

@@ -17,7 +17,7 @@ internal sealed class FuzzCommand : ICommand
         "file",
         Required = true,
         MetaValue = "PATH…",
-        HelpText = "Valid files (.parquet, .npy, .npz, .pt, .safetensors), or folders of them.")]
+        HelpText = "Valid files (.parquet, .arrow, .npy, .npz, .pt, .safetensors, .csv, data.mdb), or folders of them.")]
     public IEnumerable<string> Files { get; set; } = [];
 
     [Option("mutations", Default = 10_000L, MetaValue = "N", HelpText = "Mutations per file")]
@@ -85,7 +85,7 @@ internal sealed class FuzzCommand : ICommand
         }
     }
 
-    private static bool IsKnown(string path) => ArrayFile.IsKnown(path) || path.EndsWith(".parquet", StringComparison.Ordinal);
+    private static bool IsKnown(string path) => SourceKinds.OfName(path) is not null;
 
     private void Report(string name, long number, byte[] content, string failure)
     {

@@ -6,8 +6,8 @@ using MonoLoss.Data.Parquet;
 namespace MonoLoss.Bench;
 
 /// <summary>
-/// Trains with the built command on every Parquet file of a table of files that other tools wrote, and compares the weights, to the bit,
-/// with those trained on a file of the same values: the plain one of the table, or one of our own.
+/// Trains with the built command on every file of a table of files that other tools wrote, and compares the weights, to the bit, with
+/// those trained on a file of our own with the same values.
 /// </summary>
 [Verb("interop", HelpText = "Trains on feature files that other tools wrote: each must give the same weights or be refused in one line.")]
 internal sealed class InteropCommand : ICommand
@@ -49,7 +49,7 @@ internal sealed class InteropCommand : ICommand
         var output = new Table("file", "right", "outcome");
         var lines = new List<string>();
         var counts = new SortedDictionary<string, int>(StringComparer.Ordinal);
-        foreach (var file in InteropTable.ReadParquet(Features))
+        foreach (var file in InteropTable.Read(Features))
         {
             var (outcome, line) = Try(table, file);
             counts[outcome] = counts.GetValueOrDefault(outcome) + 1;

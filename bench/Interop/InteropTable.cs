@@ -24,7 +24,7 @@ internal sealed record InteropFile(string File, string Right, string Values, str
 /// <param name="folder">The folder of the table.</param>
 internal sealed class InteropTable(string folder)
 {
-    /// <summary>Rows of every file.</summary>
+    /// <summary>Rows of every file that has all.</summary>
     public const int Rows = 200;
 
     /// <summary>Values of every row.</summary>
@@ -37,20 +37,23 @@ internal sealed class InteropTable(string folder)
     private readonly float[] _halves = Array.ConvertAll(
         Read<Half>(Path.Combine(folder, "expected-rounded.safetensors"), "features_float16"), value => (float)value);
 
+    private readonly float[] _brains = Array.ConvertAll(
+        Read<ushort>(Path.Combine(folder, "expected-rounded.safetensors"), "features_bfloat16"),
+        value => BitConverter.Int32BitsToSingle(value << 16));
+
     private readonly float[] _bytes = Array.ConvertAll(
         Read<sbyte>(Path.Combine(folder, "expected-rounded.safetensors"), "features_int8"), value => (float)value);
 
     /// <summary>The class of each row.</summary>
     public IReadOnlyList<long> Classes => _labels;
 
-    /// <summary>The rows of a table about Parquet files.</summary>
-    public static IReadOnlyList<InteropFile> ReadParquet(string folder)
+    /// <summary>The rows of a table.</summary>
+    public static IReadOnlyList<InteropFile> Read(string folder)
     {
         using var document = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, "manifest.json")));
         return [.. document.RootElement.GetProperty("files").EnumerateArray()
             .Select(row => new InteropFile(Text(row, "file"), Text(row, "right"), Text(row, "values"), Text(row, "labels"),
-                Text(row, "options"), Text(row, "note")))
-            .Where(row => row.File.StartsWith("parquet/", StringComparison.Ordinal))];
+                Text(row, "options"), Text(row, "note")))];
 
         static string Text(JsonElement row, string name) => row.GetProperty(name).GetString()!;
     }
@@ -62,7 +65,9 @@ internal sealed class InteropTable(string folder)
     public float[] Values(InteropFile file) => file.Values switch
     {
         "float32" or "float64" => _features,
+        "rows 0-19" => _features[..(20 * Dimension)],
         "float16" => _halves,
+        "bfloat16" => _brains,
         "int8" => _bytes,
         "uint8 (int8 + 127)" => Array.ConvertAll(_bytes, value => value + 127),
         "float32, f3 rounded" => [.. _features.Select((value, i) => i % Dimension == 3 ? WithoutSign(MathF.Round(value)) : value)],
@@ -77,12 +82,14 @@ internal sealed class InteropTable(string folder)
     public string[][]? Labels(InteropFile file)
     {
         var labels = _labels;
-        string[][] Each(Func<int, string[]> of) => [.. Enumerable.Range(0, Rows).Select(of)];
+        var rows = file.Values == "rows 0-19" ? 20 : Rows;
+        string[][] Each(Func<int, string[]> of) => [.. Enumerable.Range(0, rows).Select(of)];
         return file.Labels switch
         {
             "none" or "none: not whole" => null,
-            "label" => Each(row => [$"{labels[row]}"]),
-            "label (text)" or "label (names in the metadata)" => Each(row => [Names[labels[row]]]),
+            var text when text.StartsWith("none (the folder", StringComparison.Ordinal) => Each(row => [$"n0144076{4 + labels[row]}"]),
+            "label" or "labels" or "arr_1" or "second" or "labels-NNN.npy" => Each(row => [$"{labels[row]}"]),
+            "label (text)" or "labels (text)" or "label (names in the metadata)" => Each(row => [Names[labels[row]]]),
             "label (+2^63)" => Each(row => [$"{(UInt128)labels[row] + (1ul << 63)}"]),
             "label > 2" => Each(row => [labels[row] > 2 ? "true" : "false"]),
             "label from the folder" => [.. labels.Order().Select(label => new[] { $"{label}" })],

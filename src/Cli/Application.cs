@@ -15,8 +15,14 @@ internal static class Application
     private static readonly Type[] Commands =
     [
         typeof(TrainCommand), typeof(EvalCommand), typeof(ScoreCommand), typeof(ReportCommand),
-        typeof(EncodeCommand), typeof(DecodeCommand), typeof(ImportCommand), typeof(ExportCommand),
+        typeof(EncodeCommand), typeof(DecodeCommand), typeof(ConvertCommand), typeof(ImportCommand), typeof(ExportCommand),
         typeof(DemoCommand), typeof(DevicesCommand),
+    ];
+
+    private static readonly Type[] WritingCommands =
+    [
+        typeof(TrainCommand), typeof(ReportCommand), typeof(EncodeCommand), typeof(DecodeCommand), typeof(ConvertCommand),
+        typeof(ImportCommand), typeof(ExportCommand), typeof(DemoCommand),
     ];
 
     /// <summary>Runs a command line.</summary>
@@ -53,7 +59,7 @@ internal static class Application
     /// <summary>Whether a command's result is in files, so that what it prints may be lost.</summary>
     public static bool WritesFiles(string[] args) =>
         Find(args.FirstOrDefault(string.Empty)) is { } command
-        && (command == typeof(TrainCommand) || command == typeof(DemoCommand) || command == typeof(ReportCommand));
+        && WritingCommands.Contains(command);
 
     private static bool IsExpected(Exception exception) => exception is
         UsageException or DataException or ConfigurationException or DeviceException

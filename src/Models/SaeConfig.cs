@@ -19,8 +19,8 @@ public sealed record SaeConfig
     public bool Untied { get; init; }
 
     /// <summary>
-    /// Whether BatchTopK adds b_enc to its pre-activations. The official one does not; autoencoders of other tools that training starts from
-    /// may.
+    /// Whether BatchTopK adds b_enc to its pre-activations. The official one does not, but autoencoders of other tools that training
+    /// starts from may.
     /// </summary>
     public bool EncoderBias { get; init; }
 

@@ -20,7 +20,7 @@ public sealed class BadInputTests : IDisposable
     {
         Directory.CreateDirectory(_folder["empty"]);
         File.WriteAllText(Path.Combine(_folder["empty"], "notes.txt"), "no features");
-        Refused([_folder["empty"]], "empty", "no *.parquet");
+        Refused([_folder["empty"]], "empty", "no file of features");
         Refused([_folder["part-*.parquet"]], "part-*.parquet", "no file matches");
     }
 

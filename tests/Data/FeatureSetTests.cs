@@ -63,7 +63,7 @@ public sealed class FeatureSetTests : IDisposable
         Assert.Equal(["c.txt"], Names(_folder["c.txt"]));
         Assert.Equal(9, FeatureSet.Open([_folder["b.parquet"], _folder["sub"], _folder["c.*"]]).Rows);
         Directory.CreateDirectory(_folder["empty"]);
-        Throws.Line(() => FeatureSet.Open(_folder["empty"]), "empty", "no *.parquet");
+        Throws.Line(() => FeatureSet.Open(_folder["empty"]), "empty", "no file of features");
         Throws.Line(() => FeatureSet.Open(_folder["z*"]), "z*", "no file matches");
         Throws.Line(() => FeatureSet.Open(_folder["z"]), "no such file");
         Throws.Line(() => FeatureSet.Open([]), "no feature file");

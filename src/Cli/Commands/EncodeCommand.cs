@@ -17,7 +17,7 @@ internal sealed class EncodeCommand : DeviceCommand
         "Run folder of the autoencoder, or a folder of another tool (see import).")]
     public string RunPath { get; set; } = string.Empty;
 
-    [Option("data", Required = true, MetaValue = "PATH…", HelpText = "Features: Parquet files, folders or patterns.")]
+    [Option("data", Required = true, MetaValue = "PATH…", HelpText = "Features: " + FeatureOptions.Paths)]
     public IEnumerable<string> Data { get; set; } = [];
 
     [Option("features-column", MetaValue = "NAME", HelpText = "Column with the features [as in training]")]
@@ -25,6 +25,12 @@ internal sealed class EncodeCommand : DeviceCommand
 
     [Option("label-column", MetaValue = "NAME", HelpText = "Column with class labels, which is copied [as in training]")]
     public string? LabelColumn { get; set; }
+
+    [Option("labels", MetaValue = "FILE", HelpText = FeatureOptions.LabelsFileHelp)]
+    public string? LabelsFile { get; set; }
+
+    [Option("no-labels", HelpText = "Leave labels out.")]
+    public bool NoLabels { get; set; }
 
     [Option("rows", MetaValue = "KIND", HelpText = RowScaling.Help + " [as the model wants them]")]
     public string? Rows { get; set; }
@@ -58,13 +64,16 @@ internal sealed class EncodeCommand : DeviceCommand
             throw new UsageException($"--batch-size must be positive, but is {BatchSize}");
         }
 
+        FeatureOptions.CheckLabels(NoLabels, LabelColumn, LabelsFile);
         var source = ModelSource.Open(RunPath);
         var set = FeatureSet.Open(Data, new FeatureSetOptions
         {
             Normalize = false,
             FeaturesColumn = FeaturesColumn ?? source.Training?.FeaturesColumn,
             FeatureNames = source.Training?.FeatureNames,
-            LabelColumn = LabelColumn ?? source.Training?.LabelColumn,
+            ReadLabels = !NoLabels,
+            LabelColumn = LabelColumn ?? (LabelsFile is null ? source.Training?.LabelColumn : null),
+            LabelsFile = LabelsFile,
         });
         context.Notice(set.Notices);
         if (set.Dimension != source.Config.Dimension)

@@ -8,7 +8,7 @@ using MonoLoss.Models;
 namespace MonoLoss.Cli;
 
 /// <summary>Evaluates a trained autoencoder on features.</summary>
-[Verb("eval", HelpText = "Evaluate a trained autoencoder on Parquet features.")]
+[Verb("eval", HelpText = "Evaluate a trained autoencoder on features.")]
 internal sealed class EvalCommand : DeviceCommand
 {
     private static readonly JsonSerializerOptions Json = new()
@@ -25,7 +25,7 @@ internal sealed class EvalCommand : DeviceCommand
         "Run folder of the autoencoder, or a folder of another tool (see import).")]
     public string RunPath { get; set; } = string.Empty;
 
-    [Option("data", Required = true, MetaValue = "PATH…", HelpText = "Features: Parquet files, folders or patterns.")]
+    [Option("data", Required = true, MetaValue = "PATH…", HelpText = "Features: " + FeatureOptions.Paths)]
     public IEnumerable<string> Data { get; set; } = [];
 
     [Option("features-column", MetaValue = "NAME", HelpText = "Column with the features [as in training]")]
@@ -37,6 +37,9 @@ internal sealed class EvalCommand : DeviceCommand
 
     [Option("label-column", MetaValue = "NAME", HelpText = "Column with class labels [as in training]")]
     public string? LabelColumn { get; set; }
+
+    [Option("labels", MetaValue = "FILE", HelpText = FeatureOptions.LabelsFileHelp)]
+    public string? LabelsFile { get; set; }
 
     [Option("rows", MetaValue = "KIND", HelpText = RowScaling.Help + " [as the model wants them]")]
     public string? Rows { get; set; }
@@ -70,10 +73,7 @@ internal sealed class EvalCommand : DeviceCommand
             throw new UsageException($"--batch-size must be positive, but is {BatchSize}");
         }
 
-        if (NoLabels && LabelColumn is not null)
-        {
-            throw new UsageException("--no-labels cannot be combined with --label-column");
-        }
+        FeatureOptions.CheckLabels(NoLabels, LabelColumn, LabelsFile);
 
         OutputFile.Check(Output, Formats, new RunFolder(RunPath).Files);
         var undefined = UndefinedScore.Parse(Undefined);
@@ -85,7 +85,9 @@ internal sealed class EvalCommand : DeviceCommand
             FeaturesColumn = FeaturesColumn ?? training?.FeaturesColumn,
             FeatureNames = training?.FeatureNames,
             SimilarityColumn = SimilarityColumn ?? training?.SimilarityColumn,
-            LabelColumn = LabelColumn ?? training?.LabelColumn,
+            // The column of the training files says nothing about another file.
+            LabelColumn = LabelColumn ?? (LabelsFile is null ? training?.LabelColumn : null),
+            LabelsFile = LabelsFile,
             ReadLabels = !NoLabels,
         });
         context.Notice(set.Notices);

@@ -26,15 +26,13 @@ internal sealed class ScoreCommand : DeviceCommand
     };
 
     [Section("Input (row i of the activations belongs to row i of the features)")]
-    [Option("features", Required = true, MetaValue = "PATH…", HelpText = "Features: Parquet files, folders or patterns.")]
+    [Option("features", Required = true, MetaValue = "PATH…", HelpText = "Features: " + FeatureOptions.Paths)]
     public IEnumerable<string> Features { get; set; } = [];
 
-    [Option("activations", Required = true, MetaValue = "PATH…", HelpText = "Activations of any sign: Parquet files, folders or patterns.")]
+    [Option("activations", Required = true, MetaValue = "PATH…", HelpText = "Activations of any sign, in the same formats.")]
     public IEnumerable<string> Activations { get; set; } = [];
 
-    [Option("features-column", MetaValue = "NAME", HelpText =
-        "Column with lists of numbers, or a pattern for one column per dimension: 'f*', 'f[0-767]', '0..23', 'f*,!f_id' "
-        + "[the only list column]")]
+    [Option("features-column", MetaValue = "NAME", HelpText = FeatureOptions.ColumnHelp)]
     public string? FeaturesColumn { get; set; }
 
     [Option("similarity-column", MetaValue = "NAME", HelpText =

@@ -5,13 +5,13 @@ using MonoLoss.Models;
 namespace MonoLoss.Cli;
 
 /// <summary>Trains an autoencoder on feature files into a run folder.</summary>
-[Verb("train", HelpText = "Train a sparse autoencoder on Parquet features.")]
+[Verb("train", HelpText = "Train a sparse autoencoder on features.")]
 internal sealed class TrainCommand : DeviceCommand
 {
     private static readonly Dictionary<string, Architecture> Architectures =
         MonoLoss.Models.Architectures.Trained.ToDictionary(architecture => architecture.Name());
 
-    [Section("Data (Parquet files, folders, or patterns such as 'part-*.parquet')")]
+    [Section("Data (Parquet, Arrow, .npy, .npz, .pt, .safetensors or CSV files, LMDB stores, folders, patterns)")]
     [Option("train", MetaValue = "PATH…", HelpText = "Training features.")]
     public IEnumerable<string> Train { get; set; } = [];
 
@@ -25,18 +25,24 @@ internal sealed class TrainCommand : DeviceCommand
         "JSON file with train_path, val_path and test_path, instead of the three options above.")]
     public string? DatasetConfigPath { get; set; }
 
-    [Option("features-column", MetaValue = "NAME", HelpText =
-        "Column with lists of numbers, or a pattern for one column per dimension: 'f*', 'f[0-767]', '0..23', 'f*,!f_id' "
-        + "[the only list column]")]
+    [Option("features-column", MetaValue = "NAME", HelpText = FeatureOptions.ColumnHelp)]
     public string? FeaturesColumn { get; set; }
 
     [Option("similarity-column", MetaValue = "NAME", HelpText =
         "Column of another model's embeddings that MonoScore and MonoLoss compare [the features]")]
     public string? SimilarityColumn { get; set; }
 
-    [Option("label-column", MetaValue = "NAME", HelpText =
-        "Column with class labels, for class purity [label, labels, class, target or y, if present]")]
+    [Option("label-column", MetaValue = "NAME", HelpText = FeatureOptions.LabelHelp)]
     public string? LabelColumn { get; set; }
+
+    [Option("labels", MetaValue = "FILE", HelpText = FeatureOptions.LabelsFileHelp + ", for the rows of --train")]
+    public string? LabelsFile { get; set; }
+
+    [Option("val-labels", MetaValue = "FILE", HelpText = "The same for the rows of --val")]
+    public string? ValidationLabelsFile { get; set; }
+
+    [Option("test-labels", MetaValue = "FILE", HelpText = "The same for the rows of --test")]
+    public string? TestLabelsFile { get; set; }
 
     [Option("rows", MetaValue = "KIND", HelpText = RowScaling.Help + " [unit, or as --init wants them]")]
     public string? Rows { get; set; }
@@ -179,12 +185,16 @@ internal sealed class TrainCommand : DeviceCommand
             throw new UsageException("--out: found an empty name, expected a folder");
         }
 
-        if (NoLabels && LabelColumn is not null)
+        FeatureOptions.CheckLabels(NoLabels, LabelColumn, LabelsFile, ValidationLabelsFile, TestLabelsFile);
+        var (train, validation, test) = Splits();
+        foreach (var (option, file, paths) in new[] { ("val", ValidationLabelsFile, validation), ("test", TestLabelsFile, test) })
         {
-            throw new UsageException("--no-labels cannot be combined with --label-column");
+            if (file is not null && paths.Count == 0)
+            {
+                throw new UsageException($"--{option}-labels: there is no --{option} whose rows these could be labels of");
+            }
         }
 
-        var (train, validation, test) = Splits();
         var mono = config.MonoCoefficient > 0 ? FormattableString.Invariant($"-mono{config.MonoCoefficient}") : string.Empty;
         return this.ApplyTo(new TrainingOptions
         {
@@ -220,6 +230,6 @@ internal sealed class TrainCommand : DeviceCommand
 
         return train.Count > 0
             ? (train, validation, test)
-            : throw new UsageException("no training data: pass Parquet files with --train or --dataset-config");
+            : throw new UsageException("no training data: pass files with --train or --dataset-config");
     }
 }

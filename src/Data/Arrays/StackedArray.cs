@@ -6,10 +6,12 @@ namespace MonoLoss.Data;
 /// </remarks>
 public sealed class StackedArray : StoredArray
 {
+    internal const string NameOfRows = "rows";
+
     private readonly IReadOnlyList<StoredArray> _rows;
 
     private StackedArray(IReadOnlyList<StoredArray> rows)
-        : base(rows[0].Path, "rows", rows[0].Type, [rows.Count, rows[0].Count]) => _rows = rows;
+        : base(rows[0].Path, NameOfRows, rows[0].Type, [rows.Count, rows[0].Count]) => _rows = rows;
 
     /// <summary>The arrays' names, one for each row.</summary>
     public IEnumerable<string> Names => _rows.Select(row => row.Name);

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
-using MonoLoss.Data.Parquet;
 
 namespace MonoLoss.Data;
 
@@ -23,45 +22,43 @@ internal static partial class ColumnPattern
     /// <param name="leftOut">Receives the columns that a pattern left out for their names, labels and pandas' index aside.</param>
     /// <returns>The columns, in the order of the numbers in their names.</returns>
     /// <exception cref="DataException">There is no such column, or one holds no number.</exception>
-    public static List<ParquetColumn> Select(ParquetFile file, string text, Func<string, bool> labels, ICollection<string> leftOut)
+    public static IReadOnlyList<string> Select(ColumnTable file, string text, Func<string, bool> labels, ICollection<string> leftOut)
     {
         // A name may have a comma itself, such as those of pandas' levels of columns.
-        var whole = FilePatterns.IsPattern(text) && file.Columns.Any(column => FilePatterns.Matches(text, column.Name));
+        var whole = FilePatterns.IsPattern(text) && file.Names.Any(name => FilePatterns.Matches(text, name));
         string[] parts = whole ? [text] : text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
         var excluded = parts.Where(part => part[0] == '!').SelectMany(part => Find(file, text, part[1..], column => true))
-            .Select(column => column.Name).ToHashSet(StringComparer.Ordinal);
-        var index = FooterMetadata.IndexColumns(file.Metadata);
-        var selected = new SortedDictionary<string, ParquetColumn>(Comparer<string>.Create(NaturalOrder.Compare));
+            .ToHashSet(StringComparer.Ordinal);
+        var selected = new SortedSet<string>(Comparer<string>.Create(NaturalOrder.Compare));
         foreach (var column in parts.Where(part => part[0] != '!').SelectMany(part => Find(file, text, part, IsFeature)))
         {
-            if (!excluded.Contains(column.Name) && !selected.TryAdd(column.Name, column)
-                && selected[column.Name].Index != column.Index)
+            if (!excluded.Contains(column))
             {
-                FeatureColumns.CheckOnlyOne(file, column);
+                selected.Add(column);
             }
         }
 
-        foreach (var column in selected.Values)
+        foreach (var column in selected)
         {
-            if (column is not { IsFlat: true, IsNumber: true })
+            if (file.Other(column) is { } other)
             {
-                throw new DataException($"{file.Path}: column '{column.Name}' is taken by '{text}' but holds {column}, expected a number; "
-                    + $"leave it out with '{text},!{column.Name}'");
+                throw new DataException($"{file.Path}: column '{column}' is taken by '{text}' but holds {other}, expected a number; "
+                    + $"leave it out with '{text},!{column}'");
             }
         }
 
-        return [.. selected.Values];
+        return [.. selected];
 
-        bool IsFeature(ParquetColumn column)
+        bool IsFeature(string column)
         {
-            if (excluded.Contains(column.Name) || labels(column.Name) || index.Contains(column.Name))
+            if (excluded.Contains(column) || labels(column) || file.IsIndex(column))
             {
                 return false;
             }
 
-            if (IsId(column.Name))
+            if (IsId(column))
             {
-                leftOut.Add(column.Name);
+                leftOut.Add(column);
                 return false;
             }
 
@@ -69,14 +66,15 @@ internal static partial class ColumnPattern
         }
     }
 
-    private static bool IsId(string name) => IdNames.Contains(name, StringComparer.OrdinalIgnoreCase)
+    /// <summary>Whether a column is one of ids, by its name.</summary>
+    public static bool IsId(string name) => IdNames.Contains(name, StringComparer.OrdinalIgnoreCase)
         || name.EndsWith("_id", StringComparison.OrdinalIgnoreCase) || name.EndsWith("_idx", StringComparison.OrdinalIgnoreCase)
         || name.EndsWith("_index", StringComparison.OrdinalIgnoreCase);
 
     // What is named in full is taken whatever its name; what a wildcard matches must look like a feature.
-    private static IEnumerable<ParquetColumn> Find(ParquetFile file, string text, string part, Func<ParquetColumn, bool> isFeature)
+    private static IEnumerable<string> Find(ColumnTable file, string text, string part, Func<string, bool> isFeature)
     {
-        if (file.FindColumn(part) is { } column)
+        if (file.Find(part) is { } column)
         {
             return [column];
         }
@@ -84,15 +82,15 @@ internal static partial class ColumnPattern
         if (Bounds(part) is not { } range)
         {
             return FilePatterns.IsPattern(part)
-                ? file.Columns.Where(column => FilePatterns.Matches(part, column.Name) && isFeature(column))
+                ? file.Names.Where(column => FilePatterns.Matches(part, column) && isFeature(column))
                 : throw Missing(file, text, part);
         }
 
         return Expand(file, text, range, isFeature);
     }
 
-    private static IEnumerable<ParquetColumn> Expand(
-        ParquetFile file, string text, NumberRange range, Func<ParquetColumn, bool> isFeature)
+    private static IEnumerable<string> Expand(
+        ColumnTable file, string text, NumberRange range, Func<string, bool> isFeature)
     {
         if (range.Last < range.First)
         {
@@ -109,14 +107,14 @@ internal static partial class ColumnPattern
                     yield return column;
                 }
             }
-            else if (file.FindColumn(name) is { } column)
+            else if (file.Find(name) is { } column)
             {
                 yield return column;
             }
             else
             {
                 var matches = FilePatterns.IsPattern(name)
-                    ? file.Columns.Where(column => FilePatterns.Matches(name, column.Name) && isFeature(column)).ToList()
+                    ? file.Names.Where(column => FilePatterns.Matches(name, column) && isFeature(column)).ToList()
                     : [];
                 if (matches.Count == 0)
                 {
@@ -131,8 +129,8 @@ internal static partial class ColumnPattern
         }
     }
 
-    private static DataException Missing(ParquetFile file, string text, string name) => new(
-        $"{file.Path}: no column '{name}' as in '{text}'; the columns are: {FeatureColumns.Describe(file)}");
+    private static DataException Missing(ColumnTable file, string text, string name) => new(
+        $"{file.Path}: no column '{name}' as in '{text}'; the columns are: {file.Describe()}");
 
     private static NumberRange? Bounds(string part)
     {

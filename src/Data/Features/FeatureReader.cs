@@ -1,18 +1,15 @@
-using MonoLoss.Data.Parquet;
-
 namespace MonoLoss.Data;
 
 /// <summary>
 /// Reads the rows of a <see cref="FeatureSet"/> one after another. However large the row groups are, it holds one page in memory (of each
-/// column of features), as it is in the file and decompressed. Not thread-safe, but several readers may read one set.
+/// column of features), as it is in the file and decompressed; of Arrow files one record batch. Not thread-safe, but several readers may read one set.
 /// </summary>
 public sealed class FeatureReader : IDisposable
 {
     private readonly FeatureSet _set;
     private readonly IReadOnlyList<int> _order;
-    private ParquetFile? _file;
+    private FeatureSource? _source;
     private FeatureCursor? _cursor;
-    private IReadOnlyList<ParquetColumn>? _columns;
     private int _next;
     private FeatureRowGroup? _group;
     private readonly FeatureReader? _similarity;
@@ -74,7 +71,6 @@ public sealed class FeatureReader : IDisposable
     /// <summary>Closes the file being read and frees the buffers.</summary>
     public void Dispose()
     {
-        _file?.Dispose();
         _cursor?.Dispose();
         _similarity?.Dispose();
     }
@@ -89,23 +85,14 @@ public sealed class FeatureReader : IDisposable
         var index = _order[_next++];
         _group = _set.RowGroups[index];
         _row = 0;
-        if (_file?.Path != _group.File)
+        var source = _set.Source(index);
+        if (!ReferenceEquals(source, _source))
         {
-            _file?.Dispose();
-            _file = null;
-            _file = _set.OpenFile(index);
+            _cursor = source.OpenCursor(_cursor);
+            _source = source;
         }
 
-        // Buffers are kept from one row group to the next, and from one file to the next of the same schema.
-        var columns = _set.Columns(index);
-        if (_columns is null || !(ReferenceEquals(_columns, columns) || _columns.SequenceEqual(columns)))
-        {
-            _cursor?.Dispose();
-            _columns = columns;
-            _cursor = new FeatureCursor(columns, _set.Dimension);
-        }
-
-        _cursor!.Open(_file!, _group.Index, _group.FirstRow);
+        _cursor!.Open(_group.Index);
         return true;
     }
 
@@ -123,9 +110,8 @@ public sealed class FeatureReader : IDisposable
                     i++;
                 }
 
-                var column = _columns!.Count == 1 ? $"column '{_columns[0].Name}'" : $"column '{_columns[i].Name}'";
-                var element = _columns[0].IsFlat ? "found" : $"element {i} is";
-                throw new DataException($"{_group!.File}: {column}, row {_group.FirstRow + _row + (at / dimension)}: {element} "
+                var element = _source!.IsWide ? "found" : $"element {i} is";
+                throw new DataException($"{_group!.File}: {_source.Describe(i)}, row {_group.FirstRow + _row + (at / dimension)}: {element} "
                     + $"{(float.IsNaN(row[i]) ? "NaN" : "infinite")}, expected a finite float");
             }
         }

@@ -3,7 +3,8 @@ using MonoLoss.Data.Parquet;
 namespace MonoLoss.Data;
 
 /// <summary>
-/// Rows of features, and their labels, in one or more Parquet files. Opening reads the footers and all labels (4 bytes per label are kept);
+/// Rows of features, and their labels, in one or more files: Parquet, Arrow, arrays of numpy and torch, safetensors, CSV, LMDB, saev's shards.
+/// Opening reads what files say about their rows, and all labels (4 bytes per label are kept);
 /// features are read by <see cref="OpenReader"/> and <see cref="ReadRowGroup"/>, which any number of threads may call.
 /// </summary>
 public sealed class FeatureSet
@@ -15,31 +16,28 @@ public sealed class FeatureSet
     {
         Options = options;
         var first = sources[0];
-        FeaturesColumn = options.FeaturesColumn ?? first.Columns[0].Name;
-        FeatureNames = first.IsWide ? [.. first.Columns.Select(column => column.Name)] : [];
+        FeaturesColumn = options.FeaturesColumn ?? first.Name;
+        FeatureNames = first.FeatureNames;
         Dimension = first.Dimension;
         var groups = new List<FeatureRowGroup>();
         foreach (var source in sources)
         {
-            long start = 0;
-            for (var g = 0; g < source.File.RowGroups.Count; g++)
+            for (var g = 0; g < source.RowGroups.Count; g++)
             {
-                var rows = source.File.RowGroups[g];
+                var rows = source.RowGroups[g];
                 if (rows > 0)
                 {
-                    groups.Add(new FeatureRowGroup(source.File.Path, g, rows, start, Rows));
+                    groups.Add(new FeatureRowGroup(source.Path, g, rows, source.FirstRow(g), Rows));
                     _places.Add((source, g));
                 }
 
-                start += rows;
                 Rows += rows;
             }
         }
 
         RowGroups = groups;
-        Files = [.. sources.Select(source => source.File.Path)];
-        Fingerprints = [.. sources.Select(source => new FileFingerprint(source.File.Rows, source.File.Hash))];
-        IdColumn = RowIds.Find(first.File);
+        Files = [.. sources.Select(source => source.Path)];
+        Fingerprints = [.. sources.Select(source => new FileFingerprint(source.Rows, source.Hash))];
         _labels = LabelReader.Read(sources, _places, options, notices);
         Notices = notices;
     }
@@ -55,9 +53,6 @@ public sealed class FeatureSet
 
     /// <summary>The columns of features in order, if there is one per dimension; else empty.</summary>
     public IReadOnlyList<string> FeatureNames { get; }
-
-    /// <summary>The column that names the rows, such as id or path, if there is one.</summary>
-    public string? IdColumn { get; }
 
     /// <summary>The column of labels, or null.</summary>
     public string? LabelColumn => _labels?.Column;
@@ -105,14 +100,14 @@ public sealed class FeatureSet
     public FeatureSetOptions Options { get; }
 
     /// <summary>Opens feature files.</summary>
-    /// <param name="paths">Files, folders (all *.parquet, *.pq and *.parq in them and below) or patterns with *, ? and **.</param>
+    /// <param name="paths">Files, folders (all files of one kind in them and below, or a store) or patterns with *, ? and **.</param>
     /// <param name="options">Which columns; null for the usual ones.</param>
     /// <exception cref="DataException">
     /// There is no such file; one is damaged, or has no column that fits or several; none has rows; files differ in their columns, their
     /// dimension or their labels; the label column that was asked for cannot be used.
     /// </exception>
     public static FeatureSet Open(IEnumerable<string> paths, FeatureSetOptions? options = null) =>
-        OpenFiles(FilePatterns.Expand(paths), options ?? new FeatureSetOptions());
+        OpenFiles([.. FilePatterns.Expand(paths)], options ?? new FeatureSetOptions());
 
     /// <summary>Opens one path.</summary>
     /// <inheritdoc cref="Open(IEnumerable{string}, FeatureSetOptions?)"/>
@@ -124,14 +119,14 @@ public sealed class FeatureSet
     /// <param name="options">Which columns; null for the usual ones.</param>
     /// <inheritdoc cref="Open(IEnumerable{string}, FeatureSetOptions?)"/>
     public static FeatureSet Open(string name, ReadOnlyMemory<byte> content, FeatureSetOptions? options = null) =>
-        Open([ParquetFile.Open(FileBytes.InMemory(name, content))], options ?? new FeatureSetOptions());
+        Open([(FeatureFile.Of(name), FileBytes.InMemory(name, content))], options ?? new FeatureSetOptions());
 
-    private static FeatureSet OpenFiles(IReadOnlyList<string> files, FeatureSetOptions options)
+    private static FeatureSet OpenFiles(IReadOnlyList<FeatureFile> files, FeatureSetOptions options)
     {
-        var set = Open(files.Select(ParquetFile.Open), options);
+        var set = Open(files.Select(file => (file, (FileBytes?)null)), options);
         if (options.SimilarityColumn is { } column)
         {
-            set.Similarity = Open(files.Select(ParquetFile.Open), new FeatureSetOptions
+            set.Similarity = Open(files.Select(file => (file, (FileBytes?)null)), new FeatureSetOptions
             {
                 FeaturesColumn = column, ReadLabels = false, Normalize = false,
             });
@@ -140,7 +135,7 @@ public sealed class FeatureSet
         return set;
     }
 
-    private static FeatureSet Open(IEnumerable<ParquetFile> files, FeatureSetOptions options)
+    private static FeatureSet Open(IEnumerable<(FeatureFile File, FileBytes? Content)> files, FeatureSetOptions options)
     {
         var notices = new List<string>();
         return new FeatureSet(FeatureSources.Open(files, options, notices), options, notices);
@@ -216,34 +211,13 @@ public sealed class FeatureSet
         }
     }
 
-    /// <summary>Reads the ids of consecutive rows (<see cref="IdColumn"/>).</summary>
-    /// <param name="firstRow">The number of the first row within the set.</param>
-    /// <param name="rows">Number of rows.</param>
-    /// <returns>One id per row: integers, or texts.</returns>
-    /// <exception cref="DataException">A file has no such column, or it cannot be read.</exception>
-    public (long?[]? Integers, string?[]? Texts) ReadIds(long firstRow, int rows)
-    {
-        var (integers, texts) = (new List<long?>(), new List<string?>());
-        var first = FindGroup(firstRow);
-        for (var g = first; integers.Count + texts.Count < rows; g++)
-        {
-            using var file = OpenFile(g);
-            var ids = RowIds.Read(file, IdColumn!, RowGroups[g].Index);
-            var skip = g == first ? (int)(firstRow - RowGroups[g].Start) : 0;
-            var most = rows - integers.Count - texts.Count;
-            integers.AddRange((ids.Integers ?? []).Skip(skip).Take(most));
-            texts.AddRange((ids.Texts ?? []).Skip(skip).Take(most));
-        }
-
-        return integers.Count > 0 ? ([.. integers], null) : (null, [.. texts]);
-    }
-
     /// <summary>Copies the class indexes of rows of a row group, one each.</summary>
     internal void CopyLabels(int rowGroup, int start, Span<int> labels) => _labels!.CopyTo(rowGroup, start, labels);
 
-    internal ParquetFile OpenFile(int rowGroup) => _places[rowGroup].Source.File.Reopen();
+    /// <summary>The files that have rows.</summary>
+    internal IEnumerable<FeatureSource> Sources => _places.Select(place => place.Source).Distinct();
 
-    internal IReadOnlyList<ParquetColumn> Columns(int rowGroup) => _places[rowGroup].Source.Columns;
+    internal FeatureSource Source(int rowGroup) => _places[rowGroup].Source;
 
     // The last row group that starts at or before a row.
     private int FindGroup(long row)

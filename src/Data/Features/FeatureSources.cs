@@ -2,9 +2,12 @@ using MonoLoss.Data.Parquet;
 
 namespace MonoLoss.Data;
 
-/// <summary>Opens the files of a set, one after another: each is closed once what is needed of it is known.</summary>
+/// <summary>Opens the files of a set, one after another: each is closed once what is needed of it is known, or the first few are.</summary>
 internal sealed class FeatureSources
 {
+    // Array files whose directory, pickle or unpacked arrays need not be read again; others are opened when their rows are.
+    private const int MostKeptOpen = 16;
+
     private readonly FeatureSetOptions _options;
     private readonly SortedSet<string> _leftOut = new(StringComparer.Ordinal);
     private readonly List<FeatureSource> _sources = [];
@@ -13,21 +16,18 @@ internal sealed class FeatureSources
     private FeatureSources(FeatureSetOptions options) => _options = options;
 
     /// <summary>Opens files.</summary>
-    /// <param name="files">The files, each opened when it is asked for.</param>
+    /// <param name="files">The files, and the content of those that are in memory.</param>
     /// <param name="options">Which columns.</param>
     /// <param name="notices">Receives what the user should know.</param>
     /// <returns>The files that have rows.</returns>
     /// <exception cref="DataException">One is damaged, or has no column that fits or several; or they differ; or none has rows.</exception>
-    public static IReadOnlyList<FeatureSource> Open(IEnumerable<ParquetFile> files, FeatureSetOptions options, ICollection<string> notices)
+    public static IReadOnlyList<FeatureSource> Open(
+        IEnumerable<(FeatureFile File, FileBytes? Content)> files, FeatureSetOptions options, ICollection<string> notices)
     {
         var all = new FeatureSources(options);
-        foreach (var file in files)
+        foreach (var (file, content) in files)
         {
-            // There may be more files than a process may have open.
-            using (file)
-            {
-                all.Add(file);
-            }
+            all.Add(file, content);
         }
 
         if (all._leftOut.Count > 0)
@@ -41,89 +41,74 @@ internal sealed class FeatureSources
             : throw new DataException(all._empty is null ? "no feature file is given" : $"{all._empty}: it has no rows");
     }
 
-    private void Add(ParquetFile file)
+    private FeatureSource? OpenSource(FeatureFile file, FileBytes? content)
     {
-        if (file.Rows == 0)
+        var path = file.Path;
+        var last = _sources.Count > 0 ? _sources[^1] : null;
+        return file.Kind switch
+        {
+            SourceKind.Arrow => ArrowSource.Open(file, content ?? FileBytes.Open(path), _options, _leftOut),
+            SourceKind.Csv => CsvSource.Open(file, content ?? FileBytes.Open(path), _options, _leftOut),
+            SourceKind.Lmdb => LmdbSource.Open(file, content ?? FileBytes.Open(LmdbSource.DataPath(path))),
+            SourceKind.Saev => SaevSource.Open(file, _options),
+            SourceKind.Parquet => ParquetSource.Open(file, content ?? FileBytes.Open(path), last as ParquetSource, _options, _leftOut),
+            _ => ArraySource.Open(file, content, _options, keepOpen: _sources.Count < MostKeptOpen),
+        };
+    }
+
+    private void Add(FeatureFile file, FileBytes? content)
+    {
+        if (OpenSource(file, content) is not { } source)
         {
             _empty ??= file.Path;
             return;
         }
 
-        var columns = FeatureColumns.Find(file, _options, _leftOut);
-        if (_sources.Count > 0)
+        var first = _sources.Count > 0 ? _sources[0] : source;
+        if (first.IsWide != source.IsWide)
         {
-            file.ShareWith(_sources[^1].File);
-            columns = columns.SequenceEqual(_sources[^1].Columns) ? _sources[^1].Columns : columns;
+            throw new DataException($"{source.Path}: {source.Noun} '{source.Name}' holds {source.TypeText}, but '{first.Name}' of {first.Path} "
+                + first.TypeText);
         }
 
-        var wide = columns[0].IsFlat;
-        if (_sources.Count > 0 && _sources[0].IsWide != wide)
+        if (source.IsWide && _options.FeatureNames is { Count: > 0 } names)
         {
-            throw new DataException($"{file.Path}: column '{columns[0].Name}' holds {columns[0]}, but '{_sources[0].Columns[0].Name}' of "
-                + $"{_sources[0].File.Path} {_sources[0].Columns[0]}");
+            CheckNames(source, names, "the training set");
+        }
+        else if (source.IsWide && first != source)
+        {
+            CheckNames(source, first.FeatureNames, first.Path);
         }
 
-        if (wide && _options.FeatureNames is { Count: > 0 } names)
+        if (source.Dimension != first.Dimension)
         {
-            FeatureColumns.CheckNames(file.Path, columns, names, "the training set");
-        }
-        else if (wide && _sources.Count > 0)
-        {
-            FeatureColumns.CheckNames(
-                file.Path, columns, [.. _sources[0].Columns.Select(column => column.Name)], _sources[0].File.Path);
+            throw new DataException($"{source.Path}: {source.Noun} '{source.Name}', row 0: found {source.Dimension} values, expected "
+                + $"{first.Dimension} as in {first.Path}");
         }
 
-        var source = new FeatureSource(file, columns, FindDimension(file, columns));
-        if (_sources.Count > 0 && source.Dimension != _sources[0].Dimension)
-        {
-            throw new DataException($"{file.Path}: column '{columns[0].Name}', row 0: found {source.Dimension} values, expected "
-                + $"{_sources[0].Dimension} as in {_sources[0].File.Path}");
-        }
-
-        CheckCounts(source);
+        (source as ParquetSource)?.CheckCounts();
         _sources.Add(source);
     }
 
-    private static int FindDimension(ParquetFile file, IReadOnlyList<ParquetColumn> columns)
+    private static void CheckNames(FeatureSource source, IReadOnlyList<string> expected, string where)
     {
-        if (columns[0].IsFlat)
-        {
-            return columns.Count;
-        }
-
-        var first = 0;
-        while (file.RowGroups[first] == 0)
-        {
-            first++;
-        }
-
-        return FloatColumn.FirstLength(file, columns[0], first);
-    }
-
-    // The footer shows if rows have too many or too few values: better to find them now than in the middle of training.
-    private static void CheckCounts(FeatureSource source)
-    {
-        var column = source.Columns[0];
-        if (column.IsFlat)
+        var names = source.FeatureNames;
+        if (names.SequenceEqual(expected))
         {
             return;
         }
 
-        long first = 0;
-        for (var g = 0; g < source.File.RowGroups.Count; g++)
+        var missing = expected.Except(names).ToList();
+        var more = names.Except(expected).ToList();
+        if (missing.Count + more.Count == 0)
         {
-            var rows = source.File.RowGroups[g];
-            var values = source.File.ValueCount(column, g);
-            if ((Int128)rows * source.Dimension != values)
-            {
-                using var cursor = new FloatColumn(column, source.Dimension);
-                cursor.Open(source.File, g, first);
-                cursor.CheckAll();
-                throw source.File.Failure(
-                    column, g, new CorruptException($"{values} values, expected {rows} rows of {source.Dimension}"));
-            }
-
-            first += rows;
+            return;
         }
+
+        throw new DataException($"{source.Path}: its columns of features are not those of {where}: "
+            + string.Join("; ", new[] { Some("missing", missing), Some("only here", more) }.Where(text => text.Length > 0)));
+
+        static string Some(string what, List<string> all) => all.Count == 0 ? string.Empty
+            : $"{what}: {string.Join(", ", all.Take(5))}{(all.Count > 5 ? $" and {all.Count - 5} more" : string.Empty)}";
     }
 }

@@ -16,9 +16,9 @@ internal static class FilePatterns
 
     /// <summary>The files, in the order of the paths; in the order of the numbers in their names within a folder or a pattern.</summary>
     /// <exception cref="DataException">A path matches no file, or files of several splits.</exception>
-    public static List<string> Expand(IEnumerable<string> paths)
+    public static List<FeatureFile> Expand(IEnumerable<string> paths)
     {
-        var files = new List<string>();
+        var files = new List<FeatureFile>();
         foreach (var path in paths)
         {
             files.AddRange(Expand(path));
@@ -31,7 +31,7 @@ internal static class FilePatterns
     public static bool Exists(string path) =>
         File.Exists(path) || Directory.Exists(path) || (IsPattern(path) && Glob(path).Count > 0);
 
-    private static List<string> Expand(string path)
+    private static IReadOnlyList<FeatureFile> Expand(string path)
     {
         if (path.Length == 0)
         {
@@ -40,17 +40,22 @@ internal static class FilePatterns
 
         if (File.Exists(path))
         {
-            return [path];
+            return [FeatureFile.Of(path)];
         }
 
         List<string> files;
         if (Directory.Exists(path))
         {
+            if (FeatureFolder.Find(path) is { } store)
+            {
+                return store;
+            }
+
             files = [.. new FolderSearch().Files(path)];
             if (files.Count == 0)
             {
-                throw new DataException($"{path}: no *.parquet, *.pq or *.parq file in this folder or below"
-                    + (FileKind.OfFolder(path) is { } kind ? $"; it has {kind}, not Parquet" : string.Empty));
+                throw new DataException($"{path}: no file of features in this folder or below ({SourceKinds.Searched})"
+                    + (FileKind.OfFolder(path) is { } kind ? $"; it has {kind}" : string.Empty));
             }
         }
         else if (IsPattern(path))
@@ -67,7 +72,7 @@ internal static class FilePatterns
         }
 
         SplitNames.CheckOne(path, IsPattern(path) && !Directory.Exists(path) ? Root(path) : path, files);
-        return files;
+        return FeatureFolder.OfOneKind(path, files);
     }
 
     // Folders that match the end of a pattern are searched, as if each were given.

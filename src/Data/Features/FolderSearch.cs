@@ -6,6 +6,8 @@ namespace MonoLoss.Data;
 /// </summary>
 internal sealed class FolderSearch
 {
+    private const string LockFile = "lock.mdb";
+
     private readonly HashSet<string> _visited = new(StringComparer.Ordinal);
 
     /// <summary>All files of features in a folder and below; hidden ones, and those whose names begin with '_', are left out.</summary>
@@ -57,8 +59,7 @@ internal sealed class FolderSearch
     /// <summary>Whether a name is one that tools use for what is not data.</summary>
     public static bool IsHidden(string name) => name[0] is '.' or '_';
 
-    private static bool IsData(string name) => !IsHidden(name)
-        && Path.GetExtension(name).ToLowerInvariant() is ".parquet" or ".pq" or ".parq";
+    private static bool IsData(string name) => !IsHidden(name) && SourceKinds.OfName(name) is not null && name != LockFile;
 
     // The path without links, so that two ways to a folder are one.
     private static string RealPath(string path)

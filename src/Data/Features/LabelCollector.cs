@@ -6,8 +6,8 @@ namespace MonoLoss.Data;
 /// <summary>How labels of a type are read.</summary>
 internal interface ILabelFormat<T>
 {
-    /// <summary>The decoder of a column.</summary>
-    ValueReader<T> Open(ParquetColumn column);
+    /// <summary>Reads the values of a row group.</summary>
+    void Read(ValueColumn column, int rowGroup, ElementReader<T> take);
 
     /// <summary>The label that the name of a folder gives.</summary>
     T Parse(string text);
@@ -23,7 +23,7 @@ internal interface ILabelFormat<T>
 internal sealed class TextLabels : ILabelFormat<string>
 {
     /// <inheritdoc/>
-    public ValueReader<string> Open(ParquetColumn column) => FlatColumn.Texts();
+    public void Read(ValueColumn column, int rowGroup, ElementReader<string> take) => column.Read(rowGroup, take);
 
     /// <inheritdoc/>
     public string Parse(string text) => text;
@@ -39,7 +39,7 @@ internal sealed class TextLabels : ILabelFormat<string>
 internal sealed class NumberLabels : ILabelFormat<Int128>
 {
     /// <inheritdoc/>
-    public ValueReader<Int128> Open(ParquetColumn column) => Numbers.WholeNumbers(column);
+    public void Read(ValueColumn column, int rowGroup, ElementReader<Int128> take) => column.Read(rowGroup, take);
 
     /// <inheritdoc/>
     public Int128 Parse(string text) => Int128.Parse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
@@ -52,10 +52,10 @@ internal sealed class NumberLabels : ILabelFormat<Int128>
 }
 
 /// <summary>Reads labels and numbers their classes.</summary>
-/// <param name="name">The column.</param>
+/// <param name="labels">The columns.</param>
 /// <param name="order">The order of the classes.</param>
 /// <param name="format">How labels are read.</param>
-internal sealed class LabelCollector<T>(string name, IComparer<T> order, ILabelFormat<T> format)
+internal sealed class LabelCollector<T>(LabelSource labels, IComparer<T> order, ILabelFormat<T> format)
     where T : notnull
 {
     private readonly Dictionary<T, int> _ids = [];
@@ -71,12 +71,10 @@ internal sealed class LabelCollector<T>(string name, IComparer<T> order, ILabelF
         for (var g = 0; g < groups.Length;)
         {
             var source = places[g].Source;
-            long firstRow = 0;
-            using var file = source.File.FindColumn(name) is null ? null : source.File.Reopen();
+            using var column = labels.Find(source);
             for (; g < groups.Length && ReferenceEquals(places[g].Source, source); g++)
             {
-                groups[g] = ReadGroup(source, file, places[g].RowGroup, firstRow);
-                firstRow += groups[g].Rows;
+                groups[g] = ReadGroup(source, column, places[g].RowGroup);
             }
         }
 
@@ -100,32 +98,30 @@ internal sealed class LabelCollector<T>(string name, IComparer<T> order, ILabelF
         return (sorted, groups);
     }
 
-    private GroupLabels ReadGroup(FeatureSource source, ParquetFile? file, int rowGroup, long firstRow)
+    private GroupLabels ReadGroup(FeatureSource source, ValueColumn? column, int rowGroup)
     {
-        var rows = source.File.RowGroups[rowGroup];
-        if (file is null)
+        if (column is null)
         {
-            source.Place.TryGetFolderValue(name, out var text);
-            return new GroupLabels(null, null, text is null ? RowLabels.None : IdOf(format.Parse(text)), rows);
+            source.File.TryGetFolderValue(labels.Name, out var text);
+            return new GroupLabels(null, null, text is null ? RowLabels.None : IdOf(format.Parse(text)), source.RowGroups[rowGroup]);
         }
 
-        var column = file.FindColumn(name)!;
-        return column.IsList ? ReadLists(file, column, rowGroup, firstRow) : ReadFlat(file, column, rowGroup, firstRow);
+        return column.AreLists ? ReadLists(source, column, rowGroup) : ReadFlat(source, column, rowGroup);
     }
 
-    private GroupLabels ReadFlat(ParquetFile file, ParquetColumn column, int rowGroup, long firstRow)
+    private GroupLabels ReadFlat(FeatureSource source, ValueColumn column, int rowGroup)
     {
         var ids = new List<int>();
-        FlatColumn.Read(file, column, rowGroup, format.Open(column), (value, isNull) =>
-            ids.Add(isNull || format.IsMissing(value) ? RowLabels.None : IdOf(Checked(file, firstRow + ids.Count, value))));
+        format.Read(column, rowGroup, (value, isNull, _) => ids.Add(
+            isNull || format.IsMissing(value) ? RowLabels.None : IdOf(Checked(source, source.FirstRow(rowGroup) + ids.Count, value))));
         return new GroupLabels([.. ids], null, RowLabels.None, ids.Count);
     }
 
-    private GroupLabels ReadLists(ParquetFile file, ParquetColumn column, int rowGroup, long firstRow)
+    private GroupLabels ReadLists(FeatureSource source, ValueColumn column, int rowGroup)
     {
         var ids = new List<int>();
         var offsets = new List<int>();
-        FlatColumn.ReadElements(file, column, rowGroup, format.Open(column), (value, isNull, startsRow) =>
+        format.Read(column, rowGroup, (value, isNull, startsRow) =>
         {
             if (startsRow)
             {
@@ -134,18 +130,16 @@ internal sealed class LabelCollector<T>(string name, IComparer<T> order, ILabelF
 
             if (!isNull && !format.IsMissing(value))
             {
-                ids.Add(IdOf(Checked(file, firstRow + offsets.Count - 1, value)));
+                ids.Add(IdOf(Checked(source, source.FirstRow(rowGroup) + offsets.Count - 1, value)));
             }
         });
         var rows = offsets.Count;
         offsets.Add(ids.Count);
-        return rows == file.RowGroups[rowGroup]
-            ? new GroupLabels([.. ids], [.. offsets], RowLabels.None, rows)
-            : throw file.Failure(column, rowGroup, new CorruptException($"it holds {rows} lists, expected {file.RowGroups[rowGroup]}"));
+        return new GroupLabels([.. ids], [.. offsets], RowLabels.None, rows);
     }
 
-    private T Checked(ParquetFile file, long row, T value) => format.Problem(value) is { } problem
-        ? throw new UnusableLabelsException($"{file.Path}: label column '{name}', row {row}: found {problem}")
+    private T Checked(FeatureSource source, long row, T value) => format.Problem(value) is { } problem
+        ? throw new UnusableLabelsException($"{labels.Where(source)}, row {row}: found {problem}")
         : value;
 
     private int IdOf(T label)

@@ -33,33 +33,56 @@ internal static class LabelColumns
     /// <param name="sources">The files.</param>
     public static IEnumerable<string> Guess(IReadOnlyList<FeatureSource> sources)
     {
-        var first = sources[0];
-        var features = first.Columns.Select(column => column.Name).ToHashSet(StringComparer.Ordinal);
-        var names = sources.SelectMany(source => source.File.Columns.Where(column => column.IsTopLevel).Select(column => column.Name)
-                .Concat(source.Place.FolderValues().Select(value => value.Name)))
-            .Where(name => IsUsualName(name) && !features.Contains(name)).Distinct().ToList();
-        return UsualNames.SelectMany(usual => names.Where(name => name.Equals(usual, StringComparison.OrdinalIgnoreCase)));
+        var names = sources.SelectMany(source => source.ValueNames.Concat(source.File.ValueNames)).Where(IsUsualName).Distinct().ToList();
+        return UsualNames.SelectMany(usual => names.Where(name => name.Equals(usual, StringComparison.OrdinalIgnoreCase)))
+            .Concat(sources[0].OtherLabelNames);
     }
 
     /// <summary>What the labels of all files are.</summary>
     /// <param name="sources">The files.</param>
-    /// <param name="name">The column.</param>
+    /// <param name="labels">Where the labels are.</param>
     /// <returns>Their kind, and whether a row has a list of them.</returns>
     /// <exception cref="UnusableLabelsException">A file has no such column, one holds something else, or they differ.</exception>
-    public static (LabelKind Kind, bool AreLists) Check(IReadOnlyList<FeatureSource> sources, string name)
+    public static (LabelKind Kind, bool AreLists) Check(IReadOnlyList<FeatureSource> sources, LabelSource labels)
     {
-        var folders = FolderKind(sources, name);
-        var first = KindOf(sources[0], name, folders);
-        foreach (var source in sources.Skip(1))
+        var folders = LabelKind.Number;
+        (LabelKind Kind, bool AreLists, string Text)? first = null;
+        var firstFolder = default(FeatureSource);
+        foreach (var source in sources)
         {
-            if (KindOf(source, name, folders) != first)
+            using var column = labels.Find(source);
+            if (column is null)
             {
-                throw new UnusableLabelsException($"{source.File.Path}: label column '{name}' holds {Describe(source, name)}, in "
-                    + $"{sources[0].File.Path} {Describe(sources[0], name)}");
+                if (!source.File.TryGetFolderValue(labels.Name, out var text))
+                {
+                    throw new UnusableLabelsException(
+                        $"{source.Path}: no label {source.Noun} '{labels.Name}'; the {source.Noun}s are: {source.Contents}");
+                }
+
+                // The names of folders have no types: they are numbers if all are.
+                firstFolder ??= source;
+                folders = text is null || IsWhole(text) ? folders : LabelKind.Text;
+                continue;
+            }
+
+            first ??= (column.Kind, column.AreLists, $"{source.Path} {column.TypeText}");
+            if (first.Value.Kind != column.Kind || first.Value.AreLists != column.AreLists)
+            {
+                throw Differ(source, column.TypeText, first.Value.Text);
             }
         }
 
-        return first;
+        if (first is not { } columns)
+        {
+            return (folders, false);
+        }
+
+        return firstFolder is null || (columns.Kind == folders && !columns.AreLists)
+            ? (columns.Kind, columns.AreLists)
+            : throw Differ(firstFolder, "the names of folders", columns.Text);
+
+        UnusableLabelsException Differ(FeatureSource source, string found, string expected) =>
+            new($"{labels.Where(source)} holds {found}, in {expected}");
     }
 
     /// <summary>A column of 16 bytes that polars means as a 128-bit integer: it has no type of its own.</summary>
@@ -69,53 +92,6 @@ internal static class LabelColumns
         }
         && ArrowSchema.OtherThanBytes(file.Metadata).Contains(column.Name);
 
-    private static (LabelKind Kind, bool AreLists) KindOf(FeatureSource source, string name, LabelKind folders)
-    {
-        if (source.File.FindColumn(name) is not { } column)
-        {
-            return source.Place.TryGetFolderValue(name, out _)
-                ? (folders, false)
-                : throw new UnusableLabelsException(
-                    $"{source.File.Path}: no label column '{name}'; the columns are: {FeatureColumns.Describe(source.File)}");
-        }
-
-        if (source.File.Problem(column) is { } problem)
-        {
-            throw new UnusableLabelsException($"{source.File.Path}: label column '{name}': {problem}");
-        }
-
-        if (column.IsFlat || column.IsList)
-        {
-            if (column.IsString)
-            {
-                return (LabelKind.Text, column.IsList);
-            }
-
-            if (column.IsNumber || IsInt128(source.File, column))
-            {
-                return (column.IsBoolean ? LabelKind.Boolean : LabelKind.Number, column.IsList);
-            }
-        }
-
-        throw new UnusableLabelsException(
-            $"{source.File.Path}: label column '{name}' holds {column}, expected whole numbers, text or lists of them");
-    }
-
-    // The names of folders have no types: they are numbers if all are.
-    private static LabelKind FolderKind(IReadOnlyList<FeatureSource> sources, string name)
-    {
-        foreach (var source in sources)
-        {
-            if (source.File.FindColumn(name) is null && source.Place.TryGetFolderValue(name, out var text) && text is not null
-                && !Int128.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _))
-            {
-                return LabelKind.Text;
-            }
-        }
-
-        return LabelKind.Number;
-    }
-
-    private static string Describe(FeatureSource source, string name) =>
-        source.File.FindColumn(name)?.ToString() ?? "the names of folders";
+    private static bool IsWhole(string text) =>
+        Int128.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _);
 }

@@ -26,18 +26,22 @@ internal static class LabelReader
             return null;
         }
 
-        foreach (var name in options.LabelColumn is { } asked ? [asked] : LabelColumns.Guess(sources))
+        var rows = sources.Sum(source => source.Rows);
+        var asked = options.LabelsFile is { } path ? new LabelSource(FeatureFile.LabelsName, LabelsFile.Open(path, options, sources))
+            : options.LabelColumn is { } column ? new LabelSource(column)
+            : null;
+        foreach (var source in asked is not null ? [asked] : LabelColumns.Guess(sources).Select(name => new LabelSource(name)))
         {
+            var title = source.Title(sources);
             try
             {
-                var labels = Read(sources, places, name);
-                var rows = sources.Sum(source => source.File.Rows);
+                var labels = Read(sources, places, source);
                 var pointless = labels.Classes.Count >= ManyClasses && 2L * labels.Classes.Count > labels.LabelledRows;
                 if (pointless)
                 {
-                    notices.Add($"label column '{name}' has {labels.Classes.Count} classes for {labels.LabelledRows} rows, "
-                        + $"for which class purity says nothing{(options.LabelColumn is null ? ": not used" : string.Empty)}");
-                    if (options.LabelColumn is null)
+                    notices.Add($"{title} has {labels.Classes.Count} classes for {labels.LabelledRows} rows, "
+                        + $"for which class purity says nothing{(asked is null ? ": not used" : string.Empty)}");
+                    if (asked is null)
                     {
                         continue;
                     }
@@ -45,15 +49,15 @@ internal static class LabelReader
 
                 if (labels.LabelledRows < rows)
                 {
-                    notices.Add($"label column '{name}': {rows - labels.LabelledRows} of {rows} rows have no label (null, NaN or -1) "
-                        + "and are left out of class purity");
+                    notices.Add($"{title}: {rows - labels.LabelledRows} of {rows} rows have no label (null, NaN or -1) and are "
+                        + "left out of class purity");
                 }
 
                 return labels;
             }
             catch (UnusableLabelsException exception)
             {
-                if (options.LabelColumn is not null)
+                if (asked is not null)
                 {
                     throw new DataException(exception.Message, exception);
                 }
@@ -66,17 +70,18 @@ internal static class LabelReader
     }
 
     private static RowLabels Read(
-        IReadOnlyList<FeatureSource> sources, IReadOnlyList<(FeatureSource Source, int RowGroup)> places, string name)
+        IReadOnlyList<FeatureSource> sources, IReadOnlyList<(FeatureSource Source, int RowGroup)> places, LabelSource labels)
     {
-        var (kind, areLists) = LabelColumns.Check(sources, name);
+        var (name, title) = (labels.Name, labels.Title(sources));
+        var (kind, areLists) = LabelColumns.Check(sources, labels);
         if (kind == LabelKind.Text)
         {
-            var texts = new LabelCollector<string>(name, StringComparer.Ordinal, new TextLabels()).Read(places);
-            return Finish(name, kind, areLists, texts.Sorted, null, false, texts.Groups);
+            var texts = new LabelCollector<string>(labels, StringComparer.Ordinal, new TextLabels()).Read(places);
+            return Finish(title, new(name, kind, areLists, texts.Sorted, null, false, texts.Groups, 0));
         }
 
-        var names = kind == LabelKind.Number ? ClassNames(sources, name) : null;
-        var (sorted, groups) = new LabelCollector<Int128>(name, Comparer<Int128>.Default, new NumberLabels()).Read(places);
+        var names = kind == LabelKind.Number ? ClassNames(sources, labels) : null;
+        var (sorted, groups) = new LabelCollector<Int128>(labels, Comparer<Int128>.Default, new NumberLabels()).Read(places);
         if (kind == LabelKind.Number && sorted.Length > 0 && sorted[0] == -1)
         {
             // The usual number for no label; only among other negative numbers it is one as they are.
@@ -85,23 +90,23 @@ internal static class LabelReader
         }
 
         var fit = kind == LabelKind.Number && sorted.All(number => long.MinValue <= number && number <= long.MaxValue);
-        return Finish(
+        return Finish(title, new(
             name,
             kind,
             areLists,
             [.. sorted.Select(number => Show(number, kind, names))],
             fit ? [.. sorted.Select(number => (long)number)] : null,
             names is not null,
-            groups);
+            groups,
+            0));
     }
 
-    private static RowLabels Finish(
-        string name, LabelKind kind, bool areLists, string[] classes, long[]? numbers, bool hasNames, GroupLabels[] groups)
+    private static RowLabels Finish(string title, RowLabels labels)
     {
-        var labelled = groups.Sum(group => group.LabelledRows());
+        var labelled = labels.Groups.Sum(group => group.LabelledRows());
         return labelled > 0
-            ? new RowLabels(name, kind, areLists, classes, numbers, hasNames, groups, labelled)
-            : throw new UnusableLabelsException($"label column '{name}' has no label in any row");
+            ? labels with { LabelledRows = labelled }
+            : throw new UnusableLabelsException($"{title} has no label in any row");
     }
 
     private static GroupLabels WithoutFirstClass(GroupLabels group)
@@ -131,23 +136,29 @@ internal static class LabelReader
         : names is not null && number >= 0 && number < names.Count ? names[(int)number]
         : number.ToString(CultureInfo.InvariantCulture);
 
-    private static IReadOnlyList<string>? ClassNames(IReadOnlyList<FeatureSource> sources, string name)
+    private static IReadOnlyList<string>? ClassNames(IReadOnlyList<FeatureSource> sources, LabelSource labels)
     {
         IReadOnlyList<string>? names = null;
         string? first = null;
-        IReadOnlyDictionary<string, string>? seen = null;
-        foreach (var file in sources.Select(source => source.File).Where(file => !ReferenceEquals(file.Metadata, seen)))
+        object? seen = null;
+        foreach (var source in sources.Where(source => !ReferenceEquals(source.Metadata, seen)))
         {
-            seen = file.Metadata;
-            var found = FooterMetadata.ClassNames(file.Metadata, name);
+            seen = source.Metadata;
+            var found = ClassNames(source, labels);
             if (names is not null && found is not null && !names.SequenceEqual(found))
             {
-                throw new UnusableLabelsException($"{file.Path}: label column '{name}' has other names of classes than in {first}");
+                throw new UnusableLabelsException($"{labels.Where(source)} has other names of classes than in {first}");
             }
 
-            (names, first) = names is null ? (found, file.Path) : (names, first);
+            (names, first) = names is null ? (found, source.Path) : (names, first);
         }
 
         return names;
+    }
+
+    private static IReadOnlyList<string>? ClassNames(FeatureSource source, LabelSource labels)
+    {
+        using var column = labels.Find(source);
+        return column?.ClassNames;
     }
 }

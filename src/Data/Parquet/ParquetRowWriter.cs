@@ -80,12 +80,12 @@ public sealed class ParquetRowWriter : IDisposable
         }
 
         _names = names;
+        var schema = new ParquetSchema(columns.Select(column => column.Field));
         var settings = new ParquetOptions
         {
             CompressionMethod = _options.Compression,
             CompressionLevel = CompressionLevel.Optimal,
         };
-        var schema = new ParquetSchema(columns.Select(column => column.Field));
         _fields = schema.GetDataFields();
         _writer = await global::Parquet.ParquetWriter.CreateAsync(schema, _file.Stream, settings).ConfigureAwait(false);
         _writer.CustomMetadata = new Dictionary<string, string>(_options.Metadata) { [ParquetWriter.VersionKey] = BuildInfo.Version };

@@ -28,7 +28,8 @@ public static class Encoder
         using var tape = new Tape(model.Device);
         using var x = model.Device.Tensor(0, 0);
         using var reader = set.OpenReader();
-        var columns = new RowColumns(set);
+        using var latentColumns = new RowColumns(set);
+        using var featureColumns = features is null ? null : new RowColumns(set);
         var group = new Group();
         var rows = new float[checked((int)Math.Min(batchSize, set.Rows) * set.Dimension)];
         long done = 0;
@@ -44,18 +45,18 @@ public static class Encoder
             {
                 var decoded = model.Reconstruct(tape, encoding).Value.ToArray();
                 Rescale(decoded, set.Dimension, scale);
-                features.Write([.. columns.Slice(done, count), ParquetData.FloatLists("features", decoded, set.Dimension)]);
+                features.Write([.. featureColumns!.Read(count), ParquetData.FloatLists("features", decoded, set.Dimension)]);
             }
 
             if (group.Rows >= GroupRows || group.Nonzeros >= GroupNonzeros)
             {
-                writer.Write(group.Take(), columns.Slice(done + count - group.Taken, group.Taken));
+                writer.Write(group.Take(), latentColumns.Read(group.Taken));
             }
         }
 
         if (group.Rows > 0)
         {
-            writer.Write(group.Take(), columns.Slice(done - group.Taken, group.Taken));
+            writer.Write(group.Take(), latentColumns.Read(group.Taken));
         }
 
         writer.Commit();
@@ -217,33 +218,6 @@ public static class Encoder
             };
             (_offsets, _indices, _values, _scale, _mean, _deviation) = ([0], [], [], [], [], []);
             return rows;
-        }
-    }
-
-    /// <summary>The id and label columns of a set, for any rows of it in file order.</summary>
-    private sealed class RowColumns(FeatureSet set)
-    {
-        private readonly LabelBatch _labels = new();
-
-        public IEnumerable<ParquetData> Slice(long first, int count)
-        {
-            if (set.IdColumn is { } id)
-            {
-                var (integers, texts) = set.ReadIds(first, count);
-                yield return integers is not null
-                    ? ParquetData.Create(id, integers)
-                    : ParquetData.Create(id, texts!, nullable: true);
-            }
-
-            if (set is { HasLabels: true, HasSeveralLabels: false })
-            {
-                set.GetLabels(first, count, _labels);
-                var classes = Enumerable.Range(0, count).Select(row => _labels[row] is [var label, ..] ? label : -1).ToArray();
-                yield return set.ClassNumbers is { } numbers
-                    ? ParquetData.Create(set.LabelColumn!, Array.ConvertAll(classes, label => label < 0 ? (long?)null : numbers[label]))
-                    : ParquetData.Create(
-                        set.LabelColumn!, Array.ConvertAll(classes, label => label < 0 ? null : set.Classes[label]), nullable: true);
-            }
         }
     }
 }

@@ -41,7 +41,8 @@ public static class ModelCard
             foreach (var (name, figures) in results.Rows)
             {
                 text.Append(CultureInfo.InvariantCulture,
-                    $"| {name} | {figures.R2:0.0000} | {figures.Fvu:0.0000} | {figures.L0:0.00} | {figures.MonoMean:0.0000} | {figures.PurityBinary:0.0000} |\n");
+                    $"| {name} | {figures.R2:0.0000} | {figures.Fvu:0.0000} | {figures.L0:0.00} | {figures.MonoMean:0.0000} "
+                    + $"| {figures.PurityBinary:0.0000} |\n");
             }
         }
 

@@ -24,6 +24,9 @@ internal sealed class ResumeCheck(RunFolder folder, TrainingOptions options)
         [nameof(TrainingOptions.Test)] = true,
         [nameof(TrainingOptions.LabelColumn)] = true,
         [nameof(TrainingOptions.ReadLabels)] = true,
+        [nameof(TrainingOptions.LabelsFile)] = true,
+        [nameof(TrainingOptions.ValidationLabelsFile)] = true,
+        [nameof(TrainingOptions.TestLabelsFile)] = true,
         // Follows from the data, which have fingerprints.
         [nameof(TrainingOptions.FeatureNames)] = false,
         [nameof(TrainingOptions.Resume)] = false,

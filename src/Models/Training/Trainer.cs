@@ -34,12 +34,16 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
         using var claim = new RunLock(folder.Path);
         claim.ClaimExisting();
         CheckFolder(folder);
-        var train = Open(options.Train, null);
+        var train = Open(options.Train, options.LabelsFile, null);
         var names = train.FeatureNames.Count > 0 ? train.FeatureNames : null;
         var heldOut = new List<(string Name, FeatureSet Set)>();
-        foreach (var (name, paths) in new[] { ("val", options.Validation), ("test", options.Test) }.Where(split => split.Item2.Count > 0))
+        var splits = new[]
         {
-            var set = Open(paths, names);
+            ("val", options.Validation, options.ValidationLabelsFile), ("test", options.Test, options.TestLabelsFile),
+        };
+        foreach (var (name, paths, labels) in splits.Where(split => split.Item2.Count > 0))
+        {
+            var set = Open(paths, labels, names);
             if (set.Dimension != train.Dimension)
             {
                 throw new DataException(
@@ -103,13 +107,15 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
         }
     }
 
-    private FeatureSet Open(IReadOnlyList<string> paths, IReadOnlyList<string>? names) => FeatureSet.Open(paths, new FeatureSetOptions
-    {
-        Normalize = configure(1).UnitRows,
-        SimilarityColumn = options.SimilarityColumn,
-        FeaturesColumn = options.FeaturesColumn,
-        FeatureNames = names,
-        LabelColumn = options.LabelColumn,
-        ReadLabels = options.ReadLabels,
-    });
+    private FeatureSet Open(IReadOnlyList<string> paths, string? labels, IReadOnlyList<string>? names) =>
+        FeatureSet.Open(paths, new FeatureSetOptions
+        {
+            Normalize = configure(1).UnitRows,
+            SimilarityColumn = options.SimilarityColumn,
+            FeaturesColumn = options.FeaturesColumn,
+            FeatureNames = names,
+            LabelColumn = options.LabelColumn,
+            LabelsFile = labels,
+            ReadLabels = options.ReadLabels,
+        });
 }

@@ -5,13 +5,13 @@ namespace MonoLoss.Models;
 /// <summary>How an autoencoder is trained, and on which features. The defaults are those of the official code.</summary>
 public sealed record TrainingOptions : StepOptions
 {
-    /// <summary>Parquet files, folders or patterns to train on.</summary>
+    /// <summary>Files of features, folders or patterns to train on.</summary>
     public required IReadOnlyList<string> Train { get; init; }
 
-    /// <summary>Parquet files, folders or patterns to validate on; may be empty.</summary>
+    /// <summary>Files of features, folders or patterns to validate on; may be empty.</summary>
     public IReadOnlyList<string> Validation { get; init; } = [];
 
-    /// <summary>Parquet files, folders or patterns to test on; may be empty.</summary>
+    /// <summary>Files of features, folders or patterns to test on; may be empty.</summary>
     public IReadOnlyList<string> Test { get; init; } = [];
 
     /// <summary>The column of features, or a pattern for one column per dimension; null to detect it.</summary>
@@ -26,8 +26,17 @@ public sealed record TrainingOptions : StepOptions
     /// </summary>
     public string? SimilarityColumn { get; init; }
 
-    /// <summary>The column of labels; null to detect it by its name.</summary>
+    /// <summary>The column of labels, in the files of features or in those of labels; null to detect it by its name.</summary>
     public string? LabelColumn { get; init; }
+
+    /// <summary>A file with the labels of the rows of <see cref="Train"/>, in order; null if they are in the files.</summary>
+    public string? LabelsFile { get; init; }
+
+    /// <summary>The same for <see cref="Validation"/>.</summary>
+    public string? ValidationLabelsFile { get; init; }
+
+    /// <summary>The same for <see cref="Test"/>.</summary>
+    public string? TestLabelsFile { get; init; }
 
     /// <summary>Whether labels are read, for class purity.</summary>
     [JsonIgnore]

@@ -80,8 +80,9 @@ public sealed class ExportTests
         {
             if (parameter.Name is "b_dec" or "b_enc" or "log_threshold" && !(parameter.Name == "b_enc" && model is BatchTopK))
             {
-                parameter.Value.Set([.. Enumerable.Range(0, (int)parameter.Value.Count).Select(_ =>
-                    parameter.Name == "log_threshold" ? MathF.Log(0.05f + (0.2f * random.NextSingle())) : (0.2f * random.NextSingle()) - 0.1f)]);
+                parameter.Value.Set([.. Enumerable.Range(0, (int)parameter.Value.Count)
+                    .Select(_ => 0.2f * random.NextSingle())
+                    .Select(value => parameter.Name == "log_threshold" ? MathF.Log(0.05f + value) : value - 0.1f)]);
             }
         }
 

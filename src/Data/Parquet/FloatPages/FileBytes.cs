@@ -41,6 +41,9 @@ internal sealed class FileBytes : IDisposable
         }
     }
 
+    /// <summary>The content, if it is in memory.</summary>
+    public ReadOnlyMemory<byte> Memory => _memory;
+
     /// <summary>A file whose content is in memory.</summary>
     public static FileBytes InMemory(string name, ReadOnlyMemory<byte> content) => new(name, null, content);
 

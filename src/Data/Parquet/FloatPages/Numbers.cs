@@ -44,10 +44,10 @@ internal static class Numbers
 
         return (column.Type, column.Logical.Kind == LogicalKind.UnsignedInteger) switch
         {
-            (PhysicalType.FLOAT, _) => new ConvertingReader<float, Int128>(value => FromDouble(value)),
-            (PhysicalType.DOUBLE, _) => new ConvertingReader<double, Int128>(FromDouble),
+            (PhysicalType.FLOAT, _) => new ConvertingReader<float, Int128>(value => WholeNumber.FromDouble(value)),
+            (PhysicalType.DOUBLE, _) => new ConvertingReader<double, Int128>(WholeNumber.FromDouble),
             (PhysicalType.FIXED_LEN_BYTE_ARRAY, _) when column.IsFloat =>
-                new ConvertingReader<Half, Int128>(value => FromDouble((double)value)),
+                new ConvertingReader<Half, Int128>(value => WholeNumber.FromDouble((double)value)),
             (PhysicalType.FIXED_LEN_BYTE_ARRAY, _) => new ConvertingReader<Int128, Int128>(value => value),
             (PhysicalType.INT32, false) => new ConvertingReader<int, Int128>(value => value),
             (PhysicalType.INT32, true) => new ConvertingReader<uint, Int128>(value => value),
@@ -69,9 +69,6 @@ internal static class Numbers
         }),
     };
 
-    private static Int128 FromDouble(double value) => double.IsNaN(value) ? WholeNumber.Missing
-        : double.IsInteger(value) && Math.Abs(value) < WholeNumber.Limit ? (Int128)value : WholeNumber.NotWhole;
-
     private static Int128 FromDecimal(BigInteger unscaled, BigInteger power)
     {
         var whole = BigInteger.DivRem(unscaled, power, out var rest);
@@ -90,4 +87,8 @@ internal static class WholeNumber
 
     /// <summary>NaN.</summary>
     public static readonly Int128 Missing = Int128.MinValue + 1;
+
+    /// <summary>A float as a whole number, or one of these two.</summary>
+    public static Int128 FromDouble(double value) => double.IsNaN(value) ? Missing
+        : double.IsInteger(value) && Math.Abs(value) < Limit ? (Int128)value : NotWhole;
 }

@@ -149,6 +149,7 @@ internal sealed class ParquetFile : IDisposable
             bytes.Read(start, 0);
             throw new CorruptException(FileKind.OfFile(start, bytes.Length) is { } kind
                 ? $"it is {kind}"
+                : System.IO.Path.GetExtension(bytes.Path).ToLowerInvariant() is ".bin" or ".raw" or ".dat" ? FileKind.RawNumbers
                 : "it does not end in PAR1: it is cut off, or not a Parquet file");
         }
 

@@ -33,38 +33,12 @@ internal static class FeatureColumns
             throw new DataException($"{file.Path}: no column '{name}'; the columns are: {Describe(file)}");
         }
 
-        var columns = ColumnPattern.Select(file, name, column => IsLabel(column, options), leftOut);
+        var columns = ColumnPattern.Select(TableOf(file), name, column => IsLabel(column, options), leftOut)
+            .Select(column => file.FindColumn(column)!).ToList();
+        columns.ForEach(column => CheckOnlyOne(file, column));
         return columns.Count > 0
             ? columns
             : throw new DataException($"{file.Path}: no column of numbers matches '{name}'; the columns are: {Describe(file)}");
-    }
-
-    /// <summary>Checks that a file has the same columns as those before it.</summary>
-    /// <param name="path">The file.</param>
-    /// <param name="columns">Its columns, one per dimension.</param>
-    /// <param name="expected">The names of those before.</param>
-    /// <param name="where">What has those.</param>
-    /// <exception cref="DataException">A name is missing, or one more is there.</exception>
-    public static void CheckNames(string path, IReadOnlyList<ParquetColumn> columns, IReadOnlyList<string> expected, string where)
-    {
-        var names = columns.Select(column => column.Name).ToList();
-        if (names.SequenceEqual(expected))
-        {
-            return;
-        }
-
-        var missing = expected.Except(names).ToList();
-        var more = names.Except(expected).ToList();
-        if (missing.Count + more.Count == 0)
-        {
-            return;
-        }
-
-        throw new DataException($"{path}: its columns of features are not those of {where}: "
-            + string.Join("; ", new[] { Some("missing", missing), Some("only here", more) }.Where(text => text.Length > 0)));
-
-        static string Some(string what, List<string> all) => all.Count == 0 ? string.Empty
-            : $"{what}: {string.Join(", ", all.Take(5))}{(all.Count > 5 ? $" and {all.Count - 5} more" : string.Empty)}";
     }
 
     /// <summary>Lists the columns of a file, for a message.</summary>
@@ -84,6 +58,14 @@ internal static class FeatureColumns
             throw new DataException($"{file.Path}: several columns are named '{column.Name}'");
         }
     }
+
+    private static ColumnTable TableOf(ParquetFile file) => new(
+        file.Path,
+        [.. file.Columns.Select(column => column.Name)],
+        name => file.FindColumn(name)?.Name,
+        name => file.FindColumn(name) is { IsFlat: true, IsNumber: true } ? null : file.FindColumn(name)!.ToString(),
+        FooterMetadata.IndexColumns(file.Metadata).Contains,
+        () => Describe(file));
 
     private static bool IsLabel(string column, FeatureSetOptions options) =>
         column == options.LabelColumn || LabelColumns.IsUsualName(column);
