@@ -26,7 +26,10 @@ public static class FeatureConverter
     public static IReadOnlyList<string> Write(FeatureSet set, string path, CancellationToken stop = default)
     {
         var rows = (int)Math.Clamp(GroupBytes / (sizeof(float) * (long)set.Dimension), 1, set.Rows);
-        using var writer = new ParquetRowWriter(path, new ParquetWriterOptions { RowGroupRows = rows });
+        using var writer = new ParquetRowWriter(path, new ParquetWriterOptions
+        {
+            RowGroupRows = rows, Metadata = FeatureOrigin.ToMetadata(set.Origin),
+        });
         using var reader = set.OpenReader();
         using var others = new RowColumns(set, LabelColumn);
         if (set.HasLabels && !others.HasLabels)

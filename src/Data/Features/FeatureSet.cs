@@ -84,6 +84,11 @@ public sealed class FeatureSet
     /// <summary>Bytes of all rows in memory, those of <see cref="Similarity"/> included.</summary>
     public long Bytes => (Rows * Dimension * sizeof(float)) + (Similarity?.Bytes ?? 0);
 
+    /// <summary>
+    /// What all files say about the network that the features are of, by the names of <see cref="FeatureOrigin"/>; often nothing.
+    /// </summary>
+    public IReadOnlyDictionary<string, string> Origin => FeatureOrigin.Common(Sources.Select(source => source.Origin));
+
     /// <summary>What the user should know about the set, a line each: labels that are not used, and columns that are left out.</summary>
     public IReadOnlyList<string> Notices { get; }
 

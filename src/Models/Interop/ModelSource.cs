@@ -60,6 +60,9 @@ public sealed class ModelSource
         return new ModelSource(path, foreign.Config, null, foreign);
     }
 
+    /// <summary>What is known of the network and the features that it was trained on, by the names of the file that said so.</summary>
+    public IReadOnlyDictionary<string, string> Origin => _foreign?.Metadata ?? new RunFolder(_path).ReadOrigin();
+
     /// <summary>Makes the model, with its weights.</summary>
     /// <param name="device">The device to keep it on; the caller disposes it.</param>
     /// <param name="unitRows">Whether it is to take rows of unit length; null for what the source says.</param>

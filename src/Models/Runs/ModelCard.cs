@@ -30,7 +30,7 @@ public static class ModelCard
         text.Append((source.Description ?? config.Imported?.Tool) is { } origin ? $"From {origin}" : "Trained with MonoLoss for .NET");
         text.Append(CultureInfo.InvariantCulture, $"; files for {format}.\n\n");
         text.Append("| setting | value |\n| --- | --- |\n");
-        foreach (var (name, value) in Settings(config, training))
+        foreach (var (name, value) in source.Origin.Select(entry => (entry.Key, entry.Value)).Concat(Settings(config, training)))
         {
             text.Append(CultureInfo.InvariantCulture, $"| {name} | {Escape(value)} |\n");
         }

@@ -156,6 +156,11 @@ public sealed class RunFolder(string path)
         }
     }
 
+    /// <summary>Reads what cfg.json says of the network and the features that the model was trained on.</summary>
+    /// <exception cref="DataException">cfg.json is missing or damaged.</exception>
+    public IReadOnlyDictionary<string, string> ReadOrigin() =>
+        SaeLensReader.Origin(ReadJson(Config)["metadata"] as JsonObject ?? []);
+
     /// <summary>Makes a run folder of an autoencoder of another tool.</summary>
     /// <param name="foreign">The autoencoder.</param>
     /// <param name="config">Its configuration.</param>

@@ -288,7 +288,7 @@ internal sealed class TrainingRun : IDisposable
             MetricsFiles.WriteLatents(_folder.Latents, last!.Latents, classes, set.ClassNumbers, set.HasClassNames);
         }
 
-        _folder.WriteConfig(_model, _options, Provenance.Of(_model.Config, _options, final));
+        _folder.WriteConfig(_model, _options, Provenance.Of(_model.Config, _options, final, _train.Origin));
         var results = new TrainingResults(_model.Config, _options, _metrics[^1].Step, _metrics[^1], final)
         {
             ByThreshold = byThreshold,
