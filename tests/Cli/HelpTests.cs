@@ -15,7 +15,7 @@ public sealed class HelpTests
         foreach (var args in new[] { Array.Empty<string>(), ["--help"], ["-h"], ["help"], ["help", "help"], ["help", "--help"], ["--quiet", "--help"] })
         {
             var overview = Monoloss.Run(args).Succeeded().Output;
-            Assert.All(new[] { "train", "eval", "score", "report", "import", "export", "devices", "demo" }, verb => Assert.Matches($"(?m)^  {verb} ", overview));
+            Assert.All(new[] { "train", "eval", "score", "report", "convert", "import", "export", "devices", "demo" }, verb => Assert.Matches($"(?m)^  {verb} ", overview));
         }
     }
 

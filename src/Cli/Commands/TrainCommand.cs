@@ -11,7 +11,7 @@ internal sealed class TrainCommand : DeviceCommand
     private static readonly Dictionary<string, Architecture> Architectures =
         MonoLoss.Models.Architectures.Trained.ToDictionary(architecture => architecture.Name());
 
-    [Section("Data (Parquet, Arrow, .npy, .npz, .pt, .safetensors, CSV, LMDB stores, folders, or patterns such as 'part-*.parquet')")]
+    [Section("Data (Parquet, Arrow, .npy, .npz, .pt, .safetensors, CSV, LMDB; folders; patterns 'part-*.npy')")]
     [Option("train", MetaValue = "PATH…", HelpText = "Training features.")]
     public IEnumerable<string> Train { get; set; } = [];
 

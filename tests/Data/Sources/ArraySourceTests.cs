@@ -69,13 +69,13 @@ public sealed class ArraySourceTests : IDisposable
     [Fact]
     public void Labels_in_a_file_may_be_lines_of_text()
     {
-        Write("a.safetensors", SafeTensor.Create("x", [3, 1], [1f, 2, 3]));
+        Write("a.safetensors", SafeTensor.Create("x", [3, 2], [1f, 2, 3, 4, 5, 6]));
         File.WriteAllLines(_folder["l.txt"], ["cat", "", "dog"]);
         Assert.Equal(["cat", "", "dog"], SourceFiles.Labels(SourceFiles.Open(_folder["a.safetensors"], labels: _folder["l.txt"])));
         File.WriteAllLines(_folder["l.txt"], ["1", "2"]);
         Throws.Line(() => SourceFiles.Open(_folder["a.safetensors"], labels: _folder["l.txt"]), "l.txt", "2 labels", "expected 3");
         Throws.Line(() => SourceFiles.Open(_folder["a.safetensors"], labels: _folder["m.txt"]), "m.txt", "no such file");
-        Throws.Line(() => SourceFiles.Open(_folder["a.safetensors"], labels: _folder["a.safetensors"]), "a.safetensors");
+        Throws.Line(() => SourceFiles.Open(_folder["a.safetensors"], labels: _folder["a.safetensors"]), "a.safetensors", "0 arrays");
     }
 
     private void Write(string name, params SafeTensor[] tensors) => SafetensorsWriter.Write(_folder[name], tensors);
