@@ -23,7 +23,8 @@ public sealed class ConvertTests : IDisposable
         var set = SourceFiles.Open(_folder["out.parquet"]);
         Assert.Equal(SourceFiles.Values, SourceFiles.Read(set));
         Assert.Equal(SourceFiles.Labels(SourceFiles.Open(_folder["a.arrow"])), SourceFiles.Labels(set));
-        Assert.Equal(Enumerable.Range(0, 20).Select(row => $"{row}"), SourceFiles.Labels(SourceFiles.Open(_folder["out.parquet"], label: "id")));
+        Assert.Equal(Enumerable.Range(0, 20).Select(row => $"{row}"), SourceFiles.Labels(SourceFiles.Open(_folder["out.parquet"],
+            label: "id")));
     }
 
     [Fact]
@@ -33,7 +34,8 @@ public sealed class ConvertTests : IDisposable
         const int Rows = 3000;
         const int Dimension = 2048;
         var values = RunFiles.Features(Rows, Dimension);
-        File.WriteAllBytes(_folder["big.npy"], TestNpy.File("'<f4'", $"({Rows}, {Dimension})", [.. values.SelectMany(BitConverter.GetBytes)]));
+        File.WriteAllBytes(_folder["big.npy"], TestNpy.File("'<f4'", $"({Rows}, {Dimension})",
+            [.. values.SelectMany(BitConverter.GetBytes)]));
         File.WriteAllLines(_folder["l.txt"], Enumerable.Range(0, Rows).Select(row => $"class {row % 3}"));
         Convert(_folder["big.npy"], "--labels", _folder["l.txt"]).Succeeded();
         var set = SourceFiles.Open(_folder["out.parquet"]);

@@ -64,8 +64,8 @@ public static class FeatureConverter
 
         if (!set.LabelsAreIntegers || set.ClassNumbers!.Any(number => number is < int.MinValue or > int.MaxValue))
         {
-            throw new DataException($"{set.Files[0]}: label column '{set.LabelColumn}' has lists that are no 32-bit integers, which are not written; "
-                + "convert without labels, or name another column");
+            throw new DataException($"{set.Files[0]}: label column '{set.LabelColumn}' has lists that are no 32-bit integers, which are "
+                + "not written; convert without labels, or name another column");
         }
 
         var (values, offsets) = (new List<int>(), new int[count + 1]);

@@ -106,7 +106,7 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
         }
     }
 
-    private FeatureSet Open(IReadOnlyList<string> paths, string? labels, IReadOnlyList<string>? names) => FeatureSet.Open(paths, new FeatureSetOptions
+    private FeatureSet Open(IReadOnlyList<string> paths, string? labels, IReadOnlyList<string>? names) => FeatureSet.Open(paths, new()
     {
         Normalize = configure(1).UnitRows,
         FeaturesColumn = options.FeaturesColumn,

@@ -48,7 +48,8 @@ public sealed class ArraySourceTests : IDisposable
     public void Row_that_is_not_finite_is_named()
     {
         Write("a.safetensors", SafeTensor.Create("x", [2, 2], [1f, 2, 3, float.NaN]));
-        Throws.Line(() => SourceFiles.Read(SourceFiles.Open(_folder["a.safetensors"])), "a.safetensors", "array 'x', row 1", "element 1 is NaN");
+        Throws.Line(() => SourceFiles.Read(SourceFiles.Open(_folder["a.safetensors"])), "a.safetensors", "array 'x', row 1", "element 1 is "
+            + "NaN");
     }
 
     [Fact]

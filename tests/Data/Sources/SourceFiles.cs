@@ -26,14 +26,16 @@ internal static class SourceFiles
     }
 
     public static FeatureSet Open(string path, string? column = null, string? label = null, string? labels = null) =>
-        FeatureSet.Open(path, new FeatureSetOptions { FeaturesColumn = column, LabelColumn = label, LabelsFile = labels, Normalize = false });
+        FeatureSet.Open(path, new FeatureSetOptions { FeaturesColumn = column, LabelColumn = label, LabelsFile = labels,
+            Normalize = false });
 
     /// <summary>The labels of all rows as they are shown; empty for none.</summary>
     public static string[] Labels(FeatureSet set)
     {
         var labels = new LabelBatch();
         set.GetLabels(0, (int)set.Rows, labels);
-        return [.. Enumerable.Range(0, labels.Rows).Select(row => string.Join('+', labels[row].ToArray().Select(label => set.Classes[label])))];
+        return [.. Enumerable.Range(0, labels.Rows).Select(row => string.Join('+', labels[row].ToArray().Select(label
+            => set.Classes[label])))];
     }
 
     /// <summary>Writes a file or a stream by Apache.Arrow, of columns id, features, label and name, in batches.</summary>

@@ -177,7 +177,8 @@ internal sealed class CsvFile
         var start = new byte[(int)Math.Min(_bytes.Length, LongestLine)];
         _bytes.Read(start, 0);
         ReadOnlySpan<byte> text = start;
-        if (text.StartsWith((ReadOnlySpan<byte>)[0xff, 0xfe]) || text.StartsWith((ReadOnlySpan<byte>)[0xfe, 0xff]) || text.Contains((byte)0))
+        if (text.StartsWith((ReadOnlySpan<byte>)[0xff, 0xfe]) || text.StartsWith((ReadOnlySpan<byte>)[0xfe, 0xff])
+            || text.Contains((byte)0))
         {
             throw new CorruptException("it is no text in UTF-8, such as UTF-16 or binary data");
         }

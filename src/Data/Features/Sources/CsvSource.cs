@@ -61,7 +61,8 @@ internal sealed partial class CsvSource : FeatureSource
 
         if (csv.FirstValues.Count != csv.Columns.Count)
         {
-            throw new DataException($"{csv.Path}: row 0: found {csv.FirstValues.Count} values, expected {csv.Columns.Count} as in the header");
+            throw new DataException($"{csv.Path}: row 0: found {csv.FirstValues.Count} values, expected {csv.Columns.Count} as in the "
+                + "header");
         }
 
         return new CsvSource(place, csv, Find(csv, options, leftOut));
@@ -109,8 +110,8 @@ internal sealed partial class CsvSource : FeatureSource
             if (!ColumnPattern.IsPattern(pattern))
             {
                 throw csv.Columns.Contains(pattern)
-                    ? new DataException($"{csv.Path}: column '{pattern}' holds {Other(pattern) ?? "one value a row"}, expected a pattern such as 'f*' "
-                        + "for one column per dimension; write lists as Parquet")
+                    ? new DataException($"{csv.Path}: column '{pattern}' holds {Other(pattern) ?? "one value a row"}, expected a pattern "
+                    + "such as 'f*' for one column per dimension; write lists as Parquet")
                     : new DataException($"{csv.Path}: no column '{pattern}'; the columns are: {Describe(csv)}");
             }
 
@@ -147,7 +148,8 @@ internal sealed partial class CsvSource : FeatureSource
         return families.Count == 0 || (families.Count == 1 && families[0].Count() == numbers.Count)
             ? [.. numbers.Order(Comparer<string>.Create(NaturalOrder.Compare))]
             : throw new DataException($"{csv.Path}: the columns of features cannot be told from others: {Describe(csv)}; choose them with "
-                + $"FeaturesColumn, such as '{families.MaxBy(family => family.Count())!.Key}*'", property: nameof(FeatureSetOptions.FeaturesColumn));
+                + $"FeaturesColumn, such as '{families.MaxBy(family => family.Count())!.Key}*'",
+                property: nameof(FeatureSetOptions.FeaturesColumn));
     }
 
     // What pandas writes for an index without a name, and what it reads that as.
@@ -179,7 +181,8 @@ internal sealed partial class CsvSource : FeatureSource
                 {
                     if (!_reader!.MoveNext())
                     {
-                        throw new CorruptException($"it has {_row} rows, expected {source.RowGroups[_group]}: a line may end in a carriage return");
+                        throw new CorruptException($"it has {_row} rows, expected {source.RowGroups[_group]}: a line may end in a carriage "
+                            + "return");
                     }
 
                     if (!CsvFile.IsBlank(_reader.Current))
@@ -222,7 +225,8 @@ internal sealed partial class CsvSource : FeatureSource
                 : $"'{(cell.Length > 40 ? cell[..40] + "…" : cell)}'";
             var separator = source._csv.Separator;
             var why = separator == ';' && cell.Contains(',', StringComparison.Ordinal)
-                ? "; it has semicolons between values and decimal commas: write decimal points, such as by pandas' to_csv(path, index=False)"
+                ? "; it has semicolons between values and decimal commas: write decimal points, such as by pandas' to_csv(path, "
+                + "index=False)"
                 : cell.StartsWith('[') ? "; a list in a cell: write one column per value, or Parquet"
                 : string.Empty;
             return new DataException($"{source.Path}: {source.Describe(column)}, row {row}: found {found}, expected a number{why}");

@@ -85,7 +85,8 @@ internal sealed partial class SaevSource : FeatureSource
     private static partial Regex ChoiceText();
 
     /// <summary>What metadata.json says.</summary>
-    private sealed record Shards(string Folder, IReadOnlyList<int> Layers, int Patches, bool HasCls, int Dimension, long Images, long ImagesPerShard)
+    private sealed record Shards(string Folder, IReadOnlyList<int> Layers, int Patches, bool HasCls, int Dimension, long Images,
+        long ImagesPerShard)
     {
         private const int MostLayers = 1 << 12;
         private const int LargestSize = 1 << 24;
@@ -101,12 +102,15 @@ internal sealed partial class SaevSource : FeatureSource
                 var root = document.RootElement;
                 int Size(string name, int least) => root.GetProperty(name).TryGetInt32(out var size) && size >= least && size <= LargestSize
                     ? size
-                    : throw new DataException($"{path}: {name} is {root.GetProperty(name)}, expected a number from {least} to {LargestSize}");
+                    : throw new DataException($"{path}: {name} is {root.GetProperty(name)}, expected a number from {least} to "
+                    + $"{LargestSize}");
                 int[] layers = [.. root.GetProperty("layers").EnumerateArray().Take(MostLayers).Select(layer => layer.GetInt32())];
                 var (patches, hasCls) = (Size("n_patches_per_img", 0), root.GetProperty("cls_token").GetBoolean());
                 var images = root.GetProperty("n_imgs").GetInt64();
-                var perShard = root.GetProperty("n_patches_per_shard").GetInt64() / Math.Max(1, layers.Length) / Math.Max(1, patches + (hasCls ? 1 : 0));
-                return layers.Length > 0 && layers.Distinct().Count() == layers.Length && patches + (hasCls ? 1 : 0) > 0 && images >= 0 && perShard > 0
+                var perShard = root.GetProperty("n_patches_per_shard").GetInt64() / Math.Max(1, layers.Length) / Math.Max(1, patches
+                    + (hasCls ? 1 : 0));
+                return layers.Length > 0 && layers.Distinct().Count() == layers.Length && patches + (hasCls ? 1 : 0) > 0 && images >= 0
+                    && perShard > 0
                     ? new Shards(folder, layers, patches, hasCls, Size("d_vit", 1), images, perShard)
                     : throw new DataException($"{path}: its sizes describe no shards");
             }
@@ -123,7 +127,8 @@ internal sealed partial class SaevSource : FeatureSource
         public string Describe()
         {
             string[] tokens = [.. HasCls ? new[] { "cls" } : [], .. Patches > 0 ? new[] { "mean", "patches", "patch 0" } : []];
-            return $"layers {string.Join(", ", Layers)}; tokens {string.Join(", ", tokens)}{(Patches > 1 ? $" to patch {Patches - 1}" : string.Empty)}";
+            return $"layers {string.Join(", ", Layers)}; tokens "
+                + $"{string.Join(", ", tokens)}{(Patches > 1 ? $" to patch {Patches - 1}" : string.Empty)}";
         }
     }
 
@@ -146,8 +151,9 @@ internal sealed partial class SaevSource : FeatureSource
 
             if (text is null)
             {
-                throw new DataException($"{shards.Folder}: saev's shards have {shards.Describe()}; choose a layer and a token with FeaturesColumn, such "
-                    + $"as 'layer {shards.Layers[^1]}, {(shards.HasCls ? "cls" : "patches")}'", property: nameof(FeatureSetOptions.FeaturesColumn));
+                throw new DataException($"{shards.Folder}: saev's shards have {shards.Describe()}; choose a layer and a token with "
+                    + $"FeaturesColumn, such as 'layer {shards.Layers[^1]}, {(shards.HasCls ? "cls" : "patches")}'",
+                    property: nameof(FeatureSetOptions.FeaturesColumn));
             }
 
             var match = ChoiceText().Match(text.Trim());
@@ -164,7 +170,8 @@ internal sealed partial class SaevSource : FeatureSource
                     ? new Choice(text, layer, cls + patch, 1, false)
                     : null,
             };
-            return choice ?? throw new DataException($"{shards.Folder}: found '{text}', expected 'layer N, TOKEN' with {shards.Describe()}");
+            return choice ?? throw new DataException($"{shards.Folder}: found '{text}', expected 'layer N, TOKEN' with "
+                + $"{shards.Describe()}");
         }
     }
 
