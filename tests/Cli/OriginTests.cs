@@ -64,5 +64,6 @@ public sealed class OriginTests : IDisposable
     }
 
     private void Train(string run, params string[] files) => Monoloss.Run(
-        ["train", "--train", .. files, "--out", _folder[run], "--latents", "20", "-k", "4", "--batch-size", "32", "--epochs", "1"]).Succeeded();
+        ["train", "--train", .. files, "--out", _folder[run], "--latents", "20", "-k", "4", "--batch-size", "32", "--epochs", "1"])
+        .Succeeded();
 }

@@ -57,7 +57,8 @@ public sealed class InteropFeaturesTests
     private static readonly Lazy<InteropTable> Table = new(() => new InteropTable(SharedData.File("interop", "features")));
 
     private static readonly IReadOnlyList<InteropFile> Files =
-        SharedData.Folder is null ? [] : InteropTable.Read(SharedData.File("interop", "features")).Where(file => file.Values != "-" || file.Right != "read").ToList();
+        SharedData.Folder is null ? [] : InteropTable.Read(SharedData.File("interop", "features")).Where(file => file.Values != "-"
+            || file.Right != "read").ToList();
 
     public static TheoryData<string> Names => [.. Files.Select(file => file.File).DefaultIfEmpty("")];
 

@@ -47,7 +47,8 @@ internal sealed class ConvertCommand : Command
         context.Notice(set.Notices);
         OutputFile.Check(Output, Formats, set.Files);
         var columns = FeatureConverter.Write(set, Output, context.Stop);
-        context.WriteLine($"written {Output}: {ProgressFormat.Format(set.Rows)} rows of {ProgressFormat.Format(set.Dimension)} features; columns "
+        context.WriteLine($"written {Output}: {ProgressFormat.Format(set.Rows)} rows of {ProgressFormat.Format(set.Dimension)} features; "
+            + "columns "
             + string.Join(", ", columns));
         return ExitCode.Success;
     }

@@ -12,7 +12,8 @@ internal sealed record FeatureFile(string Path, SourceKind Kind, string? LabelsP
     private const string NullValue = "__HIVE_DEFAULT_PARTITION__";
 
     /// <summary>The names of values that are not in the file itself.</summary>
-    public IEnumerable<string> ValueNames => [.. FolderValues().Select(value => value.Name), .. LabelsPath is null ? [] : new[] { LabelsName }];
+    public IEnumerable<string> ValueNames => [.. FolderValues().Select(value => value.Name), .. LabelsPath is null ? []
+        : new[] { LabelsName }];
 
     /// <summary>A file whose format its name or its first bytes tell.</summary>
     public static FeatureFile Of(string path) => new(path, SourceKinds.OfFile(path));

@@ -33,8 +33,8 @@ internal static partial class FeatureFolder
         if (Has("dataset_dict.json"))
         {
             var splits = FolderSearch.Names(path, Directory.EnumerateDirectories);
-            throw new DataException($"{path}: it has the splits {string.Join(", ", splits)} of Hugging Face's save_to_disk; pass one, such as "
-                + $"{Path.Combine(path, splits.FirstOrDefault("train"))}");
+            throw new DataException($"{path}: it has the splits {string.Join(", ", splits)} of Hugging Face's save_to_disk; pass one, such "
+                + $"as {Path.Combine(path, splits.FirstOrDefault("train"))}");
         }
 
         if (Has(State) && Has("dataset_info.json"))
@@ -58,7 +58,8 @@ internal static partial class FeatureFolder
         {
             throw new DataException($"{path}: it has files of {kinds.Count} formats: "
                 + string.Join(", ", kinds.Select(group => $"{group.Key.NameOf()} ({Path.GetFileName(group.First())})"))
-                + $"; pass those of one, such as '{Path.Combine(Path.GetDirectoryName(files[0]) ?? "", "*" + Path.GetExtension(files[0]))}'");
+                + "; pass those of one, such as "
+                + $"'{Path.Combine(Path.GetDirectoryName(files[0]) ?? "", "*" + Path.GetExtension(files[0]))}'");
         }
 
         var kind = kinds[0].Key;
@@ -105,7 +106,8 @@ internal static partial class FeatureFolder
         catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException
             or IOException or UnauthorizedAccessException)
         {
-            throw new DataException($"{state}: the data files of Hugging Face's save_to_disk cannot be read from it: {exception.Message}", exception);
+            throw new DataException($"{state}: the data files of Hugging Face's save_to_disk cannot be read from it: {exception.Message}",
+                exception);
         }
     }
 

@@ -3,8 +3,8 @@ using MonoLoss.Data.Parquet;
 namespace MonoLoss.Data;
 
 /// <summary>
-/// Rows of features, and their labels, in one or more files: Parquet, Arrow, arrays of numpy and torch, safetensors, CSV, LMDB, saev's shards.
-/// Opening reads what files say about their rows, and all labels (4 bytes per label are kept);
+/// Rows of features, and their labels, in one or more files: Parquet, Arrow, arrays of numpy and torch, safetensors, CSV, LMDB, saev's
+/// shards. Opening reads what files say about their rows, and all labels (4 bytes per label are kept);
 /// features are read by <see cref="OpenReader"/> and <see cref="ReadRowGroup"/>, which any number of threads may call.
 /// </summary>
 public sealed class FeatureSet

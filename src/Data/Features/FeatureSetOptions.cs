@@ -7,8 +7,8 @@ public sealed record FeatureSetOptions
     /// The column of features, which holds lists of numbers; or a pattern such as <c>f*</c>, <c>f[0-767]</c> or <c>0..23</c> for columns of
     /// numbers, one per dimension, taken in the order of the numbers in their names. Parts are separated by commas; those after <c>!</c>
     /// are left out. A wildcard never takes labels, ids or an index of pandas. Null: the only column that holds lists of numbers.
-    /// In files of arrays it names the array; where there is only one without a name it is not used. Of saev's shards it names the layer and
-    /// the token: <c>layer 11, cls</c>, or <c>patches</c>, <c>mean</c> or <c>patch 3</c> in place of <c>cls</c>.
+    /// In files of arrays it names the array; where there is only one without a name it is not used. Of saev's shards it names the layer
+    /// and the token: <c>layer 11, cls</c>, or <c>patches</c>, <c>mean</c> or <c>patch 3</c> in place of <c>cls</c>.
     /// </summary>
     public string? FeaturesColumn { get; init; }
 
@@ -22,8 +22,8 @@ public sealed record FeatureSetOptions
     public string? LabelColumn { get; init; }
 
     /// <summary>
-    /// A file with the labels of all rows of the set, in their order: .npy, .npz, .pt, .safetensors, .csv, .tsv, .parquet, or .txt with one a
-    /// line. <see cref="LabelColumn"/> names the column or array in it. Null: labels are in the files of the set.
+    /// A file with the labels of all rows of the set, in their order: .npy, .npz, .pt, .safetensors, .csv, .tsv, .parquet, or .txt with
+    /// one a line. <see cref="LabelColumn"/> names the column or array in it. Null: labels are in the files of the set.
     /// </summary>
     public string? LabelsFile { get; init; }
 

@@ -67,7 +67,8 @@ internal sealed class FeatureSources
         var first = _sources.Count > 0 ? _sources[0] : source;
         if (first.IsWide != source.IsWide)
         {
-            throw new DataException($"{source.Path}: {source.Noun} '{source.Name}' holds {source.TypeText}, but '{first.Name}' of {first.Path} "
+            throw new DataException($"{source.Path}: {source.Noun} '{source.Name}' holds {source.TypeText}, but '{first.Name}' of "
+                + $"{first.Path} "
                 + first.TypeText);
         }
 

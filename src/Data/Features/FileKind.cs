@@ -16,11 +16,13 @@ internal static class FileKind
     private const int TarMagic = 257;
     private const string TarAdvice = "read the samples, such as by webdataset, and save them by np.save";
     private const string TarArchive = $"a tar archive (webdataset?); {TarAdvice}";
-    private const string LanceDataset = "a Lance dataset; convert it by pyarrow.parquet.write_table(lance.dataset(path).to_table(), 'x.parquet')";
+    private const string LanceDataset = "a Lance dataset; convert it by pyarrow.parquet.write_table(lance.dataset(path).to_table(), "
+        + "'x.parquet')";
 
     private static readonly (byte[] Start, string Kind)[] Starts =
     [
-        ([0x89, (byte)'H', (byte)'D', (byte)'F'], "an HDF5 file; convert it, such as by np.save('features.npy', h5py.File('x.h5')['features'][:])"),
+        ([0x89, (byte)'H', (byte)'D', (byte)'F'], "an HDF5 file; convert it, such as by np.save('features.npy', "
+            + "h5py.File('x.h5')['features'][:])"),
         ("ARROW1"u8.ToArray(), "an Arrow IPC (Feather) file"),
         ([0xff, 0xff, 0xff, 0xff], "an Arrow IPC stream"),
         ("FEA1"u8.ToArray(), "a Feather (version 1) file; write version 2 by pyarrow.feather.write_feather"),

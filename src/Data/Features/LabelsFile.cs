@@ -110,8 +110,8 @@ internal sealed class LabelsFile
         return found.Count == 1
             ? ArrayValues.Load(found[0])
             : throw new DataException($"{path}: found {vectors.Count} arrays of one dimension"
-                + $"{(vectors.Count > 0 ? $" ({string.Join(", ", vectors.Take(10).Select(array => array.Name))})" : string.Empty)}, expected one "
-                + "with labels; name it with LabelColumn", property: nameof(FeatureSetOptions.LabelColumn));
+                + $"{(vectors.Count > 0 ? $" ({string.Join(", ", vectors.Take(10).Select(array => array.Name))})" : string.Empty)}, "
+                + "expected one with labels; name it with LabelColumn", property: nameof(FeatureSetOptions.LabelColumn));
     }
 
     private static LoadedValues LoadParquet(string path, string? name)
@@ -122,7 +122,8 @@ internal sealed class LabelsFile
             : file.Columns.FirstOrDefault(column => LabelColumns.IsUsualName(column.Name));
         if (column is not { IsFlat: true } || !(column.IsString || column.IsNumber))
         {
-            throw new DataException($"{path}: no column '{name ?? "label"}' of numbers or text; the columns are: {FeatureColumns.Describe(file)}; "
+            throw new DataException($"{path}: no column '{name ?? "label"}' of numbers or text; the columns are: "
+                + $"{FeatureColumns.Describe(file)}; "
                 + "name one with LabelColumn", property: nameof(FeatureSetOptions.LabelColumn));
         }
 

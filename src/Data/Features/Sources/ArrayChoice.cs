@@ -4,7 +4,8 @@ namespace MonoLoss.Data;
 internal static class ArrayChoice
 {
     private static readonly string[] FeatureNames = ["features", "embeddings", "x"];
-    private static readonly string[] PathNames = ["paths", "path", "files", "file_names", "filenames", "filename", "file", "image_paths", "names"];
+    private static readonly string[] PathNames = ["paths", "path", "files", "file_names", "filenames", "filename", "file", "image_paths",
+        "names"];
 
     /// <summary>Whether the file's only array has no name of its own, so that none can be asked for.</summary>
     public static bool IsNameless(ArrayFile file) => file is NpyFile || (file is TorchFile torch && torch.Root.Kind == TorchKind.Tensor);
@@ -26,7 +27,8 @@ internal static class ArrayChoice
             if (file.Stack() is { } stacked)
             {
                 // Rows of a safetensors file are in the order of their names, not in that in which they were written.
-                return file is TorchFile ? Checked(stacked) : throw new DataException($"{file.Path}: it has {stacked.Rows} arrays of one dimension, "
+                return file is TorchFile ? Checked(stacked) : throw new DataException($"{file.Path}: it has {stacked.Rows} arrays of one "
+                    + "dimension, "
                     + "whose order is that of their names; write one array of rows, or a .pt file with a dict of path to tensor");
             }
         }
@@ -82,14 +84,15 @@ internal static class ArrayChoice
 
         if (array.Shape.Count < 2)
         {
-            throw array.Failure($"it has {(array.Shape.Count == 0 ? "no dimension" : "one dimension")} ({array.ShapeText}): no rows; reshape it, "
-                + "such as by x.reshape(-1, D)");
+            throw array.Failure($"it has {(array.Shape.Count == 0 ? "no dimension" : "one dimension")} ({array.ShapeText}): no rows; "
+                + "reshape it, such as by x.reshape(-1, D)");
         }
 
         long[] inner = [.. array.Shape.Skip(1).Where(size => size != 1)];
         if (inner.Length > 1)
         {
-            throw array.Failure($"it has the shape {array.ShapeText}: {string.Join("×", inner[..^1])} tokens of {inner[^1]} values a row, expected "
+            throw array.Failure($"it has the shape {array.ShapeText}: {string.Join("×", inner[..^1])} tokens of {inner[^1]} values a row, "
+                + "expected "
                 + $"one; flatten it, by x.reshape(-1, {inner[^1]}) for a row a token or x.reshape({array.Rows}, -1) for a row a sample");
         }
 

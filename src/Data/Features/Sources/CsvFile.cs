@@ -13,6 +13,7 @@ internal sealed class CsvFile
 
     private readonly FileBytes _bytes;
     private readonly List<(long Start, long Rows)> _blocks = [];
+    private readonly Dictionary<string, int> _indexes = new(StringComparer.Ordinal);
 
     private CsvFile(FileBytes bytes)
     {
@@ -22,6 +23,11 @@ internal sealed class CsvFile
         var (names, values) = (Split(first), second is null ? null : Split(second));
         HasHeader = IsHeader(names, values);
         Columns = HasHeader ? names : [.. names.Select((_, i) => i.ToString(CultureInfo.InvariantCulture))];
+        for (var i = Columns.Count - 1; i >= 0; i--)
+        {
+            _indexes[Columns[i]] = i;
+        }
+
         FirstValues = HasHeader ? values ?? [] : names;
         Scan(start);
         Hash = FileFingerprint.HashOf(bytes);
@@ -63,6 +69,13 @@ internal sealed class CsvFile
     public static bool TryParse(ReadOnlySpan<char> text, out float value) =>
         float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out value);
 
+    /// <summary>Whether a text is meant as a number: with a decimal comma it is, too, though it is not read as one.</summary>
+    public bool IsNumber(string text) =>
+        TryParse(text, out _) || (Separator != ',' && TryParse(text.Replace(',', '.'), out _));
+
+    /// <summary>The index of the first column with a name; −1 if there is none.</summary>
+    public int IndexOf(string name) => _indexes.GetValueOrDefault(name, -1);
+
     /// <summary>Opens the file to read the rows of a block.</summary>
     public FileBytes Reopen() => _bytes.Reopen();
 
@@ -89,7 +102,7 @@ internal sealed class CsvFile
     /// <exception cref="DataException">There is no such column, or the file is damaged.</exception>
     public LoadedValues ReadValues(string path, string? name)
     {
-        var column = name is not null ? Columns.ToList().IndexOf(name)
+        var column = name is not null ? IndexOf(name)
             : Columns.Count == 1 ? 0
             : Columns.ToList().FindIndex(LabelColumns.IsUsualName);
         if (column < 0)
@@ -164,7 +177,8 @@ internal sealed class CsvFile
         var start = new byte[(int)Math.Min(_bytes.Length, LongestLine)];
         _bytes.Read(start, 0);
         ReadOnlySpan<byte> text = start;
-        if (text.StartsWith((ReadOnlySpan<byte>)[0xff, 0xfe]) || text.StartsWith((ReadOnlySpan<byte>)[0xfe, 0xff]) || text.Contains((byte)0))
+        if (text.StartsWith((ReadOnlySpan<byte>)[0xff, 0xfe]) || text.StartsWith((ReadOnlySpan<byte>)[0xfe, 0xff])
+            || text.Contains((byte)0))
         {
             throw new CorruptException("it is no text in UTF-8, such as UTF-16 or binary data");
         }
@@ -257,7 +271,7 @@ internal sealed class CsvFile
     }
 
     // A header has text above numbers; or numbers that count the columns, as pandas names them, after the nameless index.
-    private static bool IsHeader(string[] first, string[]? second)
+    private bool IsHeader(string[] first, string[]? second)
     {
         var counted = first.Length > 0 && first[0].Length == 0 ? first[1..] : first;
         if (counted.Length >= 2 && counted.Select((text, i) => text == i.ToString(CultureInfo.InvariantCulture)).All(equal => equal))
@@ -267,11 +281,11 @@ internal sealed class CsvFile
 
         if (second is null || second.Length != first.Length)
         {
-            return first.All(text => !TryParse(text, out _));
+            return !first.Any(IsNumber);
         }
 
-        return first.Zip(second).Any(pair => pair.First.Length > 0 && !TryParse(pair.First, out _)
-            && (TryParse(pair.Second, out _) || pair.Second.StartsWith('[') || pair.Second.Contains(',', StringComparison.Ordinal)));
+        return first.Zip(second).Any(pair => pair.First.Length > 0 && !IsNumber(pair.First)
+            && (IsNumber(pair.Second) || pair.Second.StartsWith('[')));
     }
 
     // Finds lines without parsing them: rows are counted, and blocks of them start at known bytes.

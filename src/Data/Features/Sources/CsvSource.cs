@@ -9,13 +9,14 @@ internal sealed partial class CsvSource : FeatureSource
 {
     private readonly CsvFile _csv;
     private readonly int[] _columns;
+    private readonly HashSet<string> _features;
     private (string Name, LoadedValues Values)? _last;
 
     private CsvSource(FeatureFile place, CsvFile csv, IReadOnlyList<string> columns)
         : base(place)
     {
-        (_csv, FeatureNames) = (csv, columns);
-        _columns = [.. columns.Select(name => csv.Columns.ToList().IndexOf(name))];
+        (_csv, FeatureNames, _features) = (csv, columns, columns.ToHashSet(StringComparer.Ordinal));
+        _columns = [.. columns.Select(name => csv.IndexOf(name))];
         RowGroups = csv.Blocks;
     }
 
@@ -38,7 +39,7 @@ internal sealed partial class CsvSource : FeatureSource
     public override string TypeText => "numbers";
 
     /// <inheritdoc/>
-    public override IEnumerable<string> ValueNames => _csv.Columns.Where(name => name.Length > 0 && !FeatureNames.Contains(name));
+    public override IEnumerable<string> ValueNames => _csv.Columns.Where(name => name.Length > 0 && !_features.Contains(name));
 
     /// <inheritdoc/>
     public override string Contents => Describe(_csv);
@@ -60,7 +61,8 @@ internal sealed partial class CsvSource : FeatureSource
 
         if (csv.FirstValues.Count != csv.Columns.Count)
         {
-            throw new DataException($"{csv.Path}: row 0: found {csv.FirstValues.Count} values, expected {csv.Columns.Count} as in the header");
+            throw new DataException($"{csv.Path}: row 0: found {csv.FirstValues.Count} values, expected {csv.Columns.Count} as in the "
+                + "header");
         }
 
         return new CsvSource(place, csv, Find(csv, options, leftOut));
@@ -69,7 +71,7 @@ internal sealed partial class CsvSource : FeatureSource
     /// <inheritdoc/>
     public override ValueColumn? FindValues(string name)
     {
-        var column = name.Length == 0 || FeatureNames.Contains(name) ? -1 : _csv.Columns.ToList().IndexOf(name);
+        var column = name.Length == 0 || _features.Contains(name) ? -1 : _csv.IndexOf(name);
         if (column < 0)
         {
             return null;
@@ -99,7 +101,7 @@ internal sealed partial class CsvSource : FeatureSource
         bool IsLabel(string name) => name == options.LabelColumn || LabelColumns.IsUsualName(name);
         string? Other(string name)
         {
-            var value = csv.FirstValues[csv.Columns.ToList().IndexOf(name)];
+            var value = csv.FirstValues[csv.IndexOf(name)];
             return value.StartsWith('[') ? "a list in a cell" : null;
         }
 
@@ -108,13 +110,13 @@ internal sealed partial class CsvSource : FeatureSource
             if (!ColumnPattern.IsPattern(pattern))
             {
                 throw csv.Columns.Contains(pattern)
-                    ? new DataException($"{csv.Path}: column '{pattern}' holds {Other(pattern) ?? "one value a row"}, expected a pattern such as 'f*' "
-                        + "for one column per dimension; write lists as Parquet")
+                    ? new DataException($"{csv.Path}: column '{pattern}' holds {Other(pattern) ?? "one value a row"}, expected a pattern "
+                    + "such as 'f*' for one column per dimension; write lists as Parquet")
                     : new DataException($"{csv.Path}: no column '{pattern}'; the columns are: {Describe(csv)}");
             }
 
             var table = new ColumnTable(
-                csv.Path, csv.Columns, name => csv.Columns.FirstOrDefault(column => column == name), Other, IsIndex, () => Describe(csv));
+                csv.Path, csv.Columns, name => csv.IndexOf(name) >= 0 ? name : null, Other, IsIndex, () => Describe(csv));
             var selected = ColumnPattern.Select(table, pattern, IsLabel, leftOut);
             return selected.Count > 0
                 ? selected
@@ -134,7 +136,8 @@ internal sealed partial class CsvSource : FeatureSource
     private static IReadOnlyList<string> Guess(CsvFile csv, Func<string, bool> isLabel)
     {
         var numbers = csv.Columns.Where((name, i) => !IsIndex(name) && !isLabel(name) && !ColumnPattern.IsId(name)
-            && LooksNumeric(csv.FirstValues[i], csv.Separator)).ToList();
+            // A missing value is one of a number: it is refused with its row.
+            && (csv.FirstValues[i].Length == 0 || csv.IsNumber(csv.FirstValues[i]))).ToList();
         var families = numbers.Where(name => char.IsAsciiDigit(name[^1])).GroupBy(name => TrailingNumber().Replace(name, "")).ToList();
         if (numbers.Count == 0)
         {
@@ -145,15 +148,12 @@ internal sealed partial class CsvSource : FeatureSource
         return families.Count == 0 || (families.Count == 1 && families[0].Count() == numbers.Count)
             ? [.. numbers.Order(Comparer<string>.Create(NaturalOrder.Compare))]
             : throw new DataException($"{csv.Path}: the columns of features cannot be told from others: {Describe(csv)}; choose them with "
-                + $"FeaturesColumn, such as '{families.MaxBy(family => family.Count())!.Key}*'", property: nameof(FeatureSetOptions.FeaturesColumn));
+                + $"FeaturesColumn, such as '{families.MaxBy(family => family.Count())!.Key}*'",
+                property: nameof(FeatureSetOptions.FeaturesColumn));
     }
 
     // What pandas writes for an index without a name, and what it reads that as.
     private static bool IsIndex(string name) => name.Length == 0 || name.StartsWith("Unnamed: ", StringComparison.Ordinal);
-
-    // An empty value, or one in German notation, is a number too: it is refused with its row.
-    private static bool LooksNumeric(string value, char separator) => value.Length == 0 || CsvFile.TryParse(value, out _)
-        || (separator != ',' && CsvFile.TryParse(value.Replace(',', '.'), out _));
 
     [GeneratedRegex("[0-9]+$")]
     private static partial Regex TrailingNumber();
@@ -181,7 +181,8 @@ internal sealed partial class CsvSource : FeatureSource
                 {
                     if (!_reader!.MoveNext())
                     {
-                        throw new CorruptException($"it has {_row} rows, expected {source.RowGroups[_group]}: a line may end in a carriage return");
+                        throw new CorruptException($"it has {_row} rows, expected {source.RowGroups[_group]}: a line may end in a carriage "
+                            + "return");
                     }
 
                     if (!CsvFile.IsBlank(_reader.Current))
@@ -224,7 +225,8 @@ internal sealed partial class CsvSource : FeatureSource
                 : $"'{(cell.Length > 40 ? cell[..40] + "…" : cell)}'";
             var separator = source._csv.Separator;
             var why = separator == ';' && cell.Contains(',', StringComparison.Ordinal)
-                ? "; it has semicolons between values and decimal commas: write decimal points, such as by pandas' to_csv(path, index=False)"
+                ? "; it has semicolons between values and decimal commas: write decimal points, such as by pandas' to_csv(path, "
+                + "index=False)"
                 : cell.StartsWith('[') ? "; a list in a cell: write one column per value, or Parquet"
                 : string.Empty;
             return new DataException($"{source.Path}: {source.Describe(column)}, row {row}: found {found}, expected a number{why}");

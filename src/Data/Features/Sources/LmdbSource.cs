@@ -112,7 +112,8 @@ internal sealed partial class LmdbSource : FeatureSource
 
             if (_length is not null && _length != offsets.Length.ToString(CultureInfo.InvariantCulture))
             {
-                throw new CorruptException($"row {offsets.Length} is missing: found {offsets.Length} rows, expected {_length} as __len__ says");
+                throw new CorruptException($"row {offsets.Length} is missing: found {offsets.Length} rows, expected {_length} as __len__ "
+                    + "says");
             }
 
             return offsets.Length == 0 ? (offsets, 0) : (offsets, FindDimension());
@@ -136,7 +137,8 @@ internal sealed partial class LmdbSource : FeatureSource
             }
             else
             {
-                throw new CorruptException($"the key '{Encoding.UTF8.GetString(key)}' is no row number: it does not have the official layout");
+                throw new CorruptException($"the key '{Encoding.UTF8.GetString(key)}' is no row number: it does not have the official "
+                    + "layout");
             }
         }
 
@@ -171,7 +173,8 @@ internal sealed partial class LmdbSource : FeatureSource
 
                 if (shape.Count(size => size != 1) > 1)
                 {
-                    throw new CorruptException($"its rows have the shape {_shape}, expected one row of values each; write each token as a row");
+                    throw new CorruptException($"its rows have the shape {_shape}, expected one row of values each; write each token as a "
+                        + "row");
                 }
             }
 

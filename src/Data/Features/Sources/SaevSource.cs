@@ -115,13 +115,16 @@ internal sealed partial class SaevSource : FeatureSource
                 var root = document.RootElement;
                 int Size(string name, int least) => root.GetProperty(name).TryGetInt32(out var size) && size >= least && size <= LargestSize
                     ? size
-                    : throw new DataException($"{path}: {name} is {root.GetProperty(name)}, expected a number from {least} to {LargestSize}");
+                    : throw new DataException($"{path}: {name} is {root.GetProperty(name)}, expected a number from {least} to "
+                    + $"{LargestSize}");
                 int[] layers = [.. root.GetProperty("layers").EnumerateArray().Take(MostLayers).Select(layer => layer.GetInt32())];
                 var (patches, hasCls) = (Size("n_patches_per_img", 0), root.GetProperty("cls_token").GetBoolean());
                 var images = root.GetProperty("n_imgs").GetInt64();
                 var tokens = patches + (hasCls ? 1 : 0);
                 var perShard = root.GetProperty("n_patches_per_shard").GetInt64() / Math.Max(1, layers.Length) / Math.Max(1, tokens);
-                var model = root.TryGetProperty("model_ckpt", out var name) && name.ValueKind == JsonValueKind.String ? name.GetString() : null;
+                var model = root.TryGetProperty("model_ckpt", out var name) && name.ValueKind == JsonValueKind.String
+                    ? name.GetString()
+                    : null;
                 return layers.Length > 0 && layers.Distinct().Count() == layers.Length && tokens > 0 && images >= 0 && perShard > 0
                     ? new Shards(folder, layers, patches, hasCls, Size("d_vit", 1), images, perShard) { Model = model }
                     : throw new DataException($"{path}: its sizes describe no shards");
@@ -139,7 +142,8 @@ internal sealed partial class SaevSource : FeatureSource
         public string Describe()
         {
             string[] tokens = [.. HasCls ? new[] { "cls" } : [], .. Patches > 0 ? new[] { "mean", "patches", "patch 0" } : []];
-            return $"layers {string.Join(", ", Layers)}; tokens {string.Join(", ", tokens)}{(Patches > 1 ? $" to patch {Patches - 1}" : string.Empty)}";
+            return $"layers {string.Join(", ", Layers)}; tokens "
+                + $"{string.Join(", ", tokens)}{(Patches > 1 ? $" to patch {Patches - 1}" : string.Empty)}";
         }
     }
 
@@ -162,8 +166,9 @@ internal sealed partial class SaevSource : FeatureSource
 
             if (text is null)
             {
-                throw new DataException($"{shards.Folder}: saev's shards have {shards.Describe()}; choose a layer and a token with FeaturesColumn, such "
-                    + $"as 'layer {shards.Layers[^1]}, {(shards.HasCls ? "cls" : "patches")}'", property: nameof(FeatureSetOptions.FeaturesColumn));
+                throw new DataException($"{shards.Folder}: saev's shards have {shards.Describe()}; choose a layer and a token with "
+                    + $"FeaturesColumn, such as 'layer {shards.Layers[^1]}, {(shards.HasCls ? "cls" : "patches")}'",
+                    property: nameof(FeatureSetOptions.FeaturesColumn));
             }
 
             var match = ChoiceText().Match(text.Trim());
@@ -180,7 +185,8 @@ internal sealed partial class SaevSource : FeatureSource
                     ? new Choice(text, layer, cls + patch, 1, false)
                     : null,
             };
-            return choice ?? throw new DataException($"{shards.Folder}: found '{text}', expected 'layer N, TOKEN' with {shards.Describe()}");
+            return choice ?? throw new DataException($"{shards.Folder}: found '{text}', expected 'layer N, TOKEN' with "
+                + $"{shards.Describe()}");
         }
     }
 

@@ -40,7 +40,8 @@ internal sealed class ArrowBatch : IDisposable
             }
         }
 
-        var layout = new Layout(file, batch.Structs(1, NodeSize), batch.Structs(2, NodeSize), batch.Structs(4, sizeof(long)), body, length, codec);
+        var layout = new Layout(file, batch.Structs(1, NodeSize), batch.Structs(2, NodeSize), batch.Structs(4, sizeof(long)), body,
+            length, codec);
         foreach (var field in fields)
         {
             layout.Add(field, _places);
@@ -330,7 +331,8 @@ internal sealed class ArrowBatch : IDisposable
             var taken = new ArrowBuffer[count];
             for (var i = 0; i < taken.Length; i++)
             {
-                var (start, size) = (BinaryPrimitives.ReadInt64LittleEndian(_buffers), BinaryPrimitives.ReadInt64LittleEndian(_buffers[8..]));
+                var (start, size) = (BinaryPrimitives.ReadInt64LittleEndian(_buffers),
+                    BinaryPrimitives.ReadInt64LittleEndian(_buffers[8..]));
                 _buffers = _buffers[NodeSize..];
                 taken[i] = start >= 0 && size >= 0 && start <= length - size
                     ? new ArrowBuffer(file, body + start, size, codec)

@@ -19,8 +19,8 @@ internal enum ArrowCodec
 }
 
 /// <summary>
-/// The bytes of a buffer in a record batch, read mostly forward. A compressed one is decompressed as it is read, and from its start again if
-/// it is read backward by more than a little; 64 KiB of it are in memory.
+/// The bytes of a buffer in a record batch, read mostly forward. A compressed one is decompressed as it is read, and from its start again
+/// if it is read backward by more than a little; 64 KiB of it are in memory.
 /// </summary>
 internal sealed class ArrowBuffer : IDisposable
 {

@@ -159,7 +159,8 @@ internal sealed record ArrowField(
         // The table DictionaryEncoding: the dictionary's number, the type of the indices, 32 bits with a sign if there is none.
         var encoding = field.Table(4);
         var indices = OfType(ArrowType.Int, encoding.Has(1) ? encoding.Table(1) : default);
-        return found with { Dictionary = encoding.Int64(0), Indices = encoding.Has(1) ? indices : indices with { Bits = 32, IsSigned = true } };
+        return found with { Dictionary = encoding.Int64(0), Indices = encoding.Has(1) ? indices : indices with { Bits = 32,
+            IsSigned = true } };
     }
 
     private static ArrowField OfType(ArrowType type, FlatTable table)

@@ -106,7 +106,8 @@ internal static class ArrowNumbers
 
     private static ReadOnlySpan<byte> Raw(ArrowBatch batch, ArrowField field, ArrowField of, long first, int count, ref byte[] raw)
     {
-        var size = count == 0 ? 0 : field.Bits == 1 ? (int)(((first + count - 1) / 8) - (first / 8) + 1) : checked(count * (field.Bits / 8));
+        var size = count == 0 ? 0 : field.Bits == 1 ? (int)(((first + count - 1) / 8) - (first / 8) + 1)
+            : checked(count * (field.Bits / 8));
         if (raw.Length < size)
         {
             raw = new byte[size];

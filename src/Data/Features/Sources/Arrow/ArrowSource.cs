@@ -69,7 +69,8 @@ internal sealed class ArrowSource : FeatureSource
         var isReadable = value.IsText || value.IsNumberType;
         return isReadable && column.Type is not (ArrowType.ListView or ArrowType.LargeListView)
             ? new ArrowValues(this, _file, column)
-            : throw new UnusableLabelsException($"{Path}: label column '{name}' holds {column}, expected whole numbers, text or lists of them");
+            : throw new UnusableLabelsException($"{Path}: label column '{name}' holds {column}, expected whole numbers, text or lists of "
+            + "them");
     }
 
     /// <inheritdoc/>
@@ -167,7 +168,8 @@ internal sealed class ArrowSource : FeatureSource
                 {
                     return length[0] is > 0 and <= int.MaxValue / sizeof(double) && length[0] <= batch.LengthOf(field.Children[0])
                         ? (int)length[0]
-                        : throw new DataException($"{Path}: column '{Name}', row {FirstRow(first)}: found {length[0]} values, expected a list of some");
+                        : throw new DataException($"{Path}: column '{Name}', row {FirstRow(first)}: found {length[0]} values, expected a "
+                        + "list of some");
                 }
 
                 if (length[0] != 1)
@@ -180,8 +182,8 @@ internal sealed class ArrowSource : FeatureSource
         });
     }
 
-    private DataException ManyLists(long row, long count) => new($"{Path}: column '{Name}', row {row}: found {count} lists, expected one list of "
-        + "values; flatten them before writing, each to a row or all to one");
+    private DataException ManyLists(long row, long count) => new($"{Path}: column '{Name}', row {row}: found {count} lists, expected one "
+        + "list of values; flatten them before writing, each to a row or all to one");
 
     private sealed class Cursor(ArrowSource source) : FeatureCursor
     {
@@ -222,8 +224,8 @@ internal sealed class ArrowSource : FeatureSource
                 }
                 catch (NullValueException exception)
                 {
-                    throw new DataException($"{source.Path}: column '{source.Name}', row {_firstRow + exception.Index}: it is null, expected a list of "
-                        + "numbers");
+                    throw new DataException($"{source.Path}: column '{source.Name}', row {_firstRow + exception.Index}: it is null, "
+                        + "expected a list of numbers");
                 }
                 catch (Exception exception) when (exception is CorruptException or IOException or OverflowException)
                 {
@@ -253,7 +255,8 @@ internal sealed class ArrowSource : FeatureSource
                 {
                     var row = _firstRow + _next + i;
                     throw elements.IsList ? source.ManyLists(row, lengths[i])
-                        : new DataException($"{source.Path}: column '{source.Name}', row {row}: found {lengths[i]} values, expected {dimension}");
+                        : new DataException($"{source.Path}: column '{source.Name}', row {row}: found {lengths[i]} values, expected "
+                        + $"{dimension}");
                 }
             }
 
@@ -283,8 +286,8 @@ internal sealed class ArrowSource : FeatureSource
             catch (NullValueException exception)
             {
                 var (inRow, element) = Math.DivRem(exception.Index - start, dimension);
-                throw new DataException($"{source.Path}: column '{source.Name}', row {_firstRow + _next + row + inRow}: element {element} is null, "
-                    + "expected a number");
+                throw new DataException($"{source.Path}: column '{source.Name}', row {_firstRow + _next + row + inRow}: element {element} "
+                    + "is null, expected a number");
             }
 
             ArrowNumbers.Read(_batch, elements, start, target, 1, target.Length, ref _raw);
@@ -300,7 +303,8 @@ internal sealed class ArrowSource : FeatureSource
                 }
                 catch (NullValueException exception)
                 {
-                    throw new DataException($"{source.Path}: {source.Describe(d)}, row {_firstRow + exception.Index}: found null, expected a number");
+                    throw new DataException($"{source.Path}: {source.Describe(d)}, row {_firstRow + exception.Index}: found null, expected "
+                        + "a number");
                 }
 
                 ArrowNumbers.Read(_batch, source._columns[d], _next, rows[d..], source.Dimension, count, ref _raw);

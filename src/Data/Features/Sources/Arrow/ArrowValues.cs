@@ -41,7 +41,8 @@ internal sealed class ArrowValues(FeatureSource source, ArrowFile arrow, ArrowFi
     /// <inheritdoc/>
     public override void Dispose() => _file?.Dispose();
 
-    private void Read<T>(int rowGroup, Func<ArrowBatch, ArrowField, long, int, T[]> read, ElementReader<T> take) => ArrowFile.Guard(source.Path, () =>
+    private void Read<T>(int rowGroup, Func<ArrowBatch, ArrowField, long, int, T[]> read, ElementReader<T> take)
+        => ArrowFile.Guard(source.Path, () =>
     {
         _file ??= arrow.Reopen();
         using var batch = arrow.OpenBatch(_file, rowGroup);
@@ -119,7 +120,8 @@ internal sealed class ArrowValues(FeatureSource source, ArrowFile arrow, ArrowFi
             {
                 values[i] = indices[i] >= 0 && indices[i] < dictionary.Count
                     ? dictionary[(int)indices[i]]
-                    : throw new CorruptException($"column '{column.Name}': place {indices[i]} in a dictionary of {dictionary.Count} values");
+                    : throw new CorruptException($"column '{column.Name}': place {indices[i]} in a dictionary of {dictionary.Count} "
+                    + "values");
             }
         }
 
