@@ -75,7 +75,9 @@ internal static class FuzzTarget
     {
         var set = FeatureSet.Open(name, content, new FeatureSetOptions
         {
-            FeaturesColumn = name.Contains("columns", StringComparison.Ordinal) ? "f*" : null,
+            FeaturesColumn = name.Contains("columns", StringComparison.Ordinal) || name.Contains("wide", StringComparison.Ordinal)
+                ? "f*"
+                : null,
             LabelColumn = name.Contains("columns", StringComparison.Ordinal) ? null : labels,
         });
         if (set.Dimension > BatchFloats)

@@ -28,7 +28,7 @@ internal sealed class ParquetMutator : FileMutator
     private protected override byte[] Mutate(Random random)
     {
         List<byte> file = [.. Original];
-        if (random.Next(3) == 0)
+        if (random.Next(3) == 0 && _pages.Count > 0)
         {
             MutatePage(random, file);
         }

@@ -46,16 +46,22 @@ internal sealed class InteropCommand : ICommand
     private void RunAll()
     {
         var table = new InteropTable(Features);
-        var output = new Table("file", "right", "outcome", "what it said");
+        var output = new Table("file", "right", "outcome");
+        var lines = new List<string>();
         var counts = new SortedDictionary<string, int>(StringComparer.Ordinal);
         foreach (var file in InteropTable.Read(Features))
         {
             var (outcome, line) = Try(table, file);
             counts[outcome] = counts.GetValueOrDefault(outcome) + 1;
-            output.Add(file.File, file.Right, outcome, line);
+            output.Add(file.File, file.Right, outcome);
+            if (line.Length > 0)
+            {
+                lines.Add($"{file.File}: {line.Replace(Features, string.Empty, StringComparison.Ordinal)}");
+            }
         }
 
         output.Print();
+        lines.ForEach(Console.WriteLine);
         Console.WriteLine(string.Join(", ", counts.Select(count => $"{count.Value} {count.Key}")));
         Environment.ExitCode = counts.Keys.Any(outcome => outcome is "wrong" or "unexpected") ? 1 : 0;
     }
@@ -125,8 +131,8 @@ internal sealed class InteropCommand : ICommand
         {
             path = Path.Combine(Work, $"reference-{_references.Count}.parquet");
             long[] classes = values == "float32, by label" ? [.. table.Classes.Order()] : [.. table.Classes];
-            ParquetWriter.Write(
-                path, [ParquetData.FloatLists("features", table.Values(file), InteropTable.Dimension), ParquetData.Create("label", classes)]);
+            var features = ParquetData.FloatLists("features", table.Values(file), InteropTable.Dimension);
+            ParquetWriter.Write(path, [features, ParquetData.Create("label", classes)]);
         }
 
         run = Path.Combine(Work, $"reference-{_references.Count}");

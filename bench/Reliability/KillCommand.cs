@@ -20,7 +20,8 @@ internal sealed class KillCommand : ICommand
     private static readonly string[] FileCalls =
         ["openat", "pwrite64", "fsync", "rename", "unlink", "mkdir", "ftruncate", "fallocate", "flock", "close"];
 
-    private static readonly string[] SameFiles = ["sae_weights.safetensors", "training_state.safetensors", "latents.parquet", "evals.parquet"];
+    private static readonly string[] SameFiles =
+        ["sae_weights.safetensors", "training_state.safetensors", "latents.parquet", "evals.parquet"];
 
     private readonly Dictionary<string, int[]> _counts = [];
     private readonly List<string> _wrong = [];
@@ -109,16 +110,14 @@ internal sealed class KillCommand : ICommand
             }
         }
 
-        if (!File.Exists(Path.Combine(run, "results.json")))
+        // A run that is complete is resumed, too: it may have been killed before its report.
+        var resumed = File.Exists(Path.Combine(run, "training_state.safetensors"));
+        var last = monoloss.Run([], [.. Train(data, run), .. Resume(resumed)]);
+        Count(moments[^1], resumed ? Ending.Resumed : Ending.Restarted);
+        if (last.Exit != 0)
         {
-            var resumed = File.Exists(Path.Combine(run, "training_state.safetensors"));
-            var outcome = monoloss.Run([], [.. Train(data, run), .. Resume(resumed)]);
-            Count(moments[^1], resumed ? Ending.Resumed : Ending.Restarted);
-            if (outcome.Exit != 0)
-            {
-                Wrong(run, moments, $"cannot be {(resumed ? "resumed" : "restarted")}: {outcome.FirstError}");
-                return kills;
-            }
+            Wrong(run, moments, $"cannot be {(resumed ? "resumed" : "restarted")}: {last.FirstError}");
+            return kills;
         }
 
         if (Difference(whole, run) is { } difference)
@@ -199,6 +198,7 @@ internal sealed class KillCommand : ICommand
 
         var (steps, others) = (Steps(expected), Steps(actual));
         return !steps.SequenceEqual(others) ? "metrics.parquet differs"
+            : !File.Exists(Path.Combine(actual, "report.html")) ? "report.html is missing"
             : Directory.EnumerateFiles(actual, "*.tmp").FirstOrDefault() is { } left ? $"{Path.GetFileName(left)} was left behind"
             : Directory.EnumerateFiles(actual, ".*.tmp").FirstOrDefault() is { } hidden ? $"{Path.GetFileName(hidden)} was left behind"
             : null;
@@ -231,7 +231,8 @@ internal sealed class KillCommand : ICommand
             table.Add([kind, $"{counts[0] + counts[1] + counts[2]}", .. counts.Select(count => $"{count}")]);
         }
 
-        var all = _counts.Values.Aggregate(new int[Enum.GetValues<Ending>().Length], (sum, counts) => [.. sum.Zip(counts, (a, b) => a + b)]);
+        var all = _counts.Values.Aggregate(
+            new int[Enum.GetValues<Ending>().Length], (sum, counts) => [.. sum.Zip(counts, (a, b) => a + b)]);
         table.Add(["all", $"{all[0] + all[1] + all[2]}", .. all.Select(count => $"{count}")]);
         table.Print();
         if (_wrong.Count > 0)

@@ -15,7 +15,14 @@ internal static class Application
     private static readonly Type[] Commands =
     [
         typeof(TrainCommand), typeof(EvalCommand), typeof(ScoreCommand), typeof(ReportCommand),
-        typeof(ConvertCommand), typeof(ImportCommand), typeof(ExportCommand), typeof(DemoCommand), typeof(DevicesCommand),
+        typeof(EncodeCommand), typeof(DecodeCommand), typeof(ConvertCommand), typeof(ImportCommand), typeof(ExportCommand),
+        typeof(DemoCommand), typeof(DevicesCommand),
+    ];
+
+    private static readonly Type[] WritingCommands =
+    [
+        typeof(TrainCommand), typeof(ReportCommand), typeof(EncodeCommand), typeof(DecodeCommand), typeof(ConvertCommand),
+        typeof(ImportCommand), typeof(ExportCommand), typeof(DemoCommand),
     ];
 
     /// <summary>Runs a command line.</summary>
@@ -52,7 +59,7 @@ internal static class Application
     /// <summary>Whether a command's result is in files, so that what it prints may be lost.</summary>
     public static bool WritesFiles(string[] args) =>
         Find(args.FirstOrDefault(string.Empty)) is { } command
-        && (command == typeof(TrainCommand) || command == typeof(DemoCommand) || command == typeof(ReportCommand) || command == typeof(ConvertCommand));
+        && WritingCommands.Contains(command);
 
     private static bool IsExpected(Exception exception) => exception is
         UsageException or DataException or ConfigurationException or DeviceException
@@ -87,7 +94,7 @@ internal static class Application
             errors => throw new UsageException($"{args[0]}: {Options.Describe(errors, command)}"));
     }
 
-    /// <summary>The page of the command that is named before --help or after help, else the overview. Other options do not matter.</summary>
+    /// <summary>The page of the command that is named before --help or after help, else the overview.</summary>
     private static int Help(string[] args, CliContext context)
     {
         var topic = Array.Find(args, arg => arg is not ("help" or "version") && !arg.StartsWith('-'));

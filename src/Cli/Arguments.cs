@@ -42,7 +42,9 @@ internal static class Arguments
         {
             if (!LooksLikeOption(args[i]))
             {
-                given.Add((list ?? options.FirstOrDefault(option => option.IsPositional) ?? throw new UsageException($"unexpected argument '{args[i]}'; {HelpPage.Hint(command)}"), args[i]));
+                var target = list ?? options.FirstOrDefault(option => option.IsPositional)
+                    ?? throw new UsageException($"unexpected argument '{args[i]}'; {HelpPage.Hint(command)}");
+                given.Add((target, args[i]));
                 continue;
             }
 
@@ -57,7 +59,8 @@ internal static class Arguments
             {
                 value = i + 1 < args.Count && !LooksLikeOption(args[i + 1])
                     ? args[++i]
-                    : throw new UsageException($"{option.Flag} needs a value: {option.Attribute.MetaValue}{Hint(options, option, args.ElementAtOrDefault(i + 1))}");
+                    : throw new UsageException($"{option.Flag} needs a value: {option.Attribute.MetaValue}"
+                        + Hint(options, option, args.ElementAtOrDefault(i + 1)));
             }
 
             given.Add((option, value));
@@ -68,11 +71,13 @@ internal static class Arguments
     }
 
     /// <summary>A text that starts with a dash and is neither a negative number nor the dash alone.</summary>
-    private static bool LooksLikeOption(string text) => text.Length > 1 && text[0] == '-' && !(char.IsAsciiDigit(text[1]) || text[1] == '.');
+    private static bool LooksLikeOption(string text) =>
+        text.Length > 1 && text[0] == '-' && !(char.IsAsciiDigit(text[1]) || text[1] == '.');
 
     /// <summary>How to write a value that starts with a dash, if the next argument may be one.</summary>
     private static string Hint(IReadOnlyList<CommandOption> options, CommandOption option, string? next) =>
-        next is null || NumberText.IsNumber(option.Type) || next.StartsWith("--", StringComparison.Ordinal) || Find(options, next) is not null
+        next is null || NumberText.IsNumber(option.Type) || next.StartsWith("--", StringComparison.Ordinal)
+            || Find(options, next) is not null
             ? string.Empty
             : $" (write {option.Flag}={next})";
 

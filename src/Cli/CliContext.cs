@@ -10,7 +10,10 @@ namespace MonoLoss.Cli;
 internal sealed record CliContext(IAnsiConsole Output, TextWriter Error, CancellationToken Stop)
 {
     // Wide enough for every table: redirected output must not be wrapped at the width of a terminal that is not there.
-    private const int RedirectedWidth = 160;
+    private const int RedirectedWidth = 1000;
+
+    // In a terminal of a few columns, layout of a column that must not wrap would not end. The terminal wraps the lines then.
+    private const int LeastWidth = 60;
 
     /// <summary>Whether output is a terminal that can redraw lines.</summary>
     public bool IsTerminal { get; } = Output.Profile is { Out.IsTerminal: true, Capabilities: { Ansi: true, Interactive: true } };
@@ -37,7 +40,7 @@ internal sealed record CliContext(IAnsiConsole Output, TextWriter Error, Cancell
     {
         var profile = Output.Profile;
         var terminal = profile.Width;
-        profile.Width = IsTerminal ? Math.Min(terminal, width) : width;
+        profile.Width = IsTerminal ? Math.Clamp(terminal, LeastWidth, width) : width;
         Output.Write(content);
         profile.Width = terminal;
     }

@@ -25,7 +25,8 @@ internal static partial class NumberText
 
         var (low, high) = type == typeof(int) ? ((long)int.MinValue, (long)int.MaxValue) : (long.MinValue, long.MaxValue);
         return !Integer().IsMatch(text) ? "an integer in plain digits"
-            : !long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) || value < low || value > high
+            : !long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value)
+                || value < low || value > high
                 ? $"an integer from {low} to {high}"
                 : null;
     }

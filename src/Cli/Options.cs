@@ -67,8 +67,8 @@ internal static class Options
     }
 
     /// <summary>
-    /// The message of an exception as one line, with options in place of the library's names: LearningRate becomes --lr, or learning rate if the
-    /// command has no such option.
+    /// The message of an exception as one line, with options in place of the library's names: LearningRate becomes --lr, or learning rate
+    /// if the command has no such option.
     /// </summary>
     /// <param name="exception">The exception.</param>
     /// <param name="command">The command that was run; null if none was.</param>

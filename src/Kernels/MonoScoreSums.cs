@@ -63,6 +63,24 @@ public sealed class MonoScoreSums : IDisposable
     /// <summary>P = Σ p over all rows, D.</summary>
     public DeviceArray<double> UnitRowSum { get; }
 
+    /// <summary>Whether each latent has a score: it is not constant, and pairs of rows carry weight. Copies the sums to the host.</summary>
+    public bool[] Defined()
+    {
+        var (sum, squares, minimum, maximum) = (Sum.ToArray(), SumSquares.ToArray(), Minimum.ToArray(), Maximum.ToArray());
+        var (nonzeros, minimumTies, maximumTies) = (Nonzeros.ToArray(), MinimumTies.ToArray(), MaximumTies.ToArray());
+        return [.. Enumerable.Range(0, Latents).Select(m => new LatentSums
+        {
+            Sum = sum[m],
+            SumSquares = squares[m],
+            StoredMinimum = minimum[m],
+            StoredMaximum = maximum[m],
+            MinimumTies = minimumTies[m],
+            MaximumTies = maximumTies[m],
+            Nonzeros = nonzeros[m],
+            Rows = Rows,
+        }.Terms().IsActive)];
+    }
+
     /// <summary>Starts again with no rows.</summary>
     public void Clear()
     {

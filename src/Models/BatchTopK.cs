@@ -144,8 +144,10 @@ public sealed class BatchTopK : StandardAutoencoder
         var selection = SelectsByThreshold && _calibrationK is null
             ? ThresholdSelection()
             : new Selection(SelectionKind.BatchTopK, _calibrationK ?? Config.K);
-        return (tape.Encode(input, Encoder.Variable, null, DecoderBias.Variable, selection), null);
+        return (tape.Encode(input, Encoder.Variable, Bias, DecoderBias.Variable, selection), null);
     }
+
+    private Variable? Bias => Config.EncoderBias ? EncoderBias.Variable : null;
 
     private Selection ThresholdSelection()
     {
@@ -199,7 +201,7 @@ public sealed class BatchTopK : StandardAutoencoder
         }
 
         var selection = new Selection(SelectionKind.TopK, (int)Math.Min(Config.AuxK ?? DefaultAuxK, dead.Length));
-        var latents = tape.Encode(encoding.Input, Encoder.Variable, null, DecoderBias.Variable, selection, dead);
+        var latents = tape.Encode(encoding.Input, Encoder.Variable, Bias, DecoderBias.Variable, selection, dead);
         return tape.MeanSquaredError(tape.Decode(latents, Decoder.Variable, null), tape.Subtract(x, reconstruction));
     }
 }

@@ -30,7 +30,9 @@ public sealed class Imported : SparseAutoencoder
         _encoderBias = new Parameter("b_enc", device.Tensor(1, config.Latents));
         _decoder = new Parameter("W_dec", device.Tensor(config.Latents, config.Dimension));
         _decoderBias = new Parameter("b_dec", device.Tensor(1, config.Dimension));
-        _threshold = Form.Rule is ActivationRule.Threshold or ActivationRule.BatchTopK ? new Parameter("threshold", device.Tensor(1, config.Latents)) : null;
+        _threshold = Form.Rule is ActivationRule.Threshold or ActivationRule.BatchTopK
+            ? new Parameter("threshold", device.Tensor(1, config.Latents))
+            : null;
         Parameters = [_encoder, _encoderBias, _decoder, _decoderBias, .. _threshold is null ? Array.Empty<Parameter>() : [_threshold]];
         StoredTensors =
         [
@@ -132,7 +134,8 @@ public sealed class Imported : SparseAutoencoder
         {
             ActivationRule.ReLU => Encode(new Selection(SelectionKind.Threshold)),
             ActivationRule.BatchTopK when !SelectsByThreshold => Encode(new Selection(SelectionKind.BatchTopK, Config.K)),
-            ActivationRule.Threshold or ActivationRule.BatchTopK => Encode(new Selection(SelectionKind.Threshold, Bounds: _threshold!.Value)),
+            ActivationRule.Threshold or ActivationRule.BatchTopK =>
+                Encode(new Selection(SelectionKind.Threshold, Bounds: _threshold!.Value)),
             ActivationRule.TopK => Encode(new Selection(SelectionKind.TopK, Config.K)),
             _ => SelectOnHost(input, center),
         };

@@ -18,6 +18,12 @@ public sealed record SaeConfig
     /// <summary>Whether TopK has a separate decoder.</summary>
     public bool Untied { get; init; }
 
+    /// <summary>
+    /// Whether BatchTopK adds b_enc to its pre-activations. The official one does not, but autoencoders of other tools that training
+    /// starts from may.
+    /// </summary>
+    public bool EncoderBias { get; init; }
+
     /// <summary>Whether rows are layer-normalized before they are encoded. TopK always does this.</summary>
     public bool Normalize { get; init; }
 

@@ -42,6 +42,9 @@ public abstract class SparseAutoencoder : IDisposable
     /// </summary>
     public bool SelectsByThreshold { get; set; }
 
+    /// <summary>Whether each row is normalized before it is encoded, so that its mean and deviation are needed to decode it.</summary>
+    public bool NormalizesRows => Form.Normalization != InputNormalization.None || Form.InputScale != 1;
+
     /// <summary>All trained parameters. BatchTopK's b_enc is among them, as in the official code, though nothing reads it.</summary>
     public abstract IReadOnlyList<Parameter> Parameters { get; }
 
@@ -109,6 +112,20 @@ public abstract class SparseAutoencoder : IDisposable
     /// <returns>The reconstruction in the scale of x, B×D.</returns>
     public Variable Reconstruct(Tape tape, in Encoding encoding) =>
         ToInputScale(tape, DecodeLatents(tape, encoding.Latents), encoding);
+
+    /// <summary>Reconstructs rows from latents that were not encoded just now, such as edited ones.</summary>
+    /// <param name="tape">A tape that was reset.</param>
+    /// <param name="latents">z, B×M.</param>
+    /// <param name="scale">
+    /// μ and σ of every row, each 1×B, as <see cref="Encoding"/> has them; null if the model does not normalize rows
+    /// (<see cref="NormalizesRows"/>).
+    /// </param>
+    /// <returns>The rows in the scale of x, B×D.</returns>
+    public Variable Decode(Tape tape, SparseVariable latents, (Tensor Mean, Tensor Deviation)? scale)
+    {
+        var decoded = DecodeLatents(tape, latents);
+        return scale is { } rows ? tape.Denormalize(decoded, rows.Deviation, rows.Mean) : decoded;
+    }
 
     /// <summary>
     /// Counts a training step in <see cref="StepsSinceFired"/>: adds 1 for every latent that did not fire in the batch, and resets those

@@ -26,12 +26,15 @@ internal sealed record StoredTensor(string Name, Parameter Parameter)
     public float Least { get; init; } = float.MinValue;
 
     /// <summary>The shape in the file.</summary>
-    public long[] Shape => (Parameter.Value.Rows, Transposed) switch
+    public long[] Shape => (IsMatrix, Transposed) switch
     {
-        (1, _) => [Parameter.Value.Columns],
-        (_, true) => [Parameter.Value.Columns, Parameter.Value.Rows],
+        (false, _) => [Parameter.Value.Columns],
+        (true, true) => [Parameter.Value.Columns, Parameter.Value.Rows],
         _ => [Parameter.Value.Rows, Parameter.Value.Columns],
     };
+
+    /// <summary>Whether the parameter has a row per latent, of which there may be one.</summary>
+    private bool IsMatrix => Name.StartsWith("W_", StringComparison.Ordinal);
 }
 
 /// <summary>A number that files store in addition to the parameters.</summary>

@@ -120,6 +120,8 @@ public sealed class ContinueTests : IDisposable
         var output = Monoloss.Run(Train([data], "--resume")).Succeeded().Output;
         Assert.Contains("complete run of 3 epochs", output, StringComparison.Ordinal);
         Assert.Equal(written, File.GetLastWriteTimeUtc(Path.Combine(_folder["run"], "sae_weights.safetensors")));
+        output = Monoloss.Run(Train([data], "--skip-existing", "--epochs", "5")).Succeeded().Output;
+        Assert.Contains("complete run of 3 epochs", output, StringComparison.Ordinal);
         output = Monoloss.Run(Train([data], "--resume", "--test", data)).Succeeded().Output;
         Assert.Matches(@"(?m)^\s*test\s", output);
     }
@@ -169,10 +171,10 @@ public sealed class ContinueTests : IDisposable
         var data = RunFiles.Write(_folder);
         string[] options = ["--model", "jumprelu", "--lr", "1e-9", "--epochs", "15"];
         var notice = "no latent has fired for 100 steps";
-        var output = Monoloss.Run(Train([data], options)).Succeeded().Output;
-        Assert.Equal(1, Count(output));
-        Assert.Contains("--normalize", output, StringComparison.Ordinal);
-        Assert.Equal(0, Count(Monoloss.Run(Train([data], "--out", _folder["sparse"])).Succeeded().Output));
+        var error = Monoloss.Run(Train([data], options)).Error;
+        Assert.Equal(1, Count(error));
+        Assert.Contains("--normalize", error, StringComparison.Ordinal);
+        Assert.Equal(0, Count(Monoloss.Run(Train([data], "--out", _folder["sparse"])).Succeeded().Error));
 
         int Count(string output) => output.Split(notice).Length - 1;
     }

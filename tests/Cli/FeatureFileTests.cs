@@ -76,6 +76,31 @@ public sealed class FeatureFileTests : IDisposable
         Assert.Contains(latents.ReadTexts("dominant_label"), label => label!.StartsWith("184467440737095", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public void Names_of_classes_are_shown_and_their_numbers_kept()
+    {
+        const string Names = """{"info": {"features": {"label": {"names": ["<b>cat</b>", "猫"], "_type": "ClassLabel"}}}}""";
+        ParquetWriter.Write(
+            _folder["a.parquet"],
+            [
+                ParquetData.FloatLists("features", RunFiles.Features(Rows, 4), 4),
+                ParquetData.Create("label", Enumerable.Range(0, Rows).Select(i => i / 3 % 3).ToArray()),
+            ],
+            new ParquetWriterOptions { Metadata = new Dictionary<string, string> { ["huggingface"] = Names } });
+        Train("a.parquet").Succeeded();
+        var latents = ParquetTable.Read(_folder["run/latents.parquet"]);
+        // The third class has no name.
+        string[] shown = ["<b>cat</b>", "猫", "2"];
+        var labels = latents.ReadTexts("dominant_label");
+        Assert.All(labels.OfType<string>(), label => Assert.Contains(label, shown));
+        var file = ParquetFile.Open(_folder["run/latents.parquet"]);
+        var numbers = new List<string?>();
+        FlatColumn.ReadIntegers(file, file.FindColumn("dominant_label_number")!, 0, (n, isNull) => numbers.Add(isNull ? null : shown[n]));
+        file.Dispose();
+        Assert.Equal(labels, numbers);
+        Assert.DoesNotContain("<b>cat", File.ReadAllText(_folder["run/report.html"]), StringComparison.Ordinal);
+    }
+
     private Outcome Train(string file, params string[] args) => Monoloss.Run(
     [
         "train", "--train", _folder[file], "--out", _folder["run"], "--latents", "8", "-k", "2", "--batch-size", "50",

@@ -32,7 +32,8 @@ public sealed class GoldenCliTests
 
         List<string> args =
         [
-            "train", "--train", folder["batches.parquet"], "--rows", "unit", "--init", folder["init"], "--out", folder["run"], "--no-shuffle",
+            "train", "--train", folder["batches.parquet"], "--rows", "unit", "--init", folder["init"], "--out", folder["run"],
+            "--no-shuffle",
             "--epochs", "1", "--eval-every", "0", "--quiet", "--threads", "2",
             "--model", golden.Setting("model"), "--latents", $"{m}", "--k", golden.HasSetting("k") ? golden.Setting("k") : "1",
             "--batch-size", $"{batch}",

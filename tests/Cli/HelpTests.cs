@@ -3,6 +3,7 @@ using MonoLoss.Cli;
 using MonoLoss.Data;
 using MonoLoss.Kernels;
 using MonoLoss.Models;
+using Spectre.Console;
 
 namespace MonoLoss.Tests.Cli;
 
@@ -12,10 +13,12 @@ public sealed class HelpTests
     [Fact]
     public void Overview_lists_every_command()
     {
-        foreach (var args in new[] { Array.Empty<string>(), ["--help"], ["-h"], ["help"], ["help", "help"], ["help", "--help"], ["--quiet", "--help"] })
+        string[][] lines = [[], ["--help"], ["-h"], ["help"], ["help", "help"], ["help", "--help"], ["--quiet", "--help"]];
+        foreach (var args in lines)
         {
             var overview = Monoloss.Run(args).Succeeded().Output;
-            Assert.All(new[] { "train", "eval", "score", "report", "convert", "import", "export", "devices", "demo" }, verb => Assert.Matches($"(?m)^  {verb} ", overview));
+            string[] verbs = ["train", "eval", "score", "report", "convert", "encode", "decode", "import", "export", "devices", "demo"];
+            Assert.All(verbs, verb => Assert.Matches($"(?m)^  {verb} ", overview));
         }
     }
 
@@ -51,8 +54,8 @@ public sealed class HelpTests
     {
         string[] read =
         [
-            "Train", "Validation", "Test", "DatasetConfigPath", "Rows", "MemoryBytes", "NoLabels", "NoShuffle", "Architecture", "LogEvery",
-            "Quiet",
+            "Train", "Validation", "Test", "DatasetConfigPath", "Rows", "MemoryBytes", "NoLabels", "NoShuffle", "Architecture",
+            "LogEvery", "Quiet",
             "DeviceName", "Tf32", "Threads",
         ];
         var settings = new TrainCommand().DefaultSettings;
@@ -99,6 +102,23 @@ public sealed class HelpTests
         }
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(20)]
+    public void Help_is_complete_in_a_narrow_terminal(int width)
+    {
+        var output = new StringWriter();
+        var console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Ansi = AnsiSupport.Yes,
+            Interactive = InteractionSupport.Yes,
+            Out = new Terminal(output, width),
+        });
+        var context = new CliContext(console, TextWriter.Null, CancellationToken.None);
+        Assert.Equal(ExitCode.Success, Application.Run(["train", "--help"], context));
+        Assert.Contains("--threads N", output.ToString(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Version_prints_the_version() =>
         Assert.Equal($"monoloss {BuildInfo.Version}", Monoloss.Run("--version").Succeeded().Output.Trim());
@@ -120,4 +140,19 @@ public sealed class HelpTests
     [InlineData("1e3")]
     [InlineData("9999999999T")]
     public void ByteSize_rejects_what_is_not_a_size(string text) => Assert.Throws<UsageException>(() => ByteSize.Parse("--memory", text));
+
+    private sealed class Terminal(TextWriter writer, int width) : IAnsiConsoleOutput
+    {
+        public TextWriter Writer => writer;
+
+        public bool IsTerminal => true;
+
+        public int Width => width;
+
+        public int Height => 24;
+
+        public void SetEncoding(System.Text.Encoding encoding)
+        {
+        }
+    }
 }

@@ -6,7 +6,10 @@ namespace MonoLoss.Tests.Cli;
 public sealed class NumberTests
 {
     private static readonly Type[] Commands =
-        [typeof(TrainCommand), typeof(EvalCommand), typeof(ScoreCommand), typeof(ReportCommand), typeof(DemoCommand), typeof(DevicesCommand)];
+    [
+        typeof(TrainCommand), typeof(EvalCommand), typeof(ScoreCommand), typeof(ReportCommand), typeof(DemoCommand),
+        typeof(DevicesCommand),
+    ];
 
     public static TheoryData<string, string, bool> NumericOptions()
     {
@@ -28,8 +31,9 @@ public sealed class NumberTests
     {
         string[] wrong =
         [
-            "0,001", "1,5", "1,000", "1 000", "1\u00a0000", "1_000", "1'000", " 1", "1 ", "+1", "0x10", "#10", "1e", "e5", ".", "1.2.3", "1d", "1f",
-            "NaN", "Infinity", "∞", "١", "１", "−1", "(1)", "$1", "1%", "1\n",
+            "0,001", "1,5", "1,000", "1 000", "1\u00a0000", "1_000", "1'000",
+        " 1", "1 ", "+1", "0x10", "#10", "1e", "e5", ".", "1.2.3", "1d",
+            "1f", "NaN", "Infinity", "∞", "١", "１", "−1", "(1)", "$1", "1%", "1\n",
         ];
         string[] whole = integer ? ["1.0", "1e3", "99999999999999999999", "-99999999999999999999"] : ["1e400", "-1e400", "1e-400"];
         foreach (var text in wrong.Concat(whole))

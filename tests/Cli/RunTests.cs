@@ -36,7 +36,7 @@ public sealed partial class RunTests : IDisposable
                 "grad_norm", "samples_per_second"],
             Columns(run.Metrics));
         Assert.Equal(
-            ["epoch", "split", "mse", "nmse", "r2", "l0", "silent_latents", "mono_mean", "mono_median", "mono_p90", "purity_binary",
+            ["epoch", "split", "mse", "nmse", "r2", "fvu", "l0", "silent_latents", "mono_mean", "mono_median", "mono_p90", "purity_binary",
                 "purity_weighted"],
             Columns(run.Evaluations));
         Assert.Equal(

@@ -51,7 +51,7 @@ public sealed class ScoreTests : IDisposable
 
         var linear = Score("linear", features, d, activations, m);
         AssertNear(Score("pairwise", features, d, activations, m), linear, 1e-5);
-        AssertNear(PairwiseMonoScore.Compute(features, d, activations, m, TestContext.Current.CancellationToken), linear, 1e-5);
+        AssertNear(PairwiseMonoScore.Compute(features, d, activations, m, stop: TestContext.Current.CancellationToken), linear, 1e-5);
         foreach (var latent in Enumerable.Range(0, m).Where(latent => latent % 8 is 3 or 4 or 5))
         {
             Assert.Equal(0, linear[latent]);
@@ -78,7 +78,7 @@ public sealed class ScoreTests : IDisposable
         }
 
         var scores = Score("linear", features, Dimension, activations, Latents);
-        var pairwise = PairwiseMonoScore.Compute(features, Dimension, activations, Latents, TestContext.Current.CancellationToken);
+        var pairwise = PairwiseMonoScore.Compute(features, Dimension, activations, Latents, stop: TestContext.Current.CancellationToken);
         AssertNear(pairwise, scores, 1e-5);
         Assert.NotEqual(0, scores[0]);
 

@@ -22,8 +22,8 @@ public sealed class StandardStreamTests : IDisposable
         Assert.SkipWhen(redirection.Contains("/dev/full", StringComparison.Ordinal) && !File.Exists("/dev/full"), "no /dev/full");
         var data = RunFiles.Write(_folder);
         using var process = Monoloss.Start(
-            redirection, "train", "--train", data, "--out", _folder["run"], "--latents", "40", "--k", "4", "--batch-size", "64", "--epochs", "2",
-            "--log-every", "1");
+            redirection, "train", "--train", data, "--out", _folder["run"], "--latents", "40", "--k", "4", "--batch-size", "64",
+            "--epochs", "2", "--log-every", "1");
         var outcome = Monoloss.Finish(process);
         Assert.True(outcome.Exit == ExitCode.Success, $"exit code {outcome.Exit}: {outcome.Error}");
         Assert.Equal(20, new RunFolder(_folder["run"]).ReadCompleted().Results.Steps);

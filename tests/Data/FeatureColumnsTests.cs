@@ -84,6 +84,21 @@ public sealed class FeatureColumnsTests : IDisposable
     }
 
     [Fact]
+    public void Two_columns_of_one_name_are_refused()
+    {
+        Write("a.parquet", "f0", "f1", "g1");
+        // Names have the same length, so that nothing else in the footer changes.
+        var bytes = File.ReadAllBytes(_folder["a.parquet"]);
+        for (var at = bytes.AsSpan().IndexOf("g1"u8); at >= 0; at = bytes.AsSpan().IndexOf("g1"u8))
+        {
+            bytes[at] = (byte)'f';
+        }
+
+        Throws.Line(
+            () => FeatureSet.Open("b.parquet", bytes, new FeatureSetOptions { FeaturesColumn = "f*" }), "b.parquet", "named 'f1'");
+    }
+
+    [Fact]
     public void Floats_are_taken_before_integers()
     {
         ParquetWriter.Write(_folder["a.parquet"],

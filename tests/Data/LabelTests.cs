@@ -49,7 +49,7 @@ public sealed class LabelTests : IDisposable
         Write("a.parquet", ParquetData.Create("label", [0.5, 1, 2, 3, 4]), ParquetData.Create("target", new[] { 1, 2, 1, 2, 1 }));
         var set = Open("a.parquet");
         Assert.Equal("target", set.LabelColumn);
-        Assert.Contains("label column 'label', row 0: found a number that is not whole", Assert.Single(set.Notices), StringComparison.Ordinal);
+        Assert.Contains("column 'label', row 0: found a number that is not whole", Assert.Single(set.Notices), StringComparison.Ordinal);
         Throws.Line(() => Open("a.parquet", "label"), "a.parquet", "'label', row 0", "not whole");
         Assert.Empty(FeatureSet.Open(_folder["a.parquet"], new FeatureSetOptions { ReadLabels = false }).Notices);
 
@@ -70,6 +70,35 @@ public sealed class LabelTests : IDisposable
         Write("s/c.parquet");
         Throws.Line(() => Open("s", "label"), "c.parquet", "no label column 'label'");
         Assert.False(Open("s").HasLabels);
+    }
+
+    [Theory]
+    [InlineData("""["a", "b"]""", null, "a,b")]
+    [InlineData(null, """["a", "b"]""", "a,b")]
+    [InlineData("""["a", "b"]""", """["a", "b"]""", "a,b")]
+    [InlineData("""["a", "b"]""", """["b", "a"]""", "other names of classes")]
+    [InlineData("""["a"]""", null, "a,1")]
+    [InlineData("{", null, "0,1")]
+    [InlineData("[1, 2]", null, "0,1")]
+    public void Names_of_classes_agree_in_all_files(string? first, string? second, string expected)
+    {
+        foreach (var (file, names) in new[] { ("a", first), ("b", second) })
+        {
+            var metadata = new Dictionary<string, string>();
+            if (names is not null)
+            {
+                metadata["huggingface"] = "{\"info\": {\"features\": {\"label\": {\"names\": " + names + "}}}}";
+            }
+
+            Directory.CreateDirectory(_folder["c"]);
+            ParquetWriter.Write(
+                _folder[$"c/{file}.parquet"],
+                [ParquetData.FloatLists("x", new float[] { 1, 2 }, 1), ParquetData.Create("label", new[] { 0, 1 })],
+                new ParquetWriterOptions { Metadata = metadata });
+        }
+
+        var set = Open("c");
+        Assert.Contains(expected, string.Join(',', set.Classes.Concat(set.Notices)), StringComparison.Ordinal);
     }
 
     [Fact]

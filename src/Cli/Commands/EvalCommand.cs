@@ -21,7 +21,8 @@ internal sealed class EvalCommand : DeviceCommand
     private static readonly string[] Formats = [".json", ".parquet"];
 
     [Section("Input")]
-    [Option("run", Required = true, MetaValue = "DIR", HelpText = "Run folder of the autoencoder, or a folder of another tool (see import).")]
+    [Option("run", Required = true, MetaValue = "DIR", HelpText =
+        "Run folder of the autoencoder, or a folder of another tool (see import).")]
     public string RunPath { get; set; } = string.Empty;
 
     [Option("data", Required = true, MetaValue = "PATH…", HelpText = "Features: " + FeatureOptions.Paths)]
@@ -29,6 +30,10 @@ internal sealed class EvalCommand : DeviceCommand
 
     [Option("features-column", MetaValue = "NAME", HelpText = "Column with the features [as in training]")]
     public string? FeaturesColumn { get; set; }
+
+    [Option("similarity-column", MetaValue = "NAME", HelpText =
+        "Column of another model's embeddings that MonoScore compares [as in training]")]
+    public string? SimilarityColumn { get; set; }
 
     [Option("label-column", MetaValue = "NAME", HelpText = "Column with class labels [as in training]")]
     public string? LabelColumn { get; set; }
@@ -41,6 +46,9 @@ internal sealed class EvalCommand : DeviceCommand
 
     [Option("no-labels", HelpText = "Do not look for labels: no class purity.")]
     public bool NoLabels { get; set; }
+
+    [Option("undefined", Default = "zero", MetaValue = "KIND", HelpText = UndefinedScore.Help)]
+    public string Undefined { get; set; } = string.Empty;
 
     [Option("batch-size", MetaValue = "B", HelpText = "Rows per batch; batch_topk selects its latents per batch [as in training]")]
     public int? BatchSize { get; set; }
@@ -68,6 +76,7 @@ internal sealed class EvalCommand : DeviceCommand
         FeatureOptions.CheckLabels(NoLabels, LabelColumn, LabelsFile);
 
         OutputFile.Check(Output, Formats, new RunFolder(RunPath).Files);
+        var undefined = UndefinedScore.Parse(Undefined);
         var source = ModelSource.Open(RunPath);
         var (config, training) = (source.Config, source.Training);
         var set = FeatureSet.Open(Data, new FeatureSetOptions
@@ -75,6 +84,7 @@ internal sealed class EvalCommand : DeviceCommand
             Normalize = RowScaling.UnitRows(Rows) ?? config.UnitRows,
             FeaturesColumn = FeaturesColumn ?? training?.FeaturesColumn,
             FeatureNames = training?.FeatureNames,
+            SimilarityColumn = SimilarityColumn ?? training?.SimilarityColumn,
             // The column of the training files says nothing about another file.
             LabelColumn = LabelColumn ?? (LabelsFile is null ? training?.LabelColumn : null),
             LabelsFile = LabelsFile,
@@ -92,13 +102,13 @@ internal sealed class EvalCommand : DeviceCommand
         using var model = source.Load(device);
         if (Threshold && !model.SelectsFromBatch)
         {
-            throw new UsageException($"--threshold is for models that select from the batch: {RunPath} selects its latents the same way in "
-                + "any case");
+            throw new UsageException($"--threshold is for batch_topk, which selects from the batch: {RunPath} selects its latents the same "
+                + "way in any case");
         }
 
         model.SelectsByThreshold = Threshold;
         var batchSize = BatchSize ?? (training ?? new TrainingOptions { Train = [], Output = string.Empty }).BatchSize;
-        var result = Evaluation.Run(model, set, batchSize, _ => context.Stop.ThrowIfCancellationRequested());
+        var result = Evaluation.Run(model, set, batchSize, _ => context.Stop.ThrowIfCancellationRequested(), undefined);
         if (result.HasTooManyLabels)
         {
             context.Notice(["no class purity: latents fire for too many classes to count"]);

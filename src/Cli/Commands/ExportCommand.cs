@@ -36,8 +36,9 @@ internal sealed class ExportCommand : Command
         using var device = DeviceFactory.Open("cpu");
         using var model = source.Load(device);
         var run = new RunFolder(RunPath);
-        var results = run.IsComplete ? run.ReadResults() : null;
-        var remarks = ForeignFormats.Write(Format, model, Output, Provenance.Of(source.Config, source.Training, results?.Splits));
+        var results = source.Description is null && run.IsComplete ? run.ReadResults() : null;
+        var remarks = ForeignFormats.Write(
+            Format, model, Output, Provenance.Of(source.Config, source.Training, results?.Splits, source.Origin));
         if (File.Exists(run.Sparsity) && Format == "saelens")
         {
             File.Copy(run.Sparsity, Path.Combine(Output, Path.GetFileName(run.Sparsity)));

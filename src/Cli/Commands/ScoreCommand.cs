@@ -35,13 +35,24 @@ internal sealed class ScoreCommand : DeviceCommand
     [Option("features-column", MetaValue = "NAME", HelpText = FeatureOptions.ColumnHelp)]
     public string? FeaturesColumn { get; set; }
 
+    [Option("similarity-column", MetaValue = "NAME", HelpText =
+        "Column of the embeddings to compare, where the files have features too; the same as --features-column")]
+    public string? SimilarityColumn { get; set; }
+
     [Option("activations-column", MetaValue = "NAME", HelpText = "The same for the activations")]
     public string? ActivationsColumn { get; set; }
+
+    [Option("rows", Default = "raw", MetaValue = "KIND", HelpText =
+        RowScaling.Help + ": a score compares directions, so this matters only for rows shorter than 1e-8")]
+    public string Rows { get; set; } = string.Empty;
 
     [Section("Method")]
     [Option("method", Default = "linear", MetaValue = "NAME", HelpText =
         "linear = one pass in constant memory; pairwise = all pairs of rows, in float64 and in memory, as a check")]
     public string Method { get; set; } = string.Empty;
+
+    [Option("undefined", Default = "zero", MetaValue = "KIND", HelpText = UndefinedScore.Help)]
+    public string Undefined { get; set; } = string.Empty;
 
     [Section("Output")]
     [Option("out", MetaValue = "FILE", HelpText =
@@ -56,8 +67,14 @@ internal sealed class ScoreCommand : DeviceCommand
             throw new UsageException($"--method: found '{Method}', expected linear or pairwise");
         }
 
+        if (SimilarityColumn is not null && FeaturesColumn is not null)
+        {
+            throw new UsageException("--similarity-column cannot be combined with --features-column: a score compares one of them");
+        }
+
+        var undefined = UndefinedScore.Parse(Undefined);
         OutputFile.Check(Output, Formats, []);
-        var features = Open(Features, FeaturesColumn);
+        var features = Open(Features, SimilarityColumn ?? FeaturesColumn, RowScaling.UnitRows(Rows) == true);
         var activations = OpenActivations();
         context.Notice(features.Notices.Select(notice => $"features: {notice}"));
         context.Notice(activations.Notices.Select(notice => $"activations: {notice}"));
@@ -69,16 +86,17 @@ internal sealed class ScoreCommand : DeviceCommand
 
         var format = OutputFile.Check(Output, Formats, features.Files.Concat(activations.Files));
         var clock = Stopwatch.StartNew();
-        var scores = Method == "linear" ? Linear(features, activations, context.Stop) : Pairwise(features, activations, context.Stop);
+        var scores = Method == "linear" ? Linear(features, activations, undefined, context.Stop)
+            : Pairwise(features, activations, undefined, context.Stop);
         var seconds = clock.Elapsed.TotalSeconds;
-        var sorted = scores.Order().ToArray();
+        var distribution = ScoreStatistics.Of(scores);
         var summary = new Summary(
             features.Rows,
             scores.Length,
-            scores.Count(score => score != 0),
-            scores.Average(),
-            Evaluation.Percentile(sorted, 0.5),
-            Evaluation.Percentile(sorted, 0.9));
+            scores.Count(score => score != 0 && !double.IsNaN(score)),
+            distribution.Mean,
+            distribution.Median,
+            distribution.P90);
         switch (format)
         {
             case ".json":
@@ -111,8 +129,8 @@ internal sealed class ScoreCommand : DeviceCommand
         return ExitCode.Success;
     }
 
-    private static FeatureSet Open(IEnumerable<string> paths, string? column) =>
-        FeatureSet.Open(paths, new FeatureSetOptions { FeaturesColumn = column, ReadLabels = false, Normalize = false });
+    private static FeatureSet Open(IEnumerable<string> paths, string? column, bool unitRows = false) =>
+        FeatureSet.Open(paths, new FeatureSetOptions { FeaturesColumn = column, ReadLabels = false, Normalize = unitRows });
 
     private FeatureSet OpenActivations()
     {
@@ -130,7 +148,7 @@ internal sealed class ScoreCommand : DeviceCommand
         }
     }
 
-    private double[] Linear(FeatureSet features, FeatureSet activations, CancellationToken stop)
+    private double[] Linear(FeatureSet features, FeatureSet activations, double undefined, CancellationToken stop)
     {
         using var device = OpenDevice();
         var (d, m) = (features.Dimension, activations.Dimension);
@@ -153,11 +171,11 @@ internal sealed class ScoreCommand : DeviceCommand
             accumulator.Add(z, x);
         }
 
-        return accumulator.Scores();
+        return accumulator.Scores(undefined);
     }
 
-    private static double[] Pairwise(FeatureSet features, FeatureSet activations, CancellationToken stop) =>
-        PairwiseMonoScore.Compute(ReadAll(features), features.Dimension, ReadAll(activations), activations.Dimension, stop);
+    private static double[] Pairwise(FeatureSet features, FeatureSet activations, double undefined, CancellationToken stop) =>
+        PairwiseMonoScore.Compute(ReadAll(features), features.Dimension, ReadAll(activations), activations.Dimension, undefined, stop);
 
     private static float[] ReadAll(FeatureSet set)
     {

@@ -11,7 +11,7 @@ internal sealed class TrainCommand : DeviceCommand
     private static readonly Dictionary<string, Architecture> Architectures =
         MonoLoss.Models.Architectures.Trained.ToDictionary(architecture => architecture.Name());
 
-    [Section("Data (Parquet, Arrow, .npy, .npz, .pt, .safetensors, CSV, LMDB; folders; patterns 'part-*.npy')")]
+    [Section("Data (Parquet, Arrow, .npy, .npz, .pt, .safetensors or CSV files, LMDB stores, folders, patterns)")]
     [Option("train", MetaValue = "PATH…", HelpText = "Training features.")]
     public IEnumerable<string> Train { get; set; } = [];
 
@@ -27,6 +27,10 @@ internal sealed class TrainCommand : DeviceCommand
 
     [Option("features-column", MetaValue = "NAME", HelpText = FeatureOptions.ColumnHelp)]
     public string? FeaturesColumn { get; set; }
+
+    [Option("similarity-column", MetaValue = "NAME", HelpText =
+        "Column of another model's embeddings that MonoScore and MonoLoss compare [the features]")]
+    public string? SimilarityColumn { get; set; }
 
     [Option("label-column", MetaValue = "NAME", HelpText = FeatureOptions.LabelHelp)]
     public string? LabelColumn { get; set; }
@@ -156,9 +160,14 @@ internal sealed class TrainCommand : DeviceCommand
         var architecture = Architectures.TryGetValue(Architecture, out var known)
             ? known
             : throw new UsageException($"--model: found '{Architecture}', expected one of {string.Join(", ", Architectures.Keys)}");
-        var unitRows = RowScaling.UnitRows(Rows) ?? (InitializeFrom is null || ModelSource.Open(InitializeFrom).Config.UnitRows);
-        SaeConfig Configure(int dimension) =>
-            this.ApplyTo(new SaeConfig { Architecture = architecture, Dimension = dimension, UnitRows = unitRows });
+        var source = InitializeFrom is null || ModelSource.HasWeightsOnly(InitializeFrom) ? null : ModelSource.Open(InitializeFrom);
+        SaeConfig Configure(int dimension) => this.ApplyTo(new SaeConfig
+        {
+            Architecture = architecture,
+            Dimension = dimension,
+            UnitRows = RowScaling.UnitRows(Rows) ?? source?.TrainsOnUnitRows ?? true,
+            EncoderBias = architecture == MonoLoss.Models.Architecture.BatchTopK && source is { HasEncoderBias: true },
+        });
 
         // Check the settings before any file is read; the dimension is not known yet.
         var config = Configure(dimension: 1);

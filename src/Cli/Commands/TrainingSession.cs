@@ -23,6 +23,7 @@ internal static class TrainingSession
         }
 
         var (end, run) = Train(context, device, options, configure, quiet, logEvery);
+        var report = Path.Combine(options.Output, "report.html");
         switch (end)
         {
             case TrainingEnd.Stopped:
@@ -31,11 +32,18 @@ internal static class TrainingSession
                     : "stopped before the first step; nothing was saved");
                 return ExitCode.Stopped;
             case TrainingEnd.Skipped:
-                ResultTable.Write(context, new RunFolder(options.Output).ReadResults());
-                context.WriteLine($"skipped: {options.Output} already contains a complete run of {options.Epochs} epochs");
+                var folder = new RunFolder(options.Output);
+                var results = folder.ReadResults();
+                if (!File.Exists(report))
+                {
+                    // The run was killed between its results and its report.
+                    Report.Write(report, [(options.Output, folder.ReadCompleted())]);
+                }
+
+                ResultTable.Write(context, results);
+                context.WriteLine($"skipped: {options.Output} already contains a complete run of {results.Training.Epochs} epochs");
                 return ExitCode.Success;
             default:
-                var report = Path.Combine(options.Output, "report.html");
                 Report.Write(report, [(options.Output, run!)]);
                 ResultTable.Write(context, run!.Results);
                 context.WriteLine($"run folder {options.Output}, report {report}");

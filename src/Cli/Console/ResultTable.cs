@@ -8,7 +8,7 @@ namespace MonoLoss.Cli;
 internal static class ResultTable
 {
     // The width of all columns but the first.
-    private const int RowWidth = 100;
+    private const int RowWidth = 109;
 
     /// <summary>Writes the final results of a run; without an evaluation, the metrics of its last step.</summary>
     public static void Write(CliContext context, TrainingResults results)
@@ -26,7 +26,7 @@ internal static class ResultTable
     public static void Write(CliContext context, string title, IEnumerable<(string Name, EvaluationSummary Result)> evaluations)
     {
         var all = evaluations.ToList();
-        List<string[]> lines = [[title, "R²", "NMSE", "MSE", "L0", "silent", "MonoScore", "median", "p90", "purity", "weighted"]];
+        List<string[]> lines = [[title, "R²", "FVU", "NMSE", "MSE", "L0", "silent", "MonoScore", "median", "p90", "purity", "weighted"]];
         lines.AddRange(all.Select(evaluation => Cells(evaluation.Name, evaluation.Result)));
         if (!all.Exists(evaluation => evaluation.Result.PurityBinary is not null))
         {
@@ -56,6 +56,7 @@ internal static class ResultTable
     [
         name,
         Number(result.R2),
+        Number(result.Fvu),
         Number(result.Nmse),
         result.Mse.ToString("0.000e0", CultureInfo.InvariantCulture),
         result.L0.ToString("0.00", CultureInfo.InvariantCulture),

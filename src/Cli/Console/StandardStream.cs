@@ -4,8 +4,8 @@ using System.Text;
 namespace MonoLoss.Cli;
 
 /// <summary>
-/// Standard output or standard error of the process. A stream that is closed, whose terminal went away, or whose disk is full must not end a
-/// training run: what cannot be written is dropped, and <see cref="Failure"/> says why.
+/// Standard output or standard error of the process. A stream that is closed, whose terminal went away, or whose disk is full must not
+/// end a training run: what cannot be written is dropped, and <see cref="Failure"/> says why.
 /// </summary>
 internal sealed class StandardStream : TextWriter
 {
@@ -89,7 +89,8 @@ internal sealed class StandardStream : TextWriter
         const string Key = "flags:";
         const int AccessMode = 3;
         var path = $"/proc/self/fdinfo/{descriptor}";
-        return !File.Exists(path) || File.ReadLines(path).FirstOrDefault(line => line.StartsWith(Key, StringComparison.Ordinal)) is not { } flags
+        return !File.Exists(path)
+            || File.ReadLines(path).FirstOrDefault(line => line.StartsWith(Key, StringComparison.Ordinal)) is not { } flags
             || (Convert.ToInt64(flags[Key.Length..].Trim(), 8) & AccessMode) != 0;
     }
 

@@ -23,6 +23,7 @@ internal static partial class Report
     private const long MinActivations = 10;
 
     private const int Colors = 4;
+    private const int MostListed = 20;
 
     // Characters of a label; about three lines of its column.
     private const int MaxLabel = 60;
@@ -125,7 +126,7 @@ internal static partial class Report
             return;
         }
 
-        string[] columns = ["R²", "NMSE", "MSE", "L0", "silent", "MonoScore", "median", "p90", "purity", "weighted"];
+        string[] columns = ["R²", "FVU", "NMSE", "MSE", "L0", "silent", "MonoScore", "median", "p90", "purity", "weighted"];
         html.Append("<h2>Evaluation</h2><div class=\"card\"><table><tr><th>split</th>");
         html.Append(runs.Count > 1 ? "<th class=\"text\">run</th>" : string.Empty);
         html.Append(string.Concat(columns.Select(column => $"<th>{column}</th>"))).Append("</tr>\n");
@@ -136,9 +137,10 @@ internal static partial class Report
             {
                 string[] cells =
                 [
-                    Fixed(result.R2, 4), Fixed(result.Nmse, 4), result.Mse.ToString("0.000e0", CultureInfo.InvariantCulture),
-                    Fixed(result.L0, 2), ProgressFormat.Format(result.SilentLatents), Fixed(result.MonoMean, 4), Fixed(result.MonoMedian, 4),
-                    Fixed(result.MonoP90, 4), Fixed(result.PurityBinary, 4), Fixed(result.PurityWeighted, 4),
+                    Fixed(result.R2, 4), Fixed(result.Fvu, 4), Fixed(result.Nmse, 4),
+                    result.Mse.ToString("0.000e0", CultureInfo.InvariantCulture),
+                    Fixed(result.L0, 2), ProgressFormat.Format(result.SilentLatents), Fixed(result.MonoMean, 4),
+                    Fixed(result.MonoMedian, 4), Fixed(result.MonoP90, 4), Fixed(result.PurityBinary, 4), Fixed(result.PurityWeighted, 4),
                 ];
                 html.Append($"<tr><td>{Encode(split)}</td>")
                     .Append(runs.Count > 1 ? $"<td class=\"text\">{Isolate(run.Name)}</td>" : string.Empty)
@@ -277,6 +279,8 @@ internal static partial class Report
             .Select(entry => (entry.Key.Replace('_', ' '), entry.Value switch
             {
                 null => "default",
+                // The columns of a run with one per dimension.
+                JsonArray { Count: > MostListed } list => $"{list[0]} … {list[^1]} ({list.Count})",
                 JsonArray list => string.Join(", ", list),
                 var value => value.ToString(),
             }));

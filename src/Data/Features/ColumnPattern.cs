@@ -145,8 +145,8 @@ internal static partial class ColumnPattern
 
         // Leading zeros in the first number are those of all: f[000-767].
         var digits = match.Groups["first"].ValueSpan;
-        return new NumberRange(
-            match.Groups["before"].Value, first, last, digits.Length > 1 && digits[0] == '0' ? digits.Length : 1, match.Groups["after"].Value);
+        var width = digits.Length > 1 && digits[0] == '0' ? digits.Length : 1;
+        return new NumberRange(match.Groups["before"].Value, first, last, width, match.Groups["after"].Value);
     }
 
     [GeneratedRegex(@"^(?<before>.*?)(?<first>[0-9]+)\.\.(\k<before>)?(?<last>[0-9]+)(?<after>)$", RegexOptions.ExplicitCapture)]

@@ -13,27 +13,32 @@ public sealed class FeatureReader : IDisposable
     private FeatureCursor? _cursor;
     private int _next;
     private FeatureRowGroup? _group;
+    private readonly FeatureReader? _similarity;
     private long _row;
 
     internal FeatureReader(FeatureSet set, IReadOnlyList<int>? order)
     {
         _set = set;
         _order = order ?? [.. Enumerable.Range(0, set.RowGroups.Count)];
+        _similarity = set.Similarity?.OpenReader(_order);
     }
 
     /// <summary>Reads the next rows.</summary>
     /// <param name="features">Room for rows × dimension floats.</param>
     /// <param name="labels">Room for as many class indexes, −1 for a row without a label; or empty.</param>
+    /// <param name="similarity">
+    /// Room for as many rows of <see cref="FeatureSet.Similarity"/>; empty if they are not wanted, and then in no call of this reader.
+    /// </param>
     /// <returns>The number of rows read: fewer than there is room for only at the end, then 0.</returns>
     /// <exception cref="DataException">The data are damaged, null, ragged, or not finite.</exception>
-    public int Read(Span<float> features, Span<int> labels = default)
+    public int Read(Span<float> features, Span<int> labels = default, Span<float> similarity = default)
     {
         var dimension = _set.Dimension;
         var room = features.Length / dimension;
         if (!labels.IsEmpty && (labels.Length < room || !_set.HasLabels || _set.HasSeveralLabels))
         {
-            throw new ArgumentException("the set does not have one label per row, or there is room for fewer labels than rows",
-                nameof(labels));
+            throw new ArgumentException(
+                "the set does not have one label per row, or there is room for fewer labels than rows", nameof(labels));
         }
 
         var read = 0;
@@ -56,11 +61,20 @@ public sealed class FeatureReader : IDisposable
             }
         }
 
+        if (!similarity.IsEmpty)
+        {
+            _similarity!.Read(similarity[..(read * _set.Similarity!.Dimension)]);
+        }
+
         return read;
     }
 
     /// <summary>Closes the file being read and frees the buffers.</summary>
-    public void Dispose() => _cursor?.Dispose();
+    public void Dispose()
+    {
+        _cursor?.Dispose();
+        _similarity?.Dispose();
+    }
 
     private bool NextGroup()
     {

@@ -78,6 +78,17 @@ public sealed class FeatureSet
     /// <summary>Whether labels are integers and are shown as such.</summary>
     public bool LabelsAreIntegers => _labels is { Numbers: not null, HasNames: false };
 
+    /// <summary>The second column of features, as it is in the files; null if none was asked for. It has the same rows.</summary>
+    public FeatureSet? Similarity { get; private set; }
+
+    /// <summary>Bytes of all rows in memory, those of <see cref="Similarity"/> included.</summary>
+    public long Bytes => (Rows * Dimension * sizeof(float)) + (Similarity?.Bytes ?? 0);
+
+    /// <summary>
+    /// What all files say about the network that the features are of, by the names of <see cref="FeatureOrigin"/>; often nothing.
+    /// </summary>
+    public IReadOnlyDictionary<string, string> Origin => FeatureOrigin.Common(Sources.Select(source => source.Origin));
+
     /// <summary>What the user should know about the set, a line each: labels that are not used, and columns that are left out.</summary>
     public IReadOnlyList<string> Notices { get; }
 
@@ -101,7 +112,7 @@ public sealed class FeatureSet
     /// dimension or their labels; the label column that was asked for cannot be used.
     /// </exception>
     public static FeatureSet Open(IEnumerable<string> paths, FeatureSetOptions? options = null) =>
-        Open(FilePatterns.Expand(paths).Select(file => (file, (FileBytes?)null)), options ?? new FeatureSetOptions());
+        OpenFiles([.. FilePatterns.Expand(paths)], options ?? new FeatureSetOptions());
 
     /// <summary>Opens one path.</summary>
     /// <inheritdoc cref="Open(IEnumerable{string}, FeatureSetOptions?)"/>
@@ -114,6 +125,20 @@ public sealed class FeatureSet
     /// <inheritdoc cref="Open(IEnumerable{string}, FeatureSetOptions?)"/>
     public static FeatureSet Open(string name, ReadOnlyMemory<byte> content, FeatureSetOptions? options = null) =>
         Open([(FeatureFile.Of(name), FileBytes.InMemory(name, content))], options ?? new FeatureSetOptions());
+
+    private static FeatureSet OpenFiles(IReadOnlyList<FeatureFile> files, FeatureSetOptions options)
+    {
+        var set = Open(files.Select(file => (file, (FileBytes?)null)), options);
+        if (options.SimilarityColumn is { } column)
+        {
+            set.Similarity = Open(files.Select(file => (file, (FileBytes?)null)), new FeatureSetOptions
+            {
+                FeaturesColumn = column, ReadLabels = false, Normalize = false,
+            });
+        }
+
+        return set;
+    }
 
     private static FeatureSet Open(IEnumerable<(FeatureFile File, FileBytes? Content)> files, FeatureSetOptions options)
     {

@@ -30,6 +30,12 @@ public sealed record FeatureSetOptions
     /// <summary>Whether labels are read.</summary>
     public bool ReadLabels { get; init; } = true;
 
+    /// <summary>
+    /// A second column of features in the same files, another model's embeddings of the same samples, whose directions MonoScore compares
+    /// (<see cref="FeatureSet.Similarity"/>); written as <see cref="FeaturesColumn"/>. Null for none.
+    /// </summary>
+    public string? SimilarityColumn { get; init; }
+
     /// <summary>Whether rows are scaled to unit length (see <see cref="UnitLength"/>).</summary>
     public bool Normalize { get; init; } = true;
 }

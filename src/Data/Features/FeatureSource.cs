@@ -49,6 +49,9 @@ internal abstract class FeatureSource(FeatureFile file)
     /// <summary>Where names of classes come from: sources that share the object have the same.</summary>
     public virtual object Metadata => this;
 
+    /// <summary>What it says about the network that its features are of (<see cref="FeatureOrigin"/>).</summary>
+    public virtual IReadOnlyDictionary<string, string> Origin => FeatureOrigin.None;
+
     /// <summary>Rows of all row groups.</summary>
     public long Rows => FirstRow(RowGroups.Count);
 

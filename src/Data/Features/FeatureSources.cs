@@ -101,6 +101,11 @@ internal sealed class FeatureSources
 
         var missing = expected.Except(names).ToList();
         var more = names.Except(expected).ToList();
+        if (missing.Count + more.Count == 0)
+        {
+            return;
+        }
+
         throw new DataException($"{source.Path}: its columns of features are not those of {where}: "
             + string.Join("; ", new[] { Some("missing", missing), Some("only here", more) }.Where(text => text.Length > 0)));
 

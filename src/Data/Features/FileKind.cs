@@ -90,8 +90,14 @@ internal static class FileKind
             return "a safetensors file";
         }
 
-        return IsText(start) ? start.TrimStart(" \t\r\n\u00ef\u00bb\u00bf"u8) is [(byte)'{' or (byte)'[', ..] ? "JSON" : "text (CSV?)"
-            : null;
+        if (!IsText(start))
+        {
+            return null;
+        }
+
+        // After white space and a byte order mark.
+        ReadOnlySpan<byte> ignored = [(byte)' ', (byte)'\t', (byte)'\r', (byte)'\n', 0xef, 0xbb, 0xbf];
+        return start.TrimStart(ignored) is [(byte)'{' or (byte)'[', ..] ? "JSON" : "text (CSV?)";
     }
 
     /// <summary>Whether first bytes are those of a store of LMDB.</summary>

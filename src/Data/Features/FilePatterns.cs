@@ -79,7 +79,8 @@ internal static class FilePatterns
     private static List<string> Glob(string pattern)
     {
         List<string> found = [Path.GetPathRoot(pattern) ?? ""];
-        var parts = pattern[found[0].Length..].Split(Path.DirectorySeparatorChar, StringSplitOptions.RemoveEmptyEntries);
+        var parts = pattern[found[0].Length..].Split(
+            [Path.DirectorySeparatorChar, Path.AltDirectorySeparatorChar], StringSplitOptions.RemoveEmptyEntries);
         foreach (var part in parts[..^1])
         {
             found = [.. found.SelectMany(outer => Step(outer, part)).Distinct()];

@@ -138,16 +138,19 @@ internal static class LabelReader
 
     private static IReadOnlyList<string>? ClassNames(IReadOnlyList<FeatureSource> sources, LabelSource labels)
     {
-        var names = ClassNames(sources[0], labels);
-        var seen = sources[0].Metadata;
-        foreach (var source in sources.Skip(1).Where(source => !ReferenceEquals(source.Metadata, seen)))
+        IReadOnlyList<string>? names = null;
+        string? first = null;
+        object? seen = null;
+        foreach (var source in sources.Where(source => !ReferenceEquals(source.Metadata, seen)))
         {
-            if (!(names ?? []).SequenceEqual(ClassNames(source, labels) ?? []))
+            seen = source.Metadata;
+            var found = ClassNames(source, labels);
+            if (names is not null && found is not null && !names.SequenceEqual(found))
             {
-                throw new UnusableLabelsException($"{labels.Where(source)} has other names of classes than in {sources[0].Path}");
+                throw new UnusableLabelsException($"{labels.Where(source)} has other names of classes than in {first}");
             }
 
-            seen = source.Metadata;
+            (names, first) = names is null ? (found, source.Path) : (names, first);
         }
 
         return names;

@@ -38,8 +38,8 @@ internal static class SplitNames
         if (examples.Count > 1)
         {
             var first = examples.ContainsKey(Train) ? Train : examples.Keys.First();
-            throw new DataException($"{path}: it has files of several splits ({string.Join(", ", examples.Keys)}); pass those of one, such as "
-                + $"'{Pattern(root, examples[first], first)}'");
+            throw new DataException($"{path}: it has files of several splits ({string.Join(", ", examples.Keys)}); pass those of one, "
+                + $"such as '{Pattern(root, examples[first], first)}'");
         }
     }
 
@@ -62,7 +62,9 @@ internal static class SplitNames
     // The split's folder if there is one, else a pattern for its files.
     private static string Pattern(string root, string file, string split)
     {
-        for (var folder = Path.GetDirectoryName(file); folder is not null && folder.Length > root.Length; folder = Path.GetDirectoryName(folder))
+        for (var folder = Path.GetDirectoryName(file);
+            folder is not null && folder.Length > root.Length;
+            folder = Path.GetDirectoryName(folder))
         {
             if (SplitOf(Path.GetFileName(folder)) == split)
             {

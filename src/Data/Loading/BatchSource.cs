@@ -55,12 +55,16 @@ public abstract class BatchSource : IDisposable
         }
 
         Dimension = set.Dimension;
+        SimilarityDimension = set.Similarity?.Dimension ?? 0;
         Rows = set.Rows;
         BatchSize = batchSize;
     }
 
     /// <summary>Floats per row.</summary>
     public int Dimension { get; }
+
+    /// <summary>Floats per row of the second column of features; 0 if there is none.</summary>
+    public int SimilarityDimension { get; }
 
     /// <summary>Rows of the set.</summary>
     public long Rows { get; }
@@ -74,7 +78,7 @@ public abstract class BatchSource : IDisposable
     /// <summary>Picks the source: the whole set in memory if it fits, otherwise streaming.</summary>
     /// <exception cref="DataException">The data cannot be read, or are fewer than a batch.</exception>
     public static BatchSource Create(FeatureSet set, BatchOptions options) =>
-        (Int128)set.Rows * set.Dimension * sizeof(float) <= options.MemoryLimit && set.Rows <= Array.MaxLength
+        set.Bytes <= options.MemoryLimit && set.Rows <= Array.MaxLength
             ? new InMemoryBatchSource(set, options)
             : new StreamingBatchSource(set, options);
 
@@ -85,15 +89,22 @@ public abstract class BatchSource : IDisposable
 
     /// <summary>Draws the next batch.</summary>
     /// <param name="features">Receives batch size × dimension floats.</param>
+    /// <param name="similarity">Receives batch size × similarity dimension floats, if the set has a second column; else empty.</param>
     /// <returns>False, and nothing is written, at the end of the epoch.</returns>
     /// <exception cref="DataException">The data cannot be read.</exception>
-    public abstract bool Next(Span<float> features);
+    public abstract bool Next(Span<float> features, Span<float> similarity = default);
 
     /// <summary>Frees the memory and ends any thread.</summary>
     public abstract void Dispose();
 
-    private protected void CheckRoom(Span<float> features)
+    private protected void CheckRoom(Span<float> features, Span<float> similarity)
     {
+        if (similarity.Length != (long)BatchSize * SimilarityDimension)
+        {
+            throw new ArgumentException(
+                $"{similarity.Length} floats for {BatchSize} rows of {SimilarityDimension}", nameof(similarity));
+        }
+
         if (features.Length != (long)BatchSize * Dimension)
         {
             throw new ArgumentException($"{features.Length} floats for {BatchSize} rows of {Dimension}", nameof(features));

@@ -24,6 +24,7 @@ public sealed class InMemoryBatchSource : BatchSource
         _order = new int[set.Rows];
         _next = BatchesPerEpoch;
         _features = set.ReadAll();
+        Similarity = set.Similarity?.ReadAll();
     }
 
     /// <summary>The features of a row.</summary>
@@ -32,6 +33,9 @@ public sealed class InMemoryBatchSource : BatchSource
 
     /// <summary>All rows in the order of the files, rows × dimension floats.</summary>
     public NativeBuffer Features => _features;
+
+    /// <summary>All rows of the second column of features, in the same order; null if there is none.</summary>
+    public NativeBuffer? Similarity { get; }
 
     /// <inheritdoc/>
     public override void StartEpoch(int epoch, long skipBatches = 0)
@@ -51,9 +55,9 @@ public sealed class InMemoryBatchSource : BatchSource
     }
 
     /// <inheritdoc/>
-    public override bool Next(Span<float> features)
+    public override bool Next(Span<float> features, Span<float> similarity = default)
     {
-        CheckRoom(features);
+        CheckRoom(features, similarity);
         if (!NextRows(out var rows))
         {
             return false;
@@ -62,6 +66,11 @@ public sealed class InMemoryBatchSource : BatchSource
         for (var i = 0; i < rows.Length; i++)
         {
             Row(rows[i]).CopyTo(features.Slice(i * Dimension, Dimension));
+            if (Similarity is not null)
+            {
+                Similarity.Slice((long)rows[i] * SimilarityDimension, SimilarityDimension)
+                    .CopyTo(similarity.Slice(i * SimilarityDimension, SimilarityDimension));
+            }
         }
 
         return true;
@@ -84,5 +93,9 @@ public sealed class InMemoryBatchSource : BatchSource
     }
 
     /// <inheritdoc/>
-    public override void Dispose() => _features.Dispose();
+    public override void Dispose()
+    {
+        _features.Dispose();
+        Similarity?.Dispose();
+    }
 }

@@ -12,6 +12,8 @@ public sealed class StreamingBatchSource : BatchSource
     private readonly BatchOptions _options;
     private readonly NativeBuffer _buffer;
     private readonly float[] _block;
+    private readonly NativeBuffer _similarity;
+    private readonly float[] _similarityBlock;
     private readonly int _capacity;
     private FeatureReader? _reader;
     private Xoshiro256 _random;
@@ -27,11 +29,13 @@ public sealed class StreamingBatchSource : BatchSource
     {
         _set = set;
         _options = options;
-        var rows = Math.Max(BatchSize, options.MemoryLimit / (sizeof(float) * (long)Dimension));
+        var rows = Math.Max(BatchSize, options.MemoryLimit / (sizeof(float) * ((long)Dimension + SimilarityDimension)));
         _capacity = options.Shuffle ? (int)Math.Min(Math.Min(rows, Rows), Array.MaxLength) : 0;
         _buffer = new NativeBuffer((long)_capacity * Dimension);
         var blockRows = Math.Max(1, BlockFloats / Dimension);
         _block = new float[blockRows * Dimension];
+        _similarity = new NativeBuffer((long)_capacity * SimilarityDimension);
+        _similarityBlock = new float[blockRows * SimilarityDimension];
     }
 
     /// <inheritdoc/>
@@ -57,9 +61,9 @@ public sealed class StreamingBatchSource : BatchSource
     }
 
     /// <inheritdoc/>
-    public override bool Next(Span<float> features)
+    public override bool Next(Span<float> features, Span<float> similarity = default)
     {
-        CheckRoom(features);
+        CheckRoom(features, similarity);
         if (_left == 0)
         {
             return false;
@@ -68,7 +72,7 @@ public sealed class StreamingBatchSource : BatchSource
         _left--;
         if (!_options.Shuffle)
         {
-            _reader!.Read(features);
+            _reader!.Read(features, default, similarity);
             return true;
         }
 
@@ -76,6 +80,7 @@ public sealed class StreamingBatchSource : BatchSource
         {
             var slot = (int)_random.Next((ulong)_filled);
             Slot(slot).CopyTo(features.Slice(i * Dimension, Dimension));
+            SimilaritySlot(slot).CopyTo(similarity[(i * SimilarityDimension)..]);
             Refill(slot);
         }
 
@@ -87,9 +92,12 @@ public sealed class StreamingBatchSource : BatchSource
     {
         _reader?.Dispose();
         _buffer.Dispose();
+        _similarity.Dispose();
     }
 
     private Span<float> Slot(int slot) => _buffer.Slice((long)slot * Dimension, Dimension);
+
+    private Span<float> SimilaritySlot(int slot) => _similarity.Slice((long)slot * SimilarityDimension, SimilarityDimension);
 
     private int SkipRow()
     {
@@ -97,7 +105,8 @@ public sealed class StreamingBatchSource : BatchSource
         return 1;
     }
 
-    private int SkipRows(long most) => _reader!.Read(_block.AsSpan(0, (int)Math.Min(most * Dimension, _block.Length)));
+    private int SkipRows(long most) =>
+        _reader!.Read(_block.AsSpan(0, (int)Math.Min(most * Dimension, _block.Length)), default, _similarityBlock);
 
     private void Fill()
     {
@@ -105,8 +114,11 @@ public sealed class StreamingBatchSource : BatchSource
         _filled = 0;
         while (_filled < _capacity)
         {
-            var count = (int)Math.Min(Math.Min(MostRows, _capacity - _filled), int.MaxValue / Dimension);
-            _filled += _reader!.Read(_buffer.Slice((long)_filled * Dimension, count * Dimension));
+            var count = (int)Math.Min(Math.Min(MostRows, _capacity - _filled), int.MaxValue / Math.Max(Dimension, SimilarityDimension));
+            _filled += _reader!.Read(
+                _buffer.Slice((long)_filled * Dimension, count * Dimension),
+                default,
+                _similarity.Slice((long)_filled * SimilarityDimension, count * SimilarityDimension));
         }
     }
 
@@ -115,13 +127,14 @@ public sealed class StreamingBatchSource : BatchSource
     {
         if (_blockNext == _blockRows)
         {
-            _blockRows = _reader!.Read(_block);
+            _blockRows = _reader!.Read(_block, default, _similarityBlock);
             _blockNext = 0;
         }
 
         if (_blockRows > 0)
         {
             _block.AsSpan(_blockNext * Dimension, Dimension).CopyTo(Slot(slot));
+            _similarityBlock.AsSpan(_blockNext * SimilarityDimension, SimilarityDimension).CopyTo(SimilaritySlot(slot));
             _blockNext++;
             return;
         }
@@ -130,6 +143,7 @@ public sealed class StreamingBatchSource : BatchSource
         if (slot != _filled)
         {
             Slot(_filled).CopyTo(Slot(slot));
+            SimilaritySlot(_filled).CopyTo(SimilaritySlot(slot));
         }
     }
 }

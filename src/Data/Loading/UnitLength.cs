@@ -14,15 +14,21 @@ public static class UnitLength
 
     /// <summary>Scales a row in place; a row of zeros stays.</summary>
     /// <returns>False, and the row is unchanged, if it has a NaN or an infinity.</returns>
-    public static bool TryScale(Span<float> row)
+    public static bool TryScale(Span<float> row) => TryScale(row, out _);
+
+    /// <summary>Scales a row in place; a row of zeros stays.</summary>
+    /// <param name="row">The row.</param>
+    /// <param name="divisor">What it was divided by.</param>
+    /// <returns>False, and the row is unchanged, if it has a NaN or an infinity.</returns>
+    public static bool TryScale(Span<float> row, out double divisor)
     {
         var squares = SumOfSquares(row);
+        divisor = Math.Sqrt(squares) + Epsilon;
         if (!double.IsFinite(squares))
         {
             return false;
         }
 
-        var divisor = Math.Sqrt(squares) + Epsilon;
         var divisors = Vector256.Create(divisor);
         ref var first = ref MemoryMarshal.GetReference(row);
         var i = 0;

@@ -69,7 +69,11 @@ public abstract class ParquetData
         new Lists<int>(name, values, offsets);
 
     /// <summary>Writes some rows to a row group.</summary>
-    internal abstract Task WriteAsync(ParquetRowGroupWriter writer, int start, int count);
+    /// <param name="writer">The row group.</param>
+    /// <param name="field">The file's own field for the values of <see cref="Field"/>.</param>
+    /// <param name="start">The first row.</param>
+    /// <param name="count">Number of rows.</param>
+    internal abstract Task WriteAsync(ParquetRowGroupWriter writer, DataField field, int start, int count);
 
     private sealed class Values<T>(string name, T[] values) : ParquetData(name, values.Length)
         where T : unmanaged
@@ -78,8 +82,8 @@ public abstract class ParquetData
 
         internal override Field Field => _field;
 
-        internal override Task WriteAsync(ParquetRowGroupWriter writer, int start, int count) =>
-            writer.WriteAsync(_field, new ReadOnlyMemory<T>(values, start, count));
+        internal override Task WriteAsync(ParquetRowGroupWriter writer, DataField field, int start, int count) =>
+            writer.WriteAsync((DataField<T>)field, new ReadOnlyMemory<T>(values, start, count));
     }
 
     private sealed class NullableValues<T>(string name, T?[] values) : ParquetData(name, values.Length)
@@ -89,8 +93,8 @@ public abstract class ParquetData
 
         internal override Field Field => _field;
 
-        internal override Task WriteAsync(ParquetRowGroupWriter writer, int start, int count) =>
-            writer.WriteAsync(_field, new ReadOnlyMemory<T?>(values, start, count));
+        internal override Task WriteAsync(ParquetRowGroupWriter writer, DataField field, int start, int count) =>
+            writer.WriteAsync((DataField<T?>)field, new ReadOnlyMemory<T?>(values, start, count));
     }
 
     private sealed class Texts(string name, IReadOnlyList<string?> values, bool nullable) : ParquetData(name, values.Count)
@@ -99,8 +103,8 @@ public abstract class ParquetData
 
         internal override Field Field => _field;
 
-        internal override Task WriteAsync(ParquetRowGroupWriter writer, int start, int count) =>
-            writer.WriteAsync(_field, [.. values.Skip(start).Take(count)]);
+        internal override Task WriteAsync(ParquetRowGroupWriter writer, DataField field, int start, int count) =>
+            writer.WriteAsync(field, [.. values.Skip(start).Take(count)]);
     }
 
     private sealed class Lists<T> : ParquetData
@@ -124,7 +128,7 @@ public abstract class ParquetData
 
         internal override Field Field => _field;
 
-        internal override Task WriteAsync(ParquetRowGroupWriter writer, int start, int count)
+        internal override Task WriteAsync(ParquetRowGroupWriter writer, DataField field, int start, int count)
         {
             var levels = 0;
             for (var row = start; row < start + count; row++)
@@ -143,7 +147,7 @@ public abstract class ParquetData
             }
 
             return writer.WriteAllPartsAsync(
-                _element, _values[_offsets[start].._offsets[start + count]], definition, repetition, default);
+                (DataField<T>)field, _values[_offsets[start].._offsets[start + count]], definition, repetition, default);
         }
     }
 }

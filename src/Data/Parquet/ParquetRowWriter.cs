@@ -5,8 +5,8 @@ using Parquet.Schema;
 namespace MonoLoss.Data.Parquet;
 
 /// <summary>
-/// Writes a Parquet file a row group at a time, by Parquet.Net. The file appears under its name only when <see cref="Commit"/> has completed
-/// it; disposed before that, it leaves nothing.
+/// Writes a Parquet file a row group at a time, by Parquet.Net. The file appears under its name only when <see cref="Commit"/> has
+/// completed it; disposed before that, it leaves nothing.
 /// </summary>
 public sealed class ParquetRowWriter : IDisposable
 {
@@ -14,6 +14,7 @@ public sealed class ParquetRowWriter : IDisposable
     private readonly ParquetWriterOptions _options;
     private global::Parquet.ParquetWriter? _writer;
     private string[] _names = [];
+    private DataField[] _fields = [];
 
     /// <summary>Creates the file under a temporary name.</summary>
     /// <param name="path">The file.</param>
@@ -42,9 +43,10 @@ public sealed class ParquetRowWriter : IDisposable
             for (var start = 0; start < columns[0].Rows; start += _options.RowGroupRows)
             {
                 using var group = _writer!.CreateRowGroup();
-                foreach (var column in columns)
+                foreach (var (column, field) in columns.Zip(_fields))
                 {
-                    await column.WriteAsync(group, start, Math.Min(_options.RowGroupRows, column.Rows - start)).ConfigureAwait(false);
+                    var rows = Math.Min(_options.RowGroupRows, column.Rows - start);
+                    await column.WriteAsync(group, field, start, rows).ConfigureAwait(false);
                 }
             }
         });
@@ -67,8 +69,6 @@ public sealed class ParquetRowWriter : IDisposable
     private async Task OpenAsync(IReadOnlyList<ParquetData> columns)
     {
         string[] names = [.. columns.Select(column => column.Name)];
-        // The library writes a column only if its field is in some schema, which need not be that of the file.
-        var schema = new ParquetSchema(columns.Select(column => column.Field));
         if (_writer is not null)
         {
             if (!names.SequenceEqual(_names))
@@ -80,13 +80,14 @@ public sealed class ParquetRowWriter : IDisposable
         }
 
         _names = names;
+        var schema = new ParquetSchema(columns.Select(column => column.Field));
         var settings = new ParquetOptions
         {
             CompressionMethod = _options.Compression,
             CompressionLevel = CompressionLevel.Optimal,
         };
-        _writer = await global::Parquet.ParquetWriter.CreateAsync(
-            schema, _file.Stream, settings).ConfigureAwait(false);
+        _fields = schema.GetDataFields();
+        _writer = await global::Parquet.ParquetWriter.CreateAsync(schema, _file.Stream, settings).ConfigureAwait(false);
         _writer.CustomMetadata = new Dictionary<string, string>(_options.Metadata) { [ParquetWriter.VersionKey] = BuildInfo.Version };
     }
 

@@ -41,23 +41,33 @@ public sealed class Evaluation : IDisposable
         _batchFirst = _batch.Slice(0, 1);
     }
 
+    /// <summary>
+    /// The score of a latent that is constant or has no pair of active rows: 0, as in the official code, or NaN, which is left out of the
+    /// mean and the percentiles.
+    /// </summary>
+    public double UndefinedScore { get; set; }
+
     /// <summary>Evaluates a model on a set, which is read in file order.</summary>
     /// <param name="model">The model.</param>
     /// <param name="set">The set.</param>
     /// <param name="batchSize">Rows per batch; BatchTopK selects within a batch.</param>
     /// <param name="progress">Called with the number of rows evaluated so far; may be null.</param>
+    /// <param name="undefinedScore"><see cref="UndefinedScore"/>.</param>
     /// <exception cref="DataException">The set cannot be read.</exception>
-    public static EvaluationResult Run(SparseAutoencoder model, FeatureSet set, int batchSize, Action<long>? progress = null) =>
-        Run(model, set, SequentialBatches.Read(set, model.Device, batchSize), progress);
+    public static EvaluationResult Run(
+        SparseAutoencoder model, FeatureSet set, int batchSize, Action<long>? progress = null, double undefinedScore = 0) =>
+        Run(model, set, SequentialBatches.Read(set, model.Device, batchSize), progress, undefinedScore);
 
     /// <summary>Evaluates a model on the rows of a set that are already at hand.</summary>
     /// <param name="model">The model.</param>
     /// <param name="set">The set, whose labels are taken.</param>
     /// <param name="batches">Its rows in file order.</param>
     /// <param name="progress">Called with the number of rows evaluated so far; may be null.</param>
-    internal static EvaluationResult Run(SparseAutoencoder model, FeatureSet set, IEnumerable<Batch> batches, Action<long>? progress)
+    /// <param name="undefinedScore"><see cref="UndefinedScore"/>.</param>
+    internal static EvaluationResult Run(
+        SparseAutoencoder model, FeatureSet set, IEnumerable<Batch> batches, Action<long>? progress, double undefinedScore = 0)
     {
-        using var evaluation = new Evaluation(model, set.HasLabels ? set.Classes.Count : 0);
+        using var evaluation = new Evaluation(model, set.HasLabels ? set.Classes.Count : 0) { UndefinedScore = undefinedScore };
         var labels = new LabelBatch();
         foreach (var batch in batches)
         {
@@ -117,7 +127,7 @@ public sealed class Evaluation : IDisposable
     public EvaluationResult Finish()
     {
         var sumsOfAll = _scores ?? ScoresFor(null);
-        var scores = sumsOfAll.Scores();
+        var scores = sumsOfAll.Scores(UndefinedScore);
         var fired = sumsOfAll.Sums.Fired.ToArray();
         var sums = sumsOfAll.Sums.Sum.ToArray();
         var largest = sumsOfAll.Sums.Maximum.ToArray();
@@ -128,9 +138,9 @@ public sealed class Evaluation : IDisposable
                 scores[m], fired[m], fired[m] > 0 ? sums[m] / fired[m] : 0, largest[m], _purity?.Of(m));
         }
 
-        var sorted = scores.Order().ToArray();
+        var distribution = ScoreStatistics.Of(scores);
         var pure = latents.Where(latent => latent.Purity is not null).Select(latent => latent.Purity!.Value).ToArray();
-        var (r2, mse) = R2AndMse();
+        var (r2, mse, fvu) = ReconstructionFigures();
         var batchSums = _sums.ToArray();
         return new EvaluationResult
         {
@@ -138,11 +148,12 @@ public sealed class Evaluation : IDisposable
             Mse = mse,
             Nmse = batchSums[0] / _rows,
             R2 = r2,
+            Fvu = fvu,
             L0 = batchSums[1] / _rows,
             SilentLatents = latents.Count(latent => latent.ActivationCount == 0),
-            MonoMean = scores.Average(),
-            MonoMedian = Percentile(sorted, 0.5),
-            MonoP90 = Percentile(sorted, 0.9),
+            MonoMean = distribution.Mean,
+            MonoMedian = distribution.Median,
+            MonoP90 = distribution.P90,
             PurityBinary = pure.Length == 0 ? null : pure.Average(purity => purity.Binary),
             PurityWeighted = pure.Length == 0 ? null : pure.Average(purity => purity.Weighted),
             HasTooManyLabels = _purity is { IsOverLimit: true },
@@ -187,17 +198,18 @@ public sealed class Evaluation : IDisposable
     private MonoScoreAccumulator ScoresFor(Tensor? compared) => _scores ??=
         new MonoScoreAccumulator(_model.Device, _model.Config.Latents, compared?.Columns ?? _model.Config.Dimension);
 
-    private (double R2, double Mse) R2AndMse()
+    private (double R2, double Mse, double Fvu) ReconstructionFigures()
     {
         var d = _model.Config.Dimension;
         var sums = _columns.ToArray();
-        double total = 0, residuals = 0;
+        double total = 0, residuals = 0, spreads = 0;
         var features = 0;
         for (var j = 0; j < d; j++)
         {
             var spread = sums[d + j] - (sums[j] * sums[j] / _rows);
             var residual = sums[(2 * d) + j];
             residuals += residual;
+            spreads += spread;
             if (spread > SmallestSpread)
             {
                 total += 1 - (residual / (spread + SmallestSpread));
@@ -205,6 +217,6 @@ public sealed class Evaluation : IDisposable
             }
         }
 
-        return (features > 0 ? total / features : 0, residuals / ((double)_rows * d));
+        return (features > 0 ? total / features : 0, residuals / ((double)_rows * d), residuals / spreads);
     }
 }

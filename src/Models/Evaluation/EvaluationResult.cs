@@ -15,6 +15,11 @@ public sealed record EvaluationResult
     /// <summary>Mean over features that vary, of 1 − SS_res/(SS_tot + 1e-12).</summary>
     public required double R2 { get; init; }
 
+    /// <summary>
+    /// Fraction of variance unexplained: Σ residual² / Σ (x − mean)² over all rows and features. SAELens and SAEBench report 1 − FVU.
+    /// </summary>
+    public required double Fvu { get; init; }
+
     /// <summary>Mean number of active latents per row.</summary>
     public required double L0 { get; init; }
 
@@ -36,7 +41,7 @@ public sealed record EvaluationResult
     /// <summary>Mean weighted class purity over latents that fire on a row with a label; null if there is none.</summary>
     public double? PurityWeighted { get; init; }
 
-    /// <summary>Whether there is no class purity because latents fire for too many classes to count (see <see cref="ClassPurity"/>).</summary>
+    /// <summary>Whether there is no class purity because latents fire for too many classes (see <see cref="ClassPurity"/>).</summary>
     public bool HasTooManyLabels { get; init; }
 
     /// <summary>One entry per latent.</summary>

@@ -17,6 +17,7 @@ public sealed record EvaluationRow(int Epoch, string Split, EvaluationSummary Re
 /// <param name="MonoP90">90th percentile of MonoScore over all latents.</param>
 /// <param name="PurityBinary">Mean binary class purity over latents that fire on a row with a label; null if there is none.</param>
 /// <param name="PurityWeighted">Mean weighted class purity over latents that fire on a row with a label; null if there is none.</param>
+/// <param name="Fvu">Fraction of variance unexplained; null where a file of an earlier version does not have it.</param>
 public sealed record EvaluationSummary(
     double Mse,
     double Nmse,
@@ -27,7 +28,8 @@ public sealed record EvaluationSummary(
     double MonoMedian,
     double MonoP90,
     double? PurityBinary,
-    double? PurityWeighted)
+    double? PurityWeighted,
+    double? Fvu = null)
 {
     /// <summary>The figures of an evaluation.</summary>
     /// <param name="result">The evaluation.</param>
@@ -41,5 +43,6 @@ public sealed record EvaluationSummary(
         result.MonoMedian,
         result.MonoP90,
         result.PurityBinary,
-        result.PurityWeighted);
+        result.PurityWeighted,
+        result.Fvu);
 }

@@ -45,11 +45,22 @@ public sealed class MonoScoreAccumulator : IDisposable
         _device.AccumulateMonoScore(latents, x, Norms, Sums);
     }
 
-    /// <summary>The score of every latent over all rows; 0 for one that is constant or has no pair of active rows.</summary>
-    public double[] Scores()
+    /// <summary>The score of every latent over all rows.</summary>
+    /// <param name="undefined">The score of a latent that is constant or has no pair of active rows.</param>
+    public double[] Scores(double undefined = 0)
     {
         _device.FinishMonoScore(Sums, DeviceScores);
-        return DeviceScores.ToArray();
+        var scores = DeviceScores.ToArray();
+        if (undefined != 0)
+        {
+            var defined = Sums.Defined();
+            for (var m = 0; m < scores.Length; m++)
+            {
+                scores[m] = defined[m] ? scores[m] : undefined;
+            }
+        }
+
+        return scores;
     }
 
     /// <inheritdoc/>

@@ -2,7 +2,7 @@ using System.Numerics;
 
 namespace MonoLoss.Models;
 
-/// <summary>Counts and sums by key, in a hash table with open addressing: a dictionary of such values would take twice the memory.</summary>
+/// <summary>Counts and sums by key, in a hash table with open addressing: a dictionary would take twice the memory.</summary>
 internal sealed class PairTable
 {
     private const int FirstSize = 1 << 10;

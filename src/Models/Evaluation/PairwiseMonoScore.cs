@@ -15,11 +15,17 @@ public static class PairwiseMonoScore
     /// <param name="dimension">D.</param>
     /// <param name="activations">N×M activations of any sign.</param>
     /// <param name="latents">M.</param>
+    /// <param name="undefined">The score of a latent that is constant or has no pair of active rows.</param>
     /// <param name="stop">Cancels the computation.</param>
     /// <exception cref="ArgumentException">Features and activations do not have the same number of rows.</exception>
     /// <exception cref="OperationCanceledException">The computation was cancelled.</exception>
     public static double[] Compute(
-        ReadOnlySpan<float> features, int dimension, ReadOnlySpan<float> activations, int latents, CancellationToken stop = default)
+        ReadOnlySpan<float> features,
+        int dimension,
+        ReadOnlySpan<float> activations,
+        int latents,
+        double undefined = 0,
+        CancellationToken stop = default)
     {
         var rows = features.Length / dimension;
         if (features.Length != (long)rows * dimension || activations.Length != (long)rows * latents)
@@ -43,7 +49,7 @@ public static class PairwiseMonoScore
 
         return [.. Enumerable.Range(0, latents).Select(m =>
             constant[m] || denominators[m] <= MonoScore.SmallestPairWeight
-                ? 0
+                ? undefined
                 : numerators[m] / (denominators[m] + MonoScore.DatasetDelta))];
     }
 

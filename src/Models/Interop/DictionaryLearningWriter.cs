@@ -63,7 +63,9 @@ internal static class DictionaryLearningWriter
         sae.Center(subtracts: true);
         return
         [
-            .. Linear(sae, "b_dec"), SafeTensor.Create("k", [], new[] { sae.Config.K }), SafeTensor.Create("threshold", [], new[] { threshold }),
+            .. Linear(sae, "b_dec"),
+            SafeTensor.Create("k", [], new[] { sae.Config.K }),
+            SafeTensor.Create("threshold", [], new[] { threshold }),
         ];
     }
 

@@ -21,6 +21,23 @@ public sealed class ModelSource
     /// <summary>What it is, in a few words, if it is of another tool; null for a run of this program.</summary>
     public string? Description => _foreign?.Description;
 
+    /// <summary>
+    /// Whether training that starts from the weights takes rows of unit length: where the model does, and where another tool scales them
+    /// to a length of its own.
+    /// </summary>
+    public bool TrainsOnUnitRows => Config.UnitRows || Config.Imported?.Normalization == InputNormalization.ConstantNorm;
+
+    /// <summary>Whether the model adds a bias to its pre-activations, or would once b_dec is subtracted from its rows.</summary>
+    public bool HasEncoderBias => _foreign is not null
+        && (!_foreign.Form.SubtractsDecoderBias || Array.Exists(_foreign.Weights["b_enc"], bias => bias != 0));
+
+    /// <summary>Whether a folder has weights alone, without a word about the model that they are of.</summary>
+    public static bool HasWeightsOnly(string path)
+    {
+        var folder = new RunFolder(path);
+        return File.Exists(folder.Weights) && !File.Exists(folder.Config);
+    }
+
     /// <summary>Opens a folder.</summary>
     /// <param name="path">A run folder, or a folder or file of another tool.</param>
     /// <exception cref="DataException">It is neither, damaged, or of a kind that is not supported.</exception>
@@ -43,12 +60,16 @@ public sealed class ModelSource
         return new ModelSource(path, foreign.Config, null, foreign);
     }
 
+    /// <summary>What is known of the network and the features that it was trained on, by the names of the file that said so.</summary>
+    public IReadOnlyDictionary<string, string> Origin => _foreign?.Metadata ?? new RunFolder(_path).ReadOrigin();
+
     /// <summary>Makes the model, with its weights.</summary>
     /// <param name="device">The device to keep it on; the caller disposes it.</param>
+    /// <param name="unitRows">Whether it is to take rows of unit length; null for what the source says.</param>
     /// <exception cref="DataException">A file is missing or damaged, or does not fit the configuration.</exception>
-    public SparseAutoencoder Load(Device device)
+    public SparseAutoencoder Load(Device device, bool? unitRows = null)
     {
-        var model = SparseAutoencoder.Create(device, Config);
+        var model = SparseAutoencoder.Create(device, Config with { UnitRows = unitRows ?? Config.UnitRows });
         try
         {
             if (_foreign is not null)
@@ -79,7 +100,7 @@ public sealed class ModelSource
     {
         if (Config.Dimension != model.Config.Dimension || Config.Latents != model.Config.Latents)
         {
-            throw new DataException($"{_path}: has {Config.Latents} latents of {Config.Dimension} features, expected "
+            throw new DataException($"{Path.Combine(_path, "cfg.json")}: {Config.Latents} latents of {Config.Dimension} features, expected "
                 + $"{model.Config.Latents} of {model.Config.Dimension}");
         }
 

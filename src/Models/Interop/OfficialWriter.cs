@@ -4,8 +4,8 @@ using MonoLoss.Data;
 namespace MonoLoss.Models;
 
 /// <summary>
-/// Writes an autoencoder as the official MonoLoss trainer does: <c>training_config.json</c> and <c>autoencoder_final.pt</c>, whose state dict
-/// has the entries of the official one.
+/// Writes an autoencoder as the official MonoLoss trainer does: <c>training_config.json</c>, and <c>autoencoder_final.pt</c> with the
+/// entries of the official state dict.
 /// </summary>
 internal static class OfficialWriter
 {
@@ -52,7 +52,8 @@ internal static class OfficialWriter
             KeyValuePair.Create("optimizer_state_dict", TorchItem.Dictionary(
                 KeyValuePair.Create("state", TorchItem.Dictionary(Array.Empty<KeyValuePair<string, TorchItem>>())),
                 KeyValuePair.Create("param_groups", TorchItem.List()))),
-            KeyValuePair.Create("config", TorchItem.Dictionary(config.Select(entry => KeyValuePair.Create(entry.Key, Item(entry.Value)))))));
+            KeyValuePair.Create(
+                "config", TorchItem.Dictionary(config.Select(entry => KeyValuePair.Create(entry.Key, Item(entry.Value)))))));
     }
 
     private static JsonObject Config(PortableSae sae, string kind, IReadOnlyDictionary<string, JsonNode?> metadata)
@@ -66,7 +67,10 @@ internal static class OfficialWriter
         }
 
         config["normalize"] = sae.Form.Normalization == InputNormalization.LayerNorm;
-        foreach (var (name, source) in new[] { ("batch_size", "batch_size"), ("num_epochs", "epochs"), ("lr", "learning_rate"), ("seed", "seed") })
+        foreach (var (name, source) in new[]
+        {
+            ("batch_size", "batch_size"), ("num_epochs", "epochs"), ("lr", "learning_rate"), ("seed", "seed"),
+        })
         {
             config[name] = metadata.GetValueOrDefault(source)?.DeepClone();
         }

@@ -80,6 +80,8 @@ internal sealed class PortableSae
             sae._weights[name] = [.. value];
         }
 
+        // A tied decoder is the encoder.
+        sae._weights.TryAdd("W_dec", [.. sae.Encoder]);
         return sae;
     }
 
@@ -156,6 +158,16 @@ internal sealed class PortableSae
         Form = Form with { Normalization = InputNormalization.ConstantNorm };
     }
 
+    /// <summary>The inverse of <see cref="FoldUnitRows"/>.</summary>
+    private void UnfoldUnitRows()
+    {
+        var root = Math.Sqrt(Dimension);
+        Scale(Encoder, root);
+        Scale(Decoder, 1 / root);
+        Scale(DecoderBias, 1 / root);
+        Form = Form with { Normalization = InputNormalization.None };
+    }
+
     /// <summary>Gives a model these weights, after folding what it computes differently.</summary>
     /// <param name="model">The model: of the same sizes and the same kind of rows.</param>
     /// <param name="source">Where the weights are from, for messages.</param>
@@ -164,16 +176,22 @@ internal sealed class PortableSae
     {
         FoldInputScale();
         var form = model.Form;
+        if (Form.Normalization == InputNormalization.ConstantNorm && form.Normalization == InputNormalization.None && model.Config.UnitRows)
+        {
+            UnfoldUnitRows();
+        }
+
         if (Form.Normalization != form.Normalization)
         {
-            throw new DataException($"{source}: its rows are normalized by {Form.Normalization}, those of {model.Config.Architecture.Name()} "
-                + $"by {form.Normalization}");
+            throw new DataException(
+                $"{source}: its input normalization is {Form.Normalization}, that of {model.Config.Architecture.Name()} "
+                    + $"{form.Normalization}");
         }
 
         Center(form.SubtractsDecoderBias);
-        if (model is BatchTopK && Array.Exists(EncoderBias, bias => bias != 0))
+        if (model is BatchTopK { Config.EncoderBias: false } && Array.Exists(EncoderBias, bias => bias != 0))
         {
-            throw new DataException($"{source}: has an encoder bias, which batch_topk does not use");
+            throw new DataException($"{source}: has an encoder bias, but the model is without EncoderBias");
         }
 
         foreach (var stored in model.StoredTensors)
@@ -228,7 +246,8 @@ internal sealed class PortableSae
 
         if (Form.Normalization == InputNormalization.LayerNorm)
         {
-            Remarks.Add("give it rows after layer norm, (x − mean)/(std + 1e-5) with the sample standard deviation, and undo that after it");
+            Remarks.Add(
+                "give it rows after layer norm, (x − mean)/(std + 1e-5) with the sample standard deviation, and undo that after it");
         }
         else if (Form.Normalization == InputNormalization.ConstantNorm)
         {

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using MonoLoss.Data;
 
 namespace MonoLoss.Models;
@@ -12,7 +13,7 @@ internal static class SaeLensReader
     private const string Weights = "sae_weights.safetensors";
     private const string Scaler = "activation_scaler.json";
 
-    private static readonly string[] CopiedMetadata = ["model_name", "hook_name", "hook_point", "hook_layer", "dataset_path"];
+    private static readonly string[] CopiedMetadata = ["model_name", "hook_name", "hook_point", "hook_layer", "token", "dataset_path"];
 
     /// <summary>Whether a folder is one of SAELens.</summary>
     public static bool Recognizes(string folder) =>
@@ -70,6 +71,11 @@ internal static class SaeLensReader
                 .ToDictionary(entry => entry.name, entry => entry.Value!.ToString()),
         };
     }
+
+    /// <summary>What metadata says of the network and the features that the model was trained on.</summary>
+    public static IReadOnlyDictionary<string, string> Origin(JsonObject metadata) => CopiedMetadata
+        .Where(name => metadata[name] is not null)
+        .ToDictionary(name => name, name => metadata[name]!.ToString());
 
     private static (ActivationRule Rule, bool Rescales) Kind(JsonFile config)
     {

@@ -11,7 +11,8 @@ public sealed class ArchitectureConverter : JsonConverter<Architecture>
     /// <inheritdoc/>
     public override Architecture Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
     {
-        var name = reader.TokenType == JsonTokenType.String ? reader.GetString()! : throw new JsonException("expected an architecture's name");
+        var name = reader.TokenType == JsonTokenType.String ? reader.GetString()!
+            : throw new JsonException("expected an architecture's name");
         foreach (var architecture in Enum.GetValues<Architecture>())
         {
             // Version 0.1 wrote batch_top_k, top_k and jump_re_lu.

@@ -64,6 +64,7 @@ public static class MetricsFiles
         Column("mse", rows, row => row.Result.Mse),
         Column("nmse", rows, row => row.Result.Nmse),
         Column("r2", rows, row => row.Result.R2),
+        ParquetData.Create("fvu", rows.Select(row => row.Result.Fvu).ToArray()),
         Column("l0", rows, row => row.Result.L0),
         Column(Silent, rows, row => row.Result.SilentLatents),
         Column("mono_mean", rows, row => row.Result.MonoMean),
@@ -91,8 +92,9 @@ public static class MetricsFiles
         var p90 = table.ReadDoubles("mono_p90");
         var binary = table.ReadNullableDoubles("purity_binary");
         var weighted = table.ReadNullableDoubles("purity_weighted");
+        var fvu = table.Columns.Contains("fvu") ? table.ReadNullableDoubles("fvu") : new double?[epoch.Length];
         return [.. Enumerable.Range(0, epoch.Length).Select(i => new EvaluationRow((int)epoch[i], split[i] ?? "", new EvaluationSummary(
-            mse[i], nmse[i], r2[i], l0[i], (int)silent[i], mean[i], median[i], p90[i], binary[i], weighted[i])))];
+            mse[i], nmse[i], r2[i], l0[i], (int)silent[i], mean[i], median[i], p90[i], binary[i], weighted[i], fvu[i])))];
     }
 
     /// <summary>Writes latents.parquet.</summary>

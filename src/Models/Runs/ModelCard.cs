@@ -24,22 +24,25 @@ public static class ModelCard
         text.Append("tags:\n- sparse-autoencoder\n- vision\n");
         text.Append(config.MonoCoefficient > 0 ? "- monoloss\n" : string.Empty);
         text.Append("---\n\n");
-        text.Append(CultureInfo.InvariantCulture, $"# Sparse autoencoder: {config.Architecture.Name()}, {config.Latents} latents of {config.Dimension} features\n\n");
-        text.Append(source.Description is { } description ? $"Imported from {description}" : "Trained with MonoLoss for .NET");
+        text.Append(
+            CultureInfo.InvariantCulture,
+            $"# Sparse autoencoder: {config.Architecture.Name()}, {config.Latents} latents of {config.Dimension} features\n\n");
+        text.Append((source.Description ?? config.Imported?.Tool) is { } origin ? $"From {origin}" : "Trained with MonoLoss for .NET");
         text.Append(CultureInfo.InvariantCulture, $"; files for {format}.\n\n");
         text.Append("| setting | value |\n| --- | --- |\n");
-        foreach (var (name, value) in Settings(config, training))
+        foreach (var (name, value) in source.Origin.Select(entry => (entry.Key, entry.Value)).Concat(Settings(config, training)))
         {
             text.Append(CultureInfo.InvariantCulture, $"| {name} | {Escape(value)} |\n");
         }
 
         if (results is not null)
         {
-            text.Append("\n| split | R² | L0 | MonoScore | purity |\n| --- | ---: | ---: | ---: | ---: |\n");
+            text.Append("\n| split | R² | FVU | L0 | MonoScore | purity |\n| --- | ---: | ---: | ---: | ---: | ---: |\n");
             foreach (var (name, figures) in results.Rows)
             {
                 text.Append(CultureInfo.InvariantCulture,
-                    $"| {name} | {figures.R2:0.0000} | {figures.L0:0.00} | {figures.MonoMean:0.0000} | {figures.PurityBinary:0.0000} |\n");
+                    $"| {name} | {figures.R2:0.0000} | {figures.Fvu:0.0000} | {figures.L0:0.00} | {figures.MonoMean:0.0000} "
+                    + $"| {figures.PurityBinary:0.0000} |\n");
             }
         }
 
@@ -76,7 +79,8 @@ public static class ModelCard
 
     private static string Loading(string format) => format switch
     {
-        "saelens" => "from sae_lens import SAE\n\nsae = SAE.load_from_disk(\"FOLDER\")\nlatents = sae.encode(features)  # features as they are\n",
+        "saelens" =>
+            "from sae_lens import SAE\n\nsae = SAE.load_from_disk(\"FOLDER\")\nlatents = sae.encode(features)  # features as they are\n",
         "sparsify" => "from sparsify import SparseCoder\n\nsae = SparseCoder.load_from_disk(\"FOLDER\")\nlatents = sae.encode(features)\n",
         "dictionary-learning" =>
             "from dictionary_learning.utils import load_dictionary\n\nsae, config = load_dictionary(\"FOLDER\", device=\"cpu\")\n"

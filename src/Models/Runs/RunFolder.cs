@@ -156,6 +156,11 @@ public sealed class RunFolder(string path)
         }
     }
 
+    /// <summary>Reads what cfg.json says of the network and the features that the model was trained on.</summary>
+    /// <exception cref="DataException">cfg.json is missing or damaged.</exception>
+    public IReadOnlyDictionary<string, string> ReadOrigin() =>
+        SaeLensReader.Origin(ReadJson(Config)["metadata"] as JsonObject ?? []);
+
     /// <summary>Makes a run folder of an autoencoder of another tool.</summary>
     /// <param name="foreign">The autoencoder.</param>
     /// <param name="config">Its configuration.</param>
@@ -190,7 +195,9 @@ public sealed class RunFolder(string path)
         try
         {
             // Until version 0.2 the silent latents of a split were called dead.
-            foreach (var split in (json["splits"] as JsonObject ?? []).Select(split => split.Value).OfType<JsonObject>())
+            string[] figures = ["splits", "by_threshold"];
+            foreach (var split in figures.SelectMany(name => json[name] as JsonObject ?? [])
+                .Select(split => split.Value).OfType<JsonObject>())
             {
                 if (split.Remove("dead_latents", out var silent))
                 {

@@ -88,7 +88,9 @@ internal static class SaeLensFormat
         return tensors;
     }
 
-    /// <summary>Fills a model from sae_weights.safetensors, as the tensors are. Biases that are missing stay 0; a tied TopK reads W_enc alone.</summary>
+    /// <summary>
+    /// Fills a model from sae_weights.safetensors, as the tensors are. Biases that are missing stay 0; a tied TopK reads W_enc alone.
+    /// </summary>
     /// <param name="path">The file.</param>
     /// <param name="model">The model, which decides what is read.</param>
     /// <exception cref="DataException">

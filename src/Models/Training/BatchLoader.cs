@@ -67,22 +67,23 @@ internal abstract class BatchLoader : ITrainingData, IDisposable
     {
         Source.StartEpoch(0);
         var rows = new float[checked(Source.BatchSize * Source.Dimension)];
-        Source.Next(rows);
+        Source.Next(rows, new float[checked(Source.BatchSize * Source.SimilarityDimension)]);
         return rows;
     }
 
     /// <inheritdoc/>
     public virtual IEnumerable<Batch> InFileOrder() => Source is InMemoryBatchSource inMemory
-        ? SequentialBatches.Read(inMemory.Features, Source.Dimension, Device, Source.BatchSize)
+        ? SequentialBatches.Read(
+            inMemory.Features, Source.Dimension, inMemory.Similarity, Source.SimilarityDimension, Device, Source.BatchSize)
         : SequentialBatches.Read(_set, Device, Source.BatchSize);
 
     /// <inheritdoc/>
     public virtual void Dispose() => Source.Dispose();
 
-    /// <summary>Whether all features fit into one array of the device.</summary>
+    /// <summary>Whether all features fit into arrays of the device.</summary>
     private static bool Fits(Device device, FeatureSet set, long freeBytes)
     {
-        var length = set.Rows * set.Dimension;
-        return length <= device.MaxLength && length * sizeof(float) <= freeBytes;
+        var longest = set.Rows * Math.Max(set.Dimension, set.Similarity?.Dimension ?? 0);
+        return longest <= device.MaxLength && set.Bytes <= freeBytes;
     }
 }

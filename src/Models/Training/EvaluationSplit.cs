@@ -37,10 +37,17 @@ internal sealed class TrainingSplit(FeatureSet set, BatchLoader loader) : Evalua
 internal sealed class HeldOutSplit(string name, FeatureSet set, Device device, int batchSize, bool keep) : EvaluationSplit(name, set)
 {
     private NativeBuffer? _features;
+    private NativeBuffer? _similarity;
 
     /// <inheritdoc/>
     public override IEnumerable<Batch> Batches() => keep
-        ? SequentialBatches.Read(_features ??= Set.ReadAll(), Set.Dimension, device, batchSize)
+        ? SequentialBatches.Read(
+            _features ??= Set.ReadAll(),
+            Set.Dimension,
+            _similarity ??= Set.Similarity?.ReadAll(),
+            Set.Similarity?.Dimension ?? 0,
+            device,
+            batchSize)
         : SequentialBatches.Read(Set, device, batchSize);
 
     /// <inheritdoc/>
@@ -48,5 +55,6 @@ internal sealed class HeldOutSplit(string name, FeatureSet set, Device device, i
     {
         base.Dispose();
         _features?.Dispose();
+        _similarity?.Dispose();
     }
 }

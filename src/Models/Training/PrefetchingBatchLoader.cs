@@ -33,10 +33,10 @@ internal sealed class PrefetchingBatchLoader : BatchLoader
             return null;
         }
 
-        var batch = _slots[_loading].Batch;
+        var slot = _slots[_loading];
         _loading ^= 1;
         Begin();
-        return batch;
+        return new Batch(slot.X, slot.Similarity);
     }
 
     /// <inheritdoc/>
@@ -64,12 +64,13 @@ internal sealed class PrefetchingBatchLoader : BatchLoader
         var slot = _slots[_loading];
         _load = Task.Run(() =>
         {
-            if (!Source.Next(slot.Buffer.Values))
+            if (!Source.Next(slot.Buffer.Values, slot.SimilarityBuffer is null ? default : slot.SimilarityBuffer.Values))
             {
                 return false;
             }
 
-            slot.Buffer.CopyTo(slot.Batch);
+            slot.Buffer.CopyTo(slot.X);
+            slot.SimilarityBuffer?.CopyTo(slot.Similarity!);
             return true;
         });
     }
@@ -91,12 +92,21 @@ internal sealed class PrefetchingBatchLoader : BatchLoader
     {
         public UploadBuffer Buffer { get; } = device.CreateUploadBuffer(checked(source.BatchSize * source.Dimension));
 
-        public Tensor Batch { get; } = device.Tensor(source.BatchSize, source.Dimension);
+        public Tensor X { get; } = device.Tensor(source.BatchSize, source.Dimension);
+
+        public UploadBuffer? SimilarityBuffer { get; } = source.SimilarityDimension > 0
+            ? device.CreateUploadBuffer(checked(source.BatchSize * source.SimilarityDimension))
+            : null;
+
+        public Tensor? Similarity { get; } =
+            source.SimilarityDimension > 0 ? device.Tensor(source.BatchSize, source.SimilarityDimension) : null;
 
         public void Dispose()
         {
             Buffer.Dispose();
-            Batch.Dispose();
+            X.Dispose();
+            SimilarityBuffer?.Dispose();
+            Similarity?.Dispose();
         }
     }
 }

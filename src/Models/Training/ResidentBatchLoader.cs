@@ -12,20 +12,22 @@ internal sealed class ResidentBatchLoader : BatchLoader
     private readonly Tensor _features;
     private readonly DeviceArray<int> _rows;
     private readonly Tensor _batch;
+    private readonly Tensor? _allSimilarity;
+    private readonly Tensor? _similarity;
 
     /// <inheritdoc cref="BatchLoader(Device, FeatureSet, BatchSource)"/>
     public ResidentBatchLoader(Device device, FeatureSet set, InMemoryBatchSource source)
         : base(device, set, source)
     {
         _source = source;
-        _features = device.Tensor((int)source.Rows, source.Dimension);
-        for (var start = 0L; start < _features.Count; start += FloatsPerCopy)
+        // From here on the source gives the order of the rows, and the device their features.
+        _features = Move(source.Features, source.Dimension);
+        if (source.Similarity is not null)
         {
-            _features.Data.CopyFrom(source.Features.Slice(start, (int)Math.Min(FloatsPerCopy, _features.Count - start)), start);
+            _allSimilarity = Move(source.Similarity, source.SimilarityDimension);
+            _similarity = device.Tensor(source.BatchSize, source.SimilarityDimension);
         }
 
-        // From here on the source gives the order of the rows, and the device their features.
-        source.Features.Dispose();
         _rows = device.Allocate<int>(source.BatchSize);
         _batch = device.Tensor(source.BatchSize, source.Dimension);
     }
@@ -34,7 +36,7 @@ internal sealed class ResidentBatchLoader : BatchLoader
     public override FeatureResidency Residency => FeatureResidency.Device;
 
     /// <inheritdoc/>
-    public override Batch? Next() => _source.NextRows(out var rows) ? (Batch?)Gather(rows) : null;
+    public override Batch? Next() => _source.NextRows(out var rows) ? Gather(rows) : default(Batch?);
 
     /// <inheritdoc/>
     public override float[] FirstBatch()
@@ -66,13 +68,32 @@ internal sealed class ResidentBatchLoader : BatchLoader
         _features.Dispose();
         _rows.Dispose();
         _batch.Dispose();
+        _allSimilarity?.Dispose();
+        _similarity?.Dispose();
     }
 
-    private Tensor Gather(ReadOnlySpan<int> rows)
+    private Tensor Move(NativeBuffer rows, int dimension)
+    {
+        var tensor = Device.Tensor((int)_source.Rows, dimension);
+        for (var start = 0L; start < tensor.Count; start += FloatsPerCopy)
+        {
+            tensor.Data.CopyFrom(rows.Slice(start, (int)Math.Min(FloatsPerCopy, tensor.Count - start)), start);
+        }
+
+        rows.Dispose();
+        return tensor;
+    }
+
+    private Batch Gather(ReadOnlySpan<int> rows)
     {
         _rows.Resize(rows.Length);
         _rows.CopyFrom(rows);
         Device.GatherRows(_features, _rows, _batch);
-        return _batch;
+        if (_allSimilarity is not null)
+        {
+            Device.GatherRows(_allSimilarity, _rows, _similarity!);
+        }
+
+        return new Batch(_batch, _similarity);
     }
 }

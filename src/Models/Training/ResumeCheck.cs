@@ -72,7 +72,7 @@ internal sealed class ResumeCheck(RunFolder folder, TrainingOptions options)
         false => "not set",
         Architecture architecture => architecture.Name(),
         string text => text,
-        IEnumerable list => string.Join(", ", list.Cast<object?>().Select(Text)),
+        IEnumerable list => string.Join(", ", list.Cast<object?>().Select(Text).DefaultIfEmpty("none")),
         _ => Convert.ToString(value, CultureInfo.InvariantCulture)!,
     };
 
@@ -113,7 +113,8 @@ internal sealed class ResumeCheck(RunFolder folder, TrainingOptions options)
         }
 
         var first = same < now.Count ? train.Files[same] : train.Files[^1];
-        var rows = data.Sum(file => file.Rows);
+        // Numbers from a file may have any size.
+        var rows = data.Sum(file => (decimal)file.Rows);
         if (rows != train.Rows || now.Count != data.Count)
         {
             throw new DataException($"{first}: the run in {folder.Path} was trained on other data: "

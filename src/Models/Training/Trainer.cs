@@ -56,6 +56,7 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
         var config = configure(train.Dimension);
         if (folder.HasCheckpoint && new ResumeCheck(folder, options).IsDone(config, train))
         {
+            folder.DeleteLeftovers();
             return TrainingEnd.Skipped;
         }
 
@@ -106,13 +107,15 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
         }
     }
 
-    private FeatureSet Open(IReadOnlyList<string> paths, string? labels, IReadOnlyList<string>? names) => FeatureSet.Open(paths, new()
-    {
-        Normalize = configure(1).UnitRows,
-        FeaturesColumn = options.FeaturesColumn,
-        FeatureNames = names,
-        LabelColumn = options.LabelColumn,
-        LabelsFile = labels,
-        ReadLabels = options.ReadLabels,
-    });
+    private FeatureSet Open(IReadOnlyList<string> paths, string? labels, IReadOnlyList<string>? names) =>
+        FeatureSet.Open(paths, new FeatureSetOptions
+        {
+            Normalize = configure(1).UnitRows,
+            SimilarityColumn = options.SimilarityColumn,
+            FeaturesColumn = options.FeaturesColumn,
+            FeatureNames = names,
+            LabelColumn = options.LabelColumn,
+            LabelsFile = labels,
+            ReadLabels = options.ReadLabels,
+        });
 }

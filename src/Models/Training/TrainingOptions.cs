@@ -20,6 +20,12 @@ public sealed record TrainingOptions : StepOptions
     /// <summary>The columns that the pattern found, once the training set is open; null if it has one column of lists.</summary>
     public IReadOnlyList<string>? FeatureNames { get; init; }
 
+    /// <summary>
+    /// A column of another model's embeddings, in the same files, whose directions MonoScore and MonoLoss compare; null to compare the
+    /// features.
+    /// </summary>
+    public string? SimilarityColumn { get; init; }
+
     /// <summary>The column of labels, in the files of features or in those of labels; null to detect it by its name.</summary>
     public string? LabelColumn { get; init; }
 

@@ -56,13 +56,13 @@ internal sealed class TrainingRun : IDisposable
         var left = _loader.Residency switch
         {
             FeatureResidency.Device => batches.MemoryLimit,
-            FeatureResidency.Memory => batches.MemoryLimit - Bytes(train),
+            FeatureResidency.Memory => batches.MemoryLimit - train.Bytes,
             FeatureResidency.Files => 0,
             _ => throw new UnreachableException($"{_loader.Residency}"),
         };
         foreach (var (name, set) in heldOut)
         {
-            var keep = name == "val" && options.EvalEvery > 0 && options.EvalEvery < options.Epochs && Bytes(set) <= left;
+            var keep = name == "val" && options.EvalEvery > 0 && options.EvalEvery < options.Epochs && set.Bytes <= left;
             _splits.Add(new HeldOutSplit(name, set, model.Device, options.BatchSize, keep));
         }
 
@@ -118,8 +118,6 @@ internal sealed class TrainingRun : IDisposable
         _splits.ForEach(split => split.Dispose());
     }
 
-    private static long Bytes(FeatureSet set) => set.Rows * set.Dimension * sizeof(float);
-
     /// <summary>Fills the model: from the checkpoint, from other weights, or with newly drawn ones.</summary>
     private TrainingPosition Begin()
     {
@@ -138,7 +136,14 @@ internal sealed class TrainingRun : IDisposable
 
         if (_options.InitializeFrom is { } initial)
         {
-            ModelSource.Open(initial).Initialize(_model);
+            if (ModelSource.HasWeightsOnly(initial))
+            {
+                new RunFolder(initial).ReadWeights(_model);
+            }
+            else
+            {
+                ModelSource.Open(initial).Initialize(_model);
+            }
         }
         else
         {
@@ -283,7 +288,7 @@ internal sealed class TrainingRun : IDisposable
             MetricsFiles.WriteLatents(_folder.Latents, last!.Latents, classes, set.ClassNumbers, set.HasClassNames);
         }
 
-        _folder.WriteConfig(_model, _options, Provenance.Of(_model.Config, _options, final));
+        _folder.WriteConfig(_model, _options, Provenance.Of(_model.Config, _options, final, _train.Origin));
         var results = new TrainingResults(_model.Config, _options, _metrics[^1].Step, _metrics[^1], final)
         {
             ByThreshold = byThreshold,

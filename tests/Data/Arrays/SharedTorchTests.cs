@@ -7,7 +7,7 @@ public sealed class SharedTorchTests
 {
     public static TheoryData<string> Readable => SharedData.Folder is null
         ? []
-        : [.. Directory.GetFiles(SharedData.File("interop", "pt"), "*.safetensors").Select(file => Path.GetFileNameWithoutExtension(file)!)];
+        : [.. Directory.GetFiles(SharedData.File("interop", "pt"), "*.safetensors").Select(f => Path.GetFileNameWithoutExtension(f)!)];
 
     [SharedDataTheory(SkipTestWithoutData = true)]
     [MemberData(nameof(Readable))]

@@ -99,6 +99,8 @@ public sealed class TorchTests
     public void Hostile_pickles_are_refused()
     {
         Throws.Line(() => Open(new string(']', 100) + new string('a', 99) + ".").Dispose(), "nested");
+        Throws.Line(() => Open($"]({new string('N', 1 << 22)}e.").Dispose(), "more than", "values in one");
+        Throws.Line(() => Open(string.Concat(Enumerable.Repeat("]Na", 1 << 21)) + "]Na.").Dispose(), "lists and dicts");
         // A list in itself.
         Throws.Line(() => Open("]q\0h\0a.").Dispose(), "nested");
         // Each list holds the one before ten times: 10^11 names.

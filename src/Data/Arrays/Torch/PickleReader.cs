@@ -9,9 +9,15 @@ namespace MonoLoss.Data;
 /// </summary>
 internal sealed class PickleReader
 {
+    /// <summary>Integers from 0 that are no objects of their own.</summary>
+    public const int SmallIntegers = 1 << 10;
+
     private const int MaxDimensions = 64;
     private const int MaxLongBytes = 64;
-    private const int SmallIntegers = 1 << 10;
+
+    // Torch hands the items of a list or dict over in portions of a thousand; other writers hand over all.
+    private const int MaxStack = 1 << 22;
+    private const int MaxFilled = 1 << 21;
 
     private static readonly TorchValue None = new(TorchKind.None, null);
     private static readonly TorchValue True = new(TorchKind.Boolean, true);
@@ -25,6 +31,7 @@ internal sealed class PickleReader
     private readonly Dictionary<long, object> _memo = [];
     private readonly List<object> _stack = [];
     private readonly List<int> _marks = [];
+    private int _filled;
 
     private PickleReader(PickleScan scan, Func<string, ElementType, long, TorchStorage> storage) => (_scan, _storage) = (scan, storage);
 
@@ -46,6 +53,10 @@ internal sealed class PickleReader
         for (cursor.Next(); cursor.Opcode != PickleOpcode.Stop; cursor.Next())
         {
             reader.Do(ref cursor);
+            if (reader._stack.Count > MaxStack || reader._filled > MaxFilled)
+            {
+                throw new CorruptException($"its pickle has more than {MaxFilled} lists and dicts, or {MaxStack} values in one");
+            }
         }
 
         return reader._stack.Count == 1 && reader._marks.Count == 0
@@ -117,10 +128,10 @@ internal sealed class PickleReader
                 _marks.Add(_stack.Count);
                 break;
             case PickleOpcode.EmptyDictionary:
-                _stack.Add(new TorchValue(TorchKind.Dictionary, new TorchDictionary()));
+                _stack.Add(new TorchValue(TorchKind.Dictionary, null));
                 break;
             case PickleOpcode.EmptyList:
-                _stack.Add(new TorchValue(TorchKind.List, new List<TorchValue>()));
+                _stack.Add(new TorchValue(TorchKind.List, null));
                 break;
             case PickleOpcode.EmptyTuple:
                 _stack.Add(EmptyTuple);
@@ -214,25 +225,30 @@ internal sealed class PickleReader
 
     private void Append(PickleOpcode opcode, object[] items)
     {
-        var list = (Top(opcode) as TorchValue)?.List ?? throw Bad(opcode);
+        if (Top(opcode) is not TorchValue { Kind: TorchKind.List } list)
+        {
+            throw Bad(opcode);
+        }
+
+        _filled += list.Items.Count == 0 ? 1 : 0;
         foreach (var item in items)
         {
-            list.Add(Value(item));
+            list.Append(Value(item));
         }
     }
 
     private void SetItems(PickleOpcode opcode, object[] items)
     {
-        var dictionary = (Top(opcode) as TorchValue)?.Dictionary;
-        if (dictionary is null || items.Length % 2 != 0)
+        if (Top(opcode) is not TorchValue { Kind: TorchKind.Dictionary } dictionary || items.Length % 2 != 0)
         {
             throw Bad(opcode);
         }
 
+        _filled += dictionary.Entries.Count == 0 ? 1 : 0;
         for (var i = 0; i < items.Length; i += 2)
         {
             var key = Value(items[i]);
-            dictionary.Set(key.Kind, KeyText(key), Value(items[i + 1]));
+            dictionary.Set(key, KeyText(key), Value(items[i + 1]));
         }
     }
 
@@ -261,7 +277,7 @@ internal sealed class PickleReader
 
     private static TorchValue Reduce(object callable, object arguments) => (callable, Items(arguments)) switch
     {
-        (Name { Global: PickleGlobal.OrderedDict }, []) => new TorchValue(TorchKind.Dictionary, new TorchDictionary()),
+        (Name { Global: PickleGlobal.OrderedDict }, []) => new TorchValue(TorchKind.Dictionary, null),
         (Name { Global: PickleGlobal.RebuildTensor }, var items) => RebuildTensor(items),
         (Name { Global: PickleGlobal.RebuildParameter }, [TorchValue { Kind: TorchKind.Tensor } tensor, _, _]) => tensor,
         (Name { Global: PickleGlobal.Size }, [TorchValue { Kind: TorchKind.Tuple } size]) => size,
@@ -281,7 +297,8 @@ internal sealed class PickleReader
             throw new CorruptException("its pickle gives a tensor other arguments than torch does");
         }
 
-        if (items.Length == 7 && items[6] is not (TorchValue { Kind: TorchKind.None } or TorchValue { Dictionary.Entries.Count: 0 }))
+        if (items.Length == 7
+            && items[6] is not (TorchValue { Kind: TorchKind.None } or TorchValue { Kind: TorchKind.Dictionary, Entries.Count: 0 }))
         {
             throw new CorruptException("a tensor is flagged as negated or conjugated (torch.resolve_neg, torch.resolve_conj)");
         }

@@ -10,15 +10,17 @@ namespace MonoLoss.Data;
 /// </remarks>
 internal sealed class PickleScan
 {
-    // A set of features with one tensor a sample needs about ten objects for each.
+    // A set of features with one tensor a sample, of which there may be more than a million, needs about 10 objects and 22 opcodes for
+    // each. With the limits of PickleReader an object takes about 50 bytes, another opcode up to 16.
     private const int MaxObjects = 1 << 24;
+    private const int MaxOpcodes = 1 << 25;
 
     private PickleScan()
     {
     }
 
-    /// <summary>Number of objects that the pickle makes.</summary>
-    public int Objects { get; private set; }
+    /// <summary>Number of opcodes, without those that remember an object.</summary>
+    public int Opcodes { get; private set; }
 
     /// <summary>Numbers under which remembered objects are used again.</summary>
     public HashSet<long> Used { get; } = [];
@@ -29,32 +31,38 @@ internal sealed class PickleScan
     {
         var scan = new PickleScan();
         var cursor = new PickleCursor(pickle);
+        var objects = 0;
         do
         {
             cursor.Next();
+            scan.Opcodes += cursor.Opcode is PickleOpcode.BinPut or PickleOpcode.LongBinPut ? 0 : 1;
             switch (cursor.Opcode)
             {
                 case PickleOpcode.Global:
                     PickleGlobals.Find(cursor.Global);
-                    scan.Objects++;
+                    objects++;
                     break;
                 case PickleOpcode.BinGet or PickleOpcode.LongBinGet:
                     scan.Used.Add(cursor.Integer);
-                    scan.Objects++;
                     break;
-                case PickleOpcode.BinPut or PickleOpcode.LongBinPut:
+                case PickleOpcode.BinInt or PickleOpcode.BinInt1 or PickleOpcode.BinInt2:
+                    objects += cursor.Integer is >= 0 and < PickleReader.SmallIntegers ? 0 : 1;
                     break;
                 default:
-                    scan.Objects++;
+                    objects += MakesObject(cursor.Opcode) ? 1 : 0;
                     break;
             }
 
-            if (scan.Objects > MaxObjects)
+            if (objects > MaxObjects || scan.Opcodes > MaxOpcodes)
             {
-                throw new CorruptException($"its pickle has more than {MaxObjects} objects");
+                throw new CorruptException($"its pickle has more than {MaxObjects} objects or {MaxOpcodes} opcodes");
             }
         }
         while (cursor.Opcode != PickleOpcode.Stop);
         return scan;
     }
+
+    private static bool MakesObject(PickleOpcode opcode) => opcode is PickleOpcode.BinUnicode or PickleOpcode.BinFloat or PickleOpcode.Long1
+        or PickleOpcode.EmptyList or PickleOpcode.EmptyDictionary or PickleOpcode.Tuple or PickleOpcode.Tuple1 or PickleOpcode.Tuple2
+        or PickleOpcode.Tuple3 or PickleOpcode.Reduce or PickleOpcode.BinPersistentId;
 }

@@ -39,7 +39,7 @@ public sealed class TorchFile : ArrayFile
         var content = ReadAll(pickle);
         var scan = PickleScan.Of(content);
         Root = PickleReader.Read(content, scan, storages.Find);
-        var names = new TorchNames(Path, storages.BigEndian, scan.Objects);
+        var names = new TorchNames(Path, storages.BigEndian, scan.Opcodes);
         names.Add(Root);
         (Arrays, Lists) = (names.Arrays, names.Lists);
     }

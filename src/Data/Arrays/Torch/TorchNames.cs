@@ -5,15 +5,15 @@ namespace MonoLoss.Data;
 /// <summary>Gives the tensors and plain lists in a .pt file their names.</summary>
 /// <param name="path">The file.</param>
 /// <param name="bigEndian">Its byte order.</param>
-/// <param name="objects">Number of objects in its pickle.</param>
-internal sealed class TorchNames(string path, bool bigEndian, int objects)
+/// <param name="opcodes">Number of opcodes in its pickle.</param>
+internal sealed class TorchNames(string path, bool bigEndian, int opcodes)
 {
     private const int MaxDepth = 64;
     private const int MaxName = 1 << 12;
     private const string BareTensor = "tensor";
 
     // The same list may stand in several places, and in lists that do: a small file could describe endlessly many.
-    private readonly long _maxVisits = 1024 + (4L * objects);
+    private readonly long _maxVisits = 1024 + (2L * opcodes);
     private readonly List<StoredArray> _arrays = [];
     private readonly List<StoredArray> _lists = [];
     private readonly HashSet<string> _names = new(StringComparer.Ordinal);

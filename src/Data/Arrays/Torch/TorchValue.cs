@@ -36,7 +36,7 @@ public enum TorchKind
 /// <summary>A value in a .pt file: configurations stand beside tensors.</summary>
 public sealed class TorchValue
 {
-    private readonly object? _value;
+    private object? _value;
 
     internal TorchValue(TorchKind kind, object? value) => (Kind, _value) = (kind, value);
 
@@ -67,11 +67,9 @@ public sealed class TorchValue
         _ => null,
     };
 
-    internal TorchDictionary? Dictionary => _value as TorchDictionary;
+    private TorchDictionary? Dictionary => _value as TorchDictionary;
 
     internal TorchTensor? Tensor => _value as TorchTensor;
-
-    internal List<TorchValue>? List => Kind == TorchKind.List ? (List<TorchValue>)_value! : null;
 
     /// <summary>The integer of any size, if it is one.</summary>
     internal BigInteger? BigInteger => _value switch
@@ -83,13 +81,22 @@ public sealed class TorchValue
 
     /// <summary>What a dict has under a key; null if it is no dict or has no such key.</summary>
     public TorchValue? this[string key] => Dictionary?.Find(key);
+
+    // Lists and dicts that stay empty, of which a pickle may have many, are no objects of their own.
+    internal void Append(TorchValue item) => ((List<TorchValue>)(_value ??= new List<TorchValue>())).Add(item);
+
+    internal void Set(TorchValue key, string name, TorchValue item) =>
+        ((TorchDictionary)(_value ??= new TorchDictionary())).Set(key.Kind, name, item);
 }
 
 /// <summary>A dict, in the order in which its keys were first set.</summary>
 internal sealed class TorchDictionary
 {
-    private readonly Dictionary<(TorchKind Kind, string Key), int> _places = [];
+    private const int SearchedOneByOne = 8;
+
     private readonly List<KeyValuePair<string, TorchValue>> _entries = [];
+    private readonly List<TorchKind> _kinds = [];
+    private Dictionary<(TorchKind Kind, string Key), int>? _places;
 
     /// <summary>The entries in order.</summary>
     public IReadOnlyList<KeyValuePair<string, TorchValue>> Entries => _entries;
@@ -97,21 +104,45 @@ internal sealed class TorchDictionary
     /// <summary>Sets an entry. Keys of different kinds are different: 1 is not '1'.</summary>
     public void Set(TorchKind kind, string key, TorchValue value)
     {
-        if (_places.TryAdd((kind, key), _entries.Count))
+        var place = PlaceOf(kind, key);
+        if (place >= 0)
         {
-            _entries.Add(new(key, value));
+            _entries[place] = new(key, value);
+            return;
         }
-        else
+
+        _places?.Add((kind, key), _entries.Count);
+        _entries.Add(new(key, value));
+        _kinds.Add(kind);
+        if (_places is null && _entries.Count > SearchedOneByOne)
         {
-            _entries[_places[(kind, key)]] = new(key, value);
+            _places = Enumerable.Range(0, _entries.Count).ToDictionary(i => (_kinds[i], _entries[i].Key));
         }
     }
 
     /// <summary>Finds an entry.</summary>
-    public TorchValue? Find(string key) =>
-        _places.TryGetValue((TorchKind.Text, key), out var place) || _places.TryGetValue((TorchKind.Integer, key), out place)
-            ? _entries[place].Value
-            : null;
+    public TorchValue? Find(string key)
+    {
+        var place = PlaceOf(TorchKind.Text, key);
+        place = place < 0 ? PlaceOf(TorchKind.Integer, key) : place;
+        return place < 0 ? null : _entries[place].Value;
+    }
+
+    private int PlaceOf(TorchKind kind, string key)
+    {
+        if (_places is not null)
+        {
+            return _places.TryGetValue((kind, key), out var place) ? place : -1;
+        }
+
+        var i = _entries.Count - 1;
+        while (i >= 0 && !(_kinds[i] == kind && _entries[i].Key == key))
+        {
+            i--;
+        }
+
+        return i;
+    }
 }
 
 /// <summary>A tensor as a pickle describes it.</summary>

@@ -140,7 +140,9 @@ internal sealed class UnpackedEntry(ZipFile zip, ZipEntry entry) : ByteSource, I
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            throw new CorruptException($"it is compressed, and no temporary file can be made: {exception.Message}; set TMPDIR");
+            throw new CorruptException(
+                $"it is compressed, and no temporary file can be made: {exception.Message.TrimEnd('.')}; set TMPDIR to a writable folder, "
+                + "or save it without compression");
         }
     }
 

@@ -23,7 +23,9 @@ internal static class FeatureColumns
             return (found.IsList || found.IsListOfLists) && found.IsNumber
                 ? [Checked(file, found)]
                 : throw new DataException($"{file.Path}: column '{name}' holds {found}, expected lists of numbers"
-                    + (found is { IsFlat: true, IsNumber: true } ? ", or a pattern such as 'f*' for one column per dimension" : string.Empty));
+                    + (found is { IsFlat: true, IsNumber: true }
+                        ? ", or a pattern such as 'f*' for one column per dimension"
+                        : string.Empty));
         }
 
         if (!ColumnPattern.IsPattern(name))
@@ -31,9 +33,11 @@ internal static class FeatureColumns
             throw new DataException($"{file.Path}: no column '{name}'; the columns are: {Describe(file)}");
         }
 
-        var columns = ColumnPattern.Select(TableOf(file), name, column => IsLabel(column, options), leftOut);
+        var columns = ColumnPattern.Select(TableOf(file), name, column => IsLabel(column, options), leftOut)
+            .Select(column => file.FindColumn(column)!).ToList();
+        columns.ForEach(column => CheckOnlyOne(file, column));
         return columns.Count > 0
-            ? [.. columns.Select(column => file.FindColumn(column)!)]
+            ? columns
             : throw new DataException($"{file.Path}: no column of numbers matches '{name}'; the columns are: {Describe(file)}");
     }
 
@@ -43,6 +47,16 @@ internal static class FeatureColumns
         const int Most = 20;
         var all = string.Join(", ", file.Columns.Take(Most).Select(column => $"{column.Name} ({column})"));
         return file.Columns.Count > Most ? $"{all} and {file.Columns.Count - Most} more" : all;
+    }
+
+    /// <summary>Checks that a name is that of one column: a file may have several.</summary>
+    /// <exception cref="DataException">There are several.</exception>
+    public static void CheckOnlyOne(ParquetFile file, ParquetColumn column)
+    {
+        if (file.Columns.Any(other => other.Index != column.Index && other.Name == column.Name && other.Shape == ColumnShape.Plain))
+        {
+            throw new DataException($"{file.Path}: several columns are named '{column.Name}'");
+        }
     }
 
     private static ColumnTable TableOf(ParquetFile file) => new(
@@ -85,11 +99,12 @@ internal static class FeatureColumns
     // A tensor is stored flat: only Arrow's schema tells that its rows have more than one dimension.
     private static ParquetColumn Checked(ParquetFile file, ParquetColumn column)
     {
+        CheckOnlyOne(file, column);
         if (column.IsList && ArrowSchema.TensorShapes(file.Metadata).TryGetValue(column.Name, out var shape)
             && shape.Count(size => size != 1) > 1)
         {
-            throw new DataException($"{file.Path}: column '{column.Name}' holds tensors of {string.Join('×', shape)} values, expected one list "
-                + "of values per row; to take each as one row, write its storage, such as by array.storage (pyarrow)");
+            throw new DataException($"{file.Path}: column '{column.Name}' holds tensors of {string.Join('×', shape)} values, expected one "
+                + "list of values per row; to take each as one row, write its storage, such as by array.storage (pyarrow)");
         }
 
         SparkVectors.Check(file, column);

@@ -48,6 +48,9 @@ internal sealed class ParquetSource : FeatureSource
     /// <inheritdoc/>
     public override object Metadata => _file.Metadata;
 
+    /// <inheritdoc/>
+    public override IReadOnlyDictionary<string, string> Origin => FeatureOrigin.FromMetadata(_file.Metadata);
+
     /// <summary>Reads a footer; the file is closed after.</summary>
     /// <param name="place">The file.</param>
     /// <param name="bytes">Its bytes.</param>

@@ -46,6 +46,16 @@ internal sealed partial class SaevSource : FeatureSource
     /// <inheritdoc/>
     public override string Contents => _shards.Describe();
 
+    /// <inheritdoc/>
+    public override IReadOnlyDictionary<string, string> Origin => _shards.Model is { } model
+        ? new Dictionary<string, string>
+        {
+            [FeatureOrigin.Model] = model,
+            [FeatureOrigin.Layer] = string.Create(CultureInfo.InvariantCulture, $"layer {_shards.Layers[_choice.Layer]}"),
+            [FeatureOrigin.Token] = _choice.Text[(_choice.Text.IndexOf(',') + 1)..].TrimStart(),
+        }
+        : FeatureOrigin.None;
+
     /// <summary>Opens a folder.</summary>
     /// <param name="place">The folder.</param>
     /// <param name="options">Which layer and token.</param>
@@ -85,13 +95,16 @@ internal sealed partial class SaevSource : FeatureSource
     private static partial Regex ChoiceText();
 
     /// <summary>What metadata.json says.</summary>
-    private sealed record Shards(string Folder, IReadOnlyList<int> Layers, int Patches, bool HasCls, int Dimension, long Images,
-        long ImagesPerShard)
+    private sealed record Shards(
+        string Folder, IReadOnlyList<int> Layers, int Patches, bool HasCls, int Dimension, long Images, long ImagesPerShard)
     {
         private const int MostLayers = 1 << 12;
         private const int LargestSize = 1 << 24;
 
         public int Tokens => Patches + (HasCls ? 1 : 0);
+
+        /// <summary>The network; null if it has no name.</summary>
+        public string? Model { get; init; }
 
         public static Shards Read(string folder)
         {
@@ -107,11 +120,11 @@ internal sealed partial class SaevSource : FeatureSource
                 int[] layers = [.. root.GetProperty("layers").EnumerateArray().Take(MostLayers).Select(layer => layer.GetInt32())];
                 var (patches, hasCls) = (Size("n_patches_per_img", 0), root.GetProperty("cls_token").GetBoolean());
                 var images = root.GetProperty("n_imgs").GetInt64();
-                var perShard = root.GetProperty("n_patches_per_shard").GetInt64() / Math.Max(1, layers.Length) / Math.Max(1, patches
-                    + (hasCls ? 1 : 0));
-                return layers.Length > 0 && layers.Distinct().Count() == layers.Length && patches + (hasCls ? 1 : 0) > 0 && images >= 0
-                    && perShard > 0
-                    ? new Shards(folder, layers, patches, hasCls, Size("d_vit", 1), images, perShard)
+                var tokens = patches + (hasCls ? 1 : 0);
+                var perShard = root.GetProperty("n_patches_per_shard").GetInt64() / Math.Max(1, layers.Length) / Math.Max(1, tokens);
+                var model = root.TryGetProperty("model_ckpt", out var name) && name.ValueKind == JsonValueKind.String ? name.GetString() : null;
+                return layers.Length > 0 && layers.Distinct().Count() == layers.Length && tokens > 0 && images >= 0 && perShard > 0
+                    ? new Shards(folder, layers, patches, hasCls, Size("d_vit", 1), images, perShard) { Model = model }
                     : throw new DataException($"{path}: its sizes describe no shards");
             }
             catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException

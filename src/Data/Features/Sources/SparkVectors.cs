@@ -37,8 +37,8 @@ internal static class SparkVectors
             {
                 if (!isNull && value != Dense)
                 {
-                    throw new DataException($"{file.Path}: column '{name}', row {row}: it is a sparse vector of Spark, expected a dense one; "
-                        + "write dense rows, such as by pyspark.ml.functions.vector_to_array");
+                    throw new DataException($"{file.Path}: column '{name}', row {row}: it is a sparse vector of Spark, expected a dense "
+                        + "one; write dense rows, such as by pyspark.ml.functions.vector_to_array");
                 }
 
                 row++;

@@ -5,8 +5,8 @@ using System.Text.Json;
 namespace MonoLoss.Data.Parquet;
 
 /// <summary>
-/// What Arrow's schema, which some writers keep in the footer, says beyond Parquet's own: the shapes of tensors, which are stored flat. It is
-/// a flatbuffer in base64. It is only a hint: where it is damaged, it says nothing.
+/// What Arrow's schema, which some writers keep in the footer, says beyond Parquet's own: the shapes of tensors, which are stored flat.
+/// It is a flatbuffer in base64. It is only a hint: where it is damaged, it says nothing.
 /// </summary>
 internal static class ArrowSchema
 {
@@ -80,7 +80,8 @@ internal static class ArrowSchema
                 visit(buffer, field, buffer.Text(field, FieldName));
             }
         }
-        catch (Exception exception) when (exception is FormatException or ArgumentException or IndexOutOfRangeException or OverflowException)
+        catch (Exception exception) when (exception is FormatException or ArgumentException or IndexOutOfRangeException
+            or OverflowException)
         {
             // Damaged.
         }

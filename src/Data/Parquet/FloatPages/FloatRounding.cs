@@ -39,8 +39,9 @@ internal static class FloatRounding
         if (rest != 0)
         {
             // Rounded to odd: towards zero, then the last bit set. Rounding that to float32 is as rounding the exact quotient.
-            var towardsZero = (rest > 0) == (quotient > 0) ? quotient : quotient > 0 ? Math.BitDecrement(quotient) : Math.BitIncrement(quotient);
-            quotient = BitConverter.UInt64BitsToDouble(BitConverter.DoubleToUInt64Bits(towardsZero) | 1);
+            var isTooFar = (rest > 0) != (quotient > 0);
+            var bits = BitConverter.DoubleToUInt64Bits(quotient) - (isTooFar ? 1u : 0u);
+            quotient = BitConverter.UInt64BitsToDouble(bits | 1);
         }
 
         return (float)quotient;

@@ -30,7 +30,9 @@ internal static class Numbers
         };
     }
 
-    /// <summary>Decodes whole numbers; those that are not whole, or have more than 126 bits, become <see cref="WholeNumber.NotWhole"/>.</summary>
+    /// <summary>
+    /// Decodes whole numbers; those that are not whole, or have more than 126 bits, become <see cref="WholeNumber.NotWhole"/>.
+    /// </summary>
     /// <inheritdoc cref="Floats"/>
     public static ValueReader<Int128> WholeNumbers(ParquetColumn column)
     {

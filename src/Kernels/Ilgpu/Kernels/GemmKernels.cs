@@ -185,8 +185,8 @@ internal static class GemmKernels
             buffer = (2 * TileQuads) - buffer;
         }
 
-        // The tile's position is formed again: kept during the loop it would need registers that the thread does not have. The shuffle keeps the
-        // compiler from noticing that the value is the same.
+        // The tile's position is formed again: kept during the loop it would need registers that the thread does not have. The
+        // shuffle keeps the compiler from noticing that the value is the same.
         var group = Warp.Shuffle(Grid.IdxX, 0);
         row = shape.Row(group, sums.Size, sums.Size);
         column = shape.Column(group, sums.Size, sums.Size);

@@ -41,6 +41,9 @@ internal sealed class ArrowSource : FeatureSource
     /// <inheritdoc/>
     public override string Contents => Describe(_file);
 
+    /// <inheritdoc/>
+    public override IReadOnlyDictionary<string, string> Origin => FeatureOrigin.FromMetadata(_file.Metadata);
+
     /// <summary>Opens a file.</summary>
     /// <param name="place">The file.</param>
     /// <param name="bytes">Its bytes, closed when this returns.</param>

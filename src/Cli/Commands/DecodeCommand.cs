@@ -1,0 +1,41 @@
+using CommandLine;
+using MonoLoss.Models;
+
+namespace MonoLoss.Cli;
+
+/// <summary>Turns latents back into features.</summary>
+[Verb("decode", HelpText = "Turn latents that encode wrote, edited or not, back into features.")]
+internal sealed class DecodeCommand : DeviceCommand
+{
+    private const int BatchRows = 2048;
+
+    private static readonly string[] Formats = [".parquet"];
+
+    [Section("Input")]
+    [Option("run", Required = true, MetaValue = "DIR", HelpText =
+        "Run folder of the autoencoder, or a folder of another tool (see import).")]
+    public string RunPath { get; set; } = string.Empty;
+
+    [Option("latents", Required = true, MetaValue = "FILE", HelpText =
+        "Parquet file with the columns of encode: indices, values, and scale, mean and deviation where encode wrote them.")]
+    public string Latents { get; set; } = string.Empty;
+
+    [Option("rows", MetaValue = "KIND", HelpText = RowScaling.Help + " [as the model wants them]")]
+    public string? Rows { get; set; }
+
+    [Section("Output")]
+    [Option("out", Required = true, MetaValue = "FILE", HelpText = "Parquet file with the column features.")]
+    public string Output { get; set; } = string.Empty;
+
+    /// <inheritdoc/>
+    public override int Run(CliContext context)
+    {
+        OutputFile.Check(Output, Formats, [Latents]);
+        var source = ModelSource.Open(RunPath);
+        using var device = OpenDevice();
+        using var model = source.Load(device, RowScaling.UnitRows(Rows));
+        Encoder.Decode(model, Latents, BatchRows, Output, _ => context.Stop.ThrowIfCancellationRequested());
+        context.WriteLine($"features {Output}");
+        return ExitCode.Success;
+    }
+}
