@@ -2,8 +2,8 @@ namespace MonoLoss.Data;
 
 /// <summary>
 /// Reads the rows of a <see cref="FeatureSet"/> one after another. However large the row groups are, it holds one page in memory (of each
-/// column of features), as it is in the file and decompressed; of compressed Arrow files 64 KiB of each buffer. Not thread-safe, but several
-/// readers may read one set.
+/// column of features), as it is in the file and decompressed; of compressed Arrow files 64 KiB of each buffer. Not thread-safe, but
+/// several readers may read one set.
 /// </summary>
 public sealed class FeatureReader : IDisposable
 {
