@@ -29,8 +29,11 @@ internal sealed class TrainingMemory(Device device, SaeConfig config, int batchS
     private readonly long _m = config.Latents;
     private readonly long _dead = dead ?? config.Latents;
 
-    /// <summary>Bytes of a whole run.</summary>
+    /// <summary>Bytes of a whole run, where the device has memory of its own.</summary>
     public long Bytes => Parameters + Batch + Latents + Auxiliary + Scratch(Nonzeros) + Math.Max(Evaluation, Calibration);
+
+    /// <summary>Bytes that a run cannot do without, whatever its batches are: the model, its optimizer, and an evaluation's sums.</summary>
+    public long Least => Parameters + EvaluationSums;
 
     /// <summary>M·D, the values of the longest array.</summary>
     private long WeightCount => _m * _d;
@@ -83,8 +86,10 @@ internal sealed class TrainingMemory(Device device, SaeConfig config, int batchS
     });
 
     /// <summary>An evaluation: the sums of MonoScore, and a batch encoded and decoded in addition to that of training.</summary>
-    private long Evaluation => (Double * _m * (_d + 8)) + Matrices(1 + Centered + (config.NormalizesInput ? 2 : 1))
+    private long Evaluation => EvaluationSums + Matrices(1 + Centered + (config.NormalizesInput ? 2 : 1))
         + Sparse(Nonzeros);
+
+    private long EvaluationSums => Double * _m * (_d + 8);
 
     /// <summary>The pass that finds BatchTopK's threshold after training: a batch encoded with more latents than k per row.</summary>
     private long Calibration
@@ -101,12 +106,14 @@ internal sealed class TrainingMemory(Device device, SaeConfig config, int batchS
     /// <param name="device">Where it is to run.</param>
     /// <param name="config">The model.</param>
     /// <param name="batchSize">B.</param>
-    /// <returns>Bytes that are left for the training features.</returns>
+    /// <param name="machineBytes">Memory of the machine, for a device that has none of its own; null to ask the system.</param>
+    /// <returns>Bytes of the device's own memory that are left for the training features.</returns>
     /// <exception cref="ConfigurationException">It does not fit: one line that says what would.</exception>
-    public static long Check(Device device, SaeConfig config, int batchSize)
+    public static long Check(Device device, SaeConfig config, int batchSize, long? machineBytes = null)
     {
         if (device.Memory is not { } memory)
         {
+            CheckMachine(device, config, batchSize, machineBytes ?? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
             return long.MaxValue;
         }
 
@@ -130,6 +137,22 @@ internal sealed class TrainingMemory(Device device, SaeConfig config, int batchS
         }
 
         return memory.Free - needed;
+    }
+
+    // Batches are not counted here: a system gives memory to who needs it, but to a model of several times its size it cannot.
+    private static void CheckMachine(Device device, SaeConfig config, int batchSize, long bytes)
+    {
+        long Least(int latents) => new TrainingMemory(device, config with { Latents = latents }, batchSize).Least;
+        if (Least(config.Latents) <= bytes)
+        {
+            return;
+        }
+
+        var fits = Largest(config.Latents, LatentStep, latents => Least(latents) <= bytes);
+        throw new ConfigurationException(
+            $"the machine has {DeviceMemory.Format(bytes)} of memory; {config.Architecture.Name()} with {config.Latents} latents needs at "
+                + $"least {DeviceMemory.Format(Least(config.Latents))}: try {nameof(SaeConfig.Latents)} {fits} or fewer",
+            nameof(SaeConfig.Latents));
     }
 
     private static string Suggest(Device device, SaeConfig config, int batchSize, long free)
