@@ -27,7 +27,9 @@ internal abstract class FileMutator
     /// <inheritdoc cref="FileMutator(byte[], byte[][], int)"/>
     public static FileMutator For(string name, byte[] original, byte[][] others, int seed) => Path.GetExtension(name) switch
     {
-        ".pt" or ".pth" or ".npz" => new ZipMutator(original, others, seed),
+        // Older versions of torch, among others, write these without a zip around them.
+        ".pt" or ".pth" or ".npz" when original.AsSpan().IndexOf("PK\u0005\u0006"u8) >= 0 => new ZipMutator(original, others, seed),
+        ".pt" or ".pth" or ".npz" => new StructureMutator(original, others, seed, hasPages: false),
         ".npy" or ".safetensors" => new HeaderMutator(original, others, seed),
         ".arrow" or ".arrows" or ".feather" or ".csv" or ".tsv" => new StructureMutator(original, others, seed, hasPages: false),
         ".mdb" => new StructureMutator(original, others, seed, hasPages: true),

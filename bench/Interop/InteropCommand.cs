@@ -66,10 +66,15 @@ internal sealed class InteropCommand : ICommand
         Environment.ExitCode = counts.Keys.Any(outcome => outcome is "wrong" or "unexpected") ? 1 : 0;
     }
 
+    private string Plain => Path.Combine(Features, "parquet", "pa_list_f32.parquet");
+
     private (string Outcome, string Line) Try(InteropTable table, InteropFile file)
     {
         var run = Path.Combine(Work, "run");
-        var (exit, error) = Train(table.PathOf(file), run, file.FeaturesColumn);
+        // What has labels alone is for --labels.
+        var (exit, error) = IsLabels(file)
+            ? Train(Plain, run, null, labels: table.PathOf(file))
+            : Train(table.PathOf(file), run, file.FeaturesColumn);
         try
         {
             var line = error.Trim();
@@ -120,19 +125,22 @@ internal sealed class InteropCommand : ICommand
     // A run on the same values: those of the plain file of the table where it has them.
     private string Reference(InteropTable table, InteropFile file)
     {
-        var values = file.Values == "float64" ? "float32" : file.Values;
+        var values = file.Values == "float64" || IsLabels(file) ? "float32" : file.Values;
         if (_references.TryGetValue(values, out var run))
         {
             return run;
         }
 
-        var path = Path.Combine(Features, "parquet", "pa_list_f32.parquet");
+        var path = Plain;
         if (values != "float32")
         {
             path = Path.Combine(Work, $"reference-{_references.Count}.parquet");
-            long[] classes = values == "float32, by label" ? [.. table.Classes.Order()] : [.. table.Classes];
-            var features = ParquetData.FloatLists("features", table.Values(file), InteropTable.Dimension);
-            ParquetWriter.Write(path, [features, ParquetData.Create("label", classes)]);
+            var features = table.Values(file);
+            var classes = (values == "float32, by label" ? table.Classes.Order() : table.Classes.AsEnumerable())
+                .Take(features.Length / InteropTable.Dimension);
+            ParquetWriter.Write(
+                path,
+                [ParquetData.FloatLists("features", features, InteropTable.Dimension), ParquetData.Create("label", [.. classes])]);
         }
 
         run = Path.Combine(Work, $"reference-{_references.Count}");
@@ -140,13 +148,16 @@ internal sealed class InteropCommand : ICommand
         return exit == 0 ? _references[values] = run : throw new BenchException($"the reference for {values} cannot be trained: {error}");
     }
 
-    private (int Exit, string Error) Train(string path, string run, string? column)
+    private static bool IsLabels(InteropFile file) => file is { Right: "read", Values: "-" };
+
+    private (int Exit, string Error) Train(string path, string run, string? column, string? labels = null)
     {
-        string[] columns = column is null ? [] : ["--features-column", column];
+        string[] columns =
+            [.. column is null ? [] : new[] { "--features-column", column }, .. labels is null ? [] : new[] { "--labels", labels }];
         using var process = Process.Start(new ProcessStartInfo("dotnet",
         [
             Command!, "train", "--train", path, .. columns, "--out", run, "--latents", "16", "-k", "4", "--epochs", "1",
-            "--batch-size", "50", "--no-shuffle", "--quiet",
+            "--batch-size", "20", "--no-shuffle", "--quiet",
         ])
         {
             RedirectStandardOutput = true,
