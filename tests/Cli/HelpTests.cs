@@ -3,7 +3,6 @@ using MonoLoss.Cli;
 using MonoLoss.Data;
 using MonoLoss.Kernels;
 using MonoLoss.Models;
-using Spectre.Console;
 
 namespace MonoLoss.Tests.Cli;
 
@@ -107,16 +106,8 @@ public sealed class HelpTests
     [InlineData(20)]
     public void Help_is_complete_in_a_narrow_terminal(int width)
     {
-        var output = new StringWriter();
-        var console = AnsiConsole.Create(new AnsiConsoleSettings
-        {
-            Ansi = AnsiSupport.Yes,
-            Interactive = InteractionSupport.Yes,
-            Out = new Terminal(output, width),
-        });
-        var context = new CliContext(console, TextWriter.Null, CancellationToken.None);
-        Assert.Equal(ExitCode.Success, Application.Run(["train", "--help"], context));
-        Assert.Contains("--threads N", output.ToString(), StringComparison.Ordinal);
+        var help = Monoloss.RunOnTerminal(width, "train", "--help").Succeeded();
+        Assert.Contains("--threads N", help.Output, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -140,19 +131,4 @@ public sealed class HelpTests
     [InlineData("1e3")]
     [InlineData("9999999999T")]
     public void ByteSize_rejects_what_is_not_a_size(string text) => Assert.Throws<UsageException>(() => ByteSize.Parse("--memory", text));
-
-    private sealed class Terminal(TextWriter writer, int width) : IAnsiConsoleOutput
-    {
-        public TextWriter Writer => writer;
-
-        public bool IsTerminal => true;
-
-        public int Width => width;
-
-        public int Height => 24;
-
-        public void SetEncoding(System.Text.Encoding encoding)
-        {
-        }
-    }
 }
