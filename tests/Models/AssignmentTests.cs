@@ -126,7 +126,8 @@ public sealed class AssignmentTests
     private static int[][] Costs(int rows, int columns, int range, int seed)
     {
         var random = new Random(seed);
-        return [.. Enumerable.Range(0, rows).Select(_ => Enumerable.Range(0, columns).Select(_ => random.Next(-range, range + 1)).ToArray())];
+        int[] Row() => [.. Enumerable.Range(0, columns).Select(_ => random.Next(-range, range + 1))];
+        return [.. Enumerable.Range(0, rows).Select(_ => Row())];
     }
 
     private static double Total(int[][] costs, int[] columns)

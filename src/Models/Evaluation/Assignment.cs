@@ -3,9 +3,9 @@ using System.Numerics;
 namespace MonoLoss.Models;
 
 /// <summary>
-/// The linear assignment problem: every row gets a column of its own so that the sum of the costs is least. The method is that of Jonker and
-/// Volgenant (Computing 38, 1987): augmenting row reduction, then a shortest augmenting path for each row that is left. Costs are integers,
-/// and so are the dual prices: nothing is rounded. O(n³) time in the worst case, and O(n) memory beside the costs.
+/// The linear assignment problem: every row gets a column of its own so that the sum of the costs is least. The method is that of Jonker
+/// and Volgenant (Computing 38, 1987): augmenting row reduction, then a shortest augmenting path for each row that is left. Costs are
+/// integers, and so are the dual prices: nothing is rounded. O(n³) time in the worst case, and O(n) memory beside the costs.
 /// </summary>
 /// <remarks>
 /// Prices start at 0 and only fall, and only those of columns that have a row. A column without one keeps price 0, which makes the result
@@ -122,7 +122,9 @@ public sealed class Assignment
         return (displaced, least < second);
     }
 
-    /// <summary>Finds the shortest path from a row without a column to a column without a row, and shifts the assignments along it.</summary>
+    /// <summary>
+    /// Finds the shortest path from a row without a column to a column without a row, and shifts the assignments along it.
+    /// </summary>
     private void Augment(int start)
     {
         var final = new List<(int Column, long Distance)>();
