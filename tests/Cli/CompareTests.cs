@@ -33,7 +33,7 @@ public sealed partial class CompareTests : IDisposable
 
         var csv = Run(["--format", "csv", .. runs]).Split('\n', StringSplitOptions.RemoveEmptyEntries);
         var head = csv[0].Trim().Split(',');
-        Assert.Equal($"first,{runs[0]},batch_topk,false,16,40,4,0,test", csv[1][..csv[1].IndexOf(",test", StringComparison.Ordinal)] + ",test");
+        Assert.StartsWith($"first,{runs[0]},batch_topk,false,16,40,4,0,test,", csv[1], StringComparison.Ordinal);
         Assert.StartsWith($"\"{quoted}\",\"", csv[2], StringComparison.Ordinal);
         Assert.Contains("vanilla,false,16,40,,0.01,test,", csv[2], StringComparison.Ordinal);
         for (var i = 0; i < runs.Length; i++)

@@ -67,7 +67,8 @@ public sealed class StabilityTests
         float[] Matrix(SparseAutoencoder model, string name) =>
             model.Parameters.Single(parameter => parameter.Name == name).Value.ToArray();
         Assert.Equal(
-            Stability.Of(device, Matrix(tied, "W_enc"), Matrix(untied, "W_dec"), Dimension, Stop).Pairs, Stability.Of(tied, untied, Stop).Pairs);
+            Stability.Of(device, Matrix(tied, "W_enc"), Matrix(untied, "W_dec"), Dimension, Stop).Pairs,
+            Stability.Of(tied, untied, Stop).Pairs);
         using var other = SparseAutoencoder.Create(device, config with { Dimension = 7 });
         Assert.Throws<ArgumentException>(() => Stability.Of(tied, other, Stop));
     }
