@@ -14,7 +14,7 @@ internal static class Application
     // In the order in which the overview lists them.
     private static readonly Type[] Commands =
     [
-        typeof(TrainCommand), typeof(EvalCommand), typeof(ScoreCommand), typeof(ReportCommand),
+        typeof(TrainCommand), typeof(EvalCommand), typeof(ScoreCommand), typeof(ReportCommand), typeof(CompareCommand),
         typeof(EncodeCommand), typeof(DecodeCommand), typeof(ConvertCommand), typeof(ImportCommand), typeof(ExportCommand),
         typeof(DemoCommand), typeof(DevicesCommand),
     ];

@@ -55,7 +55,9 @@ internal abstract class DeviceCommand : Command
     protected Device OpenDevice() => DeviceFactory.Open(DeviceName, Threads, Tf32);
 }
 
-/// <summary>Marks the option whose value may be given without its name.</summary>
+/// <summary>
+/// Marks the option of a command whose value may be given without its name; the values, if it takes a list. A command has one at most.
+/// </summary>
 [AttributeUsage(AttributeTargets.Property)]
 internal sealed class PositionalAttribute : Attribute;
 

@@ -22,7 +22,7 @@ internal sealed record CommandOption(PropertyInfo Property, OptionAttribute Attr
     /// <summary>Whether it takes no value.</summary>
     public bool IsSwitch => Property.PropertyType == typeof(bool);
 
-    /// <summary>Whether its value may be given without its name.</summary>
+    /// <summary>Whether its value, or each of a list, may be given without its name.</summary>
     public bool IsPositional => Property.IsDefined(typeof(PositionalAttribute));
 
     /// <summary>Whether it takes any number of values, and may be repeated.</summary>
@@ -119,7 +119,7 @@ internal static class Options
     {
         var missing = errors.OfType<MissingRequiredOptionError>().Select(error => $"--{error.NameInfo.LongName}").ToList();
         var required = Of(command).Where(option => missing.Contains(option.Flag))
-            .Select(option => $"{option.Flag} {option.Attribute.MetaValue}").ToList();
+            .Select(option => $"{(option.IsPositional ? string.Empty : $"{option.Flag} ")}{option.Attribute.MetaValue}").ToList();
         return required.Count > 0
             ? $"{string.Join(" and ", required)} {(required.Count > 1 ? "are" : "is")} required; {HelpPage.Hint(command)}"
             : $"invalid command line ({errors.First().Tag}); {HelpPage.Hint(command)}";

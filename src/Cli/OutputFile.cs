@@ -9,10 +9,11 @@ internal static class OutputFile
     /// <param name="path">The file; null if none is asked for.</param>
     /// <param name="extensions">The formats' extensions, in lower case.</param>
     /// <param name="inputs">Files that must not be replaced.</param>
+    /// <param name="option">The option that names it.</param>
     /// <returns>The extension; null without a file.</returns>
     /// <exception cref="UsageException">It has another extension, or is an input.</exception>
     /// <exception cref="DataException">It cannot be written.</exception>
-    public static string? Check(string? path, string[] extensions, IEnumerable<string> inputs)
+    public static string? Check(string? path, string[] extensions, IEnumerable<string> inputs, string option = "--out")
     {
         if (path is null)
         {
@@ -22,13 +23,13 @@ internal static class OutputFile
         var extension = Path.GetExtension(path).ToLowerInvariant();
         if (!extensions.Contains(extension))
         {
-            throw new UsageException($"--out: found '{path}', expected a file name ending in {string.Join(" or ", extensions)}");
+            throw new UsageException($"{option}: found '{path}', expected a file name ending in {string.Join(" or ", extensions)}");
         }
 
         var full = Path.GetFullPath(path);
         if (inputs.Any(input => Path.GetFullPath(input) == full))
         {
-            throw new UsageException($"--out: {path} is read by the command, so it cannot be written too");
+            throw new UsageException($"{option}: {path} is read by the command, so it cannot be written too");
         }
 
         // Creates the temporary file of the target, and deletes it.

@@ -77,9 +77,24 @@ internal static class Monoloss
         return new Outcome(process.ExitCode, output, error.Result);
     }
 
-    private static Outcome Run(StringWriter output, string[] args, CancellationToken stop)
+    /// <summary>Runs with output to a terminal, escape sequences included.</summary>
+    /// <param name="width">The terminal's columns.</param>
+    /// <param name="args">The command line.</param>
+    public static Outcome RunOnTerminal(int width, params string[] args)
     {
-        var console = AnsiConsole.Create(new AnsiConsoleSettings
+        var output = new StringWriter();
+        return Run(output, args, CancellationToken.None, new AnsiConsoleSettings
+        {
+            Ansi = AnsiSupport.Yes,
+            ColorSystem = ColorSystemSupport.Standard,
+            Interactive = InteractionSupport.Yes,
+            Out = new Terminal(output, width),
+        });
+    }
+
+    private static Outcome Run(StringWriter output, string[] args, CancellationToken stop, AnsiConsoleSettings? settings = null)
+    {
+        var console = AnsiConsole.Create(settings ?? new AnsiConsoleSettings
         {
             Ansi = AnsiSupport.No,
             Interactive = InteractionSupport.No,
@@ -87,6 +102,21 @@ internal static class Monoloss
         });
         var error = new StringWriter { NewLine = "\n" };
         return new Outcome(Application.Run(args, new CliContext(console, error, stop)), output.ToString(), error.ToString());
+    }
+
+    private sealed class Terminal(TextWriter writer, int width) : IAnsiConsoleOutput
+    {
+        public TextWriter Writer => writer;
+
+        public bool IsTerminal => true;
+
+        public int Width => width;
+
+        public int Height => 24;
+
+        public void SetEncoding(System.Text.Encoding encoding)
+        {
+        }
     }
 
     private sealed class StoppingWriter(string start, CancellationTokenSource stop) : StringWriter

@@ -19,6 +19,7 @@ internal sealed class EvalCommand : DeviceCommand
     };
 
     private static readonly string[] Formats = [".json", ".parquet"];
+    private static readonly string[] SamplesFormats = [".parquet"];
 
     [Section("Input")]
     [Option("run", Required = true, MetaValue = "DIR", HelpText =
@@ -65,9 +66,27 @@ internal sealed class EvalCommand : DeviceCommand
         "Also write the results to FILE: a summary if it ends in .json, one row per latent if in .parquet.")]
     public string? Output { get; set; }
 
+    [Option("samples", MetaValue = "N", HelpText =
+        "Also write N top, N middle and N bottom samples of every latent [0: none]")]
+    public int Samples { get; set; }
+
+    [Option("samples-out", MetaValue = "FILE", HelpText =
+        "The Parquet file of the samples [samples.parquet in the run folder, in place of those of its last evaluation]")]
+    public string? SamplesOutput { get; set; }
+
     /// <inheritdoc/>
     public override int Run(CliContext context)
     {
+        if (Samples is < 0 or > LatentSamples.MaxCount)
+        {
+            throw new UsageException($"--samples must be from 0 to {LatentSamples.MaxCount}, but is {Samples}");
+        }
+
+        if (SamplesOutput is not null && Samples == 0)
+        {
+            throw new UsageException("--samples-out needs --samples N: how many");
+        }
+
         if (BatchSize <= 0)
         {
             throw new UsageException($"--batch-size must be positive, but is {BatchSize}");
@@ -75,7 +94,9 @@ internal sealed class EvalCommand : DeviceCommand
 
         FeatureOptions.CheckLabels(NoLabels, LabelColumn, LabelsFile);
 
-        OutputFile.Check(Output, Formats, new RunFolder(RunPath).Files);
+        var folder = new RunFolder(RunPath);
+        OutputFile.Check(Output, Formats, folder.Files);
+        OutputFile.Check(SamplesOutput, SamplesFormats, folder.Files.Where(file => file != folder.Samples), "--samples-out");
         var undefined = UndefinedScore.Parse(Undefined);
         var source = ModelSource.Open(RunPath);
         var (config, training) = (source.Config, source.Training);
@@ -98,6 +119,8 @@ internal sealed class EvalCommand : DeviceCommand
         }
 
         var format = OutputFile.Check(Output, Formats, set.Files);
+        using var claim = new RunLock(RunPath);
+        var samplesPath = Samples > 0 ? SamplesPath(claim, set) : null;
         using var device = OpenDevice();
         using var model = source.Load(device);
         if (Threshold && !model.SelectsFromBatch)
@@ -108,7 +131,8 @@ internal sealed class EvalCommand : DeviceCommand
 
         model.SelectsByThreshold = Threshold;
         var batchSize = BatchSize ?? (training ?? new TrainingOptions { Train = [], Output = string.Empty }).BatchSize;
-        var result = Evaluation.Run(model, set, batchSize, _ => context.Stop.ThrowIfCancellationRequested(), undefined);
+        var samples = samplesPath is null ? null : new LatentSamples(config.Latents, Samples);
+        var result = Evaluation.Run(model, set, batchSize, _ => context.Stop.ThrowIfCancellationRequested(), undefined, samples);
         if (result.HasTooManyLabels)
         {
             context.Notice(["no class purity: latents fire for too many classes to count"]);
@@ -127,6 +151,11 @@ internal sealed class EvalCommand : DeviceCommand
                 break;
         }
 
+        if (samples is not null && SamplesFile.Write(samplesPath!, samples, set) is { } notice)
+        {
+            context.Notice([notice]);
+        }
+
         if (PrintJson)
         {
             context.WriteLine(json.ToJsonString(Json));
@@ -137,5 +166,24 @@ internal sealed class EvalCommand : DeviceCommand
         }
 
         return ExitCode.Success;
+    }
+
+    /// <summary>The file of the samples, once it is clear that it can be written.</summary>
+    private string SamplesPath(RunLock claim, FeatureSet set)
+    {
+        if (SamplesOutput is null)
+        {
+            if (!Directory.Exists(RunPath))
+            {
+                throw new UsageException($"--samples-out is required: {RunPath} is not a folder");
+            }
+
+            // A run that is in training writes this file at its end.
+            claim.ClaimExisting();
+        }
+
+        var path = SamplesOutput ?? new RunFolder(RunPath).Samples;
+        OutputFile.Check(path, SamplesFormats, Output is null ? set.Files : [.. set.Files, Output], "--samples-out");
+        return path;
     }
 }

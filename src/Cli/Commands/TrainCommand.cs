@@ -137,6 +137,10 @@ internal sealed class TrainCommand : DeviceCommand
     [Option("eval-every", MetaValue = "N", HelpText = "Evaluate every N epochs (0 = never)")]
     public int? EvalEvery { get; set; }
 
+    [Option("samples", MetaValue = "N", HelpText =
+        "Keep N top, N middle and N bottom samples of every latent from the last evaluation (0 = none)")]
+    public int? Samples { get; set; }
+
     [Option("checkpoint-every", MetaValue = "N", HelpText = "Also save a checkpoint every N steps (0 = only after each epoch)")]
     public int? CheckpointEvery { get; set; }
 

@@ -41,12 +41,7 @@ internal static partial class Report
     /// <exception cref="DataException">The file cannot be written.</exception>
     public static void Write(string path, IReadOnlyList<(string Folder, CompletedRun Run)> completed)
     {
-        var names = completed.Select(run => Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(run.Folder)))).ToList();
-        if (names.Distinct().Count() < names.Count)
-        {
-            names = [.. completed.Select(run => run.Folder)];
-        }
-
+        var names = RunNames.Of([.. completed.Select(run => run.Folder)]);
         var runs = completed.Select((run, index) => new Run(run.Run, names[index], index % Colors)).ToList();
         var html = new StringBuilder();
         foreach (var run in runs)

@@ -5,12 +5,9 @@ namespace MonoLoss.Data;
 /// <summary>Reads the columns of a set that say what its rows are, in order: an id or path, and the label.</summary>
 public sealed class RowColumns : IDisposable
 {
-    private static readonly string[] IdNames =
-        ["id", "ids", "idx", "uid", "uuid", "key", "path", "paths", "image_path", "file", "file_name", "filename", "name", "names"];
-
     private readonly FeatureSet _set;
     private readonly string _labelColumn;
-    private readonly IdReader? _ids;
+    private readonly RowIds? _ids;
     private readonly LabelBatch _labels = new();
     private long _row;
 
@@ -21,10 +18,7 @@ public sealed class RowColumns : IDisposable
     {
         _set = set;
         _labelColumn = labelColumn ?? set.LabelColumn ?? "label";
-        _ids = IdNames
-            .Where(name => name != set.LabelColumn)
-            .Select(name => IdReader.Find(set, name))
-            .FirstOrDefault(found => found is not null);
+        _ids = RowIds.Find(set);
         HasLabels = set.HasLabels && (!set.HasSeveralLabels
             || (set.LabelsAreIntegers && set.ClassNumbers!.All(number => number is >= int.MinValue and <= int.MaxValue)));
     }
@@ -44,7 +38,10 @@ public sealed class RowColumns : IDisposable
         var columns = new List<ParquetData>();
         if (_ids is not null)
         {
-            columns.Add(_ids.Read(count));
+            var (numbers, texts) = _ids.Read(count);
+            columns.Add(numbers is not null
+                ? ParquetData.Create(_ids.Column, numbers)
+                : ParquetData.Create(_ids.Column, texts!, nullable: true));
         }
 
         if (HasLabels)
@@ -89,93 +86,5 @@ public sealed class RowColumns : IDisposable
         }
 
         return ParquetData.IntegerLists(_labelColumn, values.ToArray(), offsets);
-    }
-
-    /// <summary>Reads the ids or paths of all rows in order.</summary>
-    private sealed class IdReader : IDisposable
-    {
-        private readonly FeatureSet _set;
-        private readonly string _name;
-        private readonly bool _isText;
-        private readonly Queue<string?> _texts = [];
-        private readonly Queue<long?> _numbers = [];
-        private FeatureSource? _source;
-        private ValueColumn? _column;
-        private int _next;
-
-        private IdReader(FeatureSet set, string name, bool isText) => (_set, _name, _isText) = (set, name, isText);
-
-        /// <summary>Opens a column that every file has, with one number or text a row.</summary>
-        /// <returns>Null if there is none.</returns>
-        public static IdReader? Find(FeatureSet set, string name)
-        {
-            LabelKind? kind = null;
-            foreach (var source in set.Sources)
-            {
-                try
-                {
-                    using var column = source.FindValues(name);
-                    if (column is not { AreLists: false } || column.Kind == LabelKind.Boolean || (kind ?? column.Kind) != column.Kind)
-                    {
-                        return null;
-                    }
-
-                    kind = column.Kind;
-                }
-                catch (UnusableLabelsException)
-                {
-                    return null;
-                }
-            }
-
-            return new IdReader(set, name, kind == LabelKind.Text);
-        }
-
-        public ParquetData Read(int count)
-        {
-            while (_texts.Count + _numbers.Count < count)
-            {
-                ReadGroup(_next++);
-            }
-
-            return _isText
-                ? ParquetData.Create(_name, Take(_texts, count), nullable: true)
-                : ParquetData.Create(_name, Take(_numbers, count));
-        }
-
-        public void Dispose() => _column?.Dispose();
-
-        private static T[] Take<T>(Queue<T> queue, int count)
-        {
-            var taken = new T[count];
-            for (var i = 0; i < count; i++)
-            {
-                taken[i] = queue.Dequeue();
-            }
-
-            return taken;
-        }
-
-        private void ReadGroup(int group)
-        {
-            if (!ReferenceEquals(_source, _set.Source(group)))
-            {
-                _column?.Dispose();
-                _source = _set.Source(group);
-                _column = _source.FindValues(_name);
-            }
-
-            var index = _set.RowGroups[group].Index;
-            if (_isText)
-            {
-                _column!.Read(index, (string text, bool isNull, bool _) => _texts.Enqueue(isNull ? null : text));
-            }
-            else
-            {
-                // What is no whole number of 64 bits is no id.
-                _column!.Read(index, (Int128 number, bool isNull, bool _) => _numbers.Enqueue(
-                    isNull || number < long.MinValue || number > long.MaxValue ? null : (long)number));
-            }
-        }
     }
 }

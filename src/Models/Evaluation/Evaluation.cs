@@ -47,16 +47,25 @@ public sealed class Evaluation : IDisposable
     /// </summary>
     public double UndefinedScore { get; set; }
 
+    /// <summary>Where samples of every latent are collected; null for nowhere.</summary>
+    public LatentSamples? Samples { get; set; }
+
     /// <summary>Evaluates a model on a set, which is read in file order.</summary>
     /// <param name="model">The model.</param>
     /// <param name="set">The set.</param>
     /// <param name="batchSize">Rows per batch; BatchTopK selects within a batch.</param>
     /// <param name="progress">Called with the number of rows evaluated so far; may be null.</param>
     /// <param name="undefinedScore"><see cref="UndefinedScore"/>.</param>
+    /// <param name="samples"><see cref="Samples"/>.</param>
     /// <exception cref="DataException">The set cannot be read.</exception>
     public static EvaluationResult Run(
-        SparseAutoencoder model, FeatureSet set, int batchSize, Action<long>? progress = null, double undefinedScore = 0) =>
-        Run(model, set, SequentialBatches.Read(set, model.Device, batchSize), progress, undefinedScore);
+        SparseAutoencoder model,
+        FeatureSet set,
+        int batchSize,
+        Action<long>? progress = null,
+        double undefinedScore = 0,
+        LatentSamples? samples = null) =>
+        Run(model, set, SequentialBatches.Read(set, model.Device, batchSize), progress, undefinedScore, samples);
 
     /// <summary>Evaluates a model on the rows of a set that are already at hand.</summary>
     /// <param name="model">The model.</param>
@@ -64,10 +73,19 @@ public sealed class Evaluation : IDisposable
     /// <param name="batches">Its rows in file order.</param>
     /// <param name="progress">Called with the number of rows evaluated so far; may be null.</param>
     /// <param name="undefinedScore"><see cref="UndefinedScore"/>.</param>
+    /// <param name="samples"><see cref="Samples"/>.</param>
     internal static EvaluationResult Run(
-        SparseAutoencoder model, FeatureSet set, IEnumerable<Batch> batches, Action<long>? progress, double undefinedScore = 0)
+        SparseAutoencoder model,
+        FeatureSet set,
+        IEnumerable<Batch> batches,
+        Action<long>? progress,
+        double undefinedScore = 0,
+        LatentSamples? samples = null)
     {
-        using var evaluation = new Evaluation(model, set.HasLabels ? set.Classes.Count : 0) { UndefinedScore = undefinedScore };
+        using var evaluation = new Evaluation(model, set.HasLabels ? set.Classes.Count : 0)
+        {
+            UndefinedScore = undefinedScore, Samples = samples,
+        };
         var labels = new LabelBatch();
         foreach (var batch in batches)
         {
@@ -115,11 +133,16 @@ public sealed class Evaluation : IDisposable
         device.SumAndCountPositive(latents, _batch);
         device.AddSum(_batchFirst, _activeSum);
         _rows += x.Rows;
-        if (_purity is { IsOverLimit: false })
+        if (_purity is { IsOverLimit: false } || Samples is not null)
         {
-            _purity.Add(
-                ToHost(latents.RowOffsets, ref _offsets), ToHost(latents.Indices, ref _indices), ToHost(latents.Values, ref _values),
-                labels);
+            var offsets = ToHost(latents.RowOffsets, ref _offsets);
+            var indices = ToHost(latents.Indices, ref _indices);
+            var values = ToHost(latents.Values, ref _values);
+            Samples?.Add(offsets, indices, values);
+            if (_purity is { IsOverLimit: false })
+            {
+                _purity.Add(offsets, indices, values, labels);
+            }
         }
     }
 

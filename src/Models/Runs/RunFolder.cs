@@ -58,6 +58,9 @@ public sealed class RunFolder(string path)
     /// <summary>One row per latent.</summary>
     public string Latents => File("latents.parquet");
 
+    /// <summary>The rows that show what each latent stands for.</summary>
+    public string Samples => File("samples.parquet");
+
     /// <summary>The final figures; written last, so that a folder with this file is complete.</summary>
     public string Results => File("results.json");
 
@@ -90,7 +93,7 @@ public sealed class RunFolder(string path)
     public bool IsComplete => System.IO.File.Exists(Results);
 
     /// <summary>The files of a run, whether they exist or not.</summary>
-    public IReadOnlyList<string> Files => [Results, Config, Weights, Sparsity, State, Metrics, Evaluations, Latents];
+    public IReadOnlyList<string> Files => [Results, Config, Weights, Sparsity, State, Metrics, Evaluations, Latents, Samples];
 
     /// <summary>
     /// Whether a run of this program began here and ended before its first checkpoint: weights and results come after the first one.

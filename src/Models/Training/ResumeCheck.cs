@@ -20,6 +20,7 @@ internal sealed class ResumeCheck(RunFolder folder, TrainingOptions options)
         [nameof(TrainingOptions.Epochs)] = true,
         [nameof(TrainingOptions.CheckpointEvery)] = false,
         [nameof(TrainingOptions.EvalEvery)] = true,
+        [nameof(TrainingOptions.Samples)] = true,
         [nameof(TrainingOptions.Validation)] = true,
         [nameof(TrainingOptions.Test)] = true,
         [nameof(TrainingOptions.LabelColumn)] = true,

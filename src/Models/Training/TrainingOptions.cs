@@ -57,6 +57,11 @@ public sealed record TrainingOptions : StepOptions
     /// <summary>Evaluate every this many epochs; 0 for never.</summary>
     public int EvalEvery { get; init; } = 1;
 
+    /// <summary>
+    /// Top, middle and bottom samples of every latent to keep from the last evaluation, as many of each; 0 for none.
+    /// </summary>
+    public int Samples { get; init; } = 9;
+
     /// <summary>Save a checkpoint every this many steps, in addition to the one after each epoch; 0 for only those.</summary>
     public int CheckpointEvery { get; init; }
 
@@ -78,6 +83,11 @@ public sealed record TrainingOptions : StepOptions
         Require.Positive(Epochs);
         Require.NonNegative(MemoryBytes);
         Require.NonNegative(EvalEvery);
+        if (Samples is < 0 or > LatentSamples.MaxCount)
+        {
+            throw new ConfigurationException($"Samples must be from 0 to {LatentSamples.MaxCount}, but is {Samples}", nameof(Samples));
+        }
+
         Require.NonNegative(CheckpointEvery);
     }
 }

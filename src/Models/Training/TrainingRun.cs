@@ -238,12 +238,13 @@ internal sealed class TrainingRun : IDisposable
         _clock.Restart();
     }
 
-    private EvaluationResult Evaluate(EvaluationSplit split, int epoch, bool byThreshold = false)
+    private EvaluationResult Evaluate(EvaluationSplit split, int epoch, bool byThreshold = false, LatentSamples? samples = null)
     {
         var name = byThreshold ? TrainingResults.NameByThreshold(split.Name) : split.Name;
         var rows = split.Set.Rows;
         _model.SelectsByThreshold = byThreshold;
-        var result = Evaluation.Run(_model, split.Set, split.Batches(), done => _observer?.Evaluating(name, done, rows));
+        var result = Evaluation.Run(
+            _model, split.Set, split.Batches(), done => _observer?.Evaluating(name, done, rows), samples: samples);
         _model.SelectsByThreshold = false;
         var row = new EvaluationRow(epoch, name, EvaluationSummary.Of(result));
         _evaluations.Add(row);
@@ -254,6 +255,16 @@ internal sealed class TrainingRun : IDisposable
         }
 
         return result;
+    }
+
+    private void WriteSamples(LatentSamples? samples, FeatureSet set)
+    {
+        // Those of an earlier end of the run would be of other weights.
+        File.Delete(_folder.Samples);
+        if (samples is not null && SamplesFile.Write(_folder.Samples, samples, set) is { } notice)
+        {
+            _observer?.Noticed(notice);
+        }
     }
 
     /// <summary>Finishes the model, evaluates every split, and writes the files of a complete run; results.json last.</summary>
@@ -268,9 +279,10 @@ internal sealed class TrainingRun : IDisposable
         if (_options.EvalEvery > 0)
         {
             _evaluations.RemoveAll(row => row.Epoch == _options.Epochs);
+            var samples = _options.Samples > 0 ? new LatentSamples(_model.Config.Latents, _options.Samples) : null;
             foreach (var split in _splits)
             {
-                last = Evaluate(split, _options.Epochs);
+                last = Evaluate(split, _options.Epochs, samples: split == _splits[^1] ? samples : null);
                 final[split.Name] = EvaluationSummary.Of(last);
                 if (split is TrainingSplit)
                 {
@@ -286,6 +298,7 @@ internal sealed class TrainingRun : IDisposable
             MetricsFiles.WriteEvaluations(_folder.Evaluations, _evaluations);
             var set = _splits[^1].Set;
             MetricsFiles.WriteLatents(_folder.Latents, last!.Latents, classes, set.ClassNumbers, set.HasClassNames);
+            WriteSamples(samples, set);
         }
 
         _folder.WriteConfig(_model, _options, Provenance.Of(_model.Config, _options, final, _train.Origin));

@@ -1,0 +1,117 @@
+using MonoLoss.Data;
+using MonoLoss.Data.Parquet;
+
+namespace MonoLoss.Models;
+
+/// <summary>samples.parquet: the rows that show what each latent stands for, with their ids and labels.</summary>
+public static class SamplesFile
+{
+    // Rows of which ids are read at a time.
+    private const int Block = 1 << 16;
+
+    /// <summary>Writes the file: a row per sample, by latent, rank and falling activation.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="samples">The samples, formed over all rows of the set.</param>
+    /// <param name="set">The set, whose ids and labels come along.</param>
+    /// <returns>What the user should know about ids that could not be read; null if all is well.</returns>
+    /// <exception cref="DataException">The file cannot be written.</exception>
+    public static string? Write(string path, LatentSamples samples, FeatureSet set)
+    {
+        var all = samples.All().ToArray();
+        List<ParquetData> columns =
+        [
+            ParquetData.Create("latent", Array.ConvertAll(all, sample => sample.Latent)),
+            ParquetData.Create("rank", Array.ConvertAll(all, sample => Name(sample.Rank))),
+            ParquetData.Create("row", Array.ConvertAll(all, sample => sample.Row)),
+        ];
+        string? notice = null;
+        try
+        {
+            columns.AddRange(Ids(all, set, out var problem));
+            notice = problem is null ? null : $"samples are without ids: {problem}";
+        }
+        catch (DataException exception)
+        {
+            // The column was found by its name, not asked for.
+            notice = $"samples are without ids: {exception.Message}";
+        }
+
+        columns.Add(ParquetData.Create("activation", Array.ConvertAll(all, sample => (double)sample.Activation)));
+        columns.AddRange(Labels(all, set));
+        ParquetWriter.Write(path, columns);
+        return notice;
+    }
+
+    private static string Name(SampleRank rank) => rank switch
+    {
+        SampleRank.Top => "top",
+        SampleRank.Middle => "middle",
+        _ => "bottom",
+    };
+
+    /// <summary>The ids: all are read in order, and those of the samples are kept.</summary>
+    private static IReadOnlyList<ParquetData> Ids(LatentSample[] samples, FeatureSet set, out string? problem)
+    {
+        using var ids = RowIds.Find(set, out problem);
+        if (ids is null)
+        {
+            return [];
+        }
+
+        var (integers, texts) = (new Dictionary<long, long?>(), new Dictionary<long, string?>());
+        var rows = samples.Select(sample => sample.Row).Distinct().Order().ToArray();
+        var next = 0;
+        for (long first = 0; next < rows.Length; first += Block)
+        {
+            var (numbers, words) = ids.Read((int)Math.Min(Block, set.Rows - first));
+            for (; next < rows.Length && rows[next] < first + Block; next++)
+            {
+                if (numbers is not null)
+                {
+                    integers[rows[next]] = numbers[rows[next] - first];
+                }
+                else
+                {
+                    texts[rows[next]] = words![rows[next] - first];
+                }
+            }
+        }
+
+        return
+        [
+            texts.Count == 0
+                ? ParquetData.Create("id", Array.ConvertAll(samples, sample => integers[sample.Row]))
+                : ParquetData.Create("id", Array.ConvertAll(samples, sample => texts[sample.Row]), nullable: true),
+        ];
+    }
+
+    /// <summary>The labels: integers, or what is shown for them; several are one text with commas.</summary>
+    private static IEnumerable<ParquetData> Labels(LatentSample[] samples, FeatureSet set)
+    {
+        if (!set.HasLabels)
+        {
+            yield break;
+        }
+
+        var batch = new LabelBatch();
+        int[] Of(long row)
+        {
+            set.GetLabels(row, 1, batch);
+            return batch[0].ToArray();
+        }
+
+        if (set is { LabelsAreIntegers: true, HasSeveralLabels: false })
+        {
+            yield return ParquetData.Create(
+                "label", Array.ConvertAll(samples, sample => Of(sample.Row) is [var label] ? set.ClassNumbers![label] : (long?)null));
+            yield break;
+        }
+
+        yield return ParquetData.Create(
+            "label",
+            Array.ConvertAll(samples, sample => Of(sample.Row) is { Length: > 0 } labels
+                ? string.Join(", ", labels.Select(label => set.Classes[label]))
+                : null),
+            nullable: true);
+    }
+}
