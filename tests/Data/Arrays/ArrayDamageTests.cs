@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using MonoLoss.Bench;
 using MonoLoss.Data;
 
@@ -23,7 +24,8 @@ public sealed class ArrayDamageTests
         var original = Create(name);
         var mutator = FileMutator.For(name, original, [Create("a.pt"), original], seed: 7);
         var outcomes = new int[3];
-        Assert.Equal(FuzzOutcome.Read, FuzzTarget.Read(name, original, 0, out _));
+        // Odd numbers read arrays, even ones features, which a file of texts has none of.
+        Assert.Equal(FuzzOutcome.Read, FuzzTarget.Read(name, original, 1, out _));
         for (var number = 0; number < Mutations; number++)
         {
             outcomes[(int)FuzzTarget.Read(name, mutator.Mutate(number), number, out var failure)]++;
@@ -32,6 +34,19 @@ public sealed class ArrayDamageTests
 
         Assert.NotEqual(0, outcomes[(int)FuzzOutcome.Read]);
         Assert.NotEqual(0, outcomes[(int)FuzzOutcome.Refused]);
+    }
+
+    [Fact]
+    public void No_memory_is_given_to_what_a_zip_directory_claims()
+    {
+        const int Claimed = 400 << 20;
+        var file = new TestZip { Deflated = true }.Add("a/data.pkl", new byte[1000]).Build();
+        var directory = file.AsSpan().IndexOf("PK\u0001\u0002"u8);
+        BinaryPrimitives.WriteInt32LittleEndian(file.AsSpan(directory + 24), Claimed);
+
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        Throws.Line(() => ArrayFile.Open("a.pt", file), $"'a/data.pkl' is {Claimed} bytes in");
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1 << 20);
     }
 
     private static byte[] Create(string name)

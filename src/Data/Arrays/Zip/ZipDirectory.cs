@@ -29,6 +29,9 @@ internal static class ZipDirectory
     private const long MaxEntries = 1 << 22;
     private const long MaxSize = 1 << 29;
 
+    // No stream of deflate grows by more: memory is not given to what a damaged directory claims.
+    private const int MaxRatio = 1032;
+
     private readonly record struct Place(long Offset, long Size, long Entries);
 
     /// <summary>Reads the directory.</summary>
@@ -129,7 +132,7 @@ internal static class ZipDirectory
         long[] numbers = [UInt32(bytes, at + 24), UInt32(bytes, at + 20), UInt32(bytes, at + 42)];
         ReadZip64Extra(bytes.AsSpan(at + CentralHeaderSize + nameSize, extraSize), numbers, name);
         var (size, packed, header) = (numbers[0], numbers[1], numbers[2]);
-        if (size < 0 || packed < 0 || header < 0 || (method == 0 && size != packed))
+        if (size < 0 || packed < 0 || header < 0 || (method == 0 && size != packed) || size / MaxRatio > packed)
         {
             throw new CorruptException($"its zip entry '{name}' is {size} bytes in {packed} at {header}");
         }
