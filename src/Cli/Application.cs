@@ -14,7 +14,7 @@ internal static class Application
     // In the order in which the overview lists them.
     private static readonly Type[] Commands =
     [
-        typeof(TrainCommand), typeof(EvalCommand), typeof(ScoreCommand), typeof(ReportCommand),
+        typeof(ExtractCommand), typeof(TrainCommand), typeof(EvalCommand), typeof(ScoreCommand), typeof(ReportCommand),
         typeof(EncodeCommand), typeof(DecodeCommand), typeof(ImportCommand), typeof(ExportCommand),
         typeof(DemoCommand), typeof(DevicesCommand),
     ];
@@ -53,7 +53,8 @@ internal static class Application
     /// <summary>Whether a command's result is in files, so that what it prints may be lost.</summary>
     public static bool WritesFiles(string[] args) =>
         Find(args.FirstOrDefault(string.Empty)) is { } command
-        && (command == typeof(TrainCommand) || command == typeof(DemoCommand) || command == typeof(ReportCommand));
+        && (command == typeof(TrainCommand) || command == typeof(DemoCommand) || command == typeof(ReportCommand)
+            || command == typeof(ExtractCommand));
 
     private static bool IsExpected(Exception exception) => exception is
         UsageException or DataException or ConfigurationException or DeviceException
