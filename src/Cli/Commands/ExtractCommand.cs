@@ -85,8 +85,8 @@ internal sealed class ExtractCommand : Command
     private static void Extract(CliContext context, ExtractionOptions options)
     {
         using var extraction = Extraction.Open(options);
-        context.WriteLine($"model   {options.Model}: {extraction.Output}, {extraction.Token}, {ProgressFormat.Format(extraction.Dimension)} "
-            + $"features, batches of {extraction.BatchSize}");
+        context.WriteLine($"model   {options.Model}: {extraction.Output}, {extraction.Token}, "
+            + $"{ProgressFormat.Format(extraction.Dimension)} features, batches of {extraction.BatchSize}");
         context.WriteLine($"images  {extraction.Preprocessor.Description}");
         var progress = new ExtractionLog(context);
         ExtractionResult result;
@@ -96,10 +96,11 @@ internal sealed class ExtractCommand : Command
         }
         catch (OperationCanceledException) when (context.Stop.IsCancellationRequested)
         {
-            context.Notice([$"stopped; continue with --resume"]);
+            context.Notice(["stopped; continue with --resume"]);
             throw;
         }
 
+        progress.Finish();
         List<string> damaged = [.. result.Skipped.Take(ShownDamaged).Select(skipped => $"skipped {skipped.Id}: {skipped.Reason}")];
         if (result.Skipped.Count > 0)
         {

@@ -45,13 +45,28 @@ internal sealed class ExtractionLog(CliContext context)
         var line = Line(progress);
         if (context.IsTerminal)
         {
-            context.Output.Profile.Out.Writer.Write($"\r{line}\u001b[K{(progress.Images == progress.Total ? "\n" : "\r")}");
-            context.Output.Profile.Out.Writer.Flush();
+            Rewrite(line);
         }
         else
         {
             context.WriteLine(line);
         }
+    }
+
+    /// <summary>Takes the line off a terminal, where the result follows.</summary>
+    public void Finish()
+    {
+        if (context.IsTerminal)
+        {
+            Rewrite(string.Empty);
+        }
+    }
+
+    private void Rewrite(string line)
+    {
+        var writer = context.Output.Profile.Out.Writer;
+        writer.Write($"\r{line}\u001b[K\r");
+        writer.Flush();
     }
 
     private string Line(ExtractionProgress progress)

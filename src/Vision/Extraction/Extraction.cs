@@ -59,7 +59,8 @@ public sealed class Extraction : IDisposable
     public int Dimension => _layout.Dimension;
 
     /// <summary>Number of images, where all sources know theirs.</summary>
-    public long? Total => _options.Sources.All(source => source.Count is not null) ? _options.Sources.Sum(source => source.Count) : null;
+    public long? Total =>
+        _options.Sources.All(source => source.Count is not null) ? _options.Sources.Sum(source => source.Count) : null;
 
     /// <summary>Opens the model and runs it once, so that what does not fit is known at the start.</summary>
     /// <param name="options">What is extracted.</param>
@@ -86,7 +87,8 @@ public sealed class Extraction : IDisposable
     /// <param name="progress">Called after every batch, and once at the start with what was done before.</param>
     /// <param name="stop">Ends the extraction so that it can go on later.</param>
     /// <exception cref="DataException">
-    /// A source or the model fails, the disk is full, no image can be used, or one cannot and <see cref="ExtractionOptions.Strict"/> is set.
+    /// A source or the model fails, the disk is full, no image can be used, or one cannot and
+    /// <see cref="ExtractionOptions.Strict"/> is set.
     /// </exception>
     /// <exception cref="OperationCanceledException">It was stopped.</exception>
     public ExtractionResult Run(Action<ExtractionProgress> progress, CancellationToken stop)
@@ -175,7 +177,8 @@ public sealed class Extraction : IDisposable
         finally
         {
             ended.Cancel();
-            // Sources and model are closed after this.
+            // The block does not end before its last results are taken. Sources and model are closed after this.
+            work.LinkTo(DataflowBlock.NullTarget<Batch>());
             Task.WhenAny(Task.WhenAll(reading, work.Completion)).Wait(CancellationToken.None);
         }
     }

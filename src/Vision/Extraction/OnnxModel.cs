@@ -26,8 +26,8 @@ internal sealed class OnnxModel : IDisposable
         var images = session.InputMetadata.Where(input => input.Value.Dimensions.Length == 4).ToList();
         if (session.InputMetadata.Count != 1 || images.Count != 1)
         {
-            throw new DataException($"{path}: its inputs are {string.Join(", ", session.InputMetadata.Keys)}; expected one input of images: "
-                + "export the image tower only");
+            throw new DataException($"{path}: its inputs are {string.Join(", ", session.InputMetadata.Keys)}; expected one input of "
+                + "images: export the image tower only");
         }
 
         var (name, metadata) = images[0];

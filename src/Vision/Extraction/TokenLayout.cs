@@ -103,7 +103,8 @@ internal sealed class TokenLayout
 
     private static TokenLayout Pooled(string output, TokenKind? kind, long dimension) => kind is null
         ? new TokenLayout(null, 0, 1, (int)dimension, channelsFirst: false)
-        : throw new DataException($"{output} has one vector of {dimension} per image, no tokens; leave --token out, or choose another --output");
+        : throw new DataException($"{output} has one vector of {dimension} per image, no tokens; "
+            + "leave --token out, or choose another --output");
 
     private static TokenLayout OfTokens(string output, TokenKind? kind, int tokens, int dimension, int prefix)
     {
@@ -125,6 +126,7 @@ internal sealed class TokenLayout
             }
         }
 
-        throw new DataException($"{output} has {tokens} tokens, which are no square of patches after 0, 1 or 5 special ones; give --prefix-tokens");
+        throw new DataException($"{output} has {tokens} tokens, which are no square of patches after 0, 1 or 5 special ones; "
+            + "give --prefix-tokens");
     }
 }

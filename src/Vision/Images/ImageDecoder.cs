@@ -47,7 +47,7 @@ public static class ImageDecoder
 
         try
         {
-            return Decode(codec, width, height).Oriented((int)codec.EncodedOrigin);
+            return Decode(codec, bytes.Span, width, height).Oriented((int)codec.EncodedOrigin);
         }
         finally
         {
@@ -64,7 +64,7 @@ public static class ImageDecoder
         return SKCodec.Create(data) ?? throw new DamagedImageException("its header is damaged");
     }
 
-    private static PixelImage Decode(SKCodec codec, int width, int height)
+    private static PixelImage Decode(SKCodec codec, ReadOnlySpan<byte> file, int width, int height)
     {
         // Without a colour space of the target, the numbers in the file are kept.
         var info = new SKImageInfo(width, height, SKColorType.Rgba8888, SKAlphaType.Unpremul, colorspace: null);
@@ -75,7 +75,8 @@ public static class ImageDecoder
             var result = codec.GetPixels(info, handle.AddrOfPinnedObject());
             return result switch
             {
-                SKCodecResult.Success => new PixelImage(width, height, pixels),
+                SKCodecResult.Success when JpegScans.AreComplete(file) => new PixelImage(width, height, pixels),
+                SKCodecResult.Success => throw new DamagedImageException("it is cut off"),
                 SKCodecResult.IncompleteInput => throw new DamagedImageException("it is cut off"),
                 _ => throw new DamagedImageException($"it cannot be decoded ({result})"),
             };

@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace MonoLoss.Vision;
 
-/// <summary>How an image becomes the input of a model: resize, crop, scale and normalize, in this order, as Hugging Face's processors do.</summary>
+/// <summary>
+/// How an image becomes the input of a model: resize, crop, scale and normalize, in this order, as Hugging Face's processors do.
+/// </summary>
 public sealed record Preprocessor
 {
     /// <summary>The mean and deviation of ImageNet's channels.</summary>
@@ -50,13 +52,15 @@ public sealed record Preprocessor
     {
         get
         {
-            var culture = CultureInfo.InvariantCulture;
+            var filter = Filter.ToString().ToLowerInvariant();
+            var (width, height) = Stretch ?? (Width, Height);
             var resize = !Resizes ? "no resize"
-                : ShortestEdge is { } edge ? $"shortest edge {edge} {Filter.ToString().ToLowerInvariant()}"
-                : $"resize {(Stretch ?? (Width, Height)).Width}x{(Stretch ?? (Width, Height)).Height} {Filter.ToString().ToLowerInvariant()}";
+                : ShortestEdge is { } edge ? $"shortest edge {edge} {filter}"
+                : $"resize {width}x{height} {filter}";
             return string.Create(
-                culture,
-                $"{Name}: {resize}, crop {Width}x{Height}, scale {Scale:R}, mean {List(Mean)}, deviation {List(Deviation)}, EXIF orientation");
+                CultureInfo.InvariantCulture,
+                $"{Name}: {resize}, crop {Width}x{Height}, scale {Scale:R}, mean {List(Mean)}, deviation {List(Deviation)}, "
+                    + $"EXIF orientation");
         }
     }
 

@@ -66,7 +66,9 @@ internal sealed class ImageFiles : ImageSource
         return new ImageFiles(path, files);
     }
 
-    /// <summary>The images of a list: a path in each line, and after a tab its class if it has one. Paths start at the list's folder.</summary>
+    /// <summary>
+    /// The images of a list: a path in each line, and after a tab its class if it has one. Paths start at the list's folder.
+    /// </summary>
     /// <exception cref="DataException">The list cannot be read, or names nothing.</exception>
     public static ImageFiles List(string path)
     {

@@ -10,7 +10,8 @@ public static class ImageSources
     private static readonly string[] ListExtensions = [".txt", ".lst", ".tsv"];
 
     /// <summary>
-    /// Opens sources: folders of images, or of Parquet files or tar shards; Parquet files; tar shards; lists (.txt, .lst, .tsv); single images.
+    /// Opens sources: folders of images, or of Parquet files or tar shards; Parquet files; tar shards; lists (.txt, .lst, .tsv); single
+    /// images.
     /// </summary>
     /// <param name="paths">The sources.</param>
     /// <param name="imageColumn">The column of images in Parquet files; null to find it.</param>
