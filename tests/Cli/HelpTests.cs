@@ -17,7 +17,7 @@ public sealed class HelpTests
         foreach (var args in lines)
         {
             var overview = Monoloss.Run(args).Succeeded().Output;
-            string[] verbs = ["train", "eval", "score", "report", "encode", "decode", "import", "export", "devices", "demo"];
+            string[] verbs = ["extract", "train", "eval", "score", "report", "encode", "decode", "import", "export", "devices", "demo"];
             Assert.All(verbs, verb => Assert.Matches($"(?m)^  {verb} ", overview));
         }
     }
