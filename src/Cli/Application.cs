@@ -14,6 +14,7 @@ internal static class Application
     // In the order in which the overview lists them.
     private static readonly Type[] Commands =
     [
+        typeof(ExtractCommand),
         typeof(TrainCommand), typeof(EvalCommand), typeof(ScoreCommand), typeof(ReportCommand), typeof(CompareCommand),
         typeof(EncodeCommand), typeof(DecodeCommand), typeof(ConvertCommand), typeof(ImportCommand), typeof(ExportCommand),
         typeof(DemoCommand), typeof(DevicesCommand),
@@ -22,7 +23,7 @@ internal static class Application
     private static readonly Type[] WritingCommands =
     [
         typeof(TrainCommand), typeof(ReportCommand), typeof(EncodeCommand), typeof(DecodeCommand), typeof(ConvertCommand),
-        typeof(ImportCommand), typeof(ExportCommand), typeof(DemoCommand),
+        typeof(ImportCommand), typeof(ExportCommand), typeof(ExtractCommand), typeof(DemoCommand),
     ];
 
     /// <summary>Runs a command line.</summary>

@@ -18,7 +18,8 @@ public sealed class HelpTests
             var overview = Monoloss.Run(args).Succeeded().Output;
             string[] verbs =
             [
-                "train", "eval", "score", "report", "compare", "convert", "encode", "decode", "import", "export", "devices", "demo",
+                "extract", "train", "eval", "score", "report", "compare", "convert", "encode", "decode", "import", "export", "devices",
+                "demo",
             ];
             Assert.All(verbs, verb => Assert.Matches($"(?m)^  {verb} ", overview));
         }

@@ -4,7 +4,10 @@ namespace MonoLoss.Data;
 public sealed class RowIds : IDisposable
 {
     private static readonly string[] Names =
-        ["id", "ids", "idx", "uid", "uuid", "key", "path", "paths", "image_path", "file", "file_name", "filename", "name", "names"];
+    [
+        "id", "ids", "image_id", "idx", "uid", "uuid", "key", "path", "paths", "image_path", "file", "file_name", "filename", "name",
+        "names",
+    ];
 
     private readonly FeatureSet _set;
     private readonly bool _isText;

@@ -1,0 +1,99 @@
+using System.Text;
+using MonoLoss.Vision;
+
+namespace MonoLoss.Tests.Vision;
+
+/// <summary>Images of every kind decode to what Pillow gives; what is none is refused with its reason.</summary>
+public sealed class ImageDecoderTests
+{
+    public static TheoryData<string, int> Kinds => new()
+    {
+        { "palette.png", 0 }, { "lossless.webp", 0 }, { "animated.gif", 0 }, { "wide.bmp", 0 }, { "alpha.png", 0 }, { "grey16.png", 0 },
+        { "rgb.jpg", 1 }, { "progressive.jpg", 1 }, { "grey.jpg", 1 }, { "cmyk.jpg", 1 },
+    };
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void Kinds_decode_as_by_Pillow(string name, int tolerance) =>
+        VisionFixtures.AssertNear(VisionFixtures.Decode($"{name}.expected.png"), VisionFixtures.Decode(name), tolerance);
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(5)]
+    [InlineData(6)]
+    [InlineData(7)]
+    [InlineData(8)]
+    public void Exif_orientation_is_applied(int orientation) => VisionFixtures.AssertNear(
+        VisionFixtures.Decode($"orientation{orientation}.jpg.expected.png"), VisionFixtures.Decode($"orientation{orientation}.jpg"), 1);
+
+    [Theory]
+    [InlineData("<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", "SVG")]
+    [InlineData("<?xml version='1.0'?>\n<svg width='10'/>", "SVG")]
+    [InlineData("\ufeff <!DOCTYPE HTML><title>404</title>", "HTML")]
+    [InlineData("not an image at all", "no image")]
+    [InlineData("", "empty")]
+    [InlineData("%PDF-1.7", "PDF")]
+    [InlineData("II*\0........", "TIFF")]
+    [InlineData("GIF89a", "header")]
+    [InlineData("BM", "header")]
+    public void What_is_no_image_is_refused(string content, string reason) =>
+        Refused(Encoding.UTF8.GetBytes(content), reason);
+
+    [Theory]
+    [InlineData("rgb.jpg")]
+    [InlineData("progressive.jpg")]
+    [InlineData("wide.png")]
+    [InlineData("lossless.webp")]
+    [InlineData("animated.gif")]
+    [InlineData("wide.bmp")]
+    public void A_truncated_image_is_refused_wherever_it_ends(string name)
+    {
+        var bytes = VisionFixtures.Bytes(name);
+        // The second frame of an animation may be missing.
+        var end = name == "animated.gif" ? bytes.Length / 3 : bytes.Length * 9 / 10;
+        for (var length = 1; length < end; length += 1 + (end / 50))
+        {
+            Assert.Throws<DamagedImageException>(() => ImageDecoder.Decode(bytes.AsMemory(0, length)));
+        }
+    }
+
+    [Fact]
+    public void Noise_in_an_image_never_does_more_than_damage_it()
+    {
+        var random = new Random(3);
+        foreach (var name in new[] { "rgb.jpg", "wide.png", "lossless.webp", "animated.gif", "wide.bmp", "cmyk.jpg" })
+        {
+            for (var i = 0; i < 40; i++)
+            {
+                var bytes = VisionFixtures.Bytes(name);
+                for (var j = 0; j < 5; j++)
+                {
+                    bytes[random.Next(bytes.Length)] = (byte)random.Next(256);
+                }
+
+                try
+                {
+                    ImageDecoder.Decode(bytes);
+                }
+                catch (DamagedImageException)
+                {
+                    // As it should be.
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void A_decompression_bomb_is_refused_before_memory_is_taken()
+    {
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        Refused(VisionFixtures.PngHeader(60_000, 60_000), "60000 × 60000");
+        Assert.True(GC.GetAllocatedBytesForCurrentThread() - before < 1 << 20);
+    }
+
+    private static void Refused(byte[] bytes, string reason) => Assert.Contains(
+        reason, Assert.Throws<DamagedImageException>(() => ImageDecoder.Decode(bytes)).Message, StringComparison.Ordinal);
+}
