@@ -1,3 +1,6 @@
+using MonoLoss.Data;
+using MonoLoss.Models;
+
 namespace MonoLoss.Cli;
 
 /// <summary>What the options that name features and labels have in common.</summary>
@@ -14,6 +17,9 @@ internal static class FeatureOptions
     /// <summary>How labels are chosen.</summary>
     public const string LabelHelp = "Column with class labels, for class purity [label, labels, class, target or y, if present]";
 
+    /// <summary>What an autoencoder may be.</summary>
+    public const string RunHelp = "Run folder of the autoencoder, or a folder of another tool (see import).";
+
     /// <summary>How labels in a second file are named.</summary>
     public const string LabelsFileHelp = "File with a label for each row in order: .npy, .npz, .pt, .safetensors, .csv, .parquet or .txt";
 
@@ -25,5 +31,29 @@ internal static class FeatureOptions
         {
             throw new UsageException($"--no-labels cannot be combined with {(labelColumn is not null ? "--label-column" : "--labels")}");
         }
+    }
+
+    /// <summary>Opens the features that an autoencoder is to take, and tells the user what is to know about them.</summary>
+    /// <param name="context">Where notices go.</param>
+    /// <param name="source">The autoencoder: columns that are not named are those that it was trained on.</param>
+    /// <param name="run">Its folder, as given.</param>
+    /// <param name="paths">The features.</param>
+    /// <param name="options">What the command line says.</param>
+    /// <exception cref="DataException">The features cannot be read, or are not of the autoencoder's dimension.</exception>
+    public static FeatureSet OpenFor(
+        CliContext context, ModelSource source, string run, IEnumerable<string> paths, FeatureSetOptions options)
+    {
+        var training = source.Training;
+        var set = FeatureSet.Open(paths, options with
+        {
+            FeaturesColumn = options.FeaturesColumn ?? training?.FeaturesColumn,
+            FeatureNames = training?.FeatureNames,
+            // The column of the training files says nothing about another file.
+            LabelColumn = options.LabelColumn ?? (options.LabelsFile is null ? training?.LabelColumn : null),
+        });
+        context.Notice(set.Notices);
+        return set.Dimension == source.Config.Dimension ? set : throw new DataException(
+            $"{set.Files[0]}: column '{set.FeaturesColumn}' has features of dimension {set.Dimension}, "
+                + $"but {run} expects {source.Config.Dimension}");
     }
 }

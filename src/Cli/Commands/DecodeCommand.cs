@@ -7,13 +7,10 @@ namespace MonoLoss.Cli;
 [Verb("decode", HelpText = "Turn latents that encode wrote, edited or not, back into features.")]
 internal sealed class DecodeCommand : DeviceCommand
 {
-    private const int BatchRows = 2048;
-
     private static readonly string[] Formats = [".parquet"];
 
     [Section("Input")]
-    [Option("run", Required = true, MetaValue = "DIR", HelpText =
-        "Run folder of the autoencoder, or a folder of another tool (see import).")]
+    [Option("run", Required = true, MetaValue = "DIR", HelpText = FeatureOptions.RunHelp)]
     public string RunPath { get; set; } = string.Empty;
 
     [Option("latents", Required = true, MetaValue = "FILE", HelpText =
@@ -34,7 +31,7 @@ internal sealed class DecodeCommand : DeviceCommand
         var source = ModelSource.Open(RunPath);
         using var device = OpenDevice();
         using var model = source.Load(device, RowScaling.UnitRows(Rows));
-        Encoder.Decode(model, Latents, BatchRows, Output, _ => context.Stop.ThrowIfCancellationRequested());
+        Encoder.Decode(model, Latents, new StepOptions().BatchSize, Output, _ => context.Stop.ThrowIfCancellationRequested());
         context.WriteLine($"features {Output}");
         return ExitCode.Success;
     }

@@ -8,13 +8,10 @@ namespace MonoLoss.Cli;
 [Verb("encode", HelpText = "Write the latents of features: which fire in each row, and how strongly.")]
 internal sealed class EncodeCommand : DeviceCommand
 {
-    private const int DefaultBatchSize = 2048;
-
     private static readonly string[] Formats = [".parquet"];
 
     [Section("Input")]
-    [Option("run", Required = true, MetaValue = "DIR", HelpText =
-        "Run folder of the autoencoder, or a folder of another tool (see import).")]
+    [Option("run", Required = true, MetaValue = "DIR", HelpText = FeatureOptions.RunHelp)]
     public string RunPath { get; set; } = string.Empty;
 
     [Option("data", Required = true, MetaValue = "PATH…", HelpText = "Features: " + FeatureOptions.Paths)]
@@ -66,29 +63,21 @@ internal sealed class EncodeCommand : DeviceCommand
 
         FeatureOptions.CheckLabels(NoLabels, LabelColumn, LabelsFile);
         var source = ModelSource.Open(RunPath);
-        var set = FeatureSet.Open(Data, new FeatureSetOptions
+        var set = FeatureOptions.OpenFor(context, source, RunPath, Data, new FeatureSetOptions
         {
             Normalize = false,
-            FeaturesColumn = FeaturesColumn ?? source.Training?.FeaturesColumn,
-            FeatureNames = source.Training?.FeatureNames,
-            ReadLabels = !NoLabels,
-            LabelColumn = LabelColumn ?? (LabelsFile is null ? source.Training?.LabelColumn : null),
+            FeaturesColumn = FeaturesColumn,
+            LabelColumn = LabelColumn,
             LabelsFile = LabelsFile,
+            ReadLabels = !NoLabels,
         });
-        context.Notice(set.Notices);
-        if (set.Dimension != source.Config.Dimension)
-        {
-            throw new DataException($"{set.Files[0]}: column '{set.FeaturesColumn}' has features of dimension {set.Dimension}, "
-                + $"but {RunPath} expects {source.Config.Dimension}");
-        }
-
         OutputFile.Check(Output, Formats, set.Files);
         OutputFile.Check(Reconstruction, Formats, [.. set.Files, Output]);
         using var device = OpenDevice();
         using var model = source.Load(device, RowScaling.UnitRows(Rows));
         model.SelectsByThreshold = Select == "threshold" && model.SelectsFromBatch;
         Encoder.Encode(
-            model, set, BatchSize ?? source.Training?.BatchSize ?? DefaultBatchSize, Output, Reconstruction,
+            model, set, BatchSize ?? source.Training?.BatchSize ?? new StepOptions().BatchSize, Output, Reconstruction,
             _ => context.Stop.ThrowIfCancellationRequested());
         var files = Reconstruction is null ? Output : $"{Output}, {Reconstruction}";
         context.WriteLine($"{ProgressFormat.Format(set.Rows)} rows, {files}");

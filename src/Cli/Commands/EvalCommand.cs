@@ -22,8 +22,7 @@ internal sealed class EvalCommand : DeviceCommand
     private static readonly string[] SamplesFormats = [".parquet"];
 
     [Section("Input")]
-    [Option("run", Required = true, MetaValue = "DIR", HelpText =
-        "Run folder of the autoencoder, or a folder of another tool (see import).")]
+    [Option("run", Required = true, MetaValue = "DIR", HelpText = FeatureOptions.RunHelp)]
     public string RunPath { get; set; } = string.Empty;
 
     [Option("data", Required = true, MetaValue = "PATH…", HelpText = "Features: " + FeatureOptions.Paths)]
@@ -100,24 +99,15 @@ internal sealed class EvalCommand : DeviceCommand
         var undefined = UndefinedScore.Parse(Undefined);
         var source = ModelSource.Open(RunPath);
         var (config, training) = (source.Config, source.Training);
-        var set = FeatureSet.Open(Data, new FeatureSetOptions
+        var set = FeatureOptions.OpenFor(context, source, RunPath, Data, new FeatureSetOptions
         {
             Normalize = RowScaling.UnitRows(Rows) ?? config.UnitRows,
-            FeaturesColumn = FeaturesColumn ?? training?.FeaturesColumn,
-            FeatureNames = training?.FeatureNames,
+            FeaturesColumn = FeaturesColumn,
             SimilarityColumn = SimilarityColumn ?? training?.SimilarityColumn,
-            // The column of the training files says nothing about another file.
-            LabelColumn = LabelColumn ?? (LabelsFile is null ? training?.LabelColumn : null),
+            LabelColumn = LabelColumn,
             LabelsFile = LabelsFile,
             ReadLabels = !NoLabels,
         });
-        context.Notice(set.Notices);
-        if (set.Dimension != config.Dimension)
-        {
-            throw new DataException($"{set.Files[0]}: column '{set.FeaturesColumn}' has features of dimension {set.Dimension}, "
-                + $"but {RunPath} expects {config.Dimension}");
-        }
-
         var format = OutputFile.Check(Output, Formats, set.Files);
         using var claim = new RunLock(RunPath);
         var samplesPath = Samples > 0 ? SamplesPath(claim, set) : null;
@@ -130,7 +120,7 @@ internal sealed class EvalCommand : DeviceCommand
         }
 
         model.SelectsByThreshold = Threshold;
-        var batchSize = BatchSize ?? (training ?? new TrainingOptions { Train = [], Output = string.Empty }).BatchSize;
+        var batchSize = BatchSize ?? training?.BatchSize ?? new StepOptions().BatchSize;
         var samples = samplesPath is null ? null : new LatentSamples(config.Latents, Samples);
         var result = Evaluation.Run(model, set, batchSize, _ => context.Stop.ThrowIfCancellationRequested(), undefined, samples);
         if (result.HasTooManyLabels)

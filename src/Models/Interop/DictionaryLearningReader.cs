@@ -49,9 +49,7 @@ internal static class DictionaryLearningReader
             Config = ForeignModels.Configure(form, weights, k, unitRows: false),
             Weights = weights.Values,
             Description = $"dictionary_learning, {kind}",
-            Metadata = CopiedMetadata.Select(name => (name, Value: trainer.Node(name)))
-                .Where(entry => entry.Value is not null)
-                .ToDictionary(entry => entry.name, entry => entry.Value!.ToString()),
+            Metadata = ForeignModels.Metadata(CopiedMetadata, trainer.Node),
         };
     }
 

@@ -1,3 +1,5 @@
+using System.Text.Json.Nodes;
+
 namespace MonoLoss.Models;
 
 /// <summary>Chooses the architecture that computes what a foreign autoencoder does.</summary>
@@ -36,4 +38,12 @@ internal static class ForeignModels
             _ => config,
         };
     }
+
+    /// <summary>Those entries of another tool's settings that are kept about a model, as text.</summary>
+    /// <param name="names">Their names.</param>
+    /// <param name="find">The entry of a name; null if there is none.</param>
+    public static IReadOnlyDictionary<string, string> Metadata(IEnumerable<string> names, Func<string, JsonNode?> find) => names
+        .Select(name => (name, Value: find(name)))
+        .Where(entry => entry.Value is not null)
+        .ToDictionary(entry => entry.name, entry => entry.Value!.ToString());
 }

@@ -66,16 +66,13 @@ internal static class SaeLensReader
             Weights = weights.Values,
             Description = $"SAELens {metadata?.Text("sae_lens_version") ?? config.Text("sae_lens_training_version") ?? "(old)"}, "
                 + $"{config.Text("architecture") ?? "standard"}",
-            Metadata = CopiedMetadata.Select(name => (name, Value: metadata?.Node(name) ?? config.Node(name)))
-                .Where(entry => entry.Value is not null)
-                .ToDictionary(entry => entry.name, entry => entry.Value!.ToString()),
+            Metadata = Origin(name => metadata?.Node(name) ?? config.Node(name)),
         };
     }
 
     /// <summary>What metadata says of the network and the features that the model was trained on.</summary>
-    public static IReadOnlyDictionary<string, string> Origin(JsonObject metadata) => CopiedMetadata
-        .Where(name => metadata[name] is not null)
-        .ToDictionary(name => name, name => metadata[name]!.ToString());
+    /// <param name="find">The entry of a name; null if there is none.</param>
+    public static IReadOnlyDictionary<string, string> Origin(Func<string, JsonNode?> find) => ForeignModels.Metadata(CopiedMetadata, find);
 
     private static (ActivationRule Rule, bool Rescales) Kind(JsonFile config)
     {

@@ -161,8 +161,11 @@ public sealed class RunFolder(string path)
 
     /// <summary>Reads what cfg.json says of the network and the features that the model was trained on.</summary>
     /// <exception cref="DataException">cfg.json is missing or damaged.</exception>
-    public IReadOnlyDictionary<string, string> ReadOrigin() =>
-        SaeLensReader.Origin(ReadJson(Config)["metadata"] as JsonObject ?? []);
+    public IReadOnlyDictionary<string, string> ReadOrigin()
+    {
+        var metadata = ReadJson(Config)["metadata"] as JsonObject;
+        return SaeLensReader.Origin(name => metadata?[name]);
+    }
 
     /// <summary>Makes a run folder of an autoencoder of another tool.</summary>
     /// <param name="foreign">The autoencoder.</param>

@@ -149,13 +149,17 @@ public sealed class Extraction : IDisposable
         BatchSize,
         [.. _options.Sources.Select(source => source.Fingerprint)]);
 
-    private Dictionary<string, string> Metadata() => new()
+    private Dictionary<string, string> Metadata()
     {
-        ["monoloss.model"] = Path.GetFileName(_options.Model),
-        ["monoloss.layer"] = _model.Output,
-        ["monoloss.token"] = _layout.Name,
-        ["monoloss.preprocessing"] = Preprocessor.Description,
-    };
+        var metadata = FeatureOrigin.ToMetadata(new Dictionary<string, string>
+        {
+            [FeatureOrigin.Model] = Path.GetFileName(_options.Model),
+            [FeatureOrigin.Layer] = _model.Output,
+            [FeatureOrigin.Token] = _layout.Name,
+        });
+        metadata["monoloss.preprocessing"] = Preprocessor.Description;
+        return metadata;
+    }
 
     private void Extract(PartialFeatures partial, Action<ExtractionProgress> progress, CancellationToken stop)
     {
