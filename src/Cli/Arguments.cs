@@ -13,7 +13,8 @@ internal static class Arguments
     /// <param name="args">The arguments after its name.</param>
     /// <returns>Arguments for the parser.</returns>
     /// <exception cref="UsageException">
-    /// An option is unknown, lacks its value, or is given twice; a number is not written as one; or an argument belongs to no option.
+    /// An option is unknown, lacks its value, or is given twice; a number is not written as one; or an argument is neither
+    /// an option nor the value of one.
     /// </exception>
     public static string[] Normalize(Type command, IReadOnlyList<string> args)
     {

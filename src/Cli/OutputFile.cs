@@ -5,7 +5,7 @@ namespace MonoLoss.Cli;
 /// <summary>Checks the file that --out names before a command computes for a long time.</summary>
 internal static class OutputFile
 {
-    /// <summary>Checks that a file has one of the expected formats, is none of the command's inputs, and can be written.</summary>
+    /// <summary>Checks that a file has one of the expected formats, is not one of the command's inputs, and can be written.</summary>
     /// <param name="path">The file; null if none is asked for.</param>
     /// <param name="extensions">The formats' extensions, in lower case.</param>
     /// <param name="inputs">Files that must not be replaced.</param>

@@ -5,7 +5,7 @@ using MonoLoss.Tests.Data.Sources;
 
 namespace MonoLoss.Tests.Cli;
 
-/// <summary>Features that are no Parquet through the command: convert, and labels from a second file.</summary>
+/// <summary>Features that are not Parquet through the command: convert, and labels from a second file.</summary>
 public sealed class ConvertTests : IDisposable
 {
     private readonly TempFolder _folder = new();

@@ -23,7 +23,7 @@ internal static class VisionFixtures
         var largest = 0;
         for (var i = 0; i < expected.Pixels.Length; i++)
         {
-            // The fourth byte is no part of the image.
+            // The fourth byte is not part of the image.
             largest = i % PixelImage.Channels == 3 ? largest : Math.Max(largest, Math.Abs(expected.Pixels[i] - actual.Pixels[i]));
         }
 

@@ -153,7 +153,7 @@ internal static partial class ComparisonFormat
     private static string Quote(string text) =>
         text.AsSpan().IndexOfAny(",\"\r\n") < 0 ? text : $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
 
-    // Within a word an underscore is no syntax.
+    // Within a word an underscore is only an underscore.
     [GeneratedRegex(@"[\\`*|<>\[\]~]|(?<!\w)_|_(?!\w)")]
     private static partial Regex Syntax();
 }

@@ -79,7 +79,7 @@ internal sealed class StandardStream : TextWriter
 
     private static string? Target(int descriptor) => new FileInfo($"/proc/self/fd/{descriptor}").LinkTarget;
 
-    /// <summary>Whether this process reads from a pipe itself, so that it is no way out.</summary>
+    /// <summary>Whether this process itself reads from a pipe, which is then the runtime's own.</summary>
     private static bool HasReader(string pipe) => Directory.EnumerateFileSystemEntries("/proc/self/fd")
         .Select(path => int.Parse(Path.GetFileName(path), CultureInfo.InvariantCulture))
         .Any(descriptor => descriptor > 0 && Target(descriptor) == pipe && !CanWrite(descriptor));

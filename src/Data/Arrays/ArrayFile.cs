@@ -92,7 +92,7 @@ public abstract class ArrayFile : IDisposable
         ".pt" or ".pth" => TorchFile.Open(open()),
         ".safetensors" => SafetensorsArrays.Open(open()),
         var other => throw new DataException(
-            $"{path}: '{other}' is no kind of array file; expected .npy, .npz, .pt, .pth or .safetensors"),
+            $"{path}: '{other}' is not a kind of array file; expected .npy, .npz, .pt, .pth or .safetensors"),
     };
 
     private static string Extension(string path) => System.IO.Path.GetExtension(path).ToLowerInvariant();

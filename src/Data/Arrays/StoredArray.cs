@@ -51,8 +51,8 @@ public abstract class StoredArray
     /// <summary>Reads whole rows as float32, each element rounded to the nearest.</summary>
     /// <param name="firstRow">The first row wanted.</param>
     /// <param name="target">Receives as many rows as it has room for, row-major.</param>
-    /// <exception cref="ArgumentException">There are not so many rows, or the target's length is no multiple of a row's.</exception>
-    /// <exception cref="DataException">The elements are no numbers, or the file is damaged.</exception>
+    /// <exception cref="ArgumentException">There are not so many rows, or the target's length is not a multiple of a row's.</exception>
+    /// <exception cref="DataException">The elements are not numbers, or the file is damaged.</exception>
     public void ReadRows(long firstRow, Span<float> target) => ReadNumbers(firstRow, target);
 
     /// <summary>Reads whole rows as float64.</summary>
@@ -60,7 +60,7 @@ public abstract class StoredArray
     public void ReadRows(long firstRow, Span<double> target) => ReadNumbers(firstRow, target);
 
     /// <summary>Reads whole rows of integers or booleans, of which a row may be one element.</summary>
-    /// <exception cref="DataException">The elements are no integers, or the file is damaged.</exception>
+    /// <exception cref="DataException">The elements are not integers, or the file is damaged.</exception>
     /// <inheritdoc cref="ReadRows(long, Span{float})"/>
     public void ReadRows(long firstRow, Span<Int128> target)
     {
@@ -73,7 +73,7 @@ public abstract class StoredArray
     }
 
     /// <summary>Reads whole rows of texts.</summary>
-    /// <exception cref="DataException">The elements are no texts, or the file is damaged.</exception>
+    /// <exception cref="DataException">The elements are not texts, or the file is damaged.</exception>
     /// <inheritdoc cref="ReadRows(long, Span{float})"/>
     public void ReadRows(long firstRow, Span<string> target)
     {
@@ -94,7 +94,7 @@ public abstract class StoredArray
     }
 
     /// <summary>Reads all elements as float32.</summary>
-    /// <exception cref="DataException">The elements are no numbers, too many for an array, or the file is damaged.</exception>
+    /// <exception cref="DataException">The elements are not numbers, too many for an array, or the file is damaged.</exception>
     public float[] ReadFloats()
     {
         var values = Allocate<float>();
@@ -112,7 +112,7 @@ public abstract class StoredArray
     }
 
     /// <summary>Reads all elements, integers or booleans.</summary>
-    /// <exception cref="DataException">The elements are no integers, too many for an array, or the file is damaged.</exception>
+    /// <exception cref="DataException">The elements are not integers, too many for an array, or the file is damaged.</exception>
     public Int128[] ReadIntegers()
     {
         var values = Allocate<Int128>();
@@ -121,7 +121,7 @@ public abstract class StoredArray
     }
 
     /// <summary>Reads all elements, texts.</summary>
-    /// <exception cref="DataException">The elements are no texts, too many for an array, or the file is damaged.</exception>
+    /// <exception cref="DataException">The elements are not texts, too many for an array, or the file is damaged.</exception>
     public string[] ReadTexts()
     {
         var values = Allocate<string>();

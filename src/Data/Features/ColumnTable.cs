@@ -4,7 +4,7 @@ namespace MonoLoss.Data;
 /// <param name="Path">The file.</param>
 /// <param name="Names">The names of the columns.</param>
 /// <param name="Find">The name of the column that a text names; null if there is none.</param>
-/// <param name="Other">What a column holds if it is no number; null if it is one.</param>
+/// <param name="Other">What a column holds instead of numbers; null if it holds numbers.</param>
 /// <param name="IsIndex">Whether a column is an index of pandas.</param>
 /// <param name="Describe">Lists the columns for a message.</param>
 internal sealed record ColumnTable(

@@ -98,7 +98,7 @@ internal static partial class FeatureFolder
                 var name = item.GetProperty("filename").GetString()!;
                 files.Add(Path.GetFileName(name) == name
                     ? new FeatureFile(Path.Combine(path, name), SourceKind.Arrow)
-                    : throw new DataException($"{state}: '{name}' is no file of the folder"));
+                    : throw new DataException($"{state}: '{name}' is not a file of the folder"));
             }
 
             return files.Count > 0 ? files : throw new DataException($"{state}: it lists no data files");

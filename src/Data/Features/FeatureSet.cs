@@ -69,7 +69,7 @@ public sealed class FeatureSet
     /// </summary>
     public IReadOnlyList<string> Classes => _labels?.Classes ?? [];
 
-    /// <summary>The number of each of <see cref="Classes"/>; null if labels are no numbers of 64 bits.</summary>
+    /// <summary>The number of each of <see cref="Classes"/>; null if labels are not numbers of 64 bits.</summary>
     public IReadOnlyList<long>? ClassNumbers => _labels?.Numbers;
 
     /// <summary>Whether the files have names for the numbers of classes.</summary>

@@ -37,7 +37,7 @@ internal abstract class FeatureSource(FeatureFile file)
     /// <summary>What the features are stored as, for a message.</summary>
     public abstract string TypeText { get; }
 
-    /// <summary>The names of all columns or arrays of one value per row, or a list, that are no features.</summary>
+    /// <summary>The names of all columns or arrays of one value per row, or a list, that are not features.</summary>
     public abstract IEnumerable<string> ValueNames { get; }
 
     /// <summary>Names beside the usual ones that stand for labels in this file, best first.</summary>

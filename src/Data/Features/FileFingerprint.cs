@@ -13,7 +13,7 @@ public readonly record struct FileFingerprint(long Rows, ulong Hash)
 {
     private const int HashedBytes = 4096;
 
-    /// <summary>The hash of a file that is no Parquet file.</summary>
+    /// <summary>The hash of a file that is not a Parquet file.</summary>
     /// <param name="bytes">The file.</param>
     /// <exception cref="CorruptException">It has become shorter.</exception>
     internal static ulong HashOf(FileBytes bytes)

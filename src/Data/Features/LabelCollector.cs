@@ -15,7 +15,7 @@ internal interface ILabelFormat<T>
     /// <summary>Whether a value stands for no label.</summary>
     bool IsMissing(T value);
 
-    /// <summary>Why a value is no label; null if it is one.</summary>
+    /// <summary>Why a value is not a label; null if it is one.</summary>
     string? Problem(T value);
 }
 
@@ -63,7 +63,7 @@ internal sealed class LabelCollector<T>(LabelSource labels, IComparer<T> order, 
     /// <summary>Reads the labels of row groups.</summary>
     /// <param name="places">The file and the index of every row group.</param>
     /// <returns>The classes in order, and the rows' indexes into them.</returns>
-    /// <exception cref="UnusableLabelsException">A value is no label.</exception>
+    /// <exception cref="UnusableLabelsException">A value is not a label.</exception>
     /// <exception cref="DataException">A column is damaged.</exception>
     public (T[] Sorted, GroupLabels[] Groups) Read(IReadOnlyList<(FeatureSource Source, int RowGroup)> places)
     {

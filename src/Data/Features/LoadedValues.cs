@@ -12,7 +12,7 @@ internal sealed record LoadedValues(LabelKind Kind, string TypeText, Int128[]? N
     /// <summary>Number of rows.</summary>
     public int Count => Numbers?.Length ?? Texts!.Length;
 
-    /// <summary>Texts as whole numbers, if all are or are empty; else as texts. An empty one is no value.</summary>
+    /// <summary>Texts as whole numbers, if all are or are empty; else as texts. An empty one is not a value.</summary>
     public static LoadedValues Of(IReadOnlyList<string> texts)
     {
         var numbers = new Int128[texts.Count];

@@ -120,7 +120,7 @@ public sealed class RowIds : IDisposable
         }
         else
         {
-            // What is no whole number of 64 bits is no id.
+            // What is not a whole number of 64 bits is not an id.
             _column!.Read(index, (Int128 number, bool isNull, bool _) => _numbers.Enqueue(
                 isNull || number < long.MinValue || number > long.MaxValue ? null : (long)number));
         }

@@ -24,7 +24,7 @@ internal readonly record struct GroupLabels(int[]? Ids, int[]? Offsets, int Same
 /// <param name="Kind">What they are.</param>
 /// <param name="AreLists">Whether a row has a list of them.</param>
 /// <param name="Classes">The distinct labels as they are shown, in the order of the labels.</param>
-/// <param name="Numbers">The numbers that they are in the files; null if they are no numbers of 64 bits.</param>
+/// <param name="Numbers">The numbers that they are in the files; null if they are not numbers of 64 bits.</param>
 /// <param name="HasNames">Whether classes are shown by names that the files have for the numbers.</param>
 /// <param name="Groups">The labels of each row group.</param>
 /// <param name="LabelledRows">Number of rows that have a label.</param>

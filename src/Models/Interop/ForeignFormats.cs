@@ -35,7 +35,7 @@ public static class ForeignFormats
     /// <summary>Reads an autoencoder, whatever tool it is from.</summary>
     /// <param name="source">A folder as its tool writes it, or one of the files in it.</param>
     /// <exception cref="DataException">
-    /// It is none that is known, damaged, or of a kind that is not supported; one line that names the file and the kind.
+    /// It is of an unknown format, damaged, or of a kind that is not supported; one line that names the file and the kind.
     /// </exception>
     public static ForeignSae Read(string source)
     {

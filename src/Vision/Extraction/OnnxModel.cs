@@ -69,7 +69,7 @@ internal sealed class OnnxModel : IDisposable
     /// <param name="output">The output to take; null for the usual one.</param>
     /// <param name="wantsTokens">Whether single tokens are wanted.</param>
     /// <param name="threads">Threads of one <see cref="Run"/>.</param>
-    /// <exception cref="DataException">The file is no such model, or has no such output.</exception>
+    /// <exception cref="DataException">The file is not such a model, or has no such output.</exception>
     public static OnnxModel Open(string path, string? output, bool wantsTokens, int threads)
     {
         if (!File.Exists(path))

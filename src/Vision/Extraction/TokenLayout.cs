@@ -126,7 +126,7 @@ internal sealed class TokenLayout
             }
         }
 
-        throw new DataException($"{output} has {tokens} tokens, which are no square of patches after 0, 1 or 5 special ones; "
+        throw new DataException($"{output} has {tokens} tokens, which are not a square of patches after 0, 1 or 5 special ones; "
             + "give --prefix-tokens");
     }
 }

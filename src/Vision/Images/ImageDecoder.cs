@@ -21,7 +21,7 @@ public static class ImageDecoder
 
     /// <summary>Decodes an image.</summary>
     /// <param name="bytes">The file.</param>
-    /// <exception cref="DamagedImageException">The bytes are no image, damaged, cut off, or the image is too large.</exception>
+    /// <exception cref="DamagedImageException">The bytes are not an image, are damaged or cut off, or the image is too large.</exception>
     public static PixelImage Decode(ReadOnlyMemory<byte> bytes)
     {
         ImageSignature.Check(bytes.Span);
@@ -30,7 +30,7 @@ public static class ImageDecoder
         var (width, height) = (codec.Info.Width, codec.Info.Height);
         if (width <= 0 || height <= 0)
         {
-            throw new DamagedImageException(Size(width, height) + " is no size of an image");
+            throw new DamagedImageException(Size(width, height) + " is not a possible size of an image");
         }
 
         if ((long)width * height > MaxPixels)

@@ -10,7 +10,7 @@ internal static class JpegScans
     private const byte StartOfScan = 0xda;
     private const byte Progressive = 0xc2;
 
-    /// <summary>Whether a file is no progressive JPEG, or one with an end.</summary>
+    /// <summary>Whether a file is not a progressive JPEG, or one with an end.</summary>
     public static bool AreComplete(ReadOnlySpan<byte> file)
     {
         ReadOnlySpan<byte> end = [0xff, 0xd9];

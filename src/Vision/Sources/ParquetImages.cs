@@ -137,7 +137,7 @@ internal sealed class ParquetImages : ImageSource
 
     private static ParquetColumn FindImages(ParquetFile file, string? name)
     {
-        // Old writers do not mark text as such: a binary column with the name of labels or ids is none of images.
+        // Old writers do not mark text as such: a binary column named as labels or ids are is not taken for images.
         List<ParquetColumn> binary =
         [
             .. file.Columns.Where(column => column is { IsFlat: true, Type: PhysicalType.BYTE_ARRAY, Logical.Kind: LogicalKind.None }),

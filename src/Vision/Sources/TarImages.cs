@@ -27,7 +27,7 @@ internal sealed class TarImages : ImageSource
     internal override string Fingerprint => FileFingerprint(Path);
 
     /// <summary>A shard, packed by gzip or not.</summary>
-    /// <exception cref="DataException">It is no tar file.</exception>
+    /// <exception cref="DataException">It is not a tar file.</exception>
     public static TarImages Open(string path)
     {
         var source = new TarImages(path);

@@ -34,7 +34,7 @@ public sealed class NpyFile : ArrayFile
     }
 
     /// <summary>Opens a file.</summary>
-    /// <exception cref="DataException">There is no such file, it is no .npy file, its type is not read, or it is damaged.</exception>
+    /// <exception cref="DataException">There is no such file, it is not a .npy file, its type is not read, or it is damaged.</exception>
     public static new NpyFile Open(string path) => Open(FileBytes.Open(path));
 
     internal static NpyFile Open(FileBytes bytes) => Guard(bytes, ".npy", () => new NpyFile(bytes));

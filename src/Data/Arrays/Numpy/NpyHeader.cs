@@ -40,7 +40,7 @@ internal sealed record NpyHeader(string Descr, bool Fortran, IReadOnlyList<long>
 
     /// <summary>How many bytes the whole header has.</summary>
     /// <param name="prefix">The first <see cref="PrefixSize"/> bytes of the file.</param>
-    /// <exception cref="CorruptException">This is no .npy file.</exception>
+    /// <exception cref="CorruptException">This is not a .npy file.</exception>
     public static int SizeOf(ReadOnlySpan<byte> prefix)
     {
         if (prefix.Length < PrefixSize || prefix[0] != 0x93 || !prefix[1..6].SequenceEqual("NUMPY"u8))
@@ -82,7 +82,7 @@ internal sealed record NpyHeader(string Descr, bool Fortran, IReadOnlyList<long>
     {
         if (descr.Length < 2 || !"<>|=".Contains(descr[0], StringComparison.Ordinal))
         {
-            throw new CorruptException($"its dtype '{descr}' is none of numpy's");
+            throw new CorruptException($"its dtype '{descr}' is none of numpy's types");
         }
 
         if (descr[1] is 'U' or 'S')

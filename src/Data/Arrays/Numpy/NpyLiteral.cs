@@ -151,7 +151,7 @@ internal ref struct NpyLiteral(ReadOnlySpan<char> text)
             Take('L');
             if (!Take(','))
             {
-                // One number in parentheses is no tuple.
+                // One number in parentheses is not a tuple.
                 if (shape.Count == 1)
                 {
                     throw Bad();

@@ -66,7 +66,7 @@ internal sealed class NpyTextArray : StoredArray
         }
         catch (ArgumentException)
         {
-            throw new CorruptException($"element {element} is no valid text");
+            throw new CorruptException($"element {element} is not valid text");
         }
     }
 }

@@ -38,7 +38,7 @@ public sealed class NpzFile : ArrayFile
     }
 
     /// <summary>Opens a file.</summary>
-    /// <exception cref="DataException">There is no such file, it is no .npz file, or it is damaged.</exception>
+    /// <exception cref="DataException">There is no such file, it is not a .npz file, or it is damaged.</exception>
     public static new NpzFile Open(string path) => Open(FileBytes.Open(path));
 
     internal static NpzFile Open(FileBytes bytes) => Guard(bytes, ".npz", () => new NpzFile(bytes));

@@ -30,7 +30,7 @@ internal ref struct PickleCursor(ReadOnlySpan<byte> bytes)
     public readonly double Number => BinaryPrimitives.ReadDoubleBigEndian(_argument);
 
     /// <summary>The argument of BINUNICODE.</summary>
-    /// <exception cref="CorruptException">It is no text.</exception>
+    /// <exception cref="CorruptException">It is not text.</exception>
     public readonly string Text
     {
         get

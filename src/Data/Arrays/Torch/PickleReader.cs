@@ -4,12 +4,12 @@ using System.Numerics;
 namespace MonoLoss.Data;
 
 /// <summary>
-/// Builds the values that a pickle of torch describes. It is no interpreter: it knows the opcodes and names that torch.save writes for
+/// Builds the values that a pickle of torch describes. It is not an interpreter: it knows the opcodes and names that torch.save writes for
 /// tensors, dicts, lists, texts and numbers, and refuses all others.
 /// </summary>
 internal sealed class PickleReader
 {
-    /// <summary>Integers from 0 that are no objects of their own.</summary>
+    /// <summary>Integers from 0 that are not objects of their own.</summary>
     public const int SmallIntegers = 1 << 10;
 
     private const int MaxDimensions = 64;
@@ -313,11 +313,11 @@ internal sealed class PickleReader
     {
         if (tuple.Kind != TorchKind.Tuple || tuple.Items.Count > MaxDimensions)
         {
-            throw new CorruptException("the shape of a tensor is none");
+            throw new CorruptException("the shape of a tensor is not a tuple of sizes");
         }
 
         return [.. tuple.Items.Select(item => item.Integer is { } number and >= 0
             ? number
-            : throw new CorruptException("a dimension or stride of a tensor is no number"))];
+            : throw new CorruptException("found no number of 0 or more as a dimension or stride of a tensor"))];
     }
 }

@@ -30,7 +30,7 @@ internal sealed class PickleWriter
     }
 
     /// <summary>The name of torch's storage of a type.</summary>
-    /// <exception cref="ArgumentException">Torch has none.</exception>
+    /// <exception cref="ArgumentException">Torch has no such type.</exception>
     public static string StorageOf(string dtype) => dtype switch
     {
         "F32" => "FloatStorage",

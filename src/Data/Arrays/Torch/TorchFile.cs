@@ -80,7 +80,7 @@ public sealed class TorchFile : ArrayFile
         var end = first.AsSpan().IndexOf((byte)'\n');
         if (first.Length == 0 || first[0] != '{' || end < 0)
         {
-            throw new CorruptException("it is no zip archive");
+            throw new CorruptException("there is no zip archive in it");
         }
 
         start = end + 1;

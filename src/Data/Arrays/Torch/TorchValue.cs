@@ -79,10 +79,10 @@ public sealed class TorchValue
         _ => null,
     };
 
-    /// <summary>What a dict has under a key; null if it is no dict or has no such key.</summary>
+    /// <summary>What a dict has under a key; null if it is not a dict or has no such key.</summary>
     public TorchValue? this[string key] => Dictionary?.Find(key);
 
-    // Lists and dicts that stay empty, of which a pickle may have many, are no objects of their own.
+    // Lists and dicts that stay empty, of which a pickle may have many, are not objects of their own.
     internal void Append(TorchValue item) => ((List<TorchValue>)(_value ??= new List<TorchValue>())).Add(item);
 
     internal void Set(TorchValue key, string name, TorchValue item) =>

@@ -92,8 +92,8 @@ internal static class ArrayChoice
         if (inner.Length > 1)
         {
             throw array.Failure($"it has the shape {array.ShapeText}: {string.Join("×", inner[..^1])} tokens of {inner[^1]} values a row, "
-                + "expected "
-                + $"one; flatten it, by x.reshape(-1, {inner[^1]}) for a row a token or x.reshape({array.Rows}, -1) for a row a sample");
+                + $"expected one; flatten it, by x.reshape(-1, {inner[^1]}) for one row per token, or x.reshape({array.Rows}, -1) for one "
+                + "row per sample");
         }
 
         return array.RowLength is > 0 and <= int.MaxValue / sizeof(double)

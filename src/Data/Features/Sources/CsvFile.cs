@@ -56,7 +56,7 @@ internal sealed class CsvFile
 
     /// <summary>Finds the header and counts the rows.</summary>
     /// <param name="bytes">The file, closed when this returns.</param>
-    /// <exception cref="DataException">It is no text in UTF-8, or a line is too long.</exception>
+    /// <exception cref="DataException">It is not UTF-8 text, or a line is too long.</exception>
     public static CsvFile Open(FileBytes bytes)
     {
         using (bytes)
@@ -149,7 +149,7 @@ internal sealed class CsvFile
         return texts;
     }
 
-    /// <summary>Whether a line has nothing in it: it is no row.</summary>
+    /// <summary>Whether a line has nothing in it: it is not a row.</summary>
     public static bool IsBlank(SepReader.Row row) => row.Span.IsEmpty;
 
     /// <summary>A value of a row.</summary>
@@ -180,7 +180,7 @@ internal sealed class CsvFile
         if (text.StartsWith((ReadOnlySpan<byte>)[0xff, 0xfe]) || text.StartsWith((ReadOnlySpan<byte>)[0xfe, 0xff])
             || text.Contains((byte)0))
         {
-            throw new CorruptException("it is no text in UTF-8, such as UTF-16 or binary data");
+            throw new CorruptException("it is not UTF-8 text, but UTF-16 or binary data");
         }
 
         var mark = text.StartsWith((ReadOnlySpan<byte>)[0xef, 0xbb, 0xbf]) ? 3 : 0;

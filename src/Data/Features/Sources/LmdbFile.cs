@@ -33,15 +33,15 @@ internal sealed class LmdbFile
 
     /// <summary>Reads the pages that say which version of the data is the current one.</summary>
     /// <param name="bytes">The file, open; it stays the caller's.</param>
-    /// <exception cref="CorruptException">It is no store of LMDB, or damaged.</exception>
+    /// <exception cref="CorruptException">It is not an LMDB store, or it is damaged.</exception>
     public LmdbFile(FileBytes bytes)
     {
         _bytes = bytes;
-        var first = ReadMeta(0) ?? throw new CorruptException("it is no LMDB store");
+        var first = ReadMeta(0) ?? throw new CorruptException("it is not an LMDB store");
         _page = first.PageSize;
         if (_page is < 512 or > 1 << 16 || !int.IsPow2(_page))
         {
-            throw new CorruptException($"its pages of {_page} bytes are no pages of LMDB");
+            throw new CorruptException($"its pages of {_page} bytes are not LMDB pages");
         }
 
         // The one of two that was written last is valid.

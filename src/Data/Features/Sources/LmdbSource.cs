@@ -137,7 +137,7 @@ internal sealed partial class LmdbSource : FeatureSource
             }
             else
             {
-                throw new CorruptException($"the key '{Encoding.UTF8.GetString(key)}' is no row number: it does not have the official "
+                throw new CorruptException($"the key '{Encoding.UTF8.GetString(key)}' is not a row number: it does not have the official "
                     + "layout");
             }
         }
@@ -158,7 +158,7 @@ internal sealed partial class LmdbSource : FeatureSource
         {
             if (_valueLength == 0 || _valueLength % sizeof(float) != 0)
             {
-                throw new CorruptException($"rows of {_valueLength} bytes are no float32 numbers");
+                throw new CorruptException($"rows of {_valueLength} bytes are not float32 numbers");
             }
 
             var dimension = _valueLength / sizeof(float);

@@ -66,7 +66,7 @@ internal sealed record ParquetColumn
     /// <summary>Whether a row is one value.</summary>
     public bool IsFlat => MaxRepetition == 0;
 
-    /// <summary>Whether it is no field of a struct.</summary>
+    /// <summary>Whether it is not a field of a struct.</summary>
     public bool IsTopLevel => Depth == 0;
 
     /// <summary>Whether there may be nulls: rows, or elements of a list.</summary>
