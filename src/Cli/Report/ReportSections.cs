@@ -4,29 +4,28 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
-using System.Text.RegularExpressions;
-using MonoLoss.Data;
 using MonoLoss.Models;
 
 namespace MonoLoss.Cli;
 
-/// <summary>
-/// A run, or several side by side, as one self-contained HTML file: figures, curves, the scores of all latents, the most monosemantic
-/// latents, settings.
-/// </summary>
-internal static partial class Report
+/// <summary>The parts of the overview of a report: figures, tables and charts, which need no script.</summary>
+internal static class ReportSections
 {
     private const int TopLatents = 20;
     private const int Bins = 25;
 
-    // The score of a latent that fires once or twice says nothing about a concept.
-    private const long MinActivations = 10;
+    // The pictures of a latent at each rank.
+    private const int RankSamples = 8;
+    // Runs beyond it share a color and a pattern with an earlier one; grids of more do not fit side by side.
+    public const int Colors = 4;
 
-    private const int Colors = 4;
     private const int MostListed = 20;
 
     // Characters of a label; about three lines of its column.
     private const int MaxLabel = 60;
+
+    // Where latents that fire often enough are shown, as shares of them by falling MonoScore.
+    private static readonly double[] Ranks = [0, 0.05, 0.1, 0.25, 0.5, 0.75];
 
     private static readonly JsonSerializerOptions Json = new()
     {
@@ -35,46 +34,35 @@ internal static partial class Report
         Converters = { new ArchitectureConverter(), new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
     };
 
-    /// <summary>Writes the report of completed runs.</summary>
-    /// <param name="path">The HTML file.</param>
-    /// <param name="completed">One run with its folder, or several to compare. Runs are called as their folders are.</param>
-    /// <exception cref="DataException">The file cannot be written.</exception>
-    public static void Write(string path, IReadOnlyList<(string Folder, CompletedRun Run)> completed)
+    /// <summary>The overview of completed runs.</summary>
+    /// <param name="runs">One run, or several to compare.</param>
+    /// <returns>HTML.</returns>
+    public static string Overview(IReadOnlyList<ReportedRun> runs)
     {
-        var names = RunNames.Of([.. completed.Select(run => run.Folder)]);
-        var runs = completed.Select((run, index) => new Run(run.Run, names[index], index % Colors)).ToList();
         var html = new StringBuilder();
         foreach (var run in runs)
         {
-            var name = runs.Count > 1 ? $"{Isolate(run.Name)}: " : string.Empty;
+            var name = runs.Count > 1 ? $"{Swatch(run)} {Isolate(run.Name)}: " : string.Empty;
             html.Append($"<p class=\"soft\">{name}{Encode(Describe(run.Results))}</p>\n");
         }
 
-        html.Append(Legend(runs));
         AppendFigures(html, runs);
+        AppendRanks(html, runs);
         AppendSplits(html, runs);
         AppendCurves(html, runs);
         AppendScores(html, runs);
+        AppendDecoder(html, runs);
         AppendTopLatents(html, runs);
         AppendSettings(html, runs);
-        // In one pass: a name or a label may look like a placeholder.
-        AtomicFile.WriteAllText(path, Placeholder().Replace(Resource("report.html"), match => match.Groups[1].Value switch
-        {
-            "title" => string.Join(", ", runs.Select(run => Encode(run.Name))),
-            "heading" => string.Join(", ", runs.Select(run => Isolate(run.Name))),
-            "style" => Resource("report.css"),
-            _ => html.ToString(),
-        }));
+        return html.ToString();
     }
 
-    [GeneratedRegex("{{(title|heading|style|body)}}")]
-    private static partial Regex Placeholder();
+    /// <summary>Text for HTML. Control characters, which HTML forbids, are shown as the replacement character.</summary>
+    public static string Encode(string text) => WebUtility.HtmlEncode(
+        string.Concat(text.Select(c => char.IsWhiteSpace(c) ? ' ' : char.IsControl(c) ? '\ufffd' : c)));
 
-    private static string Resource(string name)
-    {
-        using var reader = new StreamReader(typeof(Report).Assembly.GetManifestResourceStream(name)!);
-        return reader.ReadToEnd();
-    }
+    /// <summary>Text of any direction, which must not turn what follows it.</summary>
+    public static string Isolate(string text) => $"<bdi>{Encode(text)}</bdi>";
 
     private static string Describe(TrainingResults results)
     {
@@ -86,22 +74,23 @@ internal static partial class Report
             + $"{ProgressFormat.Format(results.Steps)} steps of {ProgressFormat.Format(results.Training.BatchSize)} rows";
     }
 
-    private static void AppendFigures(StringBuilder html, List<Run> runs)
+    private static void AppendFigures(StringBuilder html, IReadOnlyList<ReportedRun> runs)
     {
-        void Card(string name, Func<Run, string> value)
+        void Card(string name, Func<ReportedRun, string> value)
         {
-            var values = runs.Select(run =>
-                runs.Count > 1 ? $"<span class=\"text{run.Color}\">{value(run)}</span>" : value(run));
-            html.Append($"<div class=\"card\"><b>{string.Join(" ", values)}</b><span class=\"soft\">{Encode(name)}</span></div>");
+            var values = runs.Select(run => runs.Count > 1
+                ? $"<b title=\"{Encode(run.Name)}\">{Swatch(run)}{value(run)}</b>"
+                : $"<b>{value(run)}</b>");
+            html.Append($"<div class=\"card\">{string.Concat(values)}<span class=\"soft\">{Encode(name)}</span></div>");
         }
 
         html.Append("<div class=\"figures\">");
-        if (runs.TrueForAll(run => run.Results.Splits.Count > 0))
+        if (runs.All(run => run.Results.Splits.Count > 0))
         {
-            EvaluationSummary Last(Run run) => run.Results.Splits.Last().Value;
+            EvaluationSummary Last(ReportedRun run) => run.Results.Splits.Last().Value;
             Card($"R² ({runs[0].Results.Splits.Last().Key})", run => Fixed(Last(run).R2, 3));
             Card("MonoScore", run => Fixed(Last(run).MonoMean, 3));
-            if (runs.Exists(run => Last(run).PurityBinary is not null))
+            if (runs.Any(run => Last(run).PurityBinary is not null))
             {
                 Card("class purity", run => Fixed(Last(run).PurityBinary, 3));
             }
@@ -114,9 +103,9 @@ internal static partial class Report
         html.Append("</div>\n");
     }
 
-    private static void AppendSplits(StringBuilder html, List<Run> runs)
+    private static void AppendSplits(StringBuilder html, IReadOnlyList<ReportedRun> runs)
     {
-        if (runs.TrueForAll(run => run.Results.Splits.Count == 0))
+        if (runs.All(run => run.Results.Splits.Count == 0))
         {
             return;
         }
@@ -146,11 +135,11 @@ internal static partial class Report
         html.Append("</table></div>\n");
     }
 
-    private static void AppendCurves(StringBuilder html, List<Run> runs)
+    private static void AppendCurves(StringBuilder html, IReadOnlyList<ReportedRun> runs)
     {
         html.Append("<h2>Training</h2>").Append(Legend(runs)).Append("<div class=\"grid2\">\n");
-        var steps = runs.ConvertAll(run => new SvgSeries(
-            run.Name, run.Color, [.. run.Completed.Steps.Select(step => ((double)step.Step, step.ReconstructionLoss))]));
+        var steps = runs.Select(run => new SvgSeries(
+            run.Name, run.Color, [.. run.Completed.Steps.Select(step => ((double)step.Step, step.ReconstructionLoss))])).ToList();
         AppendChart(html, "Reconstruction loss", SvgChart.Lines(steps, "step", logY: true));
         var scores = runs.Where(run => run.Results.Model.MonoCoefficient > 0 && run.Results.Training.MonoPeriod == 1)
             .Select(run => new SvgSeries(run.Name, run.Color, [.. run.Completed.Steps.Select(step => ((double)step.Step, step.MonoScore))]))
@@ -158,7 +147,7 @@ internal static partial class Report
         AppendChart(html, "Batch MonoScore, mean over active latents", SvgChart.Lines(scores, "step"));
         foreach (var split in new[] { "val", "test" })
         {
-            var evaluations = runs.ConvertAll(run => run.Completed.Evaluations.Where(row => row.Split == split).ToList());
+            var evaluations = runs.Select(run => run.Completed.Evaluations.Where(row => row.Split == split).ToList()).ToList();
             if (evaluations.Exists(rows => rows.Count > 1))
             {
                 AppendChart(html, $"MonoScore on {split}, mean over all latents", Curve(row => row.Result.MonoMean));
@@ -174,33 +163,113 @@ internal static partial class Report
         html.Append("</div>\n");
     }
 
-    private static void AppendScores(StringBuilder html, List<Run> runs)
+    /// <summary>The latents at the ranks that the overview shows; none if too few fire often enough.</summary>
+    public static IReadOnlyList<int> Exemplars(ReportedRun run)
     {
-        var sets = runs.Where(run => run.Completed.Latents.Count > 0)
-            .Select(run => (run.Name, run.Color, Scores: (IReadOnlyList<double>)
-                [.. run.Completed.Latents.Where(latent => latent.ActivationCount > 0).Select(latent => latent.MonoScore)]))
-            .ToList();
-        var chart = SvgChart.Histogram(sets, "MonoScore", Bins);
-        if (chart.Length > 0)
-        {
-            html.Append($"<h2>MonoScore of all latents that fire on {Encode(runs[0].Results.Splits.Last().Key)}</h2>")
-                .Append(Legend(runs)).Append($"<div class=\"card wide\">{chart}</div>\n");
-        }
+        var ranked = ReportData.Ranked(run).Where(latent => run.Latents[latent].ActivationCount >= ReportData.MinRows).ToList();
+        return ranked.Count == 0 ? [] : [.. Ranks.Select(share => ranked[Math.Min((int)(share * ranked.Count), ranked.Count - 1)])];
     }
 
-    private static void AppendTopLatents(StringBuilder html, List<Run> runs)
+    /// <summary>Latents at the same ranks of each run: what MonoLoss changes is seen from one column to the next.</summary>
+    private static void AppendRanks(StringBuilder html, IReadOnlyList<ReportedRun> runs)
     {
-        if (runs.TrueForAll(run => run.Completed.Latents.Count == 0))
+        var exemplars = runs.Select(Exemplars).ToList();
+        if (runs.All(run => run.Samples.Count == 0) || exemplars.Exists(latents => latents.Count == 0))
         {
             return;
         }
 
-        string Heading(Run run) => runs.Count > 1 ? $"<h3>{Isolate(run.Name)}</h3>" : string.Empty;
-        html.Append("<h2>Most monosemantic latents</h2>")
-            .Append($"<p class=\"soft\">Among latents that fire on at least {MinActivations} rows.</p><div class=\"grid2\">\n");
-        foreach (var run in runs)
+        var columns = Math.Min(runs.Count, Colors);
+        html.Append("<h2>What latents stand for</h2>")
+            .Append($"<p class=\"soft\">The samples that activate a latent most, for latents at the same ranks by MonoScore among those that "
+                + $"fire on at least {ReportData.MinRows} rows of {Encode(runs[0].Set)}.</p><div class=\"card ranks\">\n");
+        html.Append($"<div class=\"runs{columns} heads\"><span></span>")
+            .Append(string.Concat(runs.Take(columns).Select(run =>
+                $"<span class=\"head\">{(runs.Count > 1 ? $"{Swatch(run)} {Isolate(run.Name)}" : string.Empty)}</span>"))).Append("</div>\n");
+        foreach (var (rank, share) in Ranks.Index())
         {
-            var top = run.Completed.Latents.Index().Where(latent => latent.Item.ActivationCount >= MinActivations)
+            html.Append($"<div class=\"runs{columns}\"><span class=\"at\">{(share == 0 ? "best" : FormattableString.Invariant($"at {share:0 %}"))}</span>");
+            for (var i = 0; i < columns; i++)
+            {
+                var run = runs[i];
+                var latent = exemplars[i][rank];
+                var name = runs.Count > 1 ? $"<span class=\"name\">{Isolate(run.Name)}: </span>" : string.Empty;
+                html.Append($"<div>{name}<a href=\"#/latent/{i}/{latent}\">latent {latent}</a> <span class=\"soft\">MonoScore "
+                    + $"{Fixed(run.Latents[latent].MonoScore, 3)}</span>")
+                    .Append($"<div class=\"thumbs\" data-run=\"{i}\" data-latent=\"{latent}\" data-count=\"{RankSamples}\"><span class=\"none\">")
+                    .Append(InWords(run, latent)).Append("</span></div></div>");
+            }
+
+            html.Append("</div>\n");
+        }
+
+        html.Append("</div>\n");
+    }
+
+    /// <summary>The labels of a latent's top samples, or their ids; for pages without pictures.</summary>
+    private static string InWords(ReportedRun run, int latent)
+    {
+        var top = (run.Samples.Count > 0 ? run.Samples[latent] : []).Where(sample => sample.Rank == SampleRank.Top).Take(RankSamples).ToList();
+        return top.Exists(sample => sample.Label is not null)
+            ? string.Join(", ", top.GroupBy(sample => sample.Label).OrderByDescending(label => label.Count())
+                .Select(label => $"{Label(label.Key ?? "–")}{(label.Count() > 1 ? $" ×\u2009{label.Count()}" : string.Empty)}"))
+            : string.Join(", ", top.Select(sample => Label(sample.Id ?? $"row {sample.Row}")));
+    }
+
+    private static void AppendScores(StringBuilder html, IReadOnlyList<ReportedRun> runs)
+    {
+        var evaluated = runs.Where(run => run.Latents.Count > 0).ToList();
+        if (evaluated.Count == 0)
+        {
+            return;
+        }
+
+        IReadOnlyList<double> Of(ReportedRun run, Func<LatentResult, double> value) =>
+            [.. run.Latents.Where(latent => latent.ActivationCount > 0).Select(value)];
+        html.Append($"<h2>All latents that fire on {Encode(evaluated[0].Set)}</h2>").Append(Legend(runs)).Append("<div class=\"grid2\">\n");
+        AppendChart(html, "MonoScore", SvgChart.Histogram(
+            [.. evaluated.Select(run => (run.Name, run.Color, Of(run, latent => latent.MonoScore)))], "MonoScore", Bins, (0, 1)));
+        AppendChart(html, "Density: the share of rows a latent fires on", SvgChart.Histogram(
+            [.. evaluated.Where(run => run.Rows > 0).Select(run =>
+                (run.Name, run.Color, Of(run, latent => Math.Log10((double)latent.ActivationCount / run.Rows))))], "log10 of the share", Bins));
+        AppendChart(html, "R² against MonoScore", SvgChart.Points(
+            [.. runs.Where(run => run.Results.Splits.Count > 0).Select(run => (run.Name, run.Color, run.Results.Splits.Last().Value))
+                .Select(run => (run.Name, run.Color, run.Value.R2, run.Value.MonoMean))], "R²", "MonoScore"));
+        html.Append("</div>\n");
+    }
+
+    private static void AppendDecoder(StringBuilder html, IReadOnlyList<ReportedRun> runs)
+    {
+        if (runs.All(run => run.Decoder is null))
+        {
+            return;
+        }
+
+        html.Append("<h2>Near-duplicates</h2><p class=\"soft\">Latents whose decoder directions have a cosine above 0.9.</p>"
+            + "<div class=\"card\"><table><tr><th class=\"text\">run</th><th>pairs</th><th>latents with one</th></tr>\n");
+        foreach (var (number, run) in runs.Index().Where(entry => entry.Item.Decoder is not null))
+        {
+            html.Append($"<tr><td class=\"text\"><a href=\"#/latents?run={number}&amp;sort=duplicates&amp;rows=0&amp;duplicates=1\">{Isolate(run.Name)}</a></td>"
+                + $"<td>{ProgressFormat.Format(run.Decoder!.Pairs)}</td>"
+                + $"<td>{ProgressFormat.Format(run.Decoder.Duplicates.Count(count => count > 0))}</td></tr>\n");
+        }
+
+        html.Append("</table></div>\n");
+    }
+
+    private static void AppendTopLatents(StringBuilder html, IReadOnlyList<ReportedRun> runs)
+    {
+        if (runs.All(run => run.Latents.Count == 0))
+        {
+            return;
+        }
+
+        string Heading(ReportedRun run) => runs.Count > 1 ? $"<h3>{Isolate(run.Name)}</h3>" : string.Empty;
+        html.Append("<h2>Most monosemantic latents</h2>")
+            .Append($"<p class=\"soft\">Among latents that fire on at least {ReportData.MinRows} rows.</p><div class=\"grid2\">\n");
+        foreach (var (number, run) in runs.Index())
+        {
+            var top = run.Latents.Index().Where(latent => latent.Item.ActivationCount >= ReportData.MinRows)
                 .OrderByDescending(latent => latent.Item.MonoScore).Take(TopLatents).ToList();
             var labels = top.Exists(latent => latent.Item.Purity is not null);
             html.Append($"<div class=\"card\">{Heading(run)}<table><tr><th>latent</th>"
@@ -210,7 +279,7 @@ internal static partial class Report
                 var label = labels
                     ? $"<td class=\"text\">{Label(run.Label(latent.Purity))}</td><td>{Fixed(latent.Purity?.Binary, 3)}</td>"
                     : string.Empty;
-                html.Append($"<tr><td>{index}</td><td>{Fixed(latent.MonoScore, 4)}</td>")
+                html.Append($"<tr><td><a href=\"#/latent/{number}/{index}\">{index}</a></td><td>{Fixed(latent.MonoScore, 4)}</td>")
                     .Append($"<td>{ProgressFormat.Format(latent.ActivationCount)}</td>{label}</tr>\n");
             }
 
@@ -220,9 +289,9 @@ internal static partial class Report
         html.Append("</div>\n");
     }
 
-    private static void AppendSettings(StringBuilder html, List<Run> runs)
+    private static void AppendSettings(StringBuilder html, IReadOnlyList<ReportedRun> runs)
     {
-        string Heading(Run run) => runs.Count > 1 ? $"<h3>{Isolate(run.Name)}</h3>" : string.Empty;
+        string Heading(ReportedRun run) => runs.Count > 1 ? $"<h3>{Isolate(run.Name)}</h3>" : string.Empty;
         html.Append("<h2>Settings</h2><div class=\"grid2\">\n");
         foreach (var run in runs)
         {
@@ -246,17 +315,15 @@ internal static partial class Report
         }
     }
 
-    private static string Legend(List<Run> runs) => runs.Count == 1 ? string.Empty : "<p class=\"legend\">"
-        + string.Concat(runs.Select(run => $"<span><i class=\"fill{run.Color}\"></i>{Isolate(run.Name)}</span>")) + "</p>";
+    private static string Legend(IReadOnlyList<ReportedRun> runs) => runs.Count == 1 ? string.Empty : "<p class=\"legend\">"
+        + string.Concat(runs.Select(run => $"<span>{Swatch(run)}{Isolate(run.Name)}</span>")) + "</p>";
+
+    /// <summary>The line and the pattern of a run.</summary>
+    private static string Swatch(ReportedRun run) => "<svg class=\"swatch\" viewBox=\"0 0 22 12\" aria-hidden=\"true\">"
+        + $"<rect width=\"12\" height=\"12\" rx=\"2\" class=\"fill{run.Color}\"/>"
+        + $"<line x1=\"14\" x2=\"22\" y1=\"6\" y2=\"6\" class=\"line line{run.Color}\"/></svg>";
 
     private static string Fixed(double? value, int digits) => value?.ToString($"F{digits}", CultureInfo.InvariantCulture) ?? "–";
-
-    /// <summary>Text for HTML. Control characters, which HTML forbids, are shown as the replacement character.</summary>
-    private static string Encode(string text) => WebUtility.HtmlEncode(
-        string.Concat(text.Select(c => char.IsWhiteSpace(c) ? ' ' : char.IsControl(c) ? '\ufffd' : c)));
-
-    /// <summary>Text of any direction, which must not turn what follows it.</summary>
-    private static string Isolate(string text) => $"<bdi>{Encode(text)}</bdi>";
 
     /// <summary>A label, cut where it is long; the page shows all of it at the pointer.</summary>
     private static string Label(string text)
@@ -279,11 +346,4 @@ internal static partial class Report
                 JsonArray list => string.Join(", ", list),
                 var value => value.ToString(),
             }));
-
-    private sealed record Run(CompletedRun Completed, string Name, int Color)
-    {
-        public TrainingResults Results => Completed.Results;
-
-        public string Label(LatentPurity? purity) => purity is { DominantClass: >= 0 and var label } ? Completed.Classes[label] : "–";
-    }
 }

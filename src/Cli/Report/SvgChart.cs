@@ -32,6 +32,13 @@ internal static class SvgChart
     // Points are marked on lines of at most this many.
     private const int MaxMarkers = 20;
 
+    // Characters of a name beside a point.
+    private const int MaxName = 32;
+
+    // A disc, a square, a triangle and a diamond around a point.
+    private static readonly string[] Shapes =
+        ["m-5 0a5 5 0 1 0 10 0a5 5 0 1 0 -10 0z", "m-5 -5h10v10h-10z", "m0 -6l6 11h-12z", "m0 -7l6 7l-6 7l-6 -7z"];
+
     private const string FileStyle = "text { font: 12px sans-serif; fill: #667085; } .title { font-size: 15px; fill: #1d2433; } "
         + ".grid { stroke: #e3e7ee; } .axis { stroke: #667085; } .tick { dominant-baseline: middle; } .end { text-anchor: end; } "
         + ".middle { text-anchor: middle; } .line { fill: none; stroke-width: 2; } .line0 { stroke: #2f6fde; } .fill0 { fill: #2f6fde; } "
@@ -72,6 +79,34 @@ internal static class SvgChart
         return svg.Append("</svg>").ToString();
     }
 
+    /// <summary>A point for each of several things, with its name beside it and a shape by its color.</summary>
+    /// <param name="points">Names, colors and coordinates; points that are not finite are left out.</param>
+    /// <param name="xTitle">The title of the x axis.</param>
+    /// <param name="yTitle">The title of the y axis, which stands above it.</param>
+    /// <returns>An svg element; empty if there is no point.</returns>
+    public static string Points(IReadOnlyList<(string Name, int Color, double X, double Y)> points, string xTitle, string yTitle)
+    {
+        var shown = points.Where(point => double.IsFinite(point.X) && double.IsFinite(point.Y)).ToList();
+        if (shown.Count == 0)
+        {
+            return string.Empty;
+        }
+
+        var x = Axis.Around(shown.Min(point => point.X), shown.Max(point => point.X), logarithmic: false, tight: false);
+        var y = Axis.Around(shown.Min(point => point.Y), shown.Max(point => point.Y), logarithmic: false, tight: false);
+        var svg = Begin(x, y, xTitle).Append($"<text x=\"{Left}\" y=\"{Top - 4}\" class=\"tick\">{WebUtility.HtmlEncode(yTitle)}</text>");
+        foreach (var point in shown)
+        {
+            var (left, top) = (X(x, point.X), Y(y, point.Y));
+            var isRight = left > (Width + Left - Right) / 2;
+            svg.Append($"<path d=\"M{N(left)} {N(top)}{Shapes[point.Color % Shapes.Length]}\" class=\"solid{point.Color}\"/>")
+                .Append($"<text x=\"{N(left + (isRight ? -10 : 10))}\" y=\"{N(top)}\" class=\"tick label{(isRight ? " end" : string.Empty)}\">")
+                .Append(WebUtility.HtmlEncode(Shorten(point.Name))).Append("</text>");
+        }
+
+        return svg.Append("</svg>").ToString();
+    }
+
     /// <summary>A chart of lines with logarithmic axes as the text of an SVG file, with a title and a legend.</summary>
     /// <param name="title">The title above the chart.</param>
     /// <param name="series">At most two lines, of colors 0 and 1.</param>
@@ -96,8 +131,13 @@ internal static class SvgChart
     /// <param name="sets">Name, color and values of each set.</param>
     /// <param name="xTitle">The title of the x axis.</param>
     /// <param name="bins">The number of bins.</param>
+    /// <param name="range">What the x axis shows at least.</param>
     /// <returns>An svg element; empty if there is no value.</returns>
-    public static string Histogram(IReadOnlyList<(string Name, int Color, IReadOnlyList<double> Values)> sets, string xTitle, int bins)
+    public static string Histogram(
+        IReadOnlyList<(string Name, int Color, IReadOnlyList<double> Values)> sets,
+        string xTitle,
+        int bins,
+        (double Low, double High)? range = null)
     {
         var values = sets.SelectMany(set => set.Values).ToList();
         if (values.Count == 0)
@@ -105,8 +145,9 @@ internal static class SvgChart
             return string.Empty;
         }
 
-        var low = Math.Min(0, Math.Floor(values.Min() * 10) / 10);
-        var high = Math.Max(1, values.Max());
+        var low = range is { Low: var least } ? Math.Min(least, Math.Floor(values.Min() * 10) / 10) : Math.Floor(values.Min());
+        var high = range is { High: var most } ? Math.Max(most, values.Max()) : Math.Ceiling(values.Max());
+        high = high > low ? high : low + 1;
         var counts = sets.Select(set => Count(set.Values, low, high, bins)).ToList();
         var x = Axis.Around(low, high, logarithmic: false, tight: true);
         var y = Axis.Around(0, counts.Max(count => count.Max()), logarithmic: false, tight: false);
@@ -128,6 +169,12 @@ internal static class SvgChart
         }
 
         return svg.Append("</svg>").ToString();
+    }
+
+    private static string Shorten(string text)
+    {
+        var elements = StringInfo.ParseCombiningCharacters(text);
+        return elements.Length <= MaxName ? text : text[..elements[MaxName]] + "…";
     }
 
     private static int[] Count(IReadOnlyList<double> values, double low, double high, int bins)

@@ -8,6 +8,11 @@ namespace MonoLoss.Models;
 /// <param name="Weighted">The largest share of one class in their activation mass Σz.</param>
 public readonly record struct LatentPurity(int DominantClass, double Binary, double Weighted);
 
+/// <summary>How often a latent fires for a class.</summary>
+/// <param name="Class">The class.</param>
+/// <param name="Rows">Number of rows of this class that activate the latent.</param>
+public readonly record struct ClassCount(int Class, int Rows);
+
 /// <summary>
 /// Counts how often and how strongly each latent fires for each class. Only pairs of latent and class that occur take memory, about 40
 /// bytes each; beyond a limit of pairs nothing more is counted, and there is no purity.
@@ -64,6 +69,32 @@ public sealed class ClassPurity(int latents, int classes, int limit = ClassPurit
     /// <param name="latent">0 … M − 1.</param>
     /// <returns>Null if it fires on no row that has a label.</returns>
     public LatentPurity? Of(int latent) => (_results ??= Results())[latent];
+
+    /// <summary>The classes that each latent fires for most often, the most frequent first; of equal ones the lower class.</summary>
+    /// <param name="count">The most classes of a latent.</param>
+    /// <returns>A list per latent; empty ones if there were too many pairs.</returns>
+    public IReadOnlyList<IReadOnlyList<ClassCount>> MostFrequent(int count)
+    {
+        var lists = new List<ClassCount>[_rows.Length];
+        for (var m = 0; m < lists.Length; m++)
+        {
+            lists[m] = [];
+        }
+
+        foreach (var (key, rows, _) in _pairs.All())
+        {
+            var (latent, label) = Math.DivRem(key, classes);
+            var list = lists[latent];
+            var at = list.FindIndex(other => other.Rows < rows || (other.Rows == rows && other.Class > label));
+            if (at < 0 ? list.Count < count : count > 0)
+            {
+                list.Insert(at < 0 ? list.Count : at, new ClassCount((int)label, rows));
+                list.RemoveRange(Math.Min(count, list.Count), Math.Max(0, list.Count - count));
+            }
+        }
+
+        return lists;
+    }
 
     private void Add(int latent, float value, ReadOnlySpan<int> row)
     {

@@ -47,8 +47,11 @@ public sealed class Evaluation : IDisposable
     /// </summary>
     public double UndefinedScore { get; set; }
 
-    /// <summary>Where samples of every latent are collected; null for nowhere.</summary>
-    public LatentSamples? Samples { get; set; }
+    /// <summary>What is shown the latents of every row, such as <see cref="LatentSamples"/>; null for nothing.</summary>
+    public ILatentObserver? Observer { get; set; }
+
+    /// <summary>How many of its most frequent classes are kept of every latent.</summary>
+    public int ClassesPerLatent { get; set; }
 
     /// <summary>Evaluates a model on a set, which is read in file order.</summary>
     /// <param name="model">The model.</param>
@@ -56,7 +59,8 @@ public sealed class Evaluation : IDisposable
     /// <param name="batchSize">Rows per batch; BatchTopK selects within a batch.</param>
     /// <param name="progress">Called with the number of rows evaluated so far; may be null.</param>
     /// <param name="undefinedScore"><see cref="UndefinedScore"/>.</param>
-    /// <param name="samples"><see cref="Samples"/>.</param>
+    /// <param name="observer"><see cref="Observer"/>.</param>
+    /// <param name="classesPerLatent"><see cref="ClassesPerLatent"/>.</param>
     /// <exception cref="DataException">The set cannot be read.</exception>
     public static EvaluationResult Run(
         SparseAutoencoder model,
@@ -64,8 +68,9 @@ public sealed class Evaluation : IDisposable
         int batchSize,
         Action<long>? progress = null,
         double undefinedScore = 0,
-        LatentSamples? samples = null) =>
-        Run(model, set, SequentialBatches.Read(set, model.Device, batchSize), progress, undefinedScore, samples);
+        ILatentObserver? observer = null,
+        int classesPerLatent = 0) =>
+        Run(model, set, SequentialBatches.Read(set, model.Device, batchSize), progress, undefinedScore, observer, classesPerLatent);
 
     /// <summary>Evaluates a model on the rows of a set that are already at hand.</summary>
     /// <param name="model">The model.</param>
@@ -73,18 +78,20 @@ public sealed class Evaluation : IDisposable
     /// <param name="batches">Its rows in file order.</param>
     /// <param name="progress">Called with the number of rows evaluated so far; may be null.</param>
     /// <param name="undefinedScore"><see cref="UndefinedScore"/>.</param>
-    /// <param name="samples"><see cref="Samples"/>.</param>
+    /// <param name="observer"><see cref="Observer"/>.</param>
+    /// <param name="classesPerLatent"><see cref="ClassesPerLatent"/>.</param>
     internal static EvaluationResult Run(
         SparseAutoencoder model,
         FeatureSet set,
         IEnumerable<Batch> batches,
         Action<long>? progress,
         double undefinedScore = 0,
-        LatentSamples? samples = null)
+        ILatentObserver? observer = null,
+        int classesPerLatent = 0)
     {
         using var evaluation = new Evaluation(model, set.HasLabels ? set.Classes.Count : 0)
         {
-            UndefinedScore = undefinedScore, Samples = samples,
+            UndefinedScore = undefinedScore, Observer = observer, ClassesPerLatent = classesPerLatent,
         };
         var labels = new LabelBatch();
         foreach (var batch in batches)
@@ -133,12 +140,12 @@ public sealed class Evaluation : IDisposable
         device.SumAndCountPositive(latents, _batch);
         device.AddSum(_batchFirst, _activeSum);
         _rows += x.Rows;
-        if (_purity is { IsOverLimit: false } || Samples is not null)
+        if (_purity is { IsOverLimit: false } || Observer is not null)
         {
             var offsets = ToHost(latents.RowOffsets, ref _offsets);
             var indices = ToHost(latents.Indices, ref _indices);
             var values = ToHost(latents.Values, ref _values);
-            Samples?.Add(offsets, indices, values);
+            Observer?.Add(offsets, indices, values);
             if (_purity is { IsOverLimit: false })
             {
                 _purity.Add(offsets, indices, values, labels);
@@ -180,6 +187,7 @@ public sealed class Evaluation : IDisposable
             PurityBinary = pure.Length == 0 ? null : pure.Average(purity => purity.Binary),
             PurityWeighted = pure.Length == 0 ? null : pure.Average(purity => purity.Weighted),
             HasTooManyLabels = _purity is { IsOverLimit: true },
+            FrequentClasses = ClassesPerLatent > 0 ? _purity?.MostFrequent(ClassesPerLatent) : null,
             Latents = latents,
         };
     }

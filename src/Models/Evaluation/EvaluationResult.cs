@@ -44,6 +44,12 @@ public sealed record EvaluationResult
     /// <summary>Whether there is no class purity because latents fire for too many classes (see <see cref="ClassPurity"/>).</summary>
     public bool HasTooManyLabels { get; init; }
 
+    /// <summary>
+    /// The most frequent classes of every latent with the rows that have them, if they were asked for (<see
+    /// cref="Evaluation.ClassesPerLatent"/>) and there are labels; else null.
+    /// </summary>
+    public IReadOnlyList<IReadOnlyList<ClassCount>>? FrequentClasses { get; init; }
+
     /// <summary>One entry per latent.</summary>
     public required IReadOnlyList<LatentResult> Latents { get; init; }
 }

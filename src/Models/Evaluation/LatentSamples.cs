@@ -26,7 +26,7 @@ public readonly record struct LatentSample(int Latent, SampleRank Rank, long Row
 /// fires more often than <see cref="PoolPerSample"/>·N times, around the median of that many rows, which are drawn by a hash of the
 /// latent and the row. The result depends on the activations alone, not on batches or threads.
 /// </summary>
-public sealed class LatentSamples
+public sealed class LatentSamples : ILatentObserver
 {
     /// <summary>How many rows, for each sample of a rank, are drawn to find the middle.</summary>
     public const int PoolPerSample = 16;
@@ -57,10 +57,7 @@ public sealed class LatentSamples
     /// <summary>Number of rows added.</summary>
     public long Rows { get; private set; }
 
-    /// <summary>Adds the rows of a batch.</summary>
-    /// <param name="offsets">Where each row's nonzeros start, and the end.</param>
-    /// <param name="indices">The latent of each entry.</param>
-    /// <param name="values">z at each entry.</param>
+    /// <inheritdoc/>
     public void Add(ReadOnlySpan<int> offsets, ReadOnlySpan<int> indices, ReadOnlySpan<float> values)
     {
         for (var i = 0; i + 1 < offsets.Length; i++, Rows++)

@@ -1,7 +1,19 @@
+using System.Globalization;
 using MonoLoss.Data;
 using MonoLoss.Data.Parquet;
 
 namespace MonoLoss.Models;
+
+/// <summary>A row of samples.parquet.</summary>
+/// <param name="Latent">The latent.</param>
+/// <param name="Rank">What the row shows of it.</param>
+/// <param name="Row">The row, by its number within the set.</param>
+/// <param name="Activation">z.</param>
+/// <param name="Id">The row's id as text; null if the set has none.</param>
+/// <param name="Label">The row's label as it is shown; null if it has none.</param>
+/// <param name="Position">The patch of the image; null if rows are not patches.</param>
+public sealed record StoredSample(
+    int Latent, SampleRank Rank, long Row, double Activation, string? Id, string? Label, int? Position);
 
 /// <summary>samples.parquet: the rows that show what each latent stands for, with their ids and labels.</summary>
 public static class SamplesFile
@@ -40,6 +52,29 @@ public static class SamplesFile
         columns.AddRange(Labels(all, set));
         ParquetWriter.Write(path, columns);
         return notice;
+    }
+
+    /// <summary>Reads the file.</summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="DataException">The file is missing or damaged.</exception>
+    public static IReadOnlyList<StoredSample> Read(string path)
+    {
+        var table = ParquetTable.Read(path);
+        var latents = table.ReadIntegers("latent");
+        var ranks = table.ReadTexts("rank");
+        var rows = table.ReadIntegers("row");
+        var activations = table.ReadDoubles("activation");
+        var (ids, labels) = (Texts("id"), Texts("label"));
+        var positions = table.Columns.Contains("position") ? table.ReadNullableIntegers("position") : null;
+        return [.. Enumerable.Range(0, rows.Length).Select(i => new StoredSample(
+            (int)latents[i], Rank(ranks[i]), rows[i], activations[i], ids?[i], labels?[i], (int?)positions?[i]))];
+
+        string?[]? Texts(string name) => !table.Columns.Contains(name) ? null
+            : table.IsText(name) ? table.ReadTexts(name)
+            : Array.ConvertAll(table.ReadNullableIntegers(name), number => number?.ToString(CultureInfo.InvariantCulture));
+
+        SampleRank Rank(string? name) => Enum.GetValues<SampleRank>().Where(rank => Name(rank) == name).Cast<SampleRank?>().FirstOrDefault()
+            ?? throw new DataException($"{path}: column 'rank': found '{name}', expected top, middle or bottom");
     }
 
     private static string Name(SampleRank rank) => rank switch

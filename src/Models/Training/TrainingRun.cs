@@ -244,7 +244,7 @@ internal sealed class TrainingRun : IDisposable
         var rows = split.Set.Rows;
         _model.SelectsByThreshold = byThreshold;
         var result = Evaluation.Run(
-            _model, split.Set, split.Batches(), done => _observer?.Evaluating(name, done, rows), samples: samples);
+            _model, split.Set, split.Batches(), done => _observer?.Evaluating(name, done, rows), observer: samples);
         _model.SelectsByThreshold = false;
         var row = new EvaluationRow(epoch, name, EvaluationSummary.Of(result));
         _evaluations.Add(row);

@@ -151,14 +151,13 @@ public sealed class Extraction : IDisposable
 
     private Dictionary<string, string> Metadata()
     {
-        var metadata = FeatureOrigin.ToMetadata(new Dictionary<string, string>
+        return FeatureOrigin.ToMetadata(new Dictionary<string, string>
         {
             [FeatureOrigin.Model] = Path.GetFileName(_options.Model),
             [FeatureOrigin.Layer] = _model.Output,
             [FeatureOrigin.Token] = _layout.Name,
+            [FeatureOrigin.Preprocessing] = Preprocessor.Description,
         });
-        metadata["monoloss.preprocessing"] = Preprocessor.Description;
-        return metadata;
     }
 
     private void Extract(PartialFeatures partial, Action<ExtractionProgress> progress, CancellationToken stop)

@@ -1,11 +1,12 @@
 using System.Globalization;
+using System.Text.RegularExpressions;
 
 namespace MonoLoss.Vision;
 
 /// <summary>
 /// How an image becomes the input of a model: resize, crop, scale and normalize, in this order, as Hugging Face's processors do.
 /// </summary>
-public sealed record Preprocessor
+public sealed partial record Preprocessor
 {
     /// <summary>The mean and deviation of ImageNet's channels.</summary>
     public static readonly (float[] Mean, float[] Deviation) ImageNet = ([0.485f, 0.456f, 0.406f], [0.229f, 0.224f, 0.225f]);
@@ -63,6 +64,48 @@ public sealed record Preprocessor
                     + $"EXIF orientation");
         }
     }
+
+    /// <summary>What a description says of size and crop, which is enough for <see cref="Fit"/>.</summary>
+    /// <param name="description">A <see cref="Description"/>, of this version or another.</param>
+    /// <returns>Null if it is not understood.</returns>
+    public static Preprocessor? FromDescription(string description)
+    {
+        if (Geometry().Match(description) is not { Success: true } match)
+        {
+            return null;
+        }
+
+        int? Number(string group) =>
+            int.TryParse(match.Groups[group].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number > 0
+                ? number
+                : null;
+        if (Number("cropWidth") is not { } width || Number("cropHeight") is not { } height)
+        {
+            return null;
+        }
+
+        return new Preprocessor
+        {
+            Name = description,
+            Width = width,
+            Height = height,
+            ShortestEdge = Number("edge"),
+            Stretch = Number("width") is { } stretchedWidth && Number("height") is { } stretchedHeight
+                ? (stretchedWidth, stretchedHeight)
+                : null,
+            Resizes = !match.Groups["none"].Success,
+            Filter = Enum.TryParse<Resampling>(match.Groups["filter"].ValueSpan, ignoreCase: true, out var filter)
+                ? filter
+                : Resampling.Bicubic,
+            Mean = [],
+            Deviation = [],
+        };
+    }
+
+    [GeneratedRegex(
+        "(?:(?<none>no resize)|shortest edge (?<edge>[0-9]+) (?<filter>[a-z]+)|resize (?<width>[0-9]+)x(?<height>[0-9]+) (?<filter>[a-z]+)), "
+        + "crop (?<cropWidth>[0-9]+)x(?<cropHeight>[0-9]+)")]
+    private static partial Regex Geometry();
 
     /// <summary>The pixels that the model sees, before they are scaled.</summary>
     /// <param name="image">The image.</param>

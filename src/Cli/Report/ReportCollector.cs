@@ -1,0 +1,73 @@
+using MonoLoss.Data;
+using MonoLoss.Kernels;
+using MonoLoss.Models;
+
+namespace MonoLoss.Cli;
+
+/// <summary>Adds to runs what a report shows beside the files of their folders: a pass over a set of features, and their decoders.</summary>
+/// <param name="context">The console.</param>
+/// <param name="device">Computes.</param>
+internal sealed class ReportCollector(CliContext context, Device device)
+{
+    private const int Neighbors = 8;
+    private const int ClassesPerLatent = 8;
+
+    /// <summary>Evaluates a run on a set.</summary>
+    /// <param name="run">The run as it is in its folder.</param>
+    /// <param name="paths">The features.</param>
+    /// <param name="name">What the set is called in the report.</param>
+    /// <param name="options">Columns and labels.</param>
+    /// <param name="samples">The number of samples of each rank.</param>
+    /// <param name="samplesPath">Receives them.</param>
+    /// <exception cref="DataException">The features or the weights cannot be read, or do not fit each other.</exception>
+    public ReportedRun Evaluate(
+        ReportedRun run, IEnumerable<string> paths, string name, FeatureSetOptions options, int samples, string samplesPath)
+    {
+        var source = ModelSource.Open(run.Folder);
+        var training = run.Results.Training;
+        var set = FeatureOptions.OpenFor(context, source, run.Folder, paths, options with
+        {
+            SimilarityColumn = options.SimilarityColumn ?? training.SimilarityColumn,
+        });
+        using var model = source.Load(device);
+        var observer = new Observer(model.Config.Latents, samples);
+        var result = Evaluation.Run(
+            model, set, training.BatchSize, _ => context.Stop.ThrowIfCancellationRequested(), observer: observer,
+            classesPerLatent: ClassesPerLatent);
+        if (SamplesFile.Write(samplesPath, observer.Samples, set) is { } notice)
+        {
+            context.Notice([notice]);
+        }
+
+        return run with
+        {
+            Set = name,
+            Rows = set.Rows,
+            Latents = result.Latents,
+            Classes = set.Classes,
+            Samples = ReportedRun.ByLatent(SamplesFile.Read(samplesPath), result.Latents.Count),
+            Details = new LatentDetails(
+                observer.Activations, result.FrequentClasses, observer.CoActive.Nearest(Neighbors, context.Stop), observer.CoActive.KeptRows),
+            Preprocessing = set.Origin.GetValueOrDefault(FeatureOrigin.Preprocessing),
+        };
+    }
+
+    public IReadOnlyList<ReportedRun> CompareDecoders(IReadOnlyList<ReportedRun> runs) => runs;
+
+    /// <summary>Shows the latents of every row to all that want to see them.</summary>
+    private sealed class Observer(int latents, int samples) : ILatentObserver
+    {
+        public LatentSamples Samples { get; } = new(latents, samples);
+
+        public ActivationBins Activations { get; } = new(latents);
+
+        public CoActivation CoActive { get; } = new(latents);
+
+        public void Add(ReadOnlySpan<int> offsets, ReadOnlySpan<int> indices, ReadOnlySpan<float> values)
+        {
+            Samples.Add(offsets, indices, values);
+            Activations.Add(offsets, indices, values);
+            CoActive.Add(offsets, indices, values);
+        }
+    }
+}
