@@ -3,6 +3,7 @@ using System.Xml.Linq;
 using MonoLoss.Data.Parquet;
 using MonoLoss.Models;
 using MonoLoss.Tests.Data;
+using MonoLoss.Tests.Vision;
 
 namespace MonoLoss.Tests.Cli;
 
@@ -61,7 +62,8 @@ public sealed partial class ReportTests : IDisposable
     public void Names_and_labels_stay_text()
     {
         var html = File.ReadAllText(Path.Combine(Train(HostileRun, Write("texts"), []), "report.html"));
-        Assert.DoesNotContain("<script", html, StringComparison.Ordinal);
+        Assert.Equal(3, Regex.Count(html, "<script"));
+        Assert.Equal(3, Regex.Count(html, "</script"));
         Assert.DoesNotContain("<b>{{", html, StringComparison.Ordinal);
         Assert.DoesNotContain('\0', html);
         Assert.Contains("<h1><bdi>&lt;b&gt;{{body}} \u202E&#39;&amp;&#233;</bdi></h1>", html, StringComparison.Ordinal);
@@ -70,6 +72,69 @@ public sealed partial class ReportTests : IDisposable
 
         // What is shown of a long label is short.
         Assert.All(Regex.Matches(html, "<bdi>(x+…?)</bdi>"), label => Assert.True(label.Groups[1].Length <= 61, label.Value));
+    }
+
+    [Fact]
+    public void A_folder_has_all_latents_on_the_last_split_or_on_other_features()
+    {
+        var data = Write("texts");
+        var run = Train("run", data, ["--test", data]);
+        Report(run, "--out", _folder["site"]).Succeeded();
+        AssertSite(Path.Combine(run, "samples.parquet"));
+        RunFiles.Write(_folder["other.parquet"], RunFiles.Features(300, 16, seed: 3), 16);
+        Report(run, "--out", _folder["site"], "--data", _folder["other.parquet"], "--samples", "4").Succeeded();
+        Monoloss.Run("eval", "--run", run, "--data", _folder["other.parquet"], "--samples", "4", "--samples-out", _folder["eval.parquet"])
+            .Succeeded();
+        AssertSite(_folder["eval.parquet"]);
+
+        // Without its features a run is shown by its own files.
+        File.Move(data, _folder["moved.parquet"]);
+        var outcome = Report(run, "--out", _folder["site"]);
+        Assert.Equal(0, outcome.Exit);
+        Assert.Contains("test split cannot be read", outcome.Error, StringComparison.Ordinal);
+        Assert.Contains("samples:[[0,", File.ReadAllText(_folder["site/data/0/0000.js"]), StringComparison.Ordinal);
+
+        void AssertSite(string samples)
+        {
+            Assert.Equal(["data", "index.html", "report.css", "report.js"],
+                Directory.GetFileSystemEntries(_folder["site"]).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+            Assert.Equal(File.ReadAllBytes(samples), File.ReadAllBytes(_folder["site/data/0/samples.parquet"]));
+            var chunk = File.ReadAllText(_folder["site/data/0/0000.js"]);
+            Assert.Equal(40, Regex.Count(chunk, "histogram:"));
+            Assert.Empty(Directory.GetDirectories(_folder.Path, "*.partial*"));
+        }
+    }
+
+    [Fact]
+    public void Reports_that_cannot_be_written_are_refused_and_nothing_is_lost()
+    {
+        var data = Write("integers");
+        var run = Train("run", data, []);
+        Directory.CreateDirectory(_folder["mine"]);
+        File.WriteAllText(_folder["mine/notes.txt"], "mine");
+        Report(run, "--out", _folder["mine"]).Refused("mine", "not of a report");
+        Report(run, "--out", run).Refused("run");
+        Report(run, "--out", data).Refused("features.parquet", "expected a folder");
+        Report(run, "--out", _folder["mine/x.html"], "--data", _folder["mine/x.html"]).Refused("x.html");
+        Report(run, "--out", _folder["site"], "--single").Refused("--single", ".html");
+        Report(run, "--out", _folder["site"], "--best", "3").Refused("--best");
+        Report(run, "--best", "0").Refused("--best");
+        Report(run, "--out", _folder["site"], "--samples", "0").Refused("--samples");
+        Report(run, "--thumbnail", "5").Refused("--thumbnail");
+        Report(run, "--image-column", "x").Refused("--images");
+        Report(run, "--out", _folder["site"], "--images", _folder["absent"]).Refused("absent");
+        Report(run, "--out", _folder["site"], "--data", _folder["absent.parquet"]).Refused("absent.parquet");
+
+        // An image for each row is wanted, and these are too few.
+        File.Copy(VisionFixtures.PathOf("wide.png"), _folder["mine/0.png"]);
+        Report(run, "--out", _folder["site"], "--images", _folder["mine"]).Refused("images is 1,", "rows 640");
+        Assert.False(Directory.Exists(_folder["site"]));
+        Report(run, "--out", _folder["site"]).Succeeded();
+        var before = File.ReadAllText(_folder["site/index.html"]);
+        Report(run, "--out", _folder["site"], "--images", _folder["mine"]).Refused("images is 1,", "rows 640");
+        Assert.Equal(before, File.ReadAllText(_folder["site/index.html"]));
+        Assert.Equal("mine", File.ReadAllText(_folder["mine/notes.txt"]));
+        Assert.Empty(Directory.GetDirectories(_folder.Path, "*.partial*"));
     }
 
     [Fact]
@@ -151,6 +216,8 @@ public sealed partial class ReportTests : IDisposable
             Assert.Equal("features.parquet", Path.GetFileName(MonoLoss.Data.DatasetConfig.Load(_folder["data.json"]).Train.Single()));
         }
     }
+
+    private static Outcome Report(string run, params string[] args) => Monoloss.Run(["report", "--run", run, .. args]);
 
     private static string Null(string results)
     {

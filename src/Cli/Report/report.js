@@ -11,6 +11,7 @@
   let order = [];
   let listHash = '#/latents';
   let generation = 0;
+  let currentHash = null;
 
   if (!report || !report.runs.some(run => run.id.length)) {
     return;
@@ -537,11 +538,11 @@
 
     document.title = current === 'latent' ? `Latent ${latent} – ${report.title}` : `${report.title} – MonoLoss`;
     window.scrollTo(0, scroll);
-    view.hash = hash;
+    currentHash = hash;
   }
 
   function remember() {
-    places.set(view.hash, { scroll: window.scrollY, shown: view.latents.hidden ? 0 : view.latents.shown?.() });
+    places.set(currentHash, { scroll: window.scrollY, shown: view.latents.hidden ? 0 : view.latents.shown?.() });
   }
 
   function step(offset) {

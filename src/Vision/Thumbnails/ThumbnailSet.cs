@@ -95,7 +95,7 @@ public sealed record ThumbnailSet(IReadOnlyDictionary<long, int> Index, IReadOnl
             if (options.Rows is { } expected && count != expected)
             {
                 var reason = ids.Count > 0 ? $"no image has the id of a row, such as '{ids.Keys.First()}', and " : "rows have no ids, and ";
-                throw new DataException($"{Names(sources)}: {reason}there are {count} images for {expected} rows");
+                throw new DataException($"{Names(sources)}: {reason}the number of images is {count}, that of rows {expected}");
             }
         }
     }
