@@ -195,6 +195,9 @@ public abstract class SparseAutoencoder : IDisposable
         _deadCount.Dispose();
     }
 
+    /// <summary>The decoder's directions: M×D floats, a row per latent.</summary>
+    public float[] DecoderDirections() => StoredTensors.First(stored => stored.Name == "W_dec").Parameter.Value.ToArray();
+
     /// <summary>The parameters as the weights file stores them, in the file's order.</summary>
     internal abstract IReadOnlyList<StoredTensor> StoredTensors { get; }
 

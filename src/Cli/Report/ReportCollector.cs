@@ -52,7 +52,26 @@ internal sealed class ReportCollector(CliContext context, Device device)
         };
     }
 
-    public IReadOnlyList<ReportedRun> CompareDecoders(IReadOnlyList<ReportedRun> runs) => runs;
+    /// <summary>Compares the decoder's directions of each run with each other and with those of the other runs of the same features.</summary>
+    /// <param name="runs">The runs.</param>
+    /// <exception cref="DataException">The weights of a run cannot be read.</exception>
+    public IReadOnlyList<ReportedRun> CompareDecoders(IReadOnlyList<ReportedRun> runs)
+    {
+        var directions = runs.Select(run =>
+        {
+            using var model = ModelSource.Open(run.Folder).Load(device);
+            return (Rows: model.DecoderDirections(), model.Config.Dimension);
+        }).ToList();
+        return [.. runs.Select((run, number) =>
+        {
+            var (own, dimension) = directions[number];
+            var near = NearestDirections.Find(device, own, own, dimension, Neighbors, isSame: true, context.Stop);
+            var matches = directions.Index().Where(other => other.Index != number && other.Item.Dimension == dimension).Select(other =>
+                (other.Index, (IReadOnlyList<NearDirection>)[.. NearestDirections.Find(
+                    device, own, other.Item.Rows, dimension, count: 1, stop: context.Stop).Nearest.Select(nearest => nearest[0])]));
+            return run with { Decoder = new DecoderComparison(near.Nearest, near.Above, [.. matches]) };
+        })];
+    }
 
     /// <summary>Shows the latents of every row to all that want to see them.</summary>
     private sealed class Observer(int latents, int samples) : ILatentObserver

@@ -123,7 +123,7 @@ internal sealed class ReportData
         {
             fields.Add(Field("duplicates", List(latents.Select(latent => Number(decoder.Duplicates[latent])))));
             fields.Add(Field("match", "{" + string.Join(",", decoder.Matches.Select(match =>
-                $"\"{match.Run}\":{{latent:{List(latents.Select(latent => Number(match.Nearest[latent].Latent)))},"
+                $"\"{match.Run}\":{{latent:{List(latents.Select(latent => Number(match.Nearest[latent].Row)))},"
                     + $"cosine:{Values(latent => match.Nearest[latent].Cosine)}}}")) + "}"));
         }
 
@@ -149,7 +149,7 @@ internal sealed class ReportData
 
         if (run.Decoder is { } decoder)
         {
-            fields.Add(Field("near", List(decoder.Near[latent].Select(other => $"[{other.Latent},{Rounded(other.Cosine)}]"))));
+            fields.Add(Field("near", List(decoder.Near[latent].Select(other => $"[{other.Row},{Rounded(other.Cosine)}]"))));
         }
 
         return "{" + string.Join(",", fields) + "}";

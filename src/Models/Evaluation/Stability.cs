@@ -34,7 +34,7 @@ public sealed record Stability(double MeanCosine, IReadOnlyList<LatentPair> Pair
             throw new ArgumentException($"{first.Config.Dimension} and {second.Config.Dimension} features", nameof(second));
         }
 
-        return Of(first.Device, Decoder(first), Decoder(second), first.Config.Dimension, stop);
+        return Of(first.Device, first.DecoderDirections(), second.DecoderDirections(), first.Config.Dimension, stop);
     }
 
     /// <summary>Compares two dictionaries.</summary>
@@ -53,20 +53,18 @@ public sealed record Stability(double MeanCosine, IReadOnlyList<LatentPair> Pair
             throw new ArgumentException($"{first.Length} and {second.Length} values are not rows of {dimension}", nameof(dimension));
         }
 
-        float[] a = UnitRows(first, dimension), b = UnitRows(second, dimension);
+        float[] a = UnitDirections.Of(first, dimension), b = UnitDirections.Of(second, dimension);
         var isSwapped = a.Length > b.Length;
         var (fewer, more) = isSwapped ? (b, a) : (a, b);
         var partners = Assignment.Solve(Costs(device, fewer, more, dimension, stop), stop);
         var pairs = partners
             .Select((partner, row) => isSwapped ? (First: partner, Second: row) : (First: row, Second: partner))
             .OrderBy(pair => pair.First)
-            .Select(pair => new LatentPair(pair.First, pair.Second, Dot(Row(a, pair.First, dimension), Row(b, pair.Second, dimension))))
+            .Select(pair => new LatentPair(
+                pair.First, pair.Second, UnitDirections.Dot(Row(a, pair.First, dimension), Row(b, pair.Second, dimension))))
             .ToList();
         return new Stability(pairs.Average(pair => pair.Cosine), pairs);
     }
-
-    private static float[] Decoder(SparseAutoencoder model) =>
-        model.StoredTensors.First(stored => stored.Name == "W_dec").Parameter.Value.ToArray();
 
     /// <summary>−cosine of all pairs, in units of 2⁻²⁴.</summary>
     private static int[][] Costs(Device device, float[] rows, float[] columns, int dimension, CancellationToken stop)
@@ -94,34 +92,7 @@ public sealed record Stability(double MeanCosine, IReadOnlyList<LatentPair> Pair
         return costs;
     }
 
-    private static float[] UnitRows(ReadOnlySpan<float> values, int dimension)
-    {
-        var result = new float[values.Length];
-        for (var start = 0; start < values.Length; start += dimension)
-        {
-            var row = values.Slice(start, dimension);
-            var norm = Math.Sqrt(Dot(row, row));
-            for (var j = 0; norm > 0 && j < dimension; j++)
-            {
-                result[start + j] = (float)(row[j] / norm);
-            }
-        }
-
-        return result;
-    }
-
     private static ReadOnlySpan<float> Row(float[] values, int row, int dimension) => values.AsSpan(row * dimension, dimension);
-
-    private static double Dot(ReadOnlySpan<float> a, ReadOnlySpan<float> b)
-    {
-        var sum = 0.0;
-        for (var j = 0; j < a.Length; j++)
-        {
-            sum += (double)a[j] * b[j];
-        }
-
-        return sum;
-    }
 }
 
 /// <summary>Two latents that were matched.</summary>
