@@ -8,28 +8,19 @@ using SkiaSharp;
 namespace MonoLoss.BrowserTests;
 
 /// <summary>The report in a real browser: what a reader does with it. Skipped where there is no Chromium.</summary>
-public sealed class ReportPageTests(ReportSite report) : IClassFixture<ReportSite>, IAsyncLifetime
+public sealed class ReportPageTests(ReportSite report, Browser browser) : IClassFixture<ReportSite>, IClassFixture<Browser>, IAsyncLifetime
 {
     private readonly ConcurrentQueue<string> _problems = [];
-    private IPlaywright? _playwright;
-    private IBrowser? _browser;
     private IPage _page = null!;
-
-    private static string? Chromium { get; } = new[] { "chromium", "chromium-browser", "google-chrome" }
-        .SelectMany(name => (Environment.GetEnvironmentVariable("PATH") ?? string.Empty).Split(Path.PathSeparator)
-            .Select(folder => Path.Combine(folder, name)))
-        .FirstOrDefault(File.Exists);
 
     public async ValueTask InitializeAsync()
     {
-        if (Chromium is null)
+        if (browser.Chromium is null)
         {
             return;
         }
 
-        _playwright = await Playwright.CreateAsync();
-        _browser = await _playwright.Chromium.LaunchAsync(new() { ExecutablePath = Chromium, Args = ["--no-sandbox"] });
-        _page = await _browser.NewPageAsync();
+        _page = await browser.Chromium.NewPageAsync();
         _page.Console += (_, message) => _problems.Enqueue($"console: {message.Text}");
         _page.PageError += (_, error) => _problems.Enqueue($"error: {error}");
         _page.Dialog += (_, dialog) => _problems.Enqueue($"dialog: {dialog.Message}");
@@ -45,12 +36,11 @@ public sealed class ReportPageTests(ReportSite report) : IClassFixture<ReportSit
 
     public async ValueTask DisposeAsync()
     {
-        if (_browser is not null)
+        if (browser.Chromium is not null)
         {
-            await _browser.DisposeAsync();
+            await _page.CloseAsync();
         }
 
-        _playwright?.Dispose();
         Assert.Empty(_problems);
     }
 
@@ -252,7 +242,7 @@ public sealed class ReportPageTests(ReportSite report) : IClassFixture<ReportSit
 
     private async Task Open(string address, string hash)
     {
-        Assert.SkipWhen(Chromium is null, "needs chromium");
+        Assert.SkipWhen(browser.Chromium is null, "needs chromium");
         await _page.GotoAsync("about:blank");
         await _page.GotoAsync(address + hash);
         await _page.WaitForSelectorAsync("nav:not([hidden])");
