@@ -492,7 +492,7 @@
           ...counterparts(run, at),
           others('Nearest by decoder cosine', run, pairs(detail.near, 'cosine'), cosine),
           others('Fires on the same rows', run, pairs(detail.together, 'share'), entry =>
-            `both on ${share(entry.share, 1)} of the rows of either`),
+            `together on ${share(entry.share, 1)} of their rows`),
         ].filter(part => part)),
       ].filter(part => part));
     }).catch(error => {
