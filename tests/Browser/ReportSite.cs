@@ -15,7 +15,8 @@ public sealed class ReportSite : IDisposable
     public const int Latents = 150;
 
     /// <summary>Classes whose names are hostile where they can be; row i is of class i mod 4.</summary>
-    public static readonly string[] Classes = ["<img src=x onerror=alert(1)>", "cat \"and\" 'dog'", "</script><script>alert(2)</script>", "../צב"];
+    public static readonly string[] Classes =
+        ["<img src=x onerror=alert(1)>", "cat \"and\" 'dog'", "</script><script>alert(2)</script>", "../צב"];
 
     private const int Dimension = 16;
 
@@ -46,7 +47,8 @@ public sealed class ReportSite : IDisposable
 
         string[] report = ["report", "--run", _folder["baseline"], _folder["monoloss"], "--images", _folder["pictures"]];
         Monoloss.Run([.. report, "--out", _folder["site"]]).Succeeded();
-        Monoloss.Run([.. report, "--single", "--best", "20", "--data", _folder["features.parquet"], "--out", _folder["one.html"]]).Succeeded();
+        Monoloss.Run([.. report, "--single", "--best", "20", "--data", _folder["features.parquet"], "--out", _folder["one.html"]])
+            .Succeeded();
         // The report needs nothing but itself.
         Directory.Delete(_folder["pictures"], recursive: true);
         File.Move(_folder["features.parquet"], _folder["moved.parquet"]);

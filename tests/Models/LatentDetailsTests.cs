@@ -54,7 +54,8 @@ public sealed class LatentDetailsTests
         Assert.Equal(Rows, together.Rows);
 
         // What is kept are the rows with the least hashes.
-        var kept = Enumerable.Range(0, Rows).OrderBy(row => LatentSamples.Hash(0, row)).Take(together.KeptRows).Select(row => z[row]).ToList();
+        var kept = Enumerable.Range(0, Rows).OrderBy(row => LatentSamples.Hash(0, row)).Take(together.KeptRows)
+            .Select(row => z[row]).ToList();
         Assert.True(kept.Sum(row => row.Count(value => value > 0)) <= maxEntries);
         Assert.True(kept.Sum(row => Math.Pow(row.Count(value => value > 0), 2)) <= maxPairs);
         Assert.InRange(kept.Count, maxEntries == int.MaxValue && maxPairs == long.MaxValue ? Rows : 1, Rows);

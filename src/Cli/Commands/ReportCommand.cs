@@ -6,7 +6,8 @@ using MonoLoss.Vision;
 namespace MonoLoss.Cli;
 
 /// <summary>Makes the report of complete runs.</summary>
-[Verb("report", HelpText = "Write the HTML report of a complete run, or of several side by side; with images, to look at what latents stand for.")]
+[Verb("report", HelpText =
+    "Write the HTML report of a complete run, or of several side by side; with images, to look at what latents stand for.")]
 internal sealed class ReportCommand : DeviceCommand
 {
     private const string Page = ".html";
@@ -142,6 +143,12 @@ internal sealed class ReportCommand : DeviceCommand
             return;
         }
 
+        if (Path.GetExtension(Output!) is [_, .. var extension] && extension.Length > 0 && extension.All(char.IsAsciiLetter)
+            && !Directory.Exists(Output))
+        {
+            throw new UsageException($"--out: found '{Output}', expected a folder or a file name ending in .html");
+        }
+
         Report.CheckFolder(Output!);
         var output = Path.TrimEndingDirectorySeparator(Path.GetFullPath(Output!));
         if (inputs.Concat(folders).Any(input => Path.GetFullPath(input) == output
@@ -169,7 +176,8 @@ internal sealed class ReportCommand : DeviceCommand
     {
         using var device = OpenDevice();
         var collector = new ReportCollector(context, device);
-        var evaluated = runs.Index().Select(run => Evaluate(context, collector, run.Item, Path.Combine(dataFolder, $"{run.Index}"))).ToList();
+        var evaluated = runs.Index()
+            .Select(run => Evaluate(context, collector, run.Item, Path.Combine(dataFolder, $"{run.Index}"))).ToList();
         return collector.CompareDecoders(evaluated);
     }
 

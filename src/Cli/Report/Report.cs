@@ -51,7 +51,8 @@ internal static partial class Report
     {
         var pictures = new ConcurrentDictionary<int, byte[]>();
         var made = thumbnails?.Invoke(
-            Wanted(runs, run => ReportData.Shown(run, best).Concat(ReportSections.Exemplars(run))), (number, webp) => pictures[number] = webp);
+            Wanted(runs, run => ReportData.Shown(run, best).Concat(ReportSections.Exemplars(run))),
+            (number, webp) => pictures[number] = webp);
         var data = new ReportData(runs, made?.Index ?? new Dictionary<long, int>(), best);
         var chunks = string.Concat(Chunks(runs, data).Select(chunk => chunk.Script));
         var title = Title(runs);

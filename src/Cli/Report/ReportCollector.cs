@@ -4,7 +4,9 @@ using MonoLoss.Models;
 
 namespace MonoLoss.Cli;
 
-/// <summary>Adds to runs what a report shows beside the files of their folders: a pass over a set of features, and their decoders.</summary>
+/// <summary>
+/// Adds to runs what a report shows beside the files of their folders: a pass over a set of features, and a comparison of their decoders.
+/// </summary>
 /// <param name="context">The console.</param>
 /// <param name="device">Computes.</param>
 internal sealed class ReportCollector(CliContext context, Device device)
@@ -47,12 +49,17 @@ internal sealed class ReportCollector(CliContext context, Device device)
             Classes = set.Classes,
             Samples = ReportedRun.ByLatent(SamplesFile.Read(samplesPath), result.Latents.Count),
             Details = new LatentDetails(
-                observer.Activations, result.FrequentClasses, observer.CoActive.Nearest(Neighbors, context.Stop), observer.CoActive.KeptRows),
+                observer.Activations,
+                result.FrequentClasses,
+                observer.CoActive.Nearest(Neighbors, context.Stop),
+                observer.CoActive.KeptRows),
             Preprocessing = set.Origin.GetValueOrDefault(FeatureOrigin.Preprocessing),
         };
     }
 
-    /// <summary>Compares the decoder's directions of each run with each other and with those of the other runs of the same features.</summary>
+    /// <summary>
+    /// Compares the decoder's directions of each run with each other and with those of the other runs of the same features.
+    /// </summary>
     /// <param name="runs">The runs.</param>
     /// <exception cref="DataException">The weights of a run cannot be read.</exception>
     public IReadOnlyList<ReportedRun> CompareDecoders(IReadOnlyList<ReportedRun> runs)

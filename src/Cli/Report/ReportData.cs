@@ -63,7 +63,9 @@ internal sealed class ReportData
         return script.AppendJoin(",\n", latents.Select(latent => Details(_runs[run], latent))).Append("];\n").ToString();
     }
 
-    /// <summary>The file of figures of all latents that are shown. All details must have been formed before: their texts are in it.</summary>
+    /// <summary>
+    /// The file of figures of all latents that are shown. All details must have been formed before: their texts are in it.
+    /// </summary>
     /// <param name="title">The title of the page.</param>
     /// <param name="thumbnails">The pictures by number, where they are in the file too; else null.</param>
     public string Index(string title, IReadOnlyDictionary<int, byte[]>? thumbnails)
@@ -138,7 +140,8 @@ internal sealed class ReportData
         if (run.Details is { } details)
         {
             var (width, counts) = details.Activations.Of(latent);
-            fields.Add(Field("histogram", $"[{width.ToString("R", CultureInfo.InvariantCulture)},{List(counts.Select(count => Number(count)))}]"));
+            var bins = List(counts.Select(count => Number(count)));
+            fields.Add(Field("histogram", $"[{width.ToString("R", CultureInfo.InvariantCulture)},{bins}]"));
             if (details.Classes is { } classes)
             {
                 fields.Add(Field("labels", List(classes[latent].Select(label => $"[{Intern(run.Classes[label.Class])},{label.Rows}]"))));

@@ -181,14 +181,16 @@ internal static class ReportSections
 
         var columns = Math.Min(runs.Count, Colors);
         html.Append("<h2>What latents stand for</h2>")
-            .Append($"<p class=\"soft\">The samples that activate a latent most, for latents at the same ranks by MonoScore among those that "
-                + $"fire on at least {ReportData.MinRows} rows of {Encode(runs[0].Set)}.</p><div class=\"card ranks\">\n");
+            .Append("<p class=\"soft\">The samples that activate a latent most, for latents at the same ranks by MonoScore among those "
+                + $"that fire on at least {ReportData.MinRows} rows of {Encode(runs[0].Set)}.</p><div class=\"card ranks\">\n");
         html.Append($"<div class=\"runs{columns} heads\"><span></span>")
             .Append(string.Concat(runs.Take(columns).Select(run =>
-                $"<span class=\"head\">{(runs.Count > 1 ? $"{Swatch(run)} {Isolate(run.Name)}" : string.Empty)}</span>"))).Append("</div>\n");
+                $"<span class=\"head\">{(runs.Count > 1 ? $"{Swatch(run)} {Isolate(run.Name)}" : string.Empty)}</span>")))
+            .Append("</div>\n");
         foreach (var (rank, share) in Ranks.Index())
         {
-            html.Append($"<div class=\"runs{columns}\"><span class=\"at\">{(share == 0 ? "best" : FormattableString.Invariant($"at {share:0 %}"))}</span>");
+            var place = share == 0 ? "best" : FormattableString.Invariant($"at {share:0 %}");
+            html.Append($"<div class=\"runs{columns}\"><span class=\"at\">{place}</span>");
             for (var i = 0; i < columns; i++)
             {
                 var run = runs[i];
@@ -196,8 +198,8 @@ internal static class ReportSections
                 var name = runs.Count > 1 ? $"<span class=\"name\">{Isolate(run.Name)}: </span>" : string.Empty;
                 html.Append($"<div>{name}<a href=\"#/latent/{i}/{latent}\">latent {latent}</a> <span class=\"soft\">MonoScore "
                     + $"{Fixed(run.Latents[latent].MonoScore, 3)}</span>")
-                    .Append($"<div class=\"thumbs\" data-run=\"{i}\" data-latent=\"{latent}\" data-count=\"{RankSamples}\"><span class=\"none\">")
-                    .Append(InWords(run, latent)).Append("</span></div></div>");
+                    .Append($"<div class=\"thumbs\" data-run=\"{i}\" data-latent=\"{latent}\" data-count=\"{RankSamples}\">")
+                    .Append($"<span class=\"none\">{InWords(run, latent)}").Append("</span></div></div>");
             }
 
             html.Append("</div>\n");
@@ -209,7 +211,8 @@ internal static class ReportSections
     /// <summary>The labels of a latent's top samples, or their ids; for pages without pictures.</summary>
     private static string InWords(ReportedRun run, int latent)
     {
-        var top = (run.Samples.Count > 0 ? run.Samples[latent] : []).Where(sample => sample.Rank == SampleRank.Top).Take(RankSamples).ToList();
+        var top = (run.Samples.Count > 0 ? run.Samples[latent] : [])
+            .Where(sample => sample.Rank == SampleRank.Top).Take(RankSamples).ToList();
         return top.Exists(sample => sample.Label is not null)
             ? string.Join(", ", top.GroupBy(sample => sample.Label).OrderByDescending(label => label.Count())
                 .Select(label => $"{Label(label.Key ?? "–")}{(label.Count() > 1 ? $" ×\u2009{label.Count()}" : string.Empty)}"))
@@ -231,7 +234,9 @@ internal static class ReportSections
             [.. evaluated.Select(run => (run.Name, run.Color, Of(run, latent => latent.MonoScore)))], "MonoScore", Bins, (0, 1)));
         AppendChart(html, "Density: the share of rows a latent fires on", SvgChart.Histogram(
             [.. evaluated.Where(run => run.Rows > 0).Select(run =>
-                (run.Name, run.Color, Of(run, latent => Math.Log10((double)latent.ActivationCount / run.Rows))))], "log10 of the share", Bins));
+                (run.Name, run.Color, Of(run, latent => Math.Log10((double)latent.ActivationCount / run.Rows))))],
+            "log10 of the share",
+            Bins));
         AppendChart(html, "R² against MonoScore", SvgChart.Points(
             [.. runs.Where(run => run.Results.Splits.Count > 0).Select(run => (run.Name, run.Color, run.Results.Splits.Last().Value))
                 .Select(run => (run.Name, run.Color, run.Value.R2, run.Value.MonoMean))], "R²", "MonoScore"));
@@ -249,7 +254,8 @@ internal static class ReportSections
             + "<div class=\"card\"><table><tr><th class=\"text\">run</th><th>pairs</th><th>latents with one</th></tr>\n");
         foreach (var (number, run) in runs.Index().Where(entry => entry.Item.Decoder is not null))
         {
-            html.Append($"<tr><td class=\"text\"><a href=\"#/latents?run={number}&amp;sort=duplicates&amp;rows=0&amp;duplicates=1\">{Isolate(run.Name)}</a></td>"
+            var address = $"#/latents?run={number}&amp;sort=duplicates&amp;rows=0&amp;duplicates=1";
+            html.Append($"<tr><td class=\"text\"><a href=\"{address}\">{Isolate(run.Name)}</a></td>"
                 + $"<td>{ProgressFormat.Format(run.Decoder!.Pairs)}</td>"
                 + $"<td>{ProgressFormat.Format(run.Decoder.Duplicates.Count(count => count > 0))}</td></tr>\n");
         }

@@ -100,7 +100,8 @@ internal static class SvgChart
             var (left, top) = (X(x, point.X), Y(y, point.Y));
             var isRight = left > (Width + Left - Right) / 2;
             svg.Append($"<path d=\"M{N(left)} {N(top)}{Shapes[point.Color % Shapes.Length]}\" class=\"solid{point.Color}\"/>")
-                .Append($"<text x=\"{N(left + (isRight ? -10 : 10))}\" y=\"{N(top)}\" class=\"tick label{(isRight ? " end" : string.Empty)}\">")
+                .Append($"<text x=\"{N(left + (isRight ? -10 : 10))}\" y=\"{N(top)}\" ")
+                .Append($"class=\"tick label{(isRight ? " end" : string.Empty)}\">")
                 .Append(WebUtility.HtmlEncode(Shorten(point.Name))).Append("</text>");
         }
 

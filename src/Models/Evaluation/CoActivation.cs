@@ -6,8 +6,8 @@ namespace MonoLoss.Models;
 public readonly record struct CoActive(int Latent, double Jaccard);
 
 /// <summary>
-/// Which latents fire on the same rows. The active latents of the rows are kept, 4 bytes each. Where they are too many, or their pairs would
-/// take long to count, only rows are kept whose hash is below a limit that is halved as often as needed.
+/// Which latents fire on the same rows. The active latents of the rows are kept, 4 bytes each. Where they are too many, or their pairs
+/// would take long to count, only rows are kept whose hash is below a limit that is halved as often as needed.
 /// </summary>
 /// <param name="latents">M.</param>
 /// <param name="maxEntries">The most active latents that are kept; the result takes as much memory again.</param>

@@ -103,7 +103,8 @@ public sealed partial record Preprocessor
     }
 
     [GeneratedRegex(
-        "(?:(?<none>no resize)|shortest edge (?<edge>[0-9]+) (?<filter>[a-z]+)|resize (?<width>[0-9]+)x(?<height>[0-9]+) (?<filter>[a-z]+)), "
+        "(?:(?<none>no resize)|shortest edge (?<edge>[0-9]+) (?<filter>[a-z]+)"
+        + "|resize (?<width>[0-9]+)x(?<height>[0-9]+) (?<filter>[a-z]+)), "
         + "crop (?<cropWidth>[0-9]+)x(?<cropHeight>[0-9]+)")]
     private static partial Regex Geometry();
 
