@@ -138,6 +138,12 @@ public sealed partial class RunTests : IDisposable
         Assert.True(Math.Abs(mono.R2 - baseline.R2) < 0.01, $"R² {baseline.R2} → {mono.R2}");
         Assert.Equal("of an earlier demo", File.ReadAllText(Path.Combine(output, "baseline", "notes.txt")));
         AssertReport(Path.Combine(output, "report.html"), "baseline", "monoloss");
+
+        var ids = ParquetTable.Read(Path.Combine(output, "test.parquet")).ReadTexts("id");
+        var images = ParquetTable.Read(Path.Combine(output, "images.parquet"));
+        Assert.Equal(ids, images.ReadTexts("id"));
+        Assert.Equal("seed 42", images.Metadata["monoloss.demo"]);
+        Assert.Subset(ids.ToHashSet(), ParquetTable.Read(new RunFolder(Path.Combine(output, "monoloss")).Samples).ReadTexts("id").ToHashSet());
     }
 
     [Fact]
@@ -148,6 +154,9 @@ public sealed partial class RunTests : IDisposable
         var before = File.ReadAllBytes(data);
         Monoloss.Run("demo", "--out", _folder["demo"], "--quiet").Refused("train.parquet", "--out");
         Assert.True(before.AsSpan().SequenceEqual(File.ReadAllBytes(data)));
+        File.Move(data, _folder["demo/images.parquet"]);
+        Monoloss.Run("demo", "--out", _folder["demo"], "--quiet").Refused("images.parquet", "--out");
+        Assert.Equal(["images.parquet"], Directory.GetFiles(_folder["demo"]).Select(Path.GetFileName));
     }
 
     [GeneratedRegex(@"  step (\d+)  ")]
