@@ -49,6 +49,10 @@ public sealed class ImageDecoderTests
     [InlineData("lossless.webp")]
     [InlineData("animated.gif")]
     [InlineData("wide.bmp")]
+    [InlineData("cmyk.jpg")]
+    [InlineData("alpha.png")]
+    [InlineData("kinds/interlaced.png")]
+    [InlineData("kinds/alpha.webp")]
     public void A_truncated_image_is_refused_wherever_it_ends(string name)
     {
         var bytes = VisionFixtures.Bytes(name);

@@ -1,3 +1,5 @@
+using System.IO.Hashing;
+using System.Text.Json;
 using MonoLoss.Tests.Data;
 using MonoLoss.Vision;
 
@@ -48,6 +50,41 @@ public sealed class PreprocessingTests : IDisposable
     [InlineData("resnet", "wide.png", "preset.dinov2.png")]
     public void Presets_resize_and_crop_as_the_processors_do(string preset, string image, string expected) =>
         VisionFixtures.AssertNear(VisionFixtures.Decode(expected), Presets.Find(preset)!.Fit(VisionFixtures.Decode(image)), 0);
+
+    /// <summary>The pixels are Pillow's to the bit, and the values NumPy's but for rounding, for images of odd sizes.</summary>
+    [Theory]
+    [InlineData("clip")]
+    [InlineData("siglip")]
+    [InlineData("siglip2")]
+    [InlineData("vit")]
+    [InlineData("dinov2")]
+    [InlineData("swin")]
+    [InlineData("resnet")]
+    public void Presets_give_the_values_of_the_processors(string name)
+    {
+        int[] rows = [0, 17, 111, 223];
+        int[] columns = [0, 40, 112, 223];
+        var preset = Presets.Find(name)!;
+        using var document = JsonDocument.Parse(VisionFixtures.Bytes("presets.json"));
+        var references = document.RootElement.EnumerateArray().Where(entry => entry.GetProperty("preset").GetString() == name).ToList();
+        Assert.Equal(8, references.Count);
+        foreach (var reference in references)
+        {
+            var image = Picture(reference.GetProperty("width").GetInt32(), reference.GetProperty("height").GetInt32());
+            var pixels = preset.Fit(image).Pixels.Chunk(PixelImage.Channels).SelectMany(pixel => pixel[..3]).ToArray();
+            Assert.Equal(reference.GetProperty("crc32").GetUInt32(), Crc32.HashToUInt32(pixels));
+
+            var values = new float[3 * preset.Height * preset.Width];
+            preset.Apply(image, values);
+            var actual = from channel in Enumerable.Range(0, 3)
+                         from row in rows
+                         from column in columns
+                         select values[(((channel * preset.Height) + row) * preset.Width) + column];
+            Assert.All(
+                reference.GetProperty("values").EnumerateArray().Zip(actual),
+                pair => Assert.Equal(pair.First.GetDouble(), pair.Second, 1e-6));
+        }
+    }
 
     [Fact]
     public void Values_are_scaled_and_normalized_by_channel()
@@ -110,6 +147,20 @@ public sealed class PreprocessingTests : IDisposable
     [InlineData("{'image_processor_type':'Siglip2ImageProcessor','size':5}", "NaFlex")]
     public void A_configuration_that_is_not_understood_is_refused(string json, string reason) =>
         Throws.Line(() => PreprocessorConfig.Read(Write(json)), PreprocessorConfig.FileName, reason);
+
+    // As in make_presets.py.
+    private static PixelImage Picture(int width, int height)
+    {
+        var pixels = new byte[width * height * PixelImage.Channels];
+        for (var i = 0; i < width * height; i++)
+        {
+            var (x, y) = (i % width, i / width);
+            byte[] pixel = [(byte)((x * x / 16) + (3 * y)), (byte)(((x / 11) + (y / 13)) % 2 * 255), (byte)(x * y / 7), 0];
+            pixel.CopyTo(pixels, i * PixelImage.Channels);
+        }
+
+        return new PixelImage(width, height, pixels);
+    }
 
     private string Write(string json)
     {

@@ -25,6 +25,7 @@ public static class ImageDecoder
     public static PixelImage Decode(ReadOnlyMemory<byte> bytes)
     {
         ImageSignature.Check(bytes.Span);
+        (bytes, var outside) = GifFrame.Opaque(bytes);
         using var pin = bytes.Pin();
         using var codec = Open(pin, bytes.Length);
         var (width, height) = (codec.Info.Width, codec.Info.Height);
@@ -47,13 +48,30 @@ public static class ImageDecoder
 
         try
         {
-            return Decode(codec, bytes.Span, width, height).Oriented((int)codec.EncodedOrigin);
+            var image = Decode(codec, bytes.Span, width, height);
+            if (codec.EncodedFormat == SKEncodedImageFormat.Gif)
+            {
+                Fill(image.Pixels, outside);
+            }
+
+            return image.Oriented(PngOrientation.Find(bytes.Span) ?? (int)codec.EncodedOrigin);
         }
         finally
         {
             if (large)
             {
                 Large.Release();
+            }
+        }
+    }
+
+    private static void Fill(byte[] pixels, (byte Red, byte Green, byte Blue) color)
+    {
+        for (var i = 0; i < pixels.Length; i += PixelImage.Channels)
+        {
+            if (pixels[i + 3] == 0)
+            {
+                (pixels[i], pixels[i + 1], pixels[i + 2]) = color;
             }
         }
     }
