@@ -42,9 +42,7 @@ public sealed class HostileImageTests
         var before = GC.GetAllocatedBytesForCurrentThread();
         var exception = Assert.Throws<DamagedImageException>(() => ImageDecoder.Decode(bytes));
         Assert.True(GC.GetAllocatedBytesForCurrentThread() - before < 1 << 20, name);
-        Assert.True(
-            exception.Message.Contains("too many", StringComparison.Ordinal) || exception.Message.Contains("header", StringComparison.Ordinal),
-            exception.Message);
+        Assert.Matches("too many|header", exception.Message);
     }
 
     private static byte[] Jpeg(string name, byte frame)

@@ -127,6 +127,17 @@ public sealed class PreprocessingTests : IDisposable
         + "'image_mean':[0.5,0.5,0.5],'image_std':[0.5,0.5,0.5],'rescale_factor':0.00392156862745098}", "siglip2")]
     [InlineData("{'feature_extractor_type':'ViTFeatureExtractor','size':224,'resample':2,"
         + "'image_mean':[0.5,0.5,0.5],'image_std':[0.5,0.5,0.5]}", "vit")]
+    [InlineData("{'feature_extractor_type':'ViTFeatureExtractor','size':224,'image_mean':[0.5,0.5,0.5],'image_std':[0.5,0.5,0.5]}", "vit")]
+    [InlineData("{'image_processor_type':'ViTImageProcessorFast','size':{'height':224,'width':224},'do_center_crop':true,"
+        + "'crop_size':{'height':99,'width':99},'image_mean':[0.5,0.5,0.5],'image_std':[0.5,0.5,0.5]}", "vit")]
+    [InlineData("{'image_processor_type':'ViTImageProcessor','size':384,'resample':3,"
+        + "'image_mean':[0.485,0.456,0.406],'image_std':[0.229,0.224,0.225]}", "swin")]
+    [InlineData("{'image_processor_type':'SiglipImageProcessor','size':{'height':384,'width':384},"
+        + "'image_mean':[0.5,0.5,0.5],'image_std':[0.5,0.5,0.5]}", "siglip")]
+    [InlineData("{'image_processor_type':'BitImageProcessor','size':{'shortest_edge':256},'crop_size':224,"
+        + "'image_mean':[0.485,0.456,0.406],'image_std':[0.229,0.224,0.225]}", "dinov2")]
+    [InlineData("{'image_processor_type':'OtherImageProcessor','size':{'shortest_edge':256},'crop_size':224,'resample':3,"
+        + "'image_mean':[0.485,0.456,0.406],'image_std':[0.229,0.224,0.225]}", "dinov2")]
     [InlineData("{'feature_extractor_type':'ConvNextFeatureExtractor','crop_pct':0.875,'size':224,'resample':3,"
         + "'image_mean':[0.485,0.456,0.406],'image_std':[0.229,0.224,0.225]}", "resnet")]
     public void Configurations_of_the_processors_are_the_presets(string json, string preset)
@@ -142,8 +153,15 @@ public sealed class PreprocessingTests : IDisposable
     [InlineData("{'size':-3,'image_mean':[1,2,3],'image_std':[1,1,1]}", "size: found -3")]
     [InlineData("{'size':{'longest_edge':5},'image_mean':[1,2,3],'image_std':[1,1,1]}", "expected shortest_edge")]
     [InlineData("{'size':{'shortest_edge':5},'image_mean':[1,2,3],'image_std':[1,1,1]}", "without a crop")]
-    [InlineData("{'size':5,'image_mean':[1,2,3],'image_std':[1,0,1]}", "image_std")]
+    [InlineData("{'size':5,'resample':3,'image_mean':[1,2,3],'image_std':[1,0,1]}", "image_std")]
     [InlineData("{'size':5,'resample':0,'image_mean':[1,2,3],'image_std':[1,1,1]}", "resample: found 0")]
+    [InlineData("{'size':5,'image_mean':[1,2,3],'image_std':[1,1,1]}", "resample: there is no such key")]
+    [InlineData("{'image_processor_type':'CLIPImageProcessor','size':5,'image_mean':[1,2,3],'image_std':[1,1,1]}", "crop_size: there")]
+    [InlineData("{'size':5,'crop_size':4,'resample':3,'image_mean':[1,2,3],'image_std':[1,1,1]}", "size: found a number")]
+    [InlineData("{'image_processor_type':'EfficientNetImageProcessor','size':5}", "EfficientNetImageProcessor is not supported")]
+    [InlineData("{'size':5,'do_flip_channel_order':true}", "do_flip_channel_order: not supported")]
+    [InlineData("{'feature_extractor_type':'ConvNextFeatureExtractor','size':224,'do_resize':false,"
+        + "'image_mean':[1,2,3],'image_std':[1,1,1]}", "do_resize: without")]
     [InlineData("{'image_processor_type':'Siglip2ImageProcessor','size':5}", "NaFlex")]
     public void A_configuration_that_is_not_understood_is_refused(string json, string reason) =>
         Throws.Line(() => PreprocessorConfig.Read(Write(json)), PreprocessorConfig.FileName, reason);

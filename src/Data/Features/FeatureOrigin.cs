@@ -2,8 +2,8 @@ namespace MonoLoss.Data;
 
 /// <summary>What a file of features says about the network that they are of.</summary>
 /// <remarks>
-/// In Parquet and Arrow files these are the texts <c>monoloss.model</c>, <c>monoloss.layer</c> and <c>monoloss.token</c> of the metadata;
-/// in saev's shards, metadata.json and the choice of layer and token.
+/// In Parquet and Arrow files these are the texts <c>monoloss.model</c>, <c>monoloss.layer</c>, <c>monoloss.token</c> and
+/// <c>monoloss.preprocessing</c> of the metadata; in saev's shards, metadata.json and the choice of layer and token.
 /// </remarks>
 public static class FeatureOrigin
 {
@@ -16,8 +16,13 @@ public static class FeatureOrigin
     /// <summary>The entry that says which token, or which mean of them, is a row.</summary>
     public const string Token = "token";
 
+    /// <summary>The entry that says how images became the network's input.</summary>
+    public const string Preprocessing = "preprocessing";
+
     private static readonly (string Entry, string Key)[] Keys =
-        [(Model, "monoloss.model"), (Layer, "monoloss.layer"), (Token, "monoloss.token")];
+    [
+        (Model, "monoloss.model"), (Layer, "monoloss.layer"), (Token, "monoloss.token"), (Preprocessing, "monoloss.preprocessing"),
+    ];
 
     internal static IReadOnlyDictionary<string, string> None { get; } = new Dictionary<string, string>();
 
