@@ -1,8 +1,8 @@
 namespace MonoLoss.Vision;
 
 /// <summary>
-/// The transparent colour of a GIF file's first frame. Alpha is dropped, so a transparent pixel has the colour that the palette gives it, as
-/// in Pillow; SkiaSharp makes it black.
+/// The transparent colour of a GIF file's first frame. Alpha is dropped, so a transparent pixel has the colour that the palette gives it,
+/// as in Pillow; SkiaSharp makes it black.
 /// </summary>
 internal static class GifFrame
 {
