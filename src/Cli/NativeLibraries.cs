@@ -18,17 +18,22 @@ internal static class NativeLibraries
         catch (Exception exception) when (Missing(exception) is { } missing)
         {
             throw new DataException(
-                $"{command} needs the native libraries of SkiaSharp and ONNX Runtime, which cannot be loaded here: "
-                    + missing.Message.Split('\n')[0].Trim(),
-                exception);
+                $"{command} needs the native libraries of SkiaSharp and ONNX Runtime, which cannot be loaded here: {missing}", exception);
         }
     }
 
+    /// <summary>Why an exception says that a library cannot be loaded.</summary>
+    /// <param name="exception">What was thrown.</param>
+    /// <returns>One line without a full stop; null if it says something else.</returns>
+    public static string? Missing(Exception exception) =>
+        // Advice on how to trace the loading of libraries follows.
+        Cause(exception)?.Message.Split(". ", 2)[0].Split('\n')[0].TrimEnd('.', ' ', '\r');
+
     // Static constructors of the libraries' wrappers hide the cause.
-    private static Exception? Missing(Exception exception) => exception switch
+    private static Exception? Cause(Exception exception) => exception switch
     {
         DllNotFoundException or BadImageFormatException or EntryPointNotFoundException => exception,
-        TypeInitializationException { InnerException: { } inner } => Missing(inner),
+        TypeInitializationException { InnerException: { } inner } => Cause(inner),
         _ => null,
     };
 }

@@ -1,5 +1,6 @@
 using System.Formats.Tar;
 using System.Text;
+using System.Text.Json.Nodes;
 using MonoLoss.Data;
 using MonoLoss.Data.Parquet;
 using MonoLoss.Tests.Data;
@@ -73,6 +74,29 @@ public sealed class ExtractTests : IDisposable
     }
 
     [Fact]
+    public void What_the_features_are_of_goes_with_the_model()
+    {
+        Extract(Pictures(), "--token", "patches").Succeeded();
+        Monoloss.Run(
+            "train", "--train", Out, "--out", _folder["run"], "--latents", "8", "-k", "2", "--batch-size", "14", "--epochs", "1")
+            .Succeeded();
+        Monoloss.Run("convert", "--source", Out, "--out", _folder["copy.parquet"]).Succeeded();
+        Monoloss.Run("export", "--run", _folder["run"], "--format", "saelens", "--out", _folder["exported"]).Succeeded();
+        Monoloss.Run("import", _folder["exported"], "--out", _folder["imported"]).Succeeded();
+
+        var preprocessing = Presets.Find("vit")!.WithSize(Size, Size).Description;
+        Assert.Equal(preprocessing, ParquetTable.Read(_folder["copy.parquet"]).Metadata["monoloss.preprocessing"]);
+        foreach (var folder in new[] { "run", "exported", "imported" })
+        {
+            var metadata = JsonNode.Parse(File.ReadAllText(_folder[$"{folder}/cfg.json"]))!["metadata"]!;
+            Assert.Equal(
+                ("model.onnx", "patches", "patches", preprocessing),
+                ((string?)metadata["model_name"], (string?)metadata["hook_name"], (string?)metadata["token"],
+                    (string?)metadata["preprocessing"]));
+        }
+    }
+
+    [Fact]
     public void A_stopped_extraction_goes_on_to_the_same_file()
     {
         var images = Pictures();
@@ -127,6 +151,32 @@ public sealed class ExtractTests : IDisposable
         File.WriteAllText(_folder["bad/x.svg.jpg"], "<svg/>");
         Extract(_folder["bad"], "--token", "mean").Refused("none of 1 images", "SVG");
         Assert.False(Directory.Exists($"{Out}.partial"));
+    }
+
+    [Fact]
+    public void Names_are_kept_as_they_are_and_printed_on_one_line()
+    {
+        string[] names = ["two\nlines", "it's \"<b>\"\ttab", "\u001b[31mred"];
+        using (var stream = File.Create(_folder["x.tar"]))
+        using (var tar = new TarWriter(stream))
+        {
+            foreach (var name in names)
+            {
+                AddUstar(tar, $"{name}.png", VisionFixtures.Bytes("wide.png"));
+                AddUstar(tar, $"bad {name}.png", [1]);
+            }
+        }
+
+        var outcome = Extract(_folder["x.tar"], "--token", "mean");
+        Assert.Equal(0, outcome.Exit);
+        Assert.Equal(names, ParquetTable.Read(Out).ReadTexts("id"));
+        string[] printed = ["bad two?lines", "bad it's \"<b>\"?tab", "bad ?[31mred"];
+        Assert.Equal(printed, File.ReadLines(_folder["f.skipped.tsv"]).Select(line => line.Split('\t')[0]));
+        Assert.Equal(names.Length + 1, outcome.Error.TrimEnd().Split('\n').Length);
+        Assert.All(printed, name => Assert.Contains($"skipped {name}: it is no image", outcome.Error, StringComparison.Ordinal));
+
+        File.WriteAllText(_folder["list.txt"], "../\u001b[31m\tx\n");
+        Extract(_folder["list.txt"], "--token", "mean").Refused("list.txt, line 1", "absolute path");
     }
 
     [Fact]
@@ -202,6 +252,9 @@ public sealed class ExtractTests : IDisposable
 
     private static void Add(TarWriter tar, string name, byte[] bytes) =>
         tar.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile, name) { DataStream = new MemoryStream(bytes) });
+
+    private static void AddUstar(TarWriter tar, string name, byte[] bytes) =>
+        tar.WriteEntry(new UstarTarEntry(TarEntryType.RegularFile, name) { DataStream = new MemoryStream(bytes) });
 
     private Outcome Extract(string source, params string[] options) => Monoloss.Run(
         ["extract", "--images", source, "--model", _folder["model.onnx"], "--preset", "vit", "--out", Out, .. options]);

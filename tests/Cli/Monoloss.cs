@@ -47,7 +47,11 @@ internal static class Monoloss
     /// <summary>Starts the program; output is redirected.</summary>
     /// <param name="shell">Shell commands before it, in the same process; null for none.</param>
     /// <param name="args">Its arguments.</param>
-    public static Process Start(string? shell, params string[] args)
+    public static Process Start(string? shell, params string[] args) => StartIn(AppContext.BaseDirectory, shell, args);
+
+    /// <summary>Starts the program of another folder.</summary>
+    /// <inheritdoc cref="Start"/>
+    public static Process StartIn(string folder, string? shell, params string[] args)
     {
         var start = new ProcessStartInfo(shell is null ? Host : "bash") { RedirectStandardOutput = true, RedirectStandardError = true };
         if (shell is not null)
@@ -59,7 +63,7 @@ internal static class Monoloss
 
         // Otherwise the runtime maps its code from a file, to which a limit on file sizes applies too.
         start.Environment["DOTNET_EnableWriteXorExecute"] = "0";
-        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "monoloss.dll"));
+        start.ArgumentList.Add(Path.Combine(folder, "monoloss.dll"));
         foreach (var arg in args)
         {
             start.ArgumentList.Add(arg);

@@ -137,7 +137,18 @@ public sealed partial class RunTests : IDisposable
         Assert.True(mono.PurityBinary > baseline.PurityBinary + 0.2, $"purity {baseline.PurityBinary} → {mono.PurityBinary}");
         Assert.True(Math.Abs(mono.R2 - baseline.R2) < 0.01, $"R² {baseline.R2} → {mono.R2}");
         Assert.Equal("of an earlier demo", File.ReadAllText(Path.Combine(output, "baseline", "notes.txt")));
-        AssertReport(Path.Combine(output, "report.html"), "baseline", "monoloss");
+        var report = Path.Combine(output, "report");
+        Assert.Contains("<bdi>monoloss</bdi>", File.ReadAllText(Path.Combine(report, "index.html")), StringComparison.Ordinal);
+        var covered = SamplesFile.Read(Path.Combine(report, "data", "1", "samples.parquet")).Select(sample => sample.Row).ToHashSet();
+        covered.UnionWith(SamplesFile.Read(Path.Combine(report, "data", "0", "samples.parquet")).Select(sample => sample.Row));
+        Assert.Equal(covered.Count, Directory.GetFiles(Path.Combine(report, "thumbs"), "*.webp", SearchOption.AllDirectories).Length);
+
+        var ids = ParquetTable.Read(Path.Combine(output, "test.parquet")).ReadTexts("id");
+        var images = ParquetTable.Read(Path.Combine(output, "images.parquet"));
+        Assert.Equal(ids, images.ReadTexts("id"));
+        Assert.Equal("seed 42", images.Metadata["monoloss.demo"]);
+        var shown = ParquetTable.Read(new RunFolder(Path.Combine(output, "monoloss")).Samples).ReadTexts("id");
+        Assert.Subset(ids.ToHashSet(), shown.ToHashSet());
     }
 
     [Fact]
@@ -148,6 +159,9 @@ public sealed partial class RunTests : IDisposable
         var before = File.ReadAllBytes(data);
         Monoloss.Run("demo", "--out", _folder["demo"], "--quiet").Refused("train.parquet", "--out");
         Assert.True(before.AsSpan().SequenceEqual(File.ReadAllBytes(data)));
+        File.Move(data, _folder["demo/images.parquet"]);
+        Monoloss.Run("demo", "--out", _folder["demo"], "--quiet").Refused("images.parquet", "--out");
+        Assert.Equal(["images.parquet"], Directory.GetFiles(_folder["demo"]).Select(Path.GetFileName));
     }
 
     [GeneratedRegex(@"  step (\d+)  ")]

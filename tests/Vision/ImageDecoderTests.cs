@@ -30,6 +30,25 @@ public sealed class ImageDecoderTests
         VisionFixtures.Decode($"orientation{orientation}.jpg.expected.png"), VisionFixtures.Decode($"orientation{orientation}.jpg"), 1);
 
     [Theory]
+    [InlineData("II*\0\b\0\0\0\u0001\0\u0012\u0001\u0003\0\u0001\0\0\0?\0\0\0")]
+    [InlineData("MM\0*\0\0\0\b\0\u0001\u0001\u0012\0\u0003\0\0\0\u0001\0?\0\0")]
+    public void Exif_orientation_of_a_PNG_file_is_applied(string exif)
+    {
+        var plain = VisionFixtures.Bytes("kinds/interlaced.png");
+        for (var orientation = 0; orientation <= 9; orientation++)
+        {
+            var tiff = Encoding.Latin1.GetBytes(exif.Replace('?', (char)orientation));
+            byte[] file = [.. plain[..33], .. VisionFixtures.Chunk("eXIf"u8, tiff), .. plain[33..]];
+            VisionFixtures.AssertNear(ImageDecoder.Decode(plain).Oriented(orientation), ImageDecoder.Decode(file), 0);
+            for (var length = 0; length < tiff.Length; length++)
+            {
+                file = [.. plain[..33], .. VisionFixtures.Chunk("eXIf"u8, tiff[..length]), .. plain[33..]];
+                Assert.Equal(ImageDecoder.Decode(plain).Width * ImageDecoder.Decode(plain).Height * 4, ImageDecoder.Decode(file).Pixels.Length);
+            }
+        }
+    }
+
+    [Theory]
     [InlineData("<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", "SVG")]
     [InlineData("<?xml version='1.0'?>\n<svg width='10'/>", "SVG")]
     [InlineData("\ufeff <!DOCTYPE HTML><title>404</title>", "HTML")]
@@ -49,6 +68,10 @@ public sealed class ImageDecoderTests
     [InlineData("lossless.webp")]
     [InlineData("animated.gif")]
     [InlineData("wide.bmp")]
+    [InlineData("cmyk.jpg")]
+    [InlineData("alpha.png")]
+    [InlineData("kinds/interlaced.png")]
+    [InlineData("kinds/alpha.webp")]
     public void A_truncated_image_is_refused_wherever_it_ends(string name)
     {
         var bytes = VisionFixtures.Bytes(name);
@@ -64,7 +87,8 @@ public sealed class ImageDecoderTests
     public void Noise_in_an_image_never_does_more_than_damage_it()
     {
         var random = new Random(3);
-        foreach (var name in new[] { "rgb.jpg", "wide.png", "lossless.webp", "animated.gif", "wide.bmp", "cmyk.jpg" })
+        foreach (var name in new[] { "rgb.jpg", "wide.png", "lossless.webp", "animated.gif", "wide.bmp", "cmyk.jpg", "kinds/turned.png",
+            "kinds/transparent-part.gif", "kinds/turned.webp", "kinds/animated.png", "kinds/palette4.png" })
         {
             for (var i = 0; i < 40; i++)
             {

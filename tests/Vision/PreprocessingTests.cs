@@ -1,3 +1,5 @@
+using System.IO.Hashing;
+using System.Text.Json;
 using MonoLoss.Tests.Data;
 using MonoLoss.Vision;
 
@@ -49,6 +51,41 @@ public sealed class PreprocessingTests : IDisposable
     public void Presets_resize_and_crop_as_the_processors_do(string preset, string image, string expected) =>
         VisionFixtures.AssertNear(VisionFixtures.Decode(expected), Presets.Find(preset)!.Fit(VisionFixtures.Decode(image)), 0);
 
+    /// <summary>The pixels are Pillow's to the bit, and the values NumPy's but for rounding, for images of odd sizes.</summary>
+    [Theory]
+    [InlineData("clip")]
+    [InlineData("siglip")]
+    [InlineData("siglip2")]
+    [InlineData("vit")]
+    [InlineData("dinov2")]
+    [InlineData("swin")]
+    [InlineData("resnet")]
+    public void Presets_give_the_values_of_the_processors(string name)
+    {
+        int[] rows = [0, 17, 111, 223];
+        int[] columns = [0, 40, 112, 223];
+        var preset = Presets.Find(name)!;
+        using var document = JsonDocument.Parse(VisionFixtures.Bytes("presets.json"));
+        var references = document.RootElement.EnumerateArray().Where(entry => entry.GetProperty("preset").GetString() == name).ToList();
+        Assert.Equal(8, references.Count);
+        foreach (var reference in references)
+        {
+            var image = Picture(reference.GetProperty("width").GetInt32(), reference.GetProperty("height").GetInt32());
+            var pixels = preset.Fit(image).Pixels.Chunk(PixelImage.Channels).SelectMany(pixel => pixel[..3]).ToArray();
+            Assert.Equal(reference.GetProperty("crc32").GetUInt32(), Crc32.HashToUInt32(pixels));
+
+            var values = new float[3 * preset.Height * preset.Width];
+            preset.Apply(image, values);
+            var actual = from channel in Enumerable.Range(0, 3)
+                         from row in rows
+                         from column in columns
+                         select values[(((channel * preset.Height) + row) * preset.Width) + column];
+            Assert.All(
+                reference.GetProperty("values").EnumerateArray().Zip(actual),
+                pair => Assert.Equal(pair.First.GetDouble(), pair.Second, 1e-6));
+        }
+    }
+
     [Fact]
     public void Values_are_scaled_and_normalized_by_channel()
     {
@@ -90,6 +127,17 @@ public sealed class PreprocessingTests : IDisposable
         + "'image_mean':[0.5,0.5,0.5],'image_std':[0.5,0.5,0.5],'rescale_factor':0.00392156862745098}", "siglip2")]
     [InlineData("{'feature_extractor_type':'ViTFeatureExtractor','size':224,'resample':2,"
         + "'image_mean':[0.5,0.5,0.5],'image_std':[0.5,0.5,0.5]}", "vit")]
+    [InlineData("{'feature_extractor_type':'ViTFeatureExtractor','size':224,'image_mean':[0.5,0.5,0.5],'image_std':[0.5,0.5,0.5]}", "vit")]
+    [InlineData("{'image_processor_type':'ViTImageProcessorFast','size':{'height':224,'width':224},'do_center_crop':true,"
+        + "'crop_size':{'height':99,'width':99},'image_mean':[0.5,0.5,0.5],'image_std':[0.5,0.5,0.5]}", "vit")]
+    [InlineData("{'image_processor_type':'ViTImageProcessor','size':384,'resample':3,"
+        + "'image_mean':[0.485,0.456,0.406],'image_std':[0.229,0.224,0.225]}", "swin")]
+    [InlineData("{'image_processor_type':'SiglipImageProcessor','size':{'height':384,'width':384},"
+        + "'image_mean':[0.5,0.5,0.5],'image_std':[0.5,0.5,0.5]}", "siglip")]
+    [InlineData("{'image_processor_type':'BitImageProcessor','size':{'shortest_edge':256},'crop_size':224,"
+        + "'image_mean':[0.485,0.456,0.406],'image_std':[0.229,0.224,0.225]}", "dinov2")]
+    [InlineData("{'image_processor_type':'OtherImageProcessor','size':{'shortest_edge':256},'crop_size':224,'resample':3,"
+        + "'image_mean':[0.485,0.456,0.406],'image_std':[0.229,0.224,0.225]}", "dinov2")]
     [InlineData("{'feature_extractor_type':'ConvNextFeatureExtractor','crop_pct':0.875,'size':224,'resample':3,"
         + "'image_mean':[0.485,0.456,0.406],'image_std':[0.229,0.224,0.225]}", "resnet")]
     public void Configurations_of_the_processors_are_the_presets(string json, string preset)
@@ -105,11 +153,32 @@ public sealed class PreprocessingTests : IDisposable
     [InlineData("{'size':-3,'image_mean':[1,2,3],'image_std':[1,1,1]}", "size: found -3")]
     [InlineData("{'size':{'longest_edge':5},'image_mean':[1,2,3],'image_std':[1,1,1]}", "expected shortest_edge")]
     [InlineData("{'size':{'shortest_edge':5},'image_mean':[1,2,3],'image_std':[1,1,1]}", "without a crop")]
-    [InlineData("{'size':5,'image_mean':[1,2,3],'image_std':[1,0,1]}", "image_std")]
+    [InlineData("{'size':5,'resample':3,'image_mean':[1,2,3],'image_std':[1,0,1]}", "image_std")]
     [InlineData("{'size':5,'resample':0,'image_mean':[1,2,3],'image_std':[1,1,1]}", "resample: found 0")]
+    [InlineData("{'size':5,'image_mean':[1,2,3],'image_std':[1,1,1]}", "resample: there is no such key")]
+    [InlineData("{'image_processor_type':'CLIPImageProcessor','size':5,'image_mean':[1,2,3],'image_std':[1,1,1]}", "crop_size: there")]
+    [InlineData("{'size':5,'crop_size':4,'resample':3,'image_mean':[1,2,3],'image_std':[1,1,1]}", "size: found a number")]
+    [InlineData("{'image_processor_type':'EfficientNetImageProcessor','size':5}", "EfficientNetImageProcessor is not supported")]
+    [InlineData("{'size':5,'do_flip_channel_order':true}", "do_flip_channel_order: not supported")]
+    [InlineData("{'feature_extractor_type':'ConvNextFeatureExtractor','size':224,'do_resize':false,"
+        + "'image_mean':[1,2,3],'image_std':[1,1,1]}", "do_resize: without")]
     [InlineData("{'image_processor_type':'Siglip2ImageProcessor','size':5}", "NaFlex")]
     public void A_configuration_that_is_not_understood_is_refused(string json, string reason) =>
         Throws.Line(() => PreprocessorConfig.Read(Write(json)), PreprocessorConfig.FileName, reason);
+
+    // As in make_presets.py.
+    private static PixelImage Picture(int width, int height)
+    {
+        var pixels = new byte[width * height * PixelImage.Channels];
+        for (var i = 0; i < width * height; i++)
+        {
+            var (x, y) = (i % width, i / width);
+            byte[] pixel = [(byte)((x * x / 16) + (3 * y)), (byte)(((x / 11) + (y / 13)) % 2 * 255), (byte)(x * y / 7), 0];
+            pixel.CopyTo(pixels, i * PixelImage.Channels);
+        }
+
+        return new PixelImage(width, height, pixels);
+    }
 
     private string Write(string json)
     {

@@ -41,7 +41,8 @@ internal static class VisionFixtures
         return [0x89, (byte)'P', (byte)'N', (byte)'G', 13, 10, 26, 10, .. Chunk("IHDR"u8, header), .. Chunk("IDAT"u8, packed)];
     }
 
-    private static byte[] Chunk(ReadOnlySpan<byte> name, byte[] data)
+    /// <summary>A part of a PNG file.</summary>
+    public static byte[] Chunk(ReadOnlySpan<byte> name, byte[] data)
     {
         var chunk = new byte[12 + data.Length];
         BinaryPrimitives.WriteInt32BigEndian(chunk, data.Length);

@@ -1,7 +1,10 @@
 using System.Diagnostics;
 using CommandLine;
+using MonoLoss.Data;
 using MonoLoss.Data.Parquet;
+using MonoLoss.Kernels;
 using MonoLoss.Models;
+using MonoLoss.Vision;
 using Spectre.Console;
 
 namespace MonoLoss.Cli;
@@ -40,13 +43,16 @@ internal sealed class DemoCommand : DeviceCommand
 
         using var device = OpenDevice();
         var (train, validation, test) = (InFolder("train.parquet"), InFolder("val.parquet"), InFolder("test.parquet"));
+        var images = InFolder("images.parquet");
         using var claim = new RunLock(Output);
         claim.ClaimOrCreate();
-        Clear([train, validation, test]);
-        WriteFeatures(train, validation, test);
+        Report.CheckFolder(InFolder("report"));
+        Clear([train, validation, test], images);
+        var samples = WriteFeatures(train, validation, test);
         context.WriteLine($"features  {train}, val.parquet and test.parquet: "
             + $"{ProgressFormat.Format(TrainRows)} + 2 × {ProgressFormat.Format(OtherRows)} rows, "
             + $"{SyntheticConcepts.Dimension} features, {SyntheticConcepts.Labels.Count} labels");
+        WriteImages(context, images, samples);
 
         var runs = new List<(CompletedRun Run, double Seconds)>();
         foreach (var (name, coefficient) in new[] { ("baseline", 0.0), ("monoloss", MonoCoefficient) })
@@ -81,26 +87,31 @@ internal sealed class DemoCommand : DeviceCommand
             runs.Add((run!, clock.Elapsed.TotalSeconds));
         }
 
-        Report.Write(InFolder("report.html"), [.. runs.Select(run => (run.Run.Results.Training.Output, run.Run))]);
+        WriteReport(context, device, [.. runs.Select(run => (run.Run.Results.Training.Output, run.Run))], test, images);
         WriteComparison(context, runs);
         return ExitCode.Success;
     }
 
     private string InFolder(string name) => Path.Combine(Output, name);
 
-    /// <summary>Removes the runs of an earlier demo, which marks its features. Other files are left alone.</summary>
-    private void Clear(IReadOnlyList<string> features)
+    /// <summary>
+    /// Removes the runs and pictures of an earlier demo, which marks its files; its features are replaced. Others' files are left alone.
+    /// </summary>
+    private void Clear(IReadOnlyList<string> features, string images)
     {
-        if (!File.Exists(features[0]))
+        List<string> present = [.. features.Append(images).Where(File.Exists)];
+        if (present.Find(file => !ParquetTable.ReadMetadata(file).ContainsKey(Marker)) is { } other)
+        {
+            throw new UsageException($"{other} was not written by a demo: choose another folder with --out");
+        }
+
+        if (present.Count == 0)
         {
             return;
         }
 
-        if (!ParquetTable.Read(features[0]).Metadata.ContainsKey(Marker))
-        {
-            throw new UsageException($"{features[0]} was not written by a demo: choose another folder with --out");
-        }
-
+        // Where no pictures can be drawn, old ones would be taken for those of the new features.
+        File.Delete(images);
         foreach (var name in new[] { "baseline", "monoloss" })
         {
             using var claim = new RunLock(InFolder(name));
@@ -109,15 +120,52 @@ internal sealed class DemoCommand : DeviceCommand
         }
     }
 
-    private void WriteFeatures(string train, string validation, string test)
+    private Dictionary<string, string> Metadata => new() { [Marker] = $"seed {Seed}" };
+
+    /// <summary>Writes the features.</summary>
+    /// <returns>What the rows of the test split show.</returns>
+    private IReadOnlyList<ConceptSample> WriteFeatures(string train, string validation, string test)
     {
         var concepts = new SyntheticConcepts((ulong)Seed);
-        var metadata = new Dictionary<string, string> { [Marker] = $"seed {Seed}" };
+        IReadOnlyList<ConceptSample> samples = [];
         ulong stream = 0;
         foreach (var (path, rows) in new[] { (train, TrainRows), (validation, OtherRows), (test, OtherRows) })
         {
-            concepts.Write(path, rows, ((ulong)Seed << 8) + ++stream, metadata);
+            samples = concepts.Write(path, rows, ((ulong)Seed << 8) + ++stream, Metadata);
         }
+
+        return samples;
+    }
+
+    private void WriteImages(CliContext context, string path, IReadOnlyList<ConceptSample> samples)
+    {
+        try
+        {
+            ConceptPictures.Write(path, samples, Metadata);
+            context.WriteLine($"pictures  {path}: what each row of test.parquet shows");
+        }
+        catch (Exception exception) when (NativeLibraries.Missing(exception) is { } missing)
+        {
+            context.Notice([$"no pictures: SkiaSharp's native library cannot be loaded here: {missing}"]);
+        }
+    }
+
+    private void WriteReport(
+        CliContext context, Device device, IReadOnlyList<(string Folder, CompletedRun Run)> runs, string test, string images)
+    {
+        var collector = new ReportCollector(context, device);
+        var sources = File.Exists(images) ? ImageSources.Open([images], imageColumn: null, labelColumn: null) : [];
+        context.Notice(Report.WriteFolder(
+            InFolder("report"),
+            data => collector.CompareDecoders([.. Report.Runs(runs).Index().Select(run => collector.Evaluate(
+                run.Item,
+                [test],
+                "test",
+                new FeatureSetOptions(),
+                run.Item.Results.Training.Samples,
+                Path.Combine(Directory.CreateDirectory(Path.Combine(data, $"{run.Index}")).FullName, "samples.parquet")))]),
+            sources.Count == 0 ? null : (wanted, write) => ThumbnailSet.Make(
+                sources, wanted, new ThumbnailOptions { Rows = OtherRows }, write, context.Stop)));
     }
 
     private void WriteComparison(CliContext context, List<(CompletedRun Run, double Seconds)> runs)
@@ -145,8 +193,8 @@ internal sealed class DemoCommand : DeviceCommand
         context.WriteLine("With MonoLoss a latent fires for inputs that look alike: MonoScore and purity rise while R² hardly changes.");
         context.WriteLine();
         var latents = Path.Combine(InFolder("monoloss"), "latents.parquet");
-        var report = InFolder("report.html").PadRight(latents.Length);
-        context.WriteLine($"  {report}    both runs: curves, score histogram, most monosemantic latents");
+        var report = Path.Combine(InFolder("report"), "index.html").PadRight(latents.Length);
+        context.WriteLine($"  {report}    both runs: figures, curves, and every latent with the pictures that activate it");
         context.WriteLine($"  {latents}    one row per latent: score, activations, label, purity");
         context.WriteLine();
         context.WriteLine("Next, on your own features:");

@@ -16,11 +16,13 @@ public static class FeatureOrigin
     /// <summary>The entry that says which token, or which mean of them, is a row.</summary>
     public const string Token = "token";
 
-    /// <summary>The entry that says how images are prepared for the network.</summary>
+    /// <summary>The entry that says how images became the network's input.</summary>
     public const string Preprocessing = "preprocessing";
 
     private static readonly (string Entry, string Key)[] Keys =
-        [(Model, "monoloss.model"), (Layer, "monoloss.layer"), (Token, "monoloss.token"), (Preprocessing, "monoloss.preprocessing")];
+    [
+        (Model, "monoloss.model"), (Layer, "monoloss.layer"), (Token, "monoloss.token"), (Preprocessing, "monoloss.preprocessing"),
+    ];
 
     internal static IReadOnlyDictionary<string, string> None { get; } = new Dictionary<string, string>();
 

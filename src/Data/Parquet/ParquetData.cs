@@ -42,6 +42,11 @@ public abstract class ParquetData
             ? new Texts(name, values, nullable)
             : throw new ArgumentException($"column '{name}' has a null, but is not nullable", nameof(values));
 
+    /// <summary>A column of bytes, such as files.</summary>
+    /// <param name="name">The name of the column.</param>
+    /// <param name="values">The bytes of each row.</param>
+    public static ParquetData Create(string name, IReadOnlyList<byte[]> values) => new Binary(name, values);
+
     /// <summary>A column of lists of floats, all of the same length.</summary>
     /// <param name="name">The name of the column.</param>
     /// <param name="values">The floats of all rows.</param>
@@ -105,6 +110,16 @@ public abstract class ParquetData
 
         internal override Task WriteAsync(ParquetRowGroupWriter writer, DataField field, int start, int count) =>
             writer.WriteAsync(field, [.. values.Skip(start).Take(count)]);
+    }
+
+    private sealed class Binary(string name, IReadOnlyList<byte[]> values) : ParquetData(name, values.Count)
+    {
+        private readonly DataField _field = new(name, typeof(byte[]), false);
+
+        internal override Field Field => _field;
+
+        internal override Task WriteAsync(ParquetRowGroupWriter writer, DataField field, int start, int count) =>
+            writer.WriteAsync(field, values.Skip(start).Take(count).ToArray());
     }
 
     private sealed class Lists<T> : ParquetData

@@ -41,6 +41,14 @@ public sealed class ParquetTable
     public static ParquetTable Read(string name, ReadOnlyMemory<byte> content) =>
         new(ParquetFile.Open(FileBytes.InMemory(name, content)));
 
+    /// <summary>The texts kept beside the data of a file, of which nothing else is read.</summary>
+    /// <inheritdoc cref="Read(string)" path="/exception"/>
+    public static IReadOnlyDictionary<string, string> ReadMetadata(string path)
+    {
+        using var file = ParquetFile.Open(path);
+        return file.Metadata;
+    }
+
     /// <summary>Whether a column holds text.</summary>
     /// <exception cref="DataException">There is no such column.</exception>
     public bool IsText(string name) => Find(name).IsString;

@@ -13,7 +13,8 @@ internal static class SaeLensReader
     private const string Weights = "sae_weights.safetensors";
     private const string Scaler = "activation_scaler.json";
 
-    private static readonly string[] CopiedMetadata = ["model_name", "hook_name", "hook_point", "hook_layer", "token", "dataset_path"];
+    private static readonly string[] CopiedMetadata =
+        ["model_name", "hook_name", "hook_point", "hook_layer", "token", "preprocessing", "dataset_path"];
 
     /// <summary>Whether a folder is one of SAELens.</summary>
     public static bool Recognizes(string folder) =>

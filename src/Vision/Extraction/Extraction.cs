@@ -149,16 +149,13 @@ public sealed class Extraction : IDisposable
         BatchSize,
         [.. _options.Sources.Select(source => source.Fingerprint)]);
 
-    private Dictionary<string, string> Metadata()
+    private Dictionary<string, string> Metadata() => FeatureOrigin.ToMetadata(new Dictionary<string, string>
     {
-        return FeatureOrigin.ToMetadata(new Dictionary<string, string>
-        {
-            [FeatureOrigin.Model] = Path.GetFileName(_options.Model),
-            [FeatureOrigin.Layer] = _model.Output,
-            [FeatureOrigin.Token] = _layout.Name,
-            [FeatureOrigin.Preprocessing] = Preprocessor.Description,
-        });
-    }
+        [FeatureOrigin.Model] = Path.GetFileName(_options.Model),
+        [FeatureOrigin.Layer] = _model.Output,
+        [FeatureOrigin.Token] = _layout.Name,
+        [FeatureOrigin.Preprocessing] = Preprocessor.Description,
+    });
 
     private void Extract(PartialFeatures partial, Action<ExtractionProgress> progress, CancellationToken stop)
     {
@@ -290,7 +287,7 @@ public sealed class Extraction : IDisposable
     {
         try
         {
-            Preprocessor.Apply(ImageDecoder.Decode(entry.Read()), target);
+            Preprocessor.Normalize(ImageDecoder.Decode(entry.Read(), Preprocessor.Fit), target);
             return null;
         }
         catch (DamagedImageException exception)

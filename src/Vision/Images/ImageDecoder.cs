@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using SkiaSharp;
 
@@ -16,15 +17,25 @@ public static class ImageDecoder
 
     private const int LargePixels = 1 << 24;
 
-    // Several threads decode; images of which one takes hundreds of megabytes take turns.
+    // Several threads decode; images that take up to hundreds of megabytes each take turns.
     private static readonly SemaphoreSlim Large = new(1);
 
     /// <summary>Decodes an image.</summary>
     /// <param name="bytes">The file.</param>
     /// <exception cref="DamagedImageException">The bytes are not an image, are damaged or cut off, or the image is too large.</exception>
-    public static PixelImage Decode(ReadOnlyMemory<byte> bytes)
+    public static PixelImage Decode(ReadOnlyMemory<byte> bytes) => Decode(bytes, image => image);
+
+    /// <summary>Decodes an image and makes something smaller of it. Large images take turns with both.</summary>
+    /// <typeparam name="T">What is made of it.</typeparam>
+    /// <param name="bytes">The file.</param>
+    /// <param name="use">Makes it; the image should not be kept.</param>
+    /// <exception cref="DamagedImageException">
+    /// The bytes are not an image, are damaged or cut off, or the image is too large; or <paramref name="use"/> throws it.
+    /// </exception>
+    public static T Decode<T>(ReadOnlyMemory<byte> bytes, Func<PixelImage, T> use)
     {
         ImageSignature.Check(bytes.Span);
+        (bytes, var outside) = GifFrame.Opaque(bytes);
         using var pin = bytes.Pin();
         using var codec = Open(pin, bytes.Length);
         var (width, height) = (codec.Info.Width, codec.Info.Height);
@@ -39,21 +50,48 @@ public static class ImageDecoder
                 CultureInfo.InvariantCulture, $"{Size(width, height)} pixels are too many: at most {MaxPixels:N0} are decoded"));
         }
 
-        var large = width * height > LargePixels;
-        if (large)
+        if (width * height <= LargePixels)
         {
-            Large.Wait();
+            return use(Decode(codec, bytes.Span, outside));
         }
 
+        Large.Wait();
         try
         {
-            return Decode(codec, bytes.Span, width, height).Oriented((int)codec.EncodedOrigin);
+            return UseLarge(codec, bytes.Span, outside, use);
         }
         finally
         {
-            if (large)
+            // The next one would otherwise be beside the last one, which the collector does not hurry with.
+            GC.Collect();
+            Large.Release();
+        }
+    }
+
+    // On its own, so that nothing refers to the image when it returns.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static T UseLarge<T>(
+        SKCodec codec, ReadOnlySpan<byte> file, (byte Red, byte Green, byte Blue) outside, Func<PixelImage, T> use) =>
+        use(Decode(codec, file, outside));
+
+    private static PixelImage Decode(SKCodec codec, ReadOnlySpan<byte> file, (byte Red, byte Green, byte Blue) outside)
+    {
+        var image = DecodePixels(codec, file);
+        if (codec.EncodedFormat == SKEncodedImageFormat.Gif)
+        {
+            Fill(image.Pixels, outside);
+        }
+
+        return image.Oriented(PngOrientation.Find(file) ?? (int)codec.EncodedOrigin);
+    }
+
+    private static void Fill(byte[] pixels, (byte Red, byte Green, byte Blue) color)
+    {
+        for (var i = 0; i < pixels.Length; i += PixelImage.Channels)
+        {
+            if (pixels[i + 3] == 0)
             {
-                Large.Release();
+                (pixels[i], pixels[i + 1], pixels[i + 2]) = color;
             }
         }
     }
@@ -64,8 +102,10 @@ public static class ImageDecoder
         return SKCodec.Create(data) ?? throw new DamagedImageException("its header is damaged");
     }
 
-    private static PixelImage Decode(SKCodec codec, ReadOnlySpan<byte> file, int width, int height)
+    private static PixelImage DecodePixels(SKCodec codec, ReadOnlySpan<byte> file)
     {
+        var (width, height) = (codec.Info.Width, codec.Info.Height);
+
         // Without a colour space of the target, the numbers in the file are kept.
         var info = new SKImageInfo(width, height, SKColorType.Rgba8888, SKAlphaType.Unpremul, colorspace: null);
         var pixels = new byte[(long)width * height * PixelImage.Channels];

@@ -122,9 +122,14 @@ public sealed partial record Preprocessor
     /// <param name="image">The image.</param>
     /// <param name="target">Receives 3 × height × width values: the channels red, green and blue one after another.</param>
     /// <exception cref="DamagedImageException">The image is too long for its width, or the other way round.</exception>
-    public void Apply(PixelImage image, Span<float> target)
+    public void Apply(PixelImage image, Span<float> target) => Normalize(Fit(image), target);
+
+    /// <summary>Writes the model's input.</summary>
+    /// <param name="fitted">What <see cref="Fit"/> made of an image.</param>
+    /// <param name="target">As in <see cref="Apply"/>.</param>
+    internal void Normalize(PixelImage fitted, Span<float> target)
     {
-        var pixels = Fit(image).Pixels;
+        var pixels = fitted.Pixels;
         var plane = Width * Height;
         Span<float> values = stackalloc float[256];
         for (var channel = 0; channel < Mean.Count; channel++)

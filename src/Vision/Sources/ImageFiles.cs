@@ -67,25 +67,33 @@ internal sealed class ImageFiles : ImageSource
     }
 
     /// <summary>
-    /// The images of a list: a path in each line, and after a tab its class if it has one. Paths start at the list's folder.
+    /// The images of a list: a path in each line, and after a tab its class if it has one. A path starts at the list's folder and stays in
+    /// it, unless it is absolute: lists come with data of others, and should not read what is beside them by accident.
     /// </summary>
-    /// <exception cref="DataException">The list cannot be read, or names nothing.</exception>
+    /// <exception cref="DataException">The list cannot be read, names nothing, or a path leads out of its folder.</exception>
     public static ImageFiles List(string path)
     {
         var folder = System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path))!;
         var files = new List<(string, string, string?)>();
         try
         {
-            foreach (var line in System.IO.File.ReadLines(path).Where(line => line.Length > 0))
+            foreach (var (number, line) in System.IO.File.ReadLines(path).Index().Where(line => line.Item.Length > 0))
             {
                 var tab = line.IndexOf('\t', StringComparison.Ordinal);
                 var (name, label) = tab < 0 ? (line, null) : (line[..tab], line[(tab + 1)..]);
                 if (name.Length == 0 || name.Contains('\0', StringComparison.Ordinal))
                 {
-                    throw new DataException($"{path}, line {files.Count + 1}: expected the path of an image");
+                    throw new DataException($"{path}, line {number + 1}: expected the path of an image");
                 }
 
-                files.Add((System.IO.Path.Combine(folder, name), name, string.IsNullOrEmpty(label) ? null : label));
+                var file = System.IO.Path.GetFullPath(name, folder);
+                if (!System.IO.Path.IsPathFullyQualified(name) && !IsWithin(folder, file))
+                {
+                    throw new DataException(
+                        $"{path}, line {number + 1}: '{name}' leads out of the list's folder; write the absolute path if it should");
+                }
+
+                files.Add((file, name, string.IsNullOrEmpty(label) ? null : label));
             }
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
@@ -108,13 +116,22 @@ internal sealed class ImageFiles : ImageSource
         return Math.Max(0, skip - _files.Count);
     }
 
+    private static bool IsWithin(string folder, string file) =>
+        file.StartsWith(System.IO.Path.EndsInDirectorySeparator(folder) ? folder : folder + System.IO.Path.DirectorySeparatorChar,
+            StringComparison.Ordinal);
+
     private static ReadOnlyMemory<byte> ReadBytes(string file)
     {
         try
         {
-            return new FileInfo(file).Length <= MaxBytes
-                ? System.IO.File.ReadAllBytes(file)
-                : throw new DamagedImageException("the file is larger than 1 GiB");
+            // A link has a length of its own. Pipes and devices have none, and reading them may not end.
+            var target = System.IO.File.ResolveLinkTarget(file, returnFinalTarget: true) as FileInfo ?? new FileInfo(file);
+            return target.Length switch
+            {
+                0 => ReadOnlyMemory<byte>.Empty,
+                <= MaxBytes => System.IO.File.ReadAllBytes(file),
+                _ => throw new DamagedImageException("the file is larger than 1 GiB"),
+            };
         }
         catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
         {

@@ -12,7 +12,9 @@ internal sealed class SyntheticConcepts
     /// <summary>The number of features in a row.</summary>
     public const int Dimension = 96;
 
-    private const int Attributes = 40;
+    /// <summary>The number of attributes.</summary>
+    public const int Attributes = 40;
+
     private const int AttributesPerSample = 4;
     private const double FamilyStrength = 0.6;
     private const double ThingStrength = 0.8;
@@ -46,43 +48,62 @@ internal sealed class SyntheticConcepts
     /// <summary>The labels of all things.</summary>
     public static IReadOnlyList<string> Labels { get; } = [.. Families.SelectMany(family => family.Things)];
 
-    /// <summary>Writes samples to a Parquet file: features (list of float) and label (text).</summary>
-    public void Write(string path, int rows, ulong seed, IReadOnlyDictionary<string, string> metadata)
+    /// <summary>Writes samples to a Parquet file: id (text, such as test-00017), features (list of float) and label (text).</summary>
+    /// <param name="path">The file. Its name is that of the samples.</param>
+    /// <param name="rows">Number of samples.</param>
+    /// <param name="seed">Seed of the samples; that of the concepts is another.</param>
+    /// <param name="metadata">Texts to keep beside the data.</param>
+    /// <returns>What the samples show, in order.</returns>
+    /// <exception cref="DataException">The file cannot be written.</exception>
+    public IReadOnlyList<ConceptSample> Write(string path, int rows, ulong seed, IReadOnlyDictionary<string, string> metadata)
     {
         var random = new GaussianRandom(seed, stream: 1);
         var features = new float[rows * Dimension];
-        var labels = new string[rows];
+        var name = Path.GetFileNameWithoutExtension(path);
+        var samples = new ConceptSample[rows];
         for (var i = 0; i < rows; i++)
         {
-            var thing = random.Choose(Labels.Count);
-            labels[i] = Labels[thing];
-            Fill(features.AsSpan(i * Dimension, Dimension), thing, random);
+            samples[i] = Fill(features.AsSpan(i * Dimension, Dimension), FormattableString.Invariant($"{name}-{i:00000}"), random);
         }
 
         var options = new ParquetWriterOptions { RowGroupRows = RowGroupRows, Metadata = metadata };
         ParquetWriter.Write(
-            path, [ParquetData.FloatLists("features", features, Dimension), ParquetData.Create("label", labels)], options);
+            path,
+            [
+                ParquetData.Create("id", Array.ConvertAll(samples, sample => sample.Id)),
+                ParquetData.FloatLists("features", features, Dimension),
+                ParquetData.Create("label", Array.ConvertAll(samples, sample => sample.Label)),
+            ],
+            options);
+        return samples;
     }
 
-    private void Fill(Span<float> row, int thing, GaussianRandom random)
+    private ConceptSample Fill(Span<float> row, string id, GaussianRandom random)
     {
+        var thing = random.Choose(Labels.Count);
+        var family = thing * Families.Length / Labels.Count;
         Span<double> x = stackalloc double[Dimension];
         for (var j = 0; j < x.Length; j++)
         {
             x[j] = NoiseStrength * random.Normal() / Math.Sqrt(Dimension);
         }
 
-        Add(x, _families[thing * Families.Length / Labels.Count], FamilyStrength * Strength(random));
-        Add(x, _things[thing], ThingStrength * Strength(random));
+        Add(x, _families[family], FamilyStrength * Strength(random));
+        var thingStrength = Strength(random);
+        Add(x, _things[thing], ThingStrength * thingStrength);
+        var attributes = new (int Attribute, double Strength)[AttributesPerSample];
         for (var n = 0; n < AttributesPerSample; n++)
         {
-            Add(x, _attributes[random.Choose(Attributes)], AttributeStrength * Strength(random));
+            attributes[n] = (random.Choose(Attributes), Strength(random));
+            Add(x, _attributes[attributes[n].Attribute], AttributeStrength * attributes[n].Strength);
         }
 
         for (var j = 0; j < x.Length; j++)
         {
             row[j] = (float)x[j];
         }
+
+        return new ConceptSample(id, thing, family, thingStrength, attributes);
     }
 
     private static void Add(Span<double> x, double[] direction, double strength)
