@@ -34,7 +34,7 @@ public sealed record Stability(double MeanCosine, IReadOnlyList<LatentPair> Pair
             throw new ArgumentException($"{first.Config.Dimension} and {second.Config.Dimension} features", nameof(second));
         }
 
-        return Of(first.Device, Decoder(first), Decoder(second), first.Config.Dimension, stop);
+        return Of(first.Device, Directions.Decoder(first), Directions.Decoder(second), first.Config.Dimension, stop);
     }
 
     /// <summary>Compares two dictionaries.</summary>
@@ -60,13 +60,11 @@ public sealed record Stability(double MeanCosine, IReadOnlyList<LatentPair> Pair
         var pairs = partners
             .Select((partner, row) => isSwapped ? (First: partner, Second: row) : (First: row, Second: partner))
             .OrderBy(pair => pair.First)
-            .Select(pair => new LatentPair(pair.First, pair.Second, Dot(Row(a, pair.First, dimension), Row(b, pair.Second, dimension))))
+            .Select(pair => new LatentPair(pair.First, pair.Second, Directions.Dot(
+                Directions.Row(a, pair.First, dimension), Directions.Row(b, pair.Second, dimension))))
             .ToList();
         return new Stability(pairs.Average(pair => pair.Cosine), pairs);
     }
-
-    private static float[] Decoder(SparseAutoencoder model) =>
-        model.StoredTensors.First(stored => stored.Name == "W_dec").Parameter.Value.ToArray();
 
     /// <summary>−cosine of all pairs, in units of 2⁻²⁴.</summary>
     private static int[][] Costs(Device device, float[] rows, float[] columns, int dimension, CancellationToken stop)
@@ -97,35 +95,13 @@ public sealed record Stability(double MeanCosine, IReadOnlyList<LatentPair> Pair
     private static float[] UnitRows(ReadOnlySpan<float> values, int dimension)
     {
         var result = new float[values.Length];
-        for (var start = 0; start < values.Length; start += dimension)
-        {
-            var row = values.Slice(start, dimension);
-            var norm = Math.Sqrt(Dot(row, row));
-            for (var j = 0; norm > 0 && j < dimension; j++)
-            {
-                result[start + j] = (float)(row[j] / norm);
-            }
-        }
-
+        Directions.UnitRows(values, dimension, result);
         return result;
-    }
-
-    private static ReadOnlySpan<float> Row(float[] values, int row, int dimension) => values.AsSpan(row * dimension, dimension);
-
-    private static double Dot(ReadOnlySpan<float> a, ReadOnlySpan<float> b)
-    {
-        var sum = 0.0;
-        for (var j = 0; j < a.Length; j++)
-        {
-            sum += (double)a[j] * b[j];
-        }
-
-        return sum;
     }
 }
 
-/// <summary>Two latents that were matched.</summary>
+/// <summary>Two latents that were matched, or are nearly the same.</summary>
 /// <param name="First">The latent of the first dictionary.</param>
-/// <param name="Second">Its partner in the second.</param>
+/// <param name="Second">Its partner in the second, or another of the same dictionary.</param>
 /// <param name="Cosine">The cosine of their decoder rows.</param>
 public readonly record struct LatentPair(int First, int Second, double Cosine);
