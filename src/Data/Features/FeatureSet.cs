@@ -222,6 +222,17 @@ public sealed class FeatureSet
     /// <summary>The files that have rows.</summary>
     internal IEnumerable<FeatureSource> Sources => _places.Select(place => place.Source).Distinct();
 
+    /// <summary>
+    /// Names to look for values beside the features by, in their order: as columns or arrays write them, in any case, or as they are where
+    /// none is called so. Formats have values that they do not list.
+    /// </summary>
+    internal IEnumerable<string> ValueNamesLike(IEnumerable<string> names)
+    {
+        var all = Sources.SelectMany(source => source.ValueNames).Distinct().ToList();
+        return names.SelectMany(wanted =>
+            all.Where(name => name.Equals(wanted, StringComparison.OrdinalIgnoreCase)).DefaultIfEmpty(wanted));
+    }
+
     internal FeatureSource Source(int rowGroup) => _places[rowGroup].Source;
 
     // The last row group that starts at or before a row.
