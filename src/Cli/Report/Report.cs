@@ -203,14 +203,19 @@ internal static partial class Report
             var top = run.Completed.Latents.Index().Where(latent => latent.Item.ActivationCount >= MinActivations)
                 .OrderByDescending(latent => latent.Item.MonoScore).Take(TopLatents).ToList();
             var labels = top.Exists(latent => latent.Item.Purity is not null);
+            var names = top.Exists(latent => latent.Item.Names is not null);
             html.Append($"<div class=\"card\">{Heading(run)}<table><tr><th>latent</th>"
-                + $"<th>MonoScore</th><th>rows</th>{(labels ? "<th class=\"text\">label</th><th>purity</th>" : string.Empty)}</tr>\n");
+                + $"{(names ? "<th class=\"text\">name</th>" : string.Empty)}<th>MonoScore</th><th>rows</th>"
+                + $"{(labels ? "<th class=\"text\">label</th><th>purity</th>" : string.Empty)}</tr>\n");
             foreach (var (index, latent) in top)
             {
                 var label = labels
                     ? $"<td class=\"text\">{Label(run.Label(latent.Purity))}</td><td>{Fixed(latent.Purity?.Binary, 3)}</td>"
                     : string.Empty;
-                html.Append($"<tr><td>{index}</td><td>{Fixed(latent.MonoScore, 4)}</td>")
+                var name = names
+                    ? $"<td class=\"text\">{(latent.Names is { } near ? Label(near.Plain[0].Text) : "–")}</td>"
+                    : string.Empty;
+                html.Append($"<tr><td>{index}</td>{name}<td>{Fixed(latent.MonoScore, 4)}</td>")
                     .Append($"<td>{ProgressFormat.Format(latent.ActivationCount)}</td>{label}</tr>\n");
             }
 

@@ -92,6 +92,12 @@ public sealed class FeatureSet
     /// <summary>What the user should know about the set, a line each: labels that are not used, and columns that are left out.</summary>
     public IReadOnlyList<string> Notices { get; }
 
+    /// <summary>The names of columns or arrays beside the features.</summary>
+    public IReadOnlyList<string> ValueNames => [.. Sources.SelectMany(source => source.ValueNames).Distinct()];
+
+    /// <summary>The columns or arrays of the first file with their types, for a message.</summary>
+    public string Contents => Source(0).Contents;
+
     /// <summary>The row groups that have rows, in the order of the files.</summary>
     public IReadOnlyList<FeatureRowGroup> RowGroups { get; }
 
@@ -226,9 +232,9 @@ public sealed class FeatureSet
     /// Names to look for values beside the features by, in their order: as columns or arrays write them, in any case, or as they are where
     /// none is called so. Formats have values that they do not list.
     /// </summary>
-    internal IEnumerable<string> ValueNamesLike(IEnumerable<string> names)
+    public IEnumerable<string> ValueNamesLike(IEnumerable<string> names)
     {
-        var all = Sources.SelectMany(source => source.ValueNames).Distinct().ToList();
+        var all = ValueNames;
         return names.SelectMany(wanted =>
             all.Where(name => name.Equals(wanted, StringComparison.OrdinalIgnoreCase)).DefaultIfEmpty(wanted));
     }

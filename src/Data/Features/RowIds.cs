@@ -4,7 +4,7 @@ namespace MonoLoss.Data;
 public static class RowIds
 {
     /// <summary>What such a column is called in any case, best first; the same for features and for images.</summary>
-    internal static readonly string[] Names =
+    public static IReadOnlyList<string> Names { get; } =
     [
         "id", "ids", "image_id", "uid", "uuid", "key", "path", "paths", "image_path", "file", "file_name", "filename", "idx", "index",
         "name", "names",

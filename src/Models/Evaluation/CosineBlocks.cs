@@ -4,7 +4,7 @@ using MonoLoss.Kernels;
 namespace MonoLoss.Models;
 
 /// <summary>
-/// The cosines of all rows of one matrix, the queries, with rows that come in blocks. A device forms them in float32, a block at a time;
+/// The cosines of all rows of one matrix, the queries, with rows that come in blocks. A device forms them in float32 or TF32, a block at a time;
 /// where that leaves open which is larger, <see cref="Exact"/> says it in float64. Results that are found so are the same on every device.
 /// </summary>
 internal sealed class CosineBlocks : IDisposable
@@ -28,7 +28,7 @@ internal sealed class CosineBlocks : IDisposable
     private float[] _cosines = [];
 
     /// <summary>Brings the queries to the device.</summary>
-    /// <param name="device">Forms the products, in float32.</param>
+    /// <param name="device">Forms the products, in float32 or TF32.</param>
     /// <param name="queries">Q×D, finite; kept.</param>
     /// <param name="dimension">D.</param>
     /// <exception cref="ArgumentException">The length is not a multiple of D.</exception>
@@ -43,8 +43,9 @@ internal sealed class CosineBlocks : IDisposable
         (_device, _queries, _dimension) = (device, queries, dimension);
         Queries = queries.Length / dimension;
 
-        // An inner product of D terms of unit rows is off by less than D roundings of 1, and each of the rows by two.
-        Margin = (dimension + 8) * (double)(1f / (1 << 24));
+        // An inner product of D terms of unit rows is off by less than D roundings of 1, and each of the rows by two. TF32 rounds them again.
+        var rounding = device.GemmInputRounding;
+        Margin = ((dimension + 8.0) / (1 << 24)) + (2 * rounding) + (rounding * rounding);
         _queryNorms = new double[Queries];
         BlockRows = Math.Clamp(FloatsAtOnce / dimension, 1, RowsAtOnce);
         _blockQueries = Math.Min(BlockRows, QueriesAtOnce);

@@ -22,7 +22,7 @@ public sealed record NearDuplicates(long Pairs, IReadOnlyList<int> Counts, IRead
         Of(model.Device, Directions.Decoder(model), model.Config.Dimension, listed, threshold, stop);
 
     /// <summary>Finds them in a dictionary. The result is that of float64 cosines, whatever the device.</summary>
-    /// <param name="device">Forms the products. It must not round to TF32.</param>
+    /// <param name="device">Forms the products.</param>
     /// <param name="dictionary">M×D, finite, a direction per row; a row of zeros has cosine 0 with every other.</param>
     /// <param name="dimension">D.</param>
     /// <param name="listed">The most pairs to list.</param>

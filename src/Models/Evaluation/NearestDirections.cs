@@ -27,7 +27,7 @@ public sealed class NearestDirections : IDisposable
     private readonly int[] _found;
 
     /// <summary>Begins with an empty table.</summary>
-    /// <param name="device">Forms the products. It must not round to TF32.</param>
+    /// <param name="device">Forms the products.</param>
     /// <param name="queries">Q×D, finite; kept. A row of zeros has cosine 0 with every other.</param>
     /// <param name="dimension">D.</param>
     /// <param name="count">n.</param>
