@@ -60,6 +60,17 @@ public sealed class NearestDirectionsTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
+    public void Products_in_tf32_give_the_same()
+    {
+        const int Dimension = 32;
+        var (a, b) = (Random(8, Dimension, 12), Random(90, Dimension, 13));
+        using var device = DeviceFactory.Open("ilgpu-cpu", tf32: true);
+        Assert.True(device.GemmInputRounding > 0);
+        Check(Naive(a, b, Dimension, 12), NearestDirections.Find(device, a, b, Dimension, 12, stop: Stop));
+    }
+
+    [Fact]
     public void Nearly_equal_rows_are_told_apart_in_float64()
     {
         const int Dimension = 64, Rows = 300;

@@ -30,7 +30,10 @@ public sealed class VocabularyTests : IDisposable
         }
 
         embeddings.AsSpan(30 * Dimension, Dimension).Clear();
-        string?[] texts = [.. Enumerable.Range(0, Texts).Select(i => i switch { 3 => null, 8 => "  ", 500 => " text 2 ", _ => $"text {i}" })];
+        string?[] texts =
+        [
+            .. Enumerable.Range(0, Texts).Select(i => i switch { 3 => null, 8 => "  ", 500 => " text 2 ", _ => $"text {i}" }),
+        ];
         var path = Write("vocabulary.parquet", "text", texts, embeddings);
         using var device = DeviceFactory.Open("cpu");
         using var model = Model(device, Latents, out var decoder);

@@ -4,8 +4,9 @@ using MonoLoss.Kernels;
 namespace MonoLoss.Models;
 
 /// <summary>
-/// The cosines of all rows of one matrix, the queries, with rows that come in blocks. A device forms them in float32 or TF32, a block at a time;
-/// where that leaves open which is larger, <see cref="Exact"/> says it in float64. Results that are found so are the same on every device.
+/// The cosines of all rows of one matrix, the queries, with rows that come in blocks. A device forms them in float32 or TF32, a block at a
+/// time; where that leaves open which is larger, <see cref="Exact"/> says it in float64. Results that are found so are the same on every
+/// device.
 /// </summary>
 internal sealed class CosineBlocks : IDisposable
 {
@@ -43,7 +44,8 @@ internal sealed class CosineBlocks : IDisposable
         (_device, _queries, _dimension) = (device, queries, dimension);
         Queries = queries.Length / dimension;
 
-        // An inner product of D terms of unit rows is off by less than D roundings of 1, and each of the rows by two. TF32 rounds them again.
+        // An inner product of D terms of unit rows is off by less than D roundings of 1, and each of the rows by two. TF32 rounds them
+        // again.
         var rounding = device.GemmInputRounding;
         Margin = ((dimension + 8.0) / (1 << 24)) + (2 * rounding) + (rounding * rounding);
         _queryNorms = new double[Queries];

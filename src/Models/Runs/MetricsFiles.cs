@@ -226,8 +226,12 @@ public static class MetricsFiles
     {
         var (name, cosine) = ($"name{kind}", $"name{kind}_cosine");
         return table.Columns.Contains(name) && table.Columns.Contains(cosine)
-            ? [.. table.ReadTexts(name).Zip(
-                table.ReadNullableDoubles(cosine), (text, near) => text is not null && near is { } x ? new NearText(text, x) : (NearText?)null)]
+            ?
+            [
+                .. table.ReadTexts(name).Zip(
+                    table.ReadNullableDoubles(cosine),
+                    (text, near) => text is not null && near is { } value ? new NearText(text, value) : (NearText?)null),
+            ]
             : new NearText?[table.Rows];
     }
 
