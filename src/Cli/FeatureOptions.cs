@@ -23,6 +23,13 @@ internal static class FeatureOptions
     /// <summary>How labels in a second file are named.</summary>
     public const string LabelsFileHelp = "File with a label for each row in order: .npy, .npz, .pt, .safetensors, .csv, .parquet or .txt";
 
+    /// <summary>How latents get names.</summary>
+    public const string VocabularyHelp = "File of texts and their embeddings in the features' space, such as CLIP's text tower gives: "
+        + "latents get the texts nearest to their decoder rows as names";
+
+    /// <summary>Where the texts of a vocabulary are.</summary>
+    public const string VocabularyColumnHelp = "Column with the texts of --vocabulary [text, name, word, label, … or the only one]";
+
     /// <summary>Checks that options about labels do not contradict each other.</summary>
     /// <exception cref="UsageException">They do.</exception>
     public static void CheckLabels(bool noLabels, string? labelColumn, params string?[] labelsFiles)

@@ -89,6 +89,9 @@ public abstract class Device : IDisposable
 
     // ---- Gemm: dense products --------------------------------------------------------------------------------------
 
+    /// <summary>The relative error with which <see cref="Gemm"/> may round A and B before it multiplies them; 0 if it does not.</summary>
+    public virtual double GemmInputRounding => 0;
+
     /// <summary>C = α·op(A)·op(B) + β·C, then + bias and ReLU if asked for.</summary>
     /// <param name="transposeA">Whether op transposes A.</param>
     /// <param name="transposeB">Whether op transposes B.</param>

@@ -105,6 +105,44 @@ public sealed class SamplesTests : IDisposable
     }
 
     [Fact]
+    public void Samples_of_patches_have_their_positions()
+    {
+        // As extract --token patches writes them: an image's id in each of its rows, and special tokens below 0.
+        const int Patches = 9;
+        var data = _folder["patches.parquet"];
+        ParquetWriter.Write(
+            data,
+            [
+                ParquetData.Create("id", [.. Enumerable.Range(0, Rows).Select(row => Id(row / Patches))]),
+                ParquetData.Create("position", Enumerable.Range(0, Rows).Select(row => (row % Patches) - 1).ToArray()),
+                ParquetData.FloatLists("features", RunFiles.Features(Rows, Dimension), Dimension),
+            ],
+            new ParquetWriterOptions { RowGroupRows = 100 });
+        var table = ParquetTable.Read(Path.Combine(Train(data), "samples.parquet"));
+        var row = table.ReadIntegers("row");
+        Assert.NotEmpty(row);
+        Assert.Equal(["latent", "rank", "row", "id", "position", "activation"], table.Columns);
+        Assert.Equal(row.Select(i => Id(i / Patches)), table.ReadTexts("id"));
+        Assert.Equal(row.Select(i => (i % Patches) - 1), table.ReadIntegers("position"));
+    }
+
+    [Fact]
+    public void Texts_are_no_positions()
+    {
+        var data = _folder["texts.parquet"];
+        ParquetWriter.Write(
+            data,
+            [
+                ParquetData.Create("Image_ID", Enumerable.Range(0, Rows).ToArray()),
+                ParquetData.Create("position", [.. Enumerable.Range(0, Rows).Select(row => Id(row))]),
+                ParquetData.FloatLists("features", RunFiles.Features(Rows, Dimension), Dimension),
+            ]);
+        var table = ParquetTable.Read(Path.Combine(Train(data), "samples.parquet"));
+        Assert.Equal(["latent", "rank", "row", "id", "activation"], table.Columns);
+        Assert.Equal(table.ReadIntegers("row"), table.ReadIntegers("id"));
+    }
+
+    [Fact]
     public void A_model_that_never_fires_has_no_samples()
     {
         var samples = new LatentSamples(3, 2);

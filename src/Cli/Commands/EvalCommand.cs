@@ -65,6 +65,13 @@ internal sealed class EvalCommand : DeviceCommand
         "Also write the results to FILE: a summary if it ends in .json, one row per latent if in .parquet.")]
     public string? Output { get; set; }
 
+    [Option("vocabulary", MetaValue = "FILE", HelpText = FeatureOptions.VocabularyHelp
+        + " in --out FILE.parquet, else in the run folder's latents.parquet")]
+    public string? Vocabulary { get; set; }
+
+    [Option("vocabulary-column", MetaValue = "NAME", HelpText = FeatureOptions.VocabularyColumnHelp)]
+    public string? VocabularyColumn { get; set; }
+
     [Option("samples", MetaValue = "N", HelpText =
         "Also write N top, N middle and N bottom samples of every latent [0: none]")]
     public int Samples { get; set; }
@@ -84,6 +91,11 @@ internal sealed class EvalCommand : DeviceCommand
         if (SamplesOutput is not null && Samples == 0)
         {
             throw new UsageException("--samples-out needs --samples N: how many");
+        }
+
+        if (VocabularyColumn is not null && Vocabulary is null)
+        {
+            throw new UsageException("--vocabulary-column needs --vocabulary FILE");
         }
 
         if (BatchSize <= 0)
@@ -108,9 +120,12 @@ internal sealed class EvalCommand : DeviceCommand
             LabelsFile = LabelsFile,
             ReadLabels = !NoLabels,
         });
-        var format = OutputFile.Check(Output, Formats, set.Files);
+        IReadOnlyList<string> inputs = Vocabulary is null ? set.Files : [.. set.Files, Vocabulary];
+        var format = OutputFile.Check(Output, Formats, inputs);
         using var claim = new RunLock(RunPath);
-        var samplesPath = Samples > 0 ? SamplesPath(claim, set) : null;
+        var samplesPath = Samples > 0 ? SamplesPath(claim, inputs) : null;
+        var namesPath = Vocabulary is not null && format != ".parquet" ? NamesPath(claim, folder, inputs) : null;
+        var vocabulary = OpenVocabulary(context, config.Dimension, FeaturesColumn ?? training?.FeaturesColumn ?? set.FeaturesColumn);
         using var device = OpenDevice();
         using var model = source.Load(device);
         if (Threshold && !model.SelectsFromBatch)
@@ -128,6 +143,11 @@ internal sealed class EvalCommand : DeviceCommand
             context.Notice(["no class purity: latents fire for too many classes to count"]);
         }
 
+        if (vocabulary is not null)
+        {
+            result = result.WithNames(vocabulary.NamesOf(model, stop: context.Stop));
+        }
+
         var summary = EvaluationSummary.Of(result);
         var json = JsonSerializer.SerializeToNode(summary, Json)!.AsObject();
         json.Insert(0, "rows", JsonValue.Create(result.Rows));
@@ -139,6 +159,11 @@ internal sealed class EvalCommand : DeviceCommand
             case ".parquet":
                 MetricsFiles.WriteLatents(Output!, result.Latents, set.Classes, set.ClassNumbers, set.HasClassNames);
                 break;
+        }
+
+        if (namesPath is not null)
+        {
+            MetricsFiles.ReplaceNames(namesPath, [.. result.Latents.Select(latent => latent.Names)]);
         }
 
         if (samples is not null && SamplesFile.Write(samplesPath!, samples, set) is { } notice)
@@ -158,8 +183,34 @@ internal sealed class EvalCommand : DeviceCommand
         return ExitCode.Success;
     }
 
+    /// <summary>The run's latents.parquet, once it is clear that names can be written to it.</summary>
+    private string NamesPath(RunLock claim, RunFolder folder, IReadOnlyList<string> inputs)
+    {
+        if (!File.Exists(folder.Latents))
+        {
+            throw new UsageException($"--vocabulary: {RunPath} has no latents.parquet to write names to; use --out FILE.parquet");
+        }
+
+        claim.ClaimExisting();
+        MetricsFiles.ReadLatents(folder.Latents);
+        OutputFile.Check(folder.Latents, SamplesFormats, SamplesOutput is null ? inputs : [.. inputs, SamplesOutput], "--vocabulary");
+        return folder.Latents;
+    }
+
+    private Vocabulary? OpenVocabulary(CliContext context, int dimension, string? featuresColumn)
+    {
+        if (Vocabulary is null)
+        {
+            return null;
+        }
+
+        var vocabulary = Models.Vocabulary.Open(Vocabulary, VocabularyColumn, featuresColumn, dimension, context.Stop);
+        context.Notice(vocabulary.Notices);
+        return vocabulary;
+    }
+
     /// <summary>The file of the samples, once it is clear that it can be written.</summary>
-    private string SamplesPath(RunLock claim, FeatureSet set)
+    private string SamplesPath(RunLock claim, IReadOnlyList<string> inputs)
     {
         if (SamplesOutput is null)
         {
@@ -173,7 +224,7 @@ internal sealed class EvalCommand : DeviceCommand
         }
 
         var path = SamplesOutput ?? new RunFolder(RunPath).Samples;
-        OutputFile.Check(path, SamplesFormats, Output is null ? set.Files : [.. set.Files, Output], "--samples-out");
+        OutputFile.Check(path, SamplesFormats, Output is null ? inputs : [.. inputs, Output], "--samples-out");
         return path;
     }
 }

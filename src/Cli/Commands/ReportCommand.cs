@@ -40,6 +40,12 @@ internal sealed class ReportCommand : DeviceCommand
     [Option("image-column", MetaValue = "NAME", HelpText = "Column of images in Parquet files [the only one]")]
     public string? ImageColumn { get; set; }
 
+    [Option("vocabulary", MetaValue = "FILE", HelpText = FeatureOptions.VocabularyHelp + " [the names in the run folders]")]
+    public string? Vocabulary { get; set; }
+
+    [Option("vocabulary-column", MetaValue = "NAME", HelpText = FeatureOptions.VocabularyColumnHelp)]
+    public string? VocabularyColumn { get; set; }
+
     [Section("Output")]
     [Option("out", MetaValue = "PATH", HelpText =
         "A folder for a report of all latents, to be opened at its index.html; or one file that needs no other, ending in .html "
@@ -76,7 +82,7 @@ internal sealed class ReportCommand : DeviceCommand
                 sources, wanted, ThumbnailOptions(shown), write, context.Stop);
             if (IsFile)
             {
-                shown = Data.Any() ? EvaluateForFile(context, runs) : runs;
+                shown = Data.Any() || Vocabulary is not null ? EvaluateForFile(context, runs) : runs;
                 problems = Report.WriteFile(output, shown, Best ?? Report.DefaultBest, thumbnails);
             }
             else
@@ -136,7 +142,12 @@ internal sealed class ReportCommand : DeviceCommand
             throw new UsageException("--image-column needs --images");
         }
 
-        string[] inputs = [.. Data, .. Images, .. LabelsFile is null ? [] : new[] { LabelsFile }];
+        if (VocabularyColumn is not null && Vocabulary is null)
+        {
+            throw new UsageException("--vocabulary-column needs --vocabulary FILE");
+        }
+
+        string[] inputs = [.. Vocabulary is null ? [] : new[] { Vocabulary }, .. Data, .. Images, .. LabelsFile is null ? [] : new[] { LabelsFile }];
         if (IsFile)
         {
             OutputFile.Check(Output, [Page], inputs);
@@ -178,7 +189,7 @@ internal sealed class ReportCommand : DeviceCommand
         var collector = new ReportCollector(context, device);
         var evaluated = runs.Index()
             .Select(run => Evaluate(context, collector, run.Item, Path.Combine(dataFolder, $"{run.Index}"))).ToList();
-        return collector.CompareDecoders(evaluated);
+        return collector.CompareDecoders(evaluated, Vocabulary, VocabularyColumn);
     }
 
     private ReportedRun Evaluate(CliContext context, ReportCollector collector, ReportedRun run, string folder)

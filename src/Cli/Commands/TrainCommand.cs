@@ -141,6 +141,12 @@ internal sealed class TrainCommand : DeviceCommand
         "Keep N top, N middle and N bottom samples of every latent from the last evaluation (0 = none)")]
     public int? Samples { get; set; }
 
+    [Option("vocabulary", MetaValue = "FILE", HelpText = FeatureOptions.VocabularyHelp)]
+    public string? Vocabulary { get; set; }
+
+    [Option("vocabulary-column", MetaValue = "NAME", HelpText = FeatureOptions.VocabularyColumnHelp)]
+    public string? VocabularyColumn { get; set; }
+
     [Option("checkpoint-every", MetaValue = "N", HelpText = "Also save a checkpoint every N steps (0 = only after each epoch)")]
     public int? CheckpointEvery { get; set; }
 

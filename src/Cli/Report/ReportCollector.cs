@@ -12,6 +12,7 @@ namespace MonoLoss.Cli;
 internal sealed class ReportCollector(CliContext context, Device device)
 {
     private const int Neighbors = 8;
+    private const int ListedPairs = 10;
     private const int ClassesPerLatent = 8;
 
     /// <summary>Evaluates a run on a set.</summary>
@@ -45,7 +46,7 @@ internal sealed class ReportCollector(CliContext context, Device device)
         {
             Set = name,
             Rows = set.Rows,
-            Latents = result.Latents,
+            Latents = [.. result.Latents.Select((latent, i) => latent with { Names = run.Latents.ElementAtOrDefault(i).Names })],
             Classes = set.Classes,
             Samples = ReportedRun.ByLatent(SamplesFile.Read(samplesPath), result.Latents.Count),
             Details = new LatentDetails(
@@ -58,26 +59,44 @@ internal sealed class ReportCollector(CliContext context, Device device)
     }
 
     /// <summary>
-    /// Compares the decoder's directions of each run with each other and with those of the other runs of the same features.
+    /// Compares the decoder's directions of each run with each other, with those of the other runs of the same features, and with a
+    /// vocabulary.
     /// </summary>
     /// <param name="runs">The runs.</param>
-    /// <exception cref="DataException">The weights of a run cannot be read.</exception>
-    public IReadOnlyList<ReportedRun> CompareDecoders(IReadOnlyList<ReportedRun> runs)
+    /// <param name="vocabulary">The file of a vocabulary that names latents; null for the names that the run folders have.</param>
+    /// <param name="vocabularyColumn">Its column of texts; null to find it.</param>
+    /// <exception cref="DataException">The weights of a run or the vocabulary cannot be read.</exception>
+    public IReadOnlyList<ReportedRun> CompareDecoders(
+        IReadOnlyList<ReportedRun> runs, string? vocabulary = null, string? vocabularyColumn = null)
     {
-        var directions = runs.Select(run =>
+        List<(float[] Rows, int Dimension)> directions = [];
+        List<ReportedRun> named = [];
+        foreach (var run in runs)
         {
             using var model = ModelSource.Open(run.Folder).Load(device);
-            return (Rows: model.DecoderDirections(), model.Config.Dimension);
-        }).ToList();
-        return [.. runs.Select((run, number) =>
+            directions.Add((model.DecoderDirections(), model.Config.Dimension));
+            named.Add(vocabulary is null ? run : Name(run, model, vocabulary, vocabularyColumn));
+        }
+
+        return [.. named.Select((run, number) =>
         {
             var (own, dimension) = directions[number];
-            var near = NearestDirections.Find(device, own, own, dimension, Neighbors, isSame: true, context.Stop);
+            var near = NearestDirections.Find(device, own, own, dimension, Neighbors, leaveOutSelf: true, context.Stop);
+            var duplicates = NearDuplicates.Of(device, own, dimension, ListedPairs, stop: context.Stop);
             var matches = directions.Index().Where(other => other.Index != number && other.Item.Dimension == dimension).Select(other =>
-                (other.Index, (IReadOnlyList<NearDirection>)[.. NearestDirections.Find(
-                    device, own, other.Item.Rows, dimension, count: 1, stop: context.Stop).Nearest.Select(nearest => nearest[0])]));
-            return run with { Decoder = new DecoderComparison(near.Nearest, near.Above, [.. matches]) };
+                (other.Index, (IReadOnlyList<Neighbor>)[.. NearestDirections.Find(
+                    device, own, other.Item.Rows, dimension, count: 1, stop: context.Stop).Select(nearest => nearest[0])]));
+            return run with { Decoder = new DecoderComparison(near, duplicates, [.. matches]) };
         })];
+    }
+
+    private ReportedRun Name(ReportedRun run, SparseAutoencoder model, string path, string? column)
+    {
+        var vocabulary = Vocabulary.Open(
+            path, column, run.Results.Training.FeaturesColumn, model.Config.Dimension, context.Stop);
+        context.Notice(vocabulary.Notices);
+        var names = vocabulary.NamesOf(model, stop: context.Stop);
+        return run with { Latents = [.. run.Latents.Select((latent, i) => latent with { Names = names[i] })] };
     }
 
     /// <summary>Shows the latents of every row to all that want to see them.</summary>

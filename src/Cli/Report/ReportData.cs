@@ -114,6 +114,13 @@ internal sealed class ReportData
                 : "-1"))));
         }
 
+        if (latents.Any(latent => run.Latents[latent].Names is not null))
+        {
+            fields.Add(Field("name", List(latents.Select(latent => run.Latents[latent].Names is { } names
+                ? Number(Intern(names.Plain[0].Text))
+                : "-1"))));
+        }
+
         if (_images.Count > 0 && run.Samples.Count > 0)
         {
             fields.Add(Field("cover", List(latents.Select(latent => List(
@@ -123,7 +130,7 @@ internal sealed class ReportData
 
         if (run.Decoder is { } decoder)
         {
-            fields.Add(Field("duplicates", List(latents.Select(latent => Number(decoder.Duplicates[latent])))));
+            fields.Add(Field("duplicates", List(latents.Select(latent => Number(decoder.Duplicates.Counts[latent])))));
             fields.Add(Field("match", "{" + string.Join(",", decoder.Matches.Select(match =>
                 $"\"{match.Run}\":{{latent:{List(latents.Select(latent => Number(match.Nearest[latent].Row)))},"
                     + $"cosine:{Values(latent => match.Nearest[latent].Cosine)}}}")) + "}"));
@@ -155,7 +162,15 @@ internal sealed class ReportData
             fields.Add(Field("near", List(decoder.Near[latent].Select(other => $"[{other.Row},{Rounded(other.Cosine)}]"))));
         }
 
+        if (run.Latents[latent].Names is { } names)
+        {
+            fields.Add(Field("names", Names(names.Plain)));
+            fields.Add(Field("centered", Names(names.Centered)));
+        }
+
         return "{" + string.Join(",", fields) + "}";
+
+        string Names(IReadOnlyList<NearText> texts) => List(texts.Select(text => $"[{Intern(text.Text)},{Rounded(text.Cosine)}]"));
     }
 
     private string Sample(StoredSample sample) => "["

@@ -256,11 +256,27 @@ internal static class ReportSections
         {
             var address = $"#/latents?run={number}&amp;sort=duplicates&amp;rows=0&amp;duplicates=1";
             html.Append($"<tr><td class=\"text\"><a href=\"{address}\">{Isolate(run.Name)}</a></td>"
-                + $"<td>{ProgressFormat.Format(run.Decoder!.Pairs)}</td>"
-                + $"<td>{ProgressFormat.Format(run.Decoder.Duplicates.Count(count => count > 0))}</td></tr>\n");
+                + $"<td>{ProgressFormat.Format(run.Decoder!.Duplicates.Pairs)}</td>"
+                + $"<td>{ProgressFormat.Format(run.Decoder.Duplicates.Counts.Count(count => count > 0))}</td></tr>\n");
         }
 
         html.Append("</table></div>\n");
+        if (runs.All(run => run.Decoder is not { Duplicates.Largest.Count: > 0 }))
+        {
+            return;
+        }
+
+        html.Append("<div class=\"grid2\" style=\"margin-top:18px\">\n");
+        foreach (var (number, run) in runs.Index().Where(entry => entry.Item.Decoder is { Duplicates.Largest.Count: > 0 }))
+        {
+            string Latent(int latent) => $"<a href=\"#/latent/{number}/{latent}\">{latent}</a>";
+            html.Append($"<div class=\"card\"><h3>{Isolate(run.Name)}</h3><table><tr><th>latents</th><th>cosine</th></tr>\n")
+                .Append(string.Concat(run.Decoder!.Duplicates.Largest.Select(pair =>
+                    $"<tr><td>{Latent(pair.First)}, {Latent(pair.Second)}</td><td>{Fixed(pair.Cosine, 4)}</td></tr>\n")))
+                .Append("</table></div>\n");
+        }
+
+        html.Append("</div>\n");
     }
 
     private static void AppendTopLatents(StringBuilder html, IReadOnlyList<ReportedRun> runs)
@@ -278,14 +294,18 @@ internal static class ReportSections
             var top = run.Latents.Index().Where(latent => latent.Item.ActivationCount >= ReportData.MinRows)
                 .OrderByDescending(latent => latent.Item.MonoScore).Take(TopLatents).ToList();
             var labels = top.Exists(latent => latent.Item.Purity is not null);
+            var names = top.Exists(latent => latent.Item.Names is not null);
             html.Append($"<div class=\"card\">{Heading(run)}<table><tr><th>latent</th>"
-                + $"<th>MonoScore</th><th>rows</th>{(labels ? "<th class=\"text\">label</th><th>purity</th>" : string.Empty)}</tr>\n");
+                + $"{(names ? "<th class=\"text\">name</th>" : string.Empty)}<th>MonoScore</th><th>rows</th>{(labels ? "<th class=\"text\">label</th><th>purity</th>" : string.Empty)}</tr>\n");
             foreach (var (index, latent) in top)
             {
                 var label = labels
                     ? $"<td class=\"text\">{Label(run.Label(latent.Purity))}</td><td>{Fixed(latent.Purity?.Binary, 3)}</td>"
                     : string.Empty;
-                html.Append($"<tr><td><a href=\"#/latent/{number}/{index}\">{index}</a></td><td>{Fixed(latent.MonoScore, 4)}</td>")
+                var name = names
+                    ? $"<td class=\"text\">{(latent.Names is { } near ? Label(near.Plain[0].Text) : "–")}</td>"
+                    : string.Empty;
+                html.Append($"<tr><td><a href=\"#/latent/{number}/{index}\">{index}</a></td>{name}<td>{Fixed(latent.MonoScore, 4)}</td>")
                     .Append($"<td>{ProgressFormat.Format(latent.ActivationCount)}</td>{label}</tr>\n");
             }
 

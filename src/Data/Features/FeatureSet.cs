@@ -92,6 +92,12 @@ public sealed class FeatureSet
     /// <summary>What the user should know about the set, a line each: labels that are not used, and columns that are left out.</summary>
     public IReadOnlyList<string> Notices { get; }
 
+    /// <summary>The names of columns or arrays beside the features.</summary>
+    public IReadOnlyList<string> ValueNames => [.. Sources.SelectMany(source => source.ValueNames).Distinct()];
+
+    /// <summary>The columns or arrays of the first file with their types, for a message.</summary>
+    public string Contents => Source(0).Contents;
+
     /// <summary>The row groups that have rows, in the order of the files.</summary>
     public IReadOnlyList<FeatureRowGroup> RowGroups { get; }
 
@@ -221,6 +227,17 @@ public sealed class FeatureSet
 
     /// <summary>The files that have rows.</summary>
     internal IEnumerable<FeatureSource> Sources => _places.Select(place => place.Source).Distinct();
+
+    /// <summary>
+    /// Names to look for values beside the features by, in their order: as columns or arrays write them, in any case, or as they are where
+    /// none is called so. Formats have values that they do not list.
+    /// </summary>
+    public IEnumerable<string> ValueNamesLike(IEnumerable<string> names)
+    {
+        var all = ValueNames;
+        return names.SelectMany(wanted =>
+            all.Where(name => name.Equals(wanted, StringComparison.OrdinalIgnoreCase)).DefaultIfEmpty(wanted));
+    }
 
     internal FeatureSource Source(int rowGroup) => _places[rowGroup].Source;
 

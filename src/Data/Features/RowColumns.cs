@@ -7,7 +7,7 @@ public sealed class RowColumns : IDisposable
 {
     private readonly FeatureSet _set;
     private readonly string _labelColumn;
-    private readonly RowIds? _ids;
+    private readonly RowValues? _ids;
     private readonly LabelBatch _labels = new();
     private long _row;
 

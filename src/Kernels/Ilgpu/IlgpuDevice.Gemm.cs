@@ -29,6 +29,9 @@ public sealed partial class IlgpuDevice
         }
     }
 
+    /// <inheritdoc/>
+    public override double GemmInputRounding => UseTf32 ? 1.0 / (1 << 11) : 0;
+
     private bool SupportsTf32 => Accelerator switch
     {
         CudaAccelerator cuda => cuda.Architecture >= CudaArchitecture.SM_80 && cuda.InstructionSet >= CudaInstructionSet.ISA_70,

@@ -52,6 +52,11 @@ public sealed record EvaluationResult
 
     /// <summary>One entry per latent.</summary>
     public required IReadOnlyList<LatentResult> Latents { get; init; }
+
+    /// <summary>The same figures, with the names of the latents.</summary>
+    /// <param name="names">One entry per latent.</param>
+    public EvaluationResult WithNames(IReadOnlyList<LatentNames?> names) =>
+        this with { Latents = [.. Latents.Select((latent, i) => latent with { Names = names[i] })] };
 }
 
 /// <summary>One latent on a dataset.</summary>
@@ -61,4 +66,8 @@ public sealed record EvaluationResult
 /// <param name="ActivationMax">Largest activation.</param>
 /// <param name="Purity">Its class purity; null if it fires on no row with a label.</param>
 public readonly record struct LatentResult(
-    double MonoScore, long ActivationCount, double ActivationMean, double ActivationMax, LatentPurity? Purity);
+    double MonoScore, long ActivationCount, double ActivationMean, double ActivationMax, LatentPurity? Purity)
+{
+    /// <summary>The texts of a vocabulary that are nearest to its decoder row; null without a vocabulary.</summary>
+    public LatentNames? Names { get; init; }
+}

@@ -53,15 +53,15 @@ public sealed record Stability(double MeanCosine, IReadOnlyList<LatentPair> Pair
             throw new ArgumentException($"{first.Length} and {second.Length} values are not rows of {dimension}", nameof(dimension));
         }
 
-        float[] a = UnitDirections.Of(first, dimension), b = UnitDirections.Of(second, dimension);
+        float[] a = UnitRows(first, dimension), b = UnitRows(second, dimension);
         var isSwapped = a.Length > b.Length;
         var (fewer, more) = isSwapped ? (b, a) : (a, b);
         var partners = Assignment.Solve(Costs(device, fewer, more, dimension, stop), stop);
         var pairs = partners
             .Select((partner, row) => isSwapped ? (First: partner, Second: row) : (First: row, Second: partner))
             .OrderBy(pair => pair.First)
-            .Select(pair => new LatentPair(
-                pair.First, pair.Second, UnitDirections.Dot(Row(a, pair.First, dimension), Row(b, pair.Second, dimension))))
+            .Select(pair => new LatentPair(pair.First, pair.Second, Directions.Dot(
+                Directions.Row(a, pair.First, dimension), Directions.Row(b, pair.Second, dimension))))
             .ToList();
         return new Stability(pairs.Average(pair => pair.Cosine), pairs);
     }
@@ -92,11 +92,16 @@ public sealed record Stability(double MeanCosine, IReadOnlyList<LatentPair> Pair
         return costs;
     }
 
-    private static ReadOnlySpan<float> Row(float[] values, int row, int dimension) => values.AsSpan(row * dimension, dimension);
+    private static float[] UnitRows(ReadOnlySpan<float> values, int dimension)
+    {
+        var result = new float[values.Length];
+        Directions.UnitRows(values, dimension, result);
+        return result;
+    }
 }
 
-/// <summary>Two latents that were matched.</summary>
+/// <summary>Two latents that were matched, or are nearly the same.</summary>
 /// <param name="First">The latent of the first dictionary.</param>
-/// <param name="Second">Its partner in the second.</param>
+/// <param name="Second">Its partner in the second, or another of the same dictionary.</param>
 /// <param name="Cosine">The cosine of their decoder rows.</param>
 public readonly record struct LatentPair(int First, int Second, double Cosine);

@@ -7,6 +7,9 @@ namespace MonoLoss.Models;
 /// <summary>The Parquet files of a run folder. Each is written completely, to a temporary name that is then renamed.</summary>
 public static class MetricsFiles
 {
+    private const string Label = "dominant_label";
+    private const string LabelNumber = "dominant_label_number";
+    private const string Centered = "_centered";
     private const string Silent = "silent_latents";
 
     // Until version 0.2 the column had the name that metrics.parquet has for latents that are dead by --dead-after.
@@ -121,21 +124,62 @@ public static class MetricsFiles
             Column("activation_count", latents, row => row.ActivationCount),
             Column("activation_mean", latents, row => row.ActivationMean),
             Column("activation_max", latents, row => row.ActivationMax),
-            numbers is null || hasNames ? Texts("dominant_label") : Integers("dominant_label"),
+            numbers is null || hasNames ? Texts(Label) : Integers(Label),
             ParquetData.Create("purity_binary", latents.Select(row => row.Purity?.Binary).ToArray()),
             ParquetData.Create("purity_weighted", latents.Select(row => row.Purity?.Weighted).ToArray()),
         ];
         if (numbers is not null && hasNames)
         {
-            columns.Add(Integers("dominant_label_number"));
+            columns.Add(Integers(LabelNumber));
+        }
+
+        if (latents.Any(latent => latent.Names is not null))
+        {
+            columns.AddRange(Names(string.Empty, latents, names => names.Plain));
+            columns.AddRange(Names(Centered, latents, names => names.Centered));
         }
 
         ParquetWriter.Write(path, columns);
     }
 
+    /// <summary>Gives the latents of a latents.parquet other names, and leaves all else in it as it is.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="names">One entry per latent.</param>
+    /// <exception cref="DataException">The file is missing or damaged, has another number of latents, or cannot be written.</exception>
+    public static void ReplaceNames(string path, IReadOnlyList<LatentNames?> names)
+    {
+        var (latents, classes) = ReadLatents(path);
+        if (latents.Count != names.Count)
+        {
+            throw new DataException($"{path}: {latents.Count} latents, expected {names.Count}");
+        }
+
+        var table = ParquetTable.Read(path);
+        var hasNames = table.Columns.Contains(LabelNumber);
+        long[]? numbers = null;
+        if (hasNames)
+        {
+            var each = table.ReadNullableIntegers(LabelNumber);
+            numbers = new long[classes.Count];
+            foreach (var (i, latent) in latents.Index().Where(latent => latent.Item.Purity is { DominantClass: >= 0 }))
+            {
+                numbers[latent.Purity!.Value.DominantClass] = each[i] ?? 0;
+            }
+        }
+        else if (!table.IsText(Label))
+        {
+            numbers = [.. classes.Select(label => long.Parse(label, CultureInfo.InvariantCulture))];
+        }
+
+        WriteLatents(path, [.. latents.Select((latent, i) => latent with { Names = names[i] })], classes, numbers, hasNames);
+    }
+
     /// <summary>Reads latents.parquet.</summary>
     /// <param name="path">The file.</param>
-    /// <returns>All latents in order, and the texts of the labels that dominate one; no texts without labels.</returns>
+    /// <returns>
+    /// All latents in order, and the texts of the labels that dominate one; no texts without labels. Of names only the nearest of each kind
+    /// comes back.
+    /// </returns>
     /// <exception cref="DataException">The file is missing or damaged.</exception>
     public static (List<LatentResult> Latents, IReadOnlyList<string> Classes) ReadLatents(string path)
     {
@@ -144,9 +188,9 @@ public static class MetricsFiles
         var count = table.ReadIntegers("activation_count");
         var mean = table.ReadDoubles("activation_mean");
         var max = table.ReadDoubles("activation_max");
-        var labels = table.IsText("dominant_label")
-            ? table.ReadTexts("dominant_label")
-            : Array.ConvertAll(table.ReadNullableIntegers("dominant_label"), label => label?.ToString(CultureInfo.InvariantCulture));
+        var labels = table.IsText(Label)
+            ? table.ReadTexts(Label)
+            : Array.ConvertAll(table.ReadNullableIntegers(Label), label => label?.ToString(CultureInfo.InvariantCulture));
         var binary = table.ReadNullableDoubles("purity_binary");
         var weighted = table.ReadNullableDoubles("purity_weighted");
         var classes = new Dictionary<string, int>();
@@ -154,8 +198,41 @@ public static class MetricsFiles
             ? new LatentPurity(labels[i] is { } label ? Class(label) : -1, share, mass)
             : null;
         int Class(string label) => classes.TryAdd(label, classes.Count) ? classes.Count - 1 : classes[label];
-        return ([.. Enumerable.Range(0, score.Length).Select(i => new LatentResult(score[i], count[i], mean[i], max[i], Purity(i)))],
+        var (plain, centered) = (ReadNames(table, string.Empty), ReadNames(table, Centered));
+        return (
+            [
+                .. Enumerable.Range(0, score.Length).Select(i => new LatentResult(score[i], count[i], mean[i], max[i], Purity(i))
+                {
+                    Names = plain[i] is { } name && centered[i] is { } other ? new LatentNames([name], [other]) : null,
+                }),
+            ],
             [.. classes.Keys]);
+    }
+
+    /// <summary>The columns of one kind of names: the nearest text, its cosine, and the nearest few with commas between them.</summary>
+    private static IEnumerable<ParquetData> Names(
+        string kind, IReadOnlyList<LatentResult> latents, Func<LatentNames, IReadOnlyList<NearText>> of)
+    {
+        var names = latents.Select(latent => latent.Names is { } both ? of(both) : null).ToArray();
+        yield return ParquetData.Create($"name{kind}", Array.ConvertAll(names, texts => texts?[0].Text), nullable: true);
+        yield return ParquetData.Create($"name{kind}_cosine", Array.ConvertAll(names, texts => texts?[0].Cosine));
+        yield return ParquetData.Create(
+            $"names{kind}",
+            Array.ConvertAll(names, texts => texts is null ? null : string.Join(", ", texts.Select(near => near.Text))),
+            nullable: true);
+    }
+
+    private static NearText?[] ReadNames(ParquetTable table, string kind)
+    {
+        var (name, cosine) = ($"name{kind}", $"name{kind}_cosine");
+        return table.Columns.Contains(name) && table.Columns.Contains(cosine)
+            ?
+            [
+                .. table.ReadTexts(name).Zip(
+                    table.ReadNullableDoubles(cosine),
+                    (text, near) => text is not null && near is { } value ? new NearText(text, value) : (NearText?)null),
+            ]
+            : new NearText?[table.Rows];
     }
 
     private static ParquetData Column<TRow, T>(string name, IReadOnlyList<TRow> rows, Func<TRow, T> value)

@@ -17,12 +17,12 @@ public sealed class RunLock(string folder) : IDisposable
     private FileStream? _file;
     private bool _createdFolder;
 
-    /// <summary>Claims the folder if it exists.</summary>
+    /// <summary>Claims the folder if it exists, unless that is done.</summary>
     /// <exception cref="ConfigurationException">Another process has claimed it.</exception>
     /// <exception cref="DataException">It cannot be written to.</exception>
     public void ClaimExisting()
     {
-        if (Directory.Exists(folder))
+        if (_file is null && Directory.Exists(folder))
         {
             Claim();
         }

@@ -15,17 +15,19 @@ namespace MonoLoss.Models;
 public sealed record StoredSample(
     int Latent, SampleRank Rank, long Row, double Activation, string? Id, string? Label, int? Position);
 
-/// <summary>samples.parquet: the rows that show what each latent stands for, with their ids and labels.</summary>
+/// <summary>samples.parquet: the rows that show what each latent stands for, with their ids, positions (of patches) and labels.</summary>
 public static class SamplesFile
 {
-    // Rows of which ids are read at a time.
+    private const string Position = "position";
+
+    // Rows whose values are read at a time.
     private const int Block = 1 << 16;
 
     /// <summary>Writes the file: a row per sample, by latent, rank and falling activation.</summary>
     /// <param name="path">The file.</param>
     /// <param name="samples">The samples, formed over all rows of the set.</param>
-    /// <param name="set">The set, whose ids and labels come along.</param>
-    /// <returns>What the user should know about ids that could not be read; null if all is well.</returns>
+    /// <param name="set">The set, whose ids, positions and labels come along.</param>
+    /// <returns>What the user should know about ids or positions that could not be read; null if all is well.</returns>
     /// <exception cref="DataException">The file cannot be written.</exception>
     public static string? Write(string path, LatentSamples samples, FeatureSet set)
     {
@@ -36,22 +38,30 @@ public static class SamplesFile
             ParquetData.Create("rank", Array.ConvertAll(all, sample => Name(sample.Rank))),
             ParquetData.Create("row", Array.ConvertAll(all, sample => sample.Row)),
         ];
-        string? notice = null;
-        try
+        List<string> notices = [];
+        void Add(string name, string what, Func<RowValues?> find)
         {
-            columns.AddRange(Ids(all, set, out var problem));
-            notice = problem is null ? null : $"samples are without ids: {problem}";
-        }
-        catch (DataException exception)
-        {
-            // The column was found by its name, not asked for.
-            notice = $"samples are without ids: {exception.Message}";
+            try
+            {
+                using var values = find();
+                if (values is not null)
+                {
+                    columns.Add(Values(name, all, set, values));
+                }
+            }
+            catch (DataException exception)
+            {
+                // The column was found by its name, not asked for.
+                notices.Add($"samples are without {what}: {exception.Message}");
+            }
         }
 
+        Add("id", "ids", () => Found(RowIds.Find(set, out var problem), problem));
+        Add(Position, "positions", () => Found(Positions(set, out var problem), problem));
         columns.Add(ParquetData.Create("activation", Array.ConvertAll(all, sample => (double)sample.Activation)));
         columns.AddRange(Labels(all, set));
         ParquetWriter.Write(path, columns);
-        return notice;
+        return notices.Count == 0 ? null : string.Join("; ", notices);
     }
 
     /// <summary>Reads the file.</summary>
@@ -65,7 +75,7 @@ public static class SamplesFile
         var rows = table.ReadIntegers("row");
         var activations = table.ReadDoubles("activation");
         var (ids, labels) = (Texts("id"), Texts("label"));
-        var positions = table.Columns.Contains("position") ? table.ReadNullableIntegers("position") : null;
+        var positions = table.Columns.Contains(Position) ? table.ReadNullableIntegers(Position) : null;
         return [.. Enumerable.Range(0, rows.Length).Select(i => new StoredSample(
             (int)latents[i], Rank(ranks[i]), rows[i], activations[i], ids?[i], labels?[i], (int?)positions?[i]))];
 
@@ -84,21 +94,31 @@ public static class SamplesFile
         _ => "bottom",
     };
 
-    /// <summary>The ids: all are read in order, and those of the samples are kept.</summary>
-    private static IReadOnlyList<ParquetData> Ids(LatentSample[] samples, FeatureSet set, out string? problem)
+    /// <summary>The positions of patches within their images, as extract writes them; null if the set has none.</summary>
+    private static RowValues? Positions(FeatureSet set, out string? problem)
     {
-        using var ids = RowIds.Find(set, out problem);
-        if (ids is null)
+        var found = RowValues.Find(set, Position, out problem);
+        if (found is not { IsText: true })
         {
-            return [];
+            return found;
         }
 
+        found.Dispose();
+        return null;
+    }
+
+    private static RowValues? Found(RowValues? values, string? problem) =>
+        problem is null ? values : throw new DataException(problem);
+
+    /// <summary>The values of the samples' rows: all are read in order, and those are kept.</summary>
+    private static ParquetData Values(string name, LatentSample[] samples, FeatureSet set, RowValues values)
+    {
         var (integers, texts) = (new Dictionary<long, long?>(), new Dictionary<long, string?>());
         var rows = samples.Select(sample => sample.Row).Distinct().Order().ToArray();
         var next = 0;
         for (long first = 0; next < rows.Length; first += Block)
         {
-            var (numbers, words) = ids.Read((int)Math.Min(Block, set.Rows - first));
+            var (numbers, words) = values.Read((int)Math.Min(Block, set.Rows - first));
             for (; next < rows.Length && rows[next] < first + Block; next++)
             {
                 if (numbers is not null)
@@ -112,12 +132,9 @@ public static class SamplesFile
             }
         }
 
-        return
-        [
-            texts.Count == 0
-                ? ParquetData.Create("id", Array.ConvertAll(samples, sample => integers[sample.Row]))
-                : ParquetData.Create("id", Array.ConvertAll(samples, sample => texts[sample.Row]), nullable: true),
-        ];
+        return values.IsText
+            ? ParquetData.Create(name, Array.ConvertAll(samples, sample => texts[sample.Row]), nullable: true)
+            : ParquetData.Create(name, Array.ConvertAll(samples, sample => integers[sample.Row]));
     }
 
     /// <summary>The labels: integers, or what is shown for them; several are one text with commas.</summary>

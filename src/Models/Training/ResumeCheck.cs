@@ -21,6 +21,8 @@ internal sealed class ResumeCheck(RunFolder folder, TrainingOptions options)
         [nameof(TrainingOptions.CheckpointEvery)] = false,
         [nameof(TrainingOptions.EvalEvery)] = true,
         [nameof(TrainingOptions.Samples)] = true,
+        [nameof(TrainingOptions.Vocabulary)] = true,
+        [nameof(TrainingOptions.VocabularyColumn)] = true,
         [nameof(TrainingOptions.Validation)] = true,
         [nameof(TrainingOptions.Test)] = true,
         [nameof(TrainingOptions.LabelColumn)] = true,

@@ -60,9 +60,14 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
             return TrainingEnd.Skipped;
         }
 
+        // Read now, so that it is refused before hours of training and not after.
+        var vocabulary = options.Vocabulary is { } path
+            ? Vocabulary.Open(path, options.VocabularyColumn, options.FeaturesColumn ?? train.FeaturesColumn, train.Dimension, stop)
+            : null;
         var freeBytes = TrainingMemory.Check(device, config, options.BatchSize);
         using var model = SparseAutoencoder.Create(device, config);
-        using var run = new TrainingRun(model, options with { FeatureNames = names }, folder, train, heldOut, freeBytes, observer);
+        using var run = new TrainingRun(
+            model, options with { FeatureNames = names }, folder, train, heldOut, vocabulary, freeBytes, observer);
         if (claim.ClaimOrCreate())
         {
             CheckFolder(folder);

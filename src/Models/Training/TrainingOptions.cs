@@ -62,6 +62,15 @@ public sealed record TrainingOptions : StepOptions
     /// </summary>
     public int Samples { get; init; } = 9;
 
+    /// <summary>
+    /// A file of texts and their embeddings in the features' space (<see cref="Models.Vocabulary"/>), which name the latents at the end;
+    /// null for no names.
+    /// </summary>
+    public string? Vocabulary { get; init; }
+
+    /// <summary>The column of texts in <see cref="Vocabulary"/>; null to detect it by its name.</summary>
+    public string? VocabularyColumn { get; init; }
+
     /// <summary>Save a checkpoint every this many steps, in addition to the one after each epoch; 0 for only those.</summary>
     public int CheckpointEvery { get; init; }
 
@@ -89,5 +98,17 @@ public sealed record TrainingOptions : StepOptions
         }
 
         Require.NonNegative(CheckpointEvery);
+        if (VocabularyColumn is not null && Vocabulary is null)
+        {
+            throw new ConfigurationException("VocabularyColumn needs Vocabulary", nameof(VocabularyColumn), nameof(Vocabulary));
+        }
+
+        if (Vocabulary is not null && EvalEvery == 0)
+        {
+            throw new ConfigurationException(
+                "Vocabulary needs the evaluation at the end, which writes the names: EvalEvery must not be 0",
+                nameof(Vocabulary),
+                nameof(EvalEvery));
+        }
     }
 }

@@ -13,6 +13,7 @@ internal sealed class TrainingRun : IDisposable
     private readonly TrainingOptions _options;
     private readonly RunFolder _folder;
     private readonly FeatureSet _train;
+    private readonly Vocabulary? _vocabulary;
     private readonly ITrainingObserver? _observer;
     private readonly BatchLoader _loader;
     private readonly TrainingStep _step;
@@ -30,6 +31,7 @@ internal sealed class TrainingRun : IDisposable
     /// <param name="folder">The run folder, which no other process may be writing to.</param>
     /// <param name="train">The training set.</param>
     /// <param name="heldOut">The validation and test sets that there are.</param>
+    /// <param name="vocabulary">What the latents are named by at the end; null for no names.</param>
     /// <param name="freeBytes">Bytes of the device's memory that features may take.</param>
     /// <param name="observer">Watches the run; may be null.</param>
     public TrainingRun(
@@ -38,10 +40,11 @@ internal sealed class TrainingRun : IDisposable
         RunFolder folder,
         FeatureSet train,
         IReadOnlyList<(string Name, FeatureSet Set)> heldOut,
+        Vocabulary? vocabulary,
         long freeBytes,
         ITrainingObserver? observer)
     {
-        (_model, _options, _folder, _train, _observer) = (model, options, folder, train, observer);
+        (_model, _options, _folder, _train, _vocabulary, _observer) = (model, options, folder, train, vocabulary, observer);
         var batches = new BatchOptions
         {
             BatchSize = options.BatchSize,
@@ -92,13 +95,23 @@ internal sealed class TrainingRun : IDisposable
                 _observer?.Noticed($"{split.Name}: {notice}");
             }
 
+            foreach (var notice in _vocabulary?.Notices ?? [])
+            {
+                _observer?.Noticed(notice);
+            }
+
             if (!Train(position, stop))
             {
                 return TrainingEnd.Stopped;
             }
 
-            Finish();
+            Finish(stop);
             return TrainingEnd.Completed;
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // Latents were being named: the checkpoint is that of the last epoch.
+            return TrainingEnd.Stopped;
         }
         finally
         {
@@ -268,7 +281,9 @@ internal sealed class TrainingRun : IDisposable
     }
 
     /// <summary>Finishes the model, evaluates every split, and writes the files of a complete run; results.json last.</summary>
-    private void Finish()
+    /// <param name="stop">Cancels the naming of latents, which can take long.</param>
+    /// <exception cref="OperationCanceledException">It was cancelled: the run is not complete.</exception>
+    private void Finish(CancellationToken stop)
     {
         _model.AfterTraining(_splits[0].Batches());
         _folder.WriteWeights(_model);
@@ -293,6 +308,13 @@ internal sealed class TrainingRun : IDisposable
             foreach (var split in _splits.Where(_ => _model.SelectsFromBatch))
             {
                 byThreshold[split.Name] = EvaluationSummary.Of(Evaluate(split, _options.Epochs, byThreshold: true));
+            }
+
+            if (_vocabulary is not null)
+            {
+                var rows = _vocabulary.Rows;
+                last = last!.WithNames(
+                    _vocabulary.NamesOf(_model, progress: done => _observer?.Evaluating("names", done, rows), stop: stop));
             }
 
             MetricsFiles.WriteEvaluations(_folder.Evaluations, _evaluations);

@@ -6,13 +6,10 @@ namespace MonoLoss.Vision;
 /// <summary>The column of a Parquet file that names its images: integers or text.</summary>
 internal static class ImageIds
 {
-    private static readonly string[] Names =
-        ["id", "ids", "image_id", "uid", "uuid", "path", "file", "file_name", "filename", "key", "index", "idx"];
-
     /// <summary>Finds the column.</summary>
     /// <param name="file">The file.</param>
     /// <returns>Its name; null if there is none.</returns>
-    public static string? Find(ParquetFile file) => Names
+    public static string? Find(ParquetFile file) => RowIds.Names
         .Select(name => file.Columns.FirstOrDefault(column => column.Name.Equals(name, StringComparison.OrdinalIgnoreCase)))
         .FirstOrDefault(column => column is { IsFlat: true } && (column.IsInteger || column.IsString))?.Name;
 
