@@ -43,8 +43,7 @@ public sealed class ImageDecoderTests
             for (var length = 0; length < tiff.Length; length++)
             {
                 file = [.. plain[..33], .. VisionFixtures.Chunk("eXIf"u8, tiff[..length]), .. plain[33..]];
-                var expected = ImageDecoder.Decode(plain);
-                Assert.Equal(expected.Width * expected.Height * 4, ImageDecoder.Decode(file).Pixels.Length);
+                Assert.Equal(ImageDecoder.Decode(plain).Pixels.Length, ImageDecoder.Decode(file).Pixels.Length);
             }
         }
     }
