@@ -222,12 +222,6 @@ public sealed class FeatureSet
         }
     }
 
-    /// <summary>Copies the class indexes of rows of a row group, one each.</summary>
-    internal void CopyLabels(int rowGroup, int start, Span<int> labels) => _labels!.CopyTo(rowGroup, start, labels);
-
-    /// <summary>The files that have rows.</summary>
-    internal IEnumerable<FeatureSource> Sources => _places.Select(place => place.Source).Distinct();
-
     /// <summary>
     /// Names to look for values beside the features by, in their order: as columns or arrays write them, in any case, or as they are where
     /// none is called so. Formats have values that they do not list.
@@ -238,6 +232,12 @@ public sealed class FeatureSet
         return names.SelectMany(wanted =>
             all.Where(name => name.Equals(wanted, StringComparison.OrdinalIgnoreCase)).DefaultIfEmpty(wanted));
     }
+
+    /// <summary>Copies the class indexes of rows of a row group, one each.</summary>
+    internal void CopyLabels(int rowGroup, int start, Span<int> labels) => _labels!.CopyTo(rowGroup, start, labels);
+
+    /// <summary>The files that have rows.</summary>
+    internal IEnumerable<FeatureSource> Sources => _places.Select(place => place.Source).Distinct();
 
     internal FeatureSource Source(int rowGroup) => _places[rowGroup].Source;
 
