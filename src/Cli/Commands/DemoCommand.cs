@@ -157,7 +157,7 @@ internal sealed class DemoCommand : DeviceCommand
         var sources = File.Exists(images) ? ImageSources.Open([images], imageColumn: null, labelColumn: null) : [];
         context.Notice(Report.WriteFolder(
             InFolder("report"),
-            data => collector.CompareDecoders([.. Report.Runs(runs).Index().Select(run => collector.Evaluate(
+            data => collector.CompareDecoders([.. Report.Runs(runs, best: null).Index().Select(run => collector.Evaluate(
                 run.Item,
                 [test],
                 "test",

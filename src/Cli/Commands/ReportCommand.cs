@@ -72,7 +72,8 @@ internal sealed class ReportCommand : DeviceCommand
         string[] folders = [.. Runs];
         Check(folders);
         var sources = Images.Any() ? ImageSources.Open(Images, ImageColumn, labelColumn: null) : [];
-        var runs = Report.Runs([.. folders.Select(folder => (folder, new RunFolder(folder).ReadCompleted()))]);
+        var runs = Report.Runs(
+            [.. folders.Select(folder => (folder, new RunFolder(folder).ReadCompleted()))], IsFile ? Best ?? Report.DefaultBest : null);
         IReadOnlyList<string> problems = [];
         var output = Output ?? Path.Combine(folders[0], "report.html");
         void Write()
@@ -147,7 +148,7 @@ internal sealed class ReportCommand : DeviceCommand
             throw new UsageException("--vocabulary-column needs --vocabulary FILE");
         }
 
-        string[] inputs = [.. Vocabulary is null ? [] : new[] { Vocabulary }, .. Data, .. Images, .. LabelsFile is null ? [] : new[] { LabelsFile }];
+        string[] inputs = [.. Data, .. Images, .. new[] { Vocabulary, LabelsFile }.OfType<string>()];
         if (IsFile)
         {
             OutputFile.Check(Output, [Page], inputs);

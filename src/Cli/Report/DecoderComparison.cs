@@ -7,4 +7,6 @@ namespace MonoLoss.Cli;
 /// <param name="Duplicates">The near-duplicates in its run.</param>
 /// <param name="Matches">For each other run of the same features, the nearest latent there.</param>
 internal sealed record DecoderComparison(
-    IReadOnlyList<IReadOnlyList<Neighbor>> Near, NearDuplicates Duplicates, IReadOnlyList<(int Run, IReadOnlyList<Neighbor> Nearest)> Matches);
+    IReadOnlyList<IReadOnlyList<Neighbor>> Near,
+    NearDuplicates Duplicates,
+    IReadOnlyList<(int Run, IReadOnlyList<Neighbor> Nearest)> Matches);

@@ -296,7 +296,8 @@ internal static class ReportSections
             var labels = top.Exists(latent => latent.Item.Purity is not null);
             var names = top.Exists(latent => latent.Item.Names is not null);
             html.Append($"<div class=\"card\">{Heading(run)}<table><tr><th>latent</th>"
-                + $"{(names ? "<th class=\"text\">name</th>" : string.Empty)}<th>MonoScore</th><th>rows</th>{(labels ? "<th class=\"text\">label</th><th>purity</th>" : string.Empty)}</tr>\n");
+                + $"{(names ? "<th class=\"text\">name</th>" : string.Empty)}<th>MonoScore</th><th>rows</th>"
+                + $"{(labels ? "<th class=\"text\">label</th><th>purity</th>" : string.Empty)}</tr>\n");
             foreach (var (index, latent) in top)
             {
                 var label = labels

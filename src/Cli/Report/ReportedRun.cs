@@ -52,12 +52,13 @@ internal sealed record ReportedRun
     /// <param name="name">What the run is called.</param>
     /// <param name="color">The index of its color.</param>
     /// <param name="run">The run.</param>
+    /// <param name="best">The latents whose samples are wanted, those of the highest MonoScore; null for all.</param>
     /// <exception cref="Data.DataException">samples.parquet is damaged.</exception>
-    public static ReportedRun FromFolder(string folder, string name, int color, CompletedRun run)
+    public static ReportedRun FromFolder(string folder, string name, int color, CompletedRun run, int? best)
     {
         var samples = new RunFolder(folder).Samples;
         var last = run.Results.Splits.LastOrDefault();
-        return new ReportedRun
+        var reported = new ReportedRun
         {
             Folder = folder,
             Name = name,
@@ -66,10 +67,20 @@ internal sealed record ReportedRun
             Set = last.Key ?? string.Empty,
             // L0 is the mean of what the counts are the sums of.
             Rows = last.Value is { L0: > 0 } split ? (long)Math.Round(run.Latents.Sum(latent => latent.ActivationCount) / split.L0) : 0,
-            Latents = run.Latents,
+            // Of names the file has only the nearest of each kind.
+            Latents = [.. run.Latents.Select(latent => latent with
+            {
+                Names = latent.Names is { } names ? new LatentNames([names.Plain[0]], [names.Centered[0]]) : null,
+            })],
             Classes = run.Classes,
-            Samples = run.Latents.Count > 0 && File.Exists(samples) ? ByLatent(SamplesFile.Read(samples), run.Latents.Count) : [],
         };
+        if (run.Latents.Count == 0 || !File.Exists(samples))
+        {
+            return reported;
+        }
+
+        var wanted = best is null ? null : ReportData.Shown(reported, best).Concat(ReportSections.Exemplars(reported)).ToHashSet();
+        return reported with { Samples = ByLatent(SamplesFile.Read(samples, wanted), run.Latents.Count) };
     }
 
     /// <summary>Samples of each latent.</summary>

@@ -66,22 +66,25 @@ public static class SamplesFile
 
     /// <summary>Reads the file.</summary>
     /// <param name="path">The file.</param>
+    /// <param name="wanted">The latents whose samples to keep; null for all.</param>
     /// <exception cref="DataException">The file is missing or damaged.</exception>
-    public static IReadOnlyList<StoredSample> Read(string path)
+    public static IReadOnlyList<StoredSample> Read(string path, IReadOnlySet<int>? wanted = null)
     {
         var table = ParquetTable.Read(path);
         var latents = table.ReadIntegers("latent");
-        var ranks = table.ReadTexts("rank");
-        var rows = table.ReadIntegers("row");
-        var activations = table.ReadDoubles("activation");
+        int[] places = [.. Enumerable.Range(0, latents.Length).Where(i => wanted is null || wanted.Contains((int)latents[i]))];
+        T[] Of<T>(T[] values) => Array.ConvertAll(places, i => values[i]);
+        var ranks = Of(table.ReadTexts("rank"));
+        var rows = Of(table.ReadIntegers("row"));
+        var activations = Of(table.ReadDoubles("activation"));
         var (ids, labels) = (Texts("id"), Texts("label"));
-        var positions = table.Columns.Contains(Position) ? table.ReadNullableIntegers(Position) : null;
-        return [.. Enumerable.Range(0, rows.Length).Select(i => new StoredSample(
-            (int)latents[i], Rank(ranks[i]), rows[i], activations[i], ids?[i], labels?[i], (int?)positions?[i]))];
+        var positions = table.Columns.Contains(Position) ? Of(table.ReadNullableIntegers(Position)) : null;
+        return [.. places.Select((place, i) => new StoredSample(
+            (int)latents[place], Rank(ranks[i]), rows[i], activations[i], ids?[i], labels?[i], (int?)positions?[i]))];
 
         string?[]? Texts(string name) => !table.Columns.Contains(name) ? null
-            : table.IsText(name) ? table.ReadTexts(name)
-            : Array.ConvertAll(table.ReadNullableIntegers(name), number => number?.ToString(CultureInfo.InvariantCulture));
+            : table.IsText(name) ? Of(table.ReadTexts(name))
+            : Array.ConvertAll(Of(table.ReadNullableIntegers(name)), number => number?.ToString(CultureInfo.InvariantCulture));
 
         SampleRank Rank(string? name) => Enum.GetValues<SampleRank>().Where(rank => Name(rank) == name).Cast<SampleRank?>().FirstOrDefault()
             ?? throw new DataException($"{path}: column 'rank': found '{name}', expected top, middle or bottom");

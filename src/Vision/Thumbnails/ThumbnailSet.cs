@@ -191,8 +191,8 @@ public sealed record ThumbnailSet(IReadOnlyDictionary<long, int> Index, IReadOnl
         {
             try
             {
-                var image = ImageDecoder.Decode(entry.Read());
-                write(index, Thumbnail.Encode(options.Crop is { } crop ? crop.Fit(image) : image, options.Size));
+                write(index, ImageDecoder.Decode(entry.Read(), image =>
+                    Thumbnail.Encode(options.Crop is { } crop ? crop.Fit(image) : image, options.Size)));
                 _made[index] = true;
             }
             catch (DamagedImageException exception)
