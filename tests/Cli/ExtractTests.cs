@@ -54,6 +54,35 @@ public sealed class ExtractTests : IDisposable
     }
 
     [Fact]
+    public void A_report_shows_patches_on_what_the_network_saw()
+    {
+        var images = Pictures();
+        Extract(images, "--token", "patches").Succeeded();
+        Monoloss.Run(
+            "train", "--train", Out, "--out", _folder["run"], "--latents", "12", "-k", "3", "--batch-size", "14", "--epochs", "2")
+            .Succeeded();
+        Monoloss.Run("report", "--run", _folder["run"], "--images", images, "--out", _folder["report"]).Succeeded();
+        var index = File.ReadAllText(_folder["report/data/index.js"]);
+        Assert.Contains("patches:2,", index, StringComparison.Ordinal);
+        var samples = MonoLoss.Models.SamplesFile.Read(_folder["report/data/0/samples.parquet"]);
+        Assert.All(samples, sample => Assert.Equal((int)(sample.Row % 4), sample.Position));
+
+        // One picture for each image, however many of its patches are shown: that of the network's input.
+        var pictures = Directory.GetFiles(_folder["report/thumbs"], "*.webp", SearchOption.AllDirectories);
+        Assert.Equal(samples.Select(sample => sample.Id).Distinct().Count(), pictures.Length);
+        foreach (var picture in pictures)
+        {
+            var shown = ImageDecoder.Decode(File.ReadAllBytes(picture));
+            Assert.Equal((Size, Size), (shown.Width, shown.Height));
+        }
+
+        // Images in the order of the rows say nothing about patches.
+        File.Copy(VisionFixtures.PathOf("wide.png"), _folder["other.png"]);
+        Monoloss.Run("report", "--run", _folder["run"], "--images", _folder["other.png"], "--out", _folder["report"])
+            .Refused("other.png", "no image has the id of a row");
+    }
+
+    [Fact]
     public void All_kinds_of_sources_give_the_same_features()
     {
         var images = Pictures();

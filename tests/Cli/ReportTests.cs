@@ -125,8 +125,11 @@ public sealed partial class ReportTests : IDisposable
         Report(run, "--out", _folder["site"], "--images", _folder["absent"]).Refused("absent");
         Report(run, "--out", _folder["site"], "--data", _folder["absent.parquet"]).Refused("absent.parquet");
 
-        // An image for each row is wanted, and these are too few.
         File.Copy(VisionFixtures.PathOf("wide.png"), _folder["mine/0.png"]);
+        var other = Train("other", RunFiles.Write(_folder["other.parquet"], RunFiles.Features(300, 16), 16), []);
+        Monoloss.Run("report", "--run", run, other, "--out", _folder["site"], "--images", _folder["mine"]).Refused("--data", "different");
+
+        // An image for each row is wanted, and these are too few.
         Report(run, "--out", _folder["site"], "--images", _folder["mine"]).Refused("images is 1,", "rows 640");
         Assert.False(Directory.Exists(_folder["site"]));
         Report(run, "--out", _folder["site"]).Succeeded();

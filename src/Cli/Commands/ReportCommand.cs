@@ -74,6 +74,12 @@ internal sealed class ReportCommand : DeviceCommand
         var sources = Images.Any() ? ImageSources.Open(Images, ImageColumn, labelColumn: null) : [];
         var runs = Report.Runs(
             [.. folders.Select(folder => (folder, new RunFolder(folder).ReadCompleted()))], IsFile ? Best ?? Report.DefaultBest : null);
+        if (sources.Count > 0 && !Data.Any()
+            && runs.Select(run => string.Join('\n', LastSplit(run.Results).Paths.Select(Path.GetFullPath))).Distinct().Count() > 1)
+        {
+            throw new UsageException("--images: the runs were evaluated on different features; --data says which the images are of");
+        }
+
         IReadOnlyList<string> problems = [];
         var output = Output ?? Path.Combine(folders[0], "report.html");
         void Write()
