@@ -21,6 +21,9 @@ internal sealed record ArchitectureTraits
     /// <summary>Whether it has <see cref="SaeConfig.K"/> active latents and the auxiliary loss of <see cref="SaeConfig.AuxK"/>.</summary>
     public bool SelectsK { get; init; }
 
+    /// <summary>Whether its loss has a sparsity penalty, with <see cref="SaeConfig.L1Coefficient"/>.</summary>
+    public bool HasSparsityPenalty { get; init; }
+
     /// <summary>Whether it uses <see cref="SaeConfig.Bandwidth"/>.</summary>
     public bool UsesBandwidth { get; init; }
 

@@ -91,7 +91,7 @@ public sealed class BatchTopK : StandardAutoencoder
         var error = tape.MeanSquaredError(reconstruction, x);
         var auxiliary = AuxiliaryLoss(tape, x, encoding, reconstruction, dead);
         var mono = MonoLoss(tape, encoding, batchMonoLoss);
-        var total = tape.WeightedSum((error, 1), (auxiliary, Config.AuxCoefficient), (mono?.Loss, Config.MonoCoefficient));
+        var total = tape.WeightedSum((error, 1), (auxiliary, Config.AuxCoefficient), (mono?.Loss, Scheduled.MonoCoefficient));
         return new StepLoss(total, error, auxiliary, null, mono, tape.MeanActive(encoding.Latents));
     }
 
@@ -100,7 +100,9 @@ public sealed class BatchTopK : StandardAutoencoder
     public override void AfterStep(in CompletedStep step)
     {
         var smallest = step.Encoding.Latents.SmallestKept;
-        var rate = Math.Max(ThresholdRate, 1.0 / step.Step);
+        // While k changes, the values that earlier batches kept say nothing about the present k.
+        var steps = TrainingSchedule.StepsAtSameK(Config, step.Options, step.Step - 1);
+        var rate = Math.Max(ThresholdRate, 1.0 / steps);
         _meanSmallestKept = _meanSmallestKept is { } mean ? mean + (rate * (smallest - mean)) : smallest;
         InferenceThreshold = _meanSmallestKept;
     }
@@ -143,7 +145,7 @@ public sealed class BatchTopK : StandardAutoencoder
     {
         var selection = SelectsByThreshold && _calibrationK is null
             ? ThresholdSelection()
-            : new Selection(SelectionKind.BatchTopK, _calibrationK ?? Config.K);
+            : new Selection(SelectionKind.BatchTopK, _calibrationK ?? Scheduled.K);
         return (tape.Encode(input, Encoder.Variable, Bias, DecoderBias.Variable, selection), null);
     }
 

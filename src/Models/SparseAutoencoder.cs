@@ -21,6 +21,7 @@ public abstract class SparseAutoencoder : IDisposable
     {
         config.Validate();
         (Device, Config) = (device, config);
+        Scheduled = StepValues.Of(config);
         _normalized = device.Tensor(0, 0);
         _mean = device.Tensor(0, 0);
         _deviation = device.Tensor(0, 0);
@@ -35,6 +36,11 @@ public abstract class SparseAutoencoder : IDisposable
 
     /// <summary>The configuration.</summary>
     public SaeConfig Config { get; }
+
+    /// <summary>
+    /// The coefficients and k that encoding and loss use: those of the configuration, or of the last training step where they are scheduled.
+    /// </summary>
+    public StepValues Scheduled { get; internal set; }
 
     /// <summary>
     /// Whether latents are selected by the model's threshold, so that a row does not depend on its batch, where training selects from the

@@ -14,6 +14,31 @@ public record StepOptions
     /// <summary>Adam's ε.</summary>
     public double AdamEpsilon { get; init; } = 6.25e-10;
 
+    /// <summary>Steps in which the learning rate rises to its value (<see cref="Schedules.Warmup"/>); 0 for none.</summary>
+    public int LearningRateWarmup { get; init; }
+
+    /// <summary>How the learning rate falls at the end of training (<see cref="Schedules.Decay"/>).</summary>
+    public LearningRateDecay LearningRateDecay { get; init; }
+
+    /// <summary>Steps over which it falls; null for all after the warm-up.</summary>
+    public int? LearningRateDecaySteps { get; init; }
+
+    /// <summary>Steps in which <see cref="SaeConfig.L1Coefficient"/> rises to its value; 0 for none.</summary>
+    public int L1Warmup { get; init; }
+
+    /// <summary>Steps in which <see cref="SaeConfig.MonoCoefficient"/> rises to its value; 0 for none.</summary>
+    public int MonoWarmup { get; init; }
+
+    /// <summary>k of the first step, from which it goes to <see cref="SaeConfig.K"/>; null for the latter from the start.</summary>
+    public int? KStart { get; init; }
+
+    /// <summary>Steps in which k goes from <see cref="KStart"/> to <see cref="SaeConfig.K"/> (<see cref="Schedules.K"/>).</summary>
+    public int KAnneal { get; init; }
+
+    /// <summary>T, the number of steps of the whole training, which <see cref="LearningRateDecay"/> needs; null if not known.</summary>
+    [JsonIgnore]
+    public long? TotalSteps { get; init; }
+
     /// <summary>
     /// The gradient's norm is clipped to this; null for the model's default (<see cref="SparseAutoencoder.DefaultMaxGradientNorm"/>).
     /// </summary>
@@ -42,6 +67,12 @@ public record StepOptions
         Require.Positive(BatchSize);
         Require.Positive(LearningRate);
         Require.NonNegative(AdamEpsilon);
+        Require.NonNegative(LearningRateWarmup);
+        Require.Positive(LearningRateDecaySteps ?? 1, nameof(LearningRateDecaySteps));
+        Require.NonNegative(L1Warmup);
+        Require.NonNegative(MonoWarmup);
+        Require.Positive(KStart ?? 1, nameof(KStart));
+        Require.NonNegative(KAnneal);
         if (MaxGradientNorm is { } norm && !double.IsPositiveInfinity(norm))
         {
             Require.Positive(norm, nameof(MaxGradientNorm));

@@ -111,6 +111,28 @@ internal sealed class TrainCommand : DeviceCommand
     [Option("seed", MetaValue = "N", HelpText = "Random seed for weight initialization and shuffling")]
     public int? Seed { get; set; }
 
+    [Section("Schedules (in steps; an epoch has as many as batches)")]
+    [Option("lr-warmup", MetaValue = "N", HelpText = "Raise the learning rate to --lr over the first N steps")]
+    public int? LearningRateWarmup { get; set; }
+
+    [Option("lr-decay", MetaValue = "KIND", HelpText = "Lower the learning rate to 0 at the end: none, linear or cosine")]
+    public string? LearningRateDecay { get; set; }
+
+    [Option("lr-decay-steps", MetaValue = "N", HelpText = "Over the last N steps [all after --lr-warmup]")]
+    public int? LearningRateDecaySteps { get; set; }
+
+    [Option("l1-warmup", MetaValue = "N", HelpText = "Raise --l1-coef from 0 over the first N steps (jumprelu, vanilla)")]
+    public int? L1Warmup { get; set; }
+
+    [Option("mono-warmup", MetaValue = "N", HelpText = "Raise --mono-coef from 0 over the first N steps")]
+    public int? MonoWarmup { get; set; }
+
+    [Option("k-start", MetaValue = "K", HelpText = "Active latents per row at the first step (batch_topk, topk) [--k]")]
+    public int? KStart { get; set; }
+
+    [Option("k-anneal", MetaValue = "N", HelpText = "Go from --k-start to --k over the first N steps")]
+    public int? KAnneal { get; set; }
+
     [Section("Dead latents")]
     [Option("aux-coef", MetaValue = "X", HelpText = "Weight of the auxiliary loss that revives dead latents (batch_topk, topk)")]
     public double? AuxCoefficient { get; set; }
@@ -178,6 +200,7 @@ internal sealed class TrainCommand : DeviceCommand
         config.Validate();
         var options = TrainingOptions(config);
         options.Validate();
+        TrainingSchedule.Check(config, options);
         using var device = OpenDevice();
         return TrainingSession.Run(context, device, options, Configure, Quiet, LogEvery);
     }

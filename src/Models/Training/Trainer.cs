@@ -20,6 +20,7 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
     public TrainingEnd Run(CancellationToken stop = default)
     {
         options.Validate();
+        TrainingSchedule.Check(configure(1), options);
         var folder = new RunFolder(options.Output);
         if (options.SkipExisting && folder.IsComplete)
         {
@@ -60,7 +61,7 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
             return TrainingEnd.Skipped;
         }
 
-        var freeBytes = TrainingMemory.Check(device, config, options.BatchSize);
+        var freeBytes = TrainingMemory.Check(device, TrainingSchedule.AtLargestK(config, options), options.BatchSize);
         using var model = SparseAutoencoder.Create(device, config);
         using var run = new TrainingRun(model, options with { FeatureNames = names }, folder, train, heldOut, freeBytes, observer);
         if (claim.ClaimOrCreate())
