@@ -27,6 +27,9 @@ internal sealed record ArchitectureTraits
     /// <summary>Whether it uses <see cref="SaeConfig.Bandwidth"/>.</summary>
     public bool UsesBandwidth { get; init; }
 
+    /// <summary>Whether the auxiliary loss has a gradient to the error it reconstructs, unless <see cref="SaeConfig.AuxDetach"/>.</summary>
+    public bool CanDetachAuxiliary { get; init; }
+
     /// <summary>Whether the decoder is tied to the encoder unless <see cref="SaeConfig.Untied"/> is set.</summary>
     public bool CanBeUntied { get; init; }
 

@@ -82,6 +82,14 @@ public abstract class SparseAutoencoder : IDisposable
     {
     }
 
+    /// <summary>Sets b_dec from the first batch.</summary>
+    /// <param name="x">The batch, B×D.</param>
+    /// <param name="start">How.</param>
+    internal void StartDecoderBias(Tensor x, DecoderBiasStart start) => RowCenters.Set(
+        NormalizeInput(x, _normalized, _mean, _deviation) ? _normalized : x,
+        start,
+        Parameters.Single(parameter => parameter.Name == "b_dec").Value);
+
     /// <summary>Encodes a batch, recorded on the tape.</summary>
     /// <param name="tape">A tape that was reset.</param>
     /// <param name="batch">The rows.</param>

@@ -35,6 +35,9 @@ public record StepOptions
     /// <summary>Steps in which k goes from <see cref="KStart"/> to <see cref="SaeConfig.K"/> (<see cref="Schedules.K"/>).</summary>
     public int KAnneal { get; init; }
 
+    /// <summary>What the decoder's bias is at the first step.</summary>
+    public DecoderBiasStart DecoderBiasStart { get; init; }
+
     /// <summary>T, the number of steps of the whole training, which <see cref="LearningRateDecay"/> needs; null if not known.</summary>
     [JsonIgnore]
     public long? TotalSteps { get; init; }

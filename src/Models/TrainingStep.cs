@@ -97,6 +97,11 @@ public sealed class TrainingStep : IDisposable
             Begin(x.ToArray);
         }
 
+        if (Optimizer.Steps == 0 && _options.DecoderBiasStart != DecoderBiasStart.Zero)
+        {
+            _model.StartDecoderBias(x, _options.DecoderBiasStart);
+        }
+
         var values = _schedule.At(Optimizer.Steps);
         _model.Scheduled = values;
         _tape.Reset();

@@ -98,8 +98,8 @@ public sealed class SchedulesTests
             },
             Architecture.TopK, "over 3"
         },
-        { new StepOptions { L1Warmup = 3 }, Architecture.BatchTopK, "L1Warmup has no effect on batch_topk" },
-        { new StepOptions { KStart = 9, KAnneal = 3 }, Architecture.Vanilla, "KStart has no effect on vanilla, only on batch_topk" },
+        { new StepOptions { L1Warmup = 3 }, Architecture.BatchTopK, "L1Warmup requires Architecture jumprelu or vanilla, but it is batch_topk" },
+        { new StepOptions { KStart = 9, KAnneal = 3 }, Architecture.Vanilla, "KStart requires Architecture batch_topk or topk, but it is vanilla" },
         { new StepOptions { MonoWarmup = 3 }, Architecture.BatchTopK, "MonoCoefficient is 0" },
         { new StepOptions { KStart = 9 }, Architecture.BatchTopK, "belong together" },
         { new StepOptions { KAnneal = 9 }, Architecture.BatchTopK, "belong together" },

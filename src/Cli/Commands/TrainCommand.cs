@@ -77,6 +77,10 @@ internal sealed class TrainCommand : DeviceCommand
         "Start from the weights in this run folder, or folder of another tool (see import), instead of random ones.")]
     public string? InitializeFrom { get; set; }
 
+    [Option("b-dec-init", MetaValue = "KIND", HelpText =
+        "Start of the decoder's bias: zero, or the mean or geometric-median of the first batch")]
+    public string? DecoderBiasStart { get; set; }
+
     [Section("MonoLoss")]
     [Option("mono-coef", MetaValue = "X", HelpText =
         "Weight of MonoLoss (0 = off). Typical: 0.0003 (batch_topk), 0.1 (topk), 0.0005 (jumprelu), 0.0001 (vanilla)")]
@@ -139,6 +143,9 @@ internal sealed class TrainCommand : DeviceCommand
 
     [Option("aux-k", MetaValue = "N", HelpText = "Dead latents per row in the auxiliary loss [batch_topk: 512; topk: --k]")]
     public int? AuxK { get; set; }
+
+    [Option("aux-detach", HelpText = "No gradient of the auxiliary loss through the error that it reconstructs (batch_topk).")]
+    public bool AuxDetach { get; set; }
 
     [Option("dead-after", MetaValue = "ROWS", HelpText = "A latent is dead if it has not fired for this many rows")]
     public long? DeadAfter { get; set; }

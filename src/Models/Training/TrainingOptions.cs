@@ -89,5 +89,12 @@ public sealed record TrainingOptions : StepOptions
         }
 
         Require.NonNegative(CheckpointEvery);
+        if (InitializeFrom is not null && DecoderBiasStart != DecoderBiasStart.Zero)
+        {
+            throw new ConfigurationException(
+                "DecoderBiasStart would replace the bias of InitializeFrom: use one of them",
+                nameof(DecoderBiasStart),
+                nameof(InitializeFrom));
+        }
     }
 }

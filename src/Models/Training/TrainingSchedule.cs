@@ -88,9 +88,9 @@ public sealed record TrainingSchedule
     public static void Check(SaeConfig config, StepOptions options)
     {
         var traits = config.Architecture.Traits();
-        RequireTrait(options.L1Warmup > 0, nameof(StepOptions.L1Warmup), config, other => other.HasSparsityPenalty);
-        RequireTrait(options.KStart is not null, nameof(StepOptions.KStart), config, other => other.SelectsK);
-        RequireTrait(options.KAnneal > 0, nameof(StepOptions.KAnneal), config, other => other.SelectsK);
+        config.RequireTrait(options.L1Warmup > 0, nameof(StepOptions.L1Warmup), other => other.HasSparsityPenalty);
+        config.RequireTrait(options.KStart is not null, nameof(StepOptions.KStart), other => other.SelectsK);
+        config.RequireTrait(options.KAnneal > 0, nameof(StepOptions.KAnneal), other => other.SelectsK);
         if (options.MonoWarmup > 0 && config.MonoCoefficient == 0)
         {
             throw new ConfigurationException(
@@ -115,17 +115,6 @@ public sealed record TrainingSchedule
         {
             throw new ConfigurationException(
                 $"KStart {options.KStart} exceeds Latents {config.Latents}", nameof(StepOptions.KStart), nameof(SaeConfig.Latents));
-        }
-    }
-
-    private static void RequireTrait(bool isSet, string property, SaeConfig config, Func<ArchitectureTraits, bool> has)
-    {
-        if (isSet && !has(config.Architecture.Traits()))
-        {
-            throw new ConfigurationException(
-                $"{property} has no effect on {config.Architecture.Name()}, only on "
-                    + string.Join(" and ", Architectures.Trained.Where(architecture => has(architecture.Traits())).Select(Architectures.Name)),
-                property);
         }
     }
 }
