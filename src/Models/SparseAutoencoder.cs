@@ -215,6 +215,9 @@ public abstract class SparseAutoencoder : IDisposable
     /// <summary>Numbers that the checkpoint stores beside the parameters.</summary>
     internal virtual IReadOnlyList<StoredNumber> StateNumbers => [];
 
+    /// <summary>Numbers of the model's training that the checkpoint stores beside those of the model itself.</summary>
+    internal IReadOnlyList<StoredNumber> TrainingNumbers { get; set; } = [];
+
     /// <summary>Numbers that the weights file stores beside the parameters, as vectors of M equal values; 0 before there is one.</summary>
     internal virtual IReadOnlyList<StoredNumber> WeightNumbers => [];
 

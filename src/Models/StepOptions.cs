@@ -14,6 +14,9 @@ public record StepOptions
     /// <summary>Adam's ε.</summary>
     public double AdamEpsilon { get; init; } = 6.25e-10;
 
+    /// <summary>λ of AdamW, which shrinks every parameter by α·λ of itself in each step; 0 for Adam.</summary>
+    public double WeightDecay { get; init; }
+
     /// <summary>Steps in which the learning rate rises to its value (<see cref="Schedules.Warmup"/>); 0 for none.</summary>
     public int LearningRateWarmup { get; init; }
 
@@ -34,6 +37,12 @@ public record StepOptions
 
     /// <summary>Steps in which k goes from <see cref="KStart"/> to <see cref="SaeConfig.K"/> (<see cref="Schedules.K"/>).</summary>
     public int KAnneal { get; init; }
+
+    /// <summary>
+    /// The mean number of active latents per row that the coefficient of the sparsity penalty is steered to, from
+    /// <see cref="SaeConfig.L1Coefficient"/> on (<see cref="Models.TargetL0"/>); null for a given coefficient.
+    /// </summary>
+    public double? TargetL0 { get; init; }
 
     /// <summary>What the decoder's bias is at the first step.</summary>
     public DecoderBiasStart DecoderBiasStart { get; init; }
@@ -70,6 +79,8 @@ public record StepOptions
         Require.Positive(BatchSize);
         Require.Positive(LearningRate);
         Require.NonNegative(AdamEpsilon);
+        Require.NonNegative(WeightDecay);
+        Require.Positive(TargetL0 ?? 1, nameof(TargetL0));
         Require.NonNegative(LearningRateWarmup);
         Require.Positive(LearningRateDecaySteps ?? 1, nameof(LearningRateDecaySteps));
         Require.NonNegative(L1Warmup);

@@ -26,7 +26,7 @@ public enum StepPhase
 }
 
 /// <summary>
-/// A training step: encode, count the latents that fired, compute the loss, backpropagate, clip, step Adam, and call the model's
+/// A training step: take the scheduled values, encode, count the latents that fired, compute the loss, backpropagate, clip, step Adam, and call the model's
 /// <see cref="SparseAutoencoder.AfterStep"/> (restarts, thresholds). <see cref="Trainer"/>, the benchmarks and the tests use it.
 /// </summary>
 /// <example><code>
@@ -42,6 +42,7 @@ public sealed class TrainingStep : IDisposable
     private readonly DatasetMonoLoss? _dataset;
     private readonly TrainingSchedule _schedule;
     private readonly ArchitectureTraits _traits;
+    private readonly TargetL0? _target;
     private bool _begun;
 
     /// <summary>Prepares to train a model.</summary>
@@ -65,6 +66,9 @@ public sealed class TrainingStep : IDisposable
         _schedule = new TrainingSchedule(model.Config, options);
         (_model, _options, _data, _tape) = (model, options, data, tape);
         _traits = model.Config.Architecture.Traits();
+        // With a bandwidth the penalty is L0, else L1.
+        _target = options.TargetL0 is { } target ? new TargetL0(target, model.Config.L1Coefficient, isL0Penalty: _traits.UsesBandwidth) : null;
+        model.TrainingNumbers = _target?.StateNumbers ?? [];
         if (options.MonoPeriod > 1 && model.Config.MonoCoefficient > 0)
         {
             ArgumentNullException.ThrowIfNull(data);
@@ -102,7 +106,7 @@ public sealed class TrainingStep : IDisposable
             _model.StartDecoderBias(x, _options.DecoderBiasStart);
         }
 
-        var values = _schedule.At(Optimizer.Steps);
+        var values = ValuesOfStep();
         _model.Scheduled = values;
         _tape.Reset();
         var encoding = _model.Encode(_tape, batch);
@@ -119,7 +123,10 @@ public sealed class TrainingStep : IDisposable
         }
 
         var norm = Optimizer.Step(
-            (float)values.LearningRate, (float)_options.AdamEpsilon, _options.MaxGradientNorm ?? _model.DefaultMaxGradientNorm);
+            (float)values.LearningRate,
+            (float)_options.AdamEpsilon,
+            _options.MaxGradientNorm ?? _model.DefaultMaxGradientNorm,
+            (float)_options.WeightDecay);
         PhaseEnded?.Invoke(StepPhase.Optimizer);
 
         var metrics = Read(values, loss, norm, _model.CountDead(_options.DeadAfterBatches));
@@ -129,6 +136,7 @@ public sealed class TrainingStep : IDisposable
                 $"the loss became {metrics.Loss} at step {metrics.Step}: try a lower LearningRate", nameof(StepOptions.LearningRate));
         }
 
+        _target?.Observe(metrics.L0, metrics.ReconstructionLoss, values.LearningRate);
         _model.AfterStep(new CompletedStep(Optimizer.Steps, encoding, _options));
         return metrics;
     }
@@ -139,6 +147,13 @@ public sealed class TrainingStep : IDisposable
         _tape.Dispose();
         Optimizer.Dispose();
         _dataset?.Dispose();
+    }
+
+    /// <summary>The only place where it is decided what a step computes with.</summary>
+    private StepValues ValuesOfStep()
+    {
+        var values = _schedule.At(Optimizer.Steps);
+        return _target is null ? values : values with { L1Coefficient = _target.Coefficient };
     }
 
     private void Begin(Func<float[]> firstBatch)

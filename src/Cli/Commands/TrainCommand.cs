@@ -8,6 +8,9 @@ namespace MonoLoss.Cli;
 [Verb("train", HelpText = "Train a sparse autoencoder on features.")]
 internal sealed class TrainCommand : DeviceCommand
 {
+    // PyTorch's.
+    private const double DefaultWeightDecay = 0.01;
+
     private static readonly Dictionary<string, Architecture> Architectures =
         MonoLoss.Models.Architectures.Trained.ToDictionary(architecture => architecture.Name());
 
@@ -97,10 +100,16 @@ internal sealed class TrainCommand : DeviceCommand
     [Option("epochs", MetaValue = "N", HelpText = "Passes over the training set")]
     public int? Epochs { get; set; }
 
-    [Option("lr", MetaValue = "X", HelpText = "Learning rate of Adam")]
+    [Option("lr", MetaValue = "X", HelpText = "Learning rate")]
     public double? LearningRate { get; set; }
 
-    [Option("adam-eps", MetaValue = "X", HelpText = "Epsilon of Adam")]
+    [Option("optimizer", Default = "adam", MetaValue = "NAME", HelpText = "adam or adamw")]
+    public string Optimizer { get; set; } = string.Empty;
+
+    [Option("weight-decay", MetaValue = "X", HelpText = "Weight decay of adamw [0.01]")]
+    public double? WeightDecay { get; set; }
+
+    [Option("adam-eps", MetaValue = "X", HelpText = "Epsilon of the optimizer")]
     public double? AdamEpsilon { get; set; }
 
     [Option("max-grad-norm", MetaValue = "X", HelpText = "Clip the gradient to this norm [1; topk: no clipping]")]
@@ -127,6 +136,10 @@ internal sealed class TrainCommand : DeviceCommand
 
     [Option("l1-warmup", MetaValue = "N", HelpText = "Raise --l1-coef from 0 over the first N steps (jumprelu, vanilla)")]
     public int? L1Warmup { get; set; }
+
+    [Option("target-l0", MetaValue = "X", HelpText =
+        "Steer the sparsity penalty, from --l1-coef on, so that X latents per row are active (jumprelu, vanilla)")]
+    public double? TargetL0 { get; set; }
 
     [Option("mono-warmup", MetaValue = "N", HelpText = "Raise --mono-coef from 0 over the first N steps")]
     public int? MonoWarmup { get; set; }
@@ -230,12 +243,20 @@ internal sealed class TrainCommand : DeviceCommand
         }
 
         var mono = config.MonoCoefficient > 0 ? FormattableString.Invariant($"-mono{config.MonoCoefficient}") : string.Empty;
+        var decay = Optimizer switch
+        {
+            "adam" when WeightDecay is null => 0,
+            "adam" => throw new UsageException("--weight-decay needs --optimizer adamw"),
+            "adamw" => WeightDecay ?? DefaultWeightDecay,
+            _ => throw new UsageException($"--optimizer: found '{Optimizer}', expected one of adam, adamw"),
+        };
         return this.ApplyTo(new TrainingOptions
         {
             Train = train,
             Validation = validation,
             Test = test,
             Output = Path.Combine("runs", Architecture + mono),
+            WeightDecay = decay,
             Shuffle = !NoShuffle,
             ReadLabels = !NoLabels,
             MemoryBytes = MemoryBytes is null ? 0 : ByteSize.Parse("--memory", MemoryBytes),

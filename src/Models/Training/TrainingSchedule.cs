@@ -89,8 +89,25 @@ public sealed record TrainingSchedule
     {
         var traits = config.Architecture.Traits();
         config.RequireTrait(options.L1Warmup > 0, nameof(StepOptions.L1Warmup), other => other.HasSparsityPenalty);
+        config.RequireTrait(options.TargetL0 is not null, nameof(StepOptions.TargetL0), other => other.HasSparsityPenalty);
         config.RequireTrait(options.KStart is not null, nameof(StepOptions.KStart), other => other.SelectsK);
         config.RequireTrait(options.KAnneal > 0, nameof(StepOptions.KAnneal), other => other.SelectsK);
+        if (options.TargetL0 is not null && options.L1Warmup > 0)
+        {
+            throw new ConfigurationException(
+                "TargetL0 steers the coefficient that L1Warmup would raise: use one of them",
+                nameof(StepOptions.TargetL0),
+                nameof(StepOptions.L1Warmup));
+        }
+
+        if (options.TargetL0 > config.Latents)
+        {
+            throw new ConfigurationException(
+                FormattableString.Invariant($"TargetL0 {options.TargetL0} exceeds Latents {config.Latents}"),
+                nameof(StepOptions.TargetL0),
+                nameof(SaeConfig.Latents));
+        }
+
         if (options.MonoWarmup > 0 && config.MonoCoefficient == 0)
         {
             throw new ConfigurationException(
