@@ -33,6 +33,9 @@ internal sealed record ArchitectureTraits
     /// <summary>Whether the decoder is tied to the encoder unless <see cref="SaeConfig.Untied"/> is set.</summary>
     public bool CanBeUntied { get; init; }
 
+    /// <summary>Whether it restarts dead latents, every <see cref="StepOptions.DeadCheckInterval"/> steps.</summary>
+    public bool RestartsDead { get; init; }
+
     /// <summary>Whether the input is layer-normalized whatever <see cref="SaeConfig.Normalize"/> says.</summary>
     public bool AlwaysNormalizes { get; init; }
 }

@@ -70,6 +70,7 @@ public sealed class TopK : SparseAutoencoder
         },
         SelectsK = true,
         CanBeUntied = true,
+        RestartsDead = true,
         AlwaysNormalizes = true,
     };
 

@@ -221,6 +221,10 @@ internal sealed class TrainCommand : DeviceCommand
         var options = TrainingOptions(config);
         options.Validate();
         TrainingSchedule.Check(config, options);
+        var unused = architecture.SettingsWithoutEffect();
+        context.Notice(Options.Of(typeof(TrainCommand))
+            .Where(option => unused.Contains(option.Property.Name) && option.Property.GetValue(this) is not null)
+            .Select(option => $"{option.Flag} has no effect on {architecture.Name()}"));
         using var device = OpenDevice();
         return TrainingSession.Run(context, device, options, Configure, Quiet, LogEvery);
     }
