@@ -29,5 +29,5 @@ public class OptimizerBenchmarks : KernelBenchmark
     public void AdamOfDecoder() => Device.Adam(Weights, Gradient, _first, _second, Step(constrain: true));
 
     private static AdamStep Step(bool constrain) =>
-        new(100, (float)TrainingWork.LearningRate, 0.9f, 0.999f, 6.25e-10f, constrain, constrain);
+        new(100, (float)TrainingWork.LearningRate, 0.9f, 0.999f, 6.25e-10f, 0, constrain, constrain);
 }

@@ -55,6 +55,7 @@ public sealed class Parameter : IDisposable
 ///   m ← β₁·m + (1 − β₁)·g,   v ← β₂·v + (1 − β₂)·g²
 ///   θ ← θ − α/(1 − β₁ᵗ) · m/(√v/√(1 − β₂ᵗ) + ε)
 /// </code>
+/// or AdamW (Loshchilov &amp; Hutter 2019, arXiv 1711.05101), which first shrinks every parameter, θ ← θ − α·λ·θ.
 /// Before that, <see cref="Parameter.UnitRows"/> and <see cref="Parameter.Project"/> keep a decoder near unit rows (Bricken et al. 2023).
 /// A parameter that no gradient reached is not stepped.
 /// </summary>
@@ -88,8 +89,9 @@ public sealed class Adam : IDisposable
     /// <param name="learningRate">The learning rate α.</param>
     /// <param name="epsilon">ε.</param>
     /// <param name="maxGradientNorm">The gradient is scaled down to this norm if it is longer; infinity for no clipping.</param>
+    /// <param name="weightDecay">λ of AdamW; 0 for Adam.</param>
     /// <returns>The gradient's norm before clipping; valid until the next step.</returns>
-    public Scalar Step(float learningRate, float epsilon, double maxGradientNorm)
+    public Scalar Step(float learningRate, float epsilon, double maxGradientNorm, float weightDecay = 0)
     {
         Steps++;
         var squares = _squares.ToWrite();
@@ -119,7 +121,7 @@ public sealed class Adam : IDisposable
                     parameter.Variable.Gradient,
                     parameter.FirstMoment,
                     parameter.SecondMoment,
-                    new AdamStep(Steps, learningRate, Beta1, Beta2, epsilon, parameter.UnitRows, parameter.Project),
+                    new AdamStep(Steps, learningRate, Beta1, Beta2, epsilon, weightDecay, parameter.UnitRows, parameter.Project),
                     _clipFactor);
                 parameter.Variable.ClearGradient();
             }

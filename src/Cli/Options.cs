@@ -31,9 +31,13 @@ internal sealed record CommandOption(PropertyInfo Property, OptionAttribute Attr
     /// <summary>The type of its value.</summary>
     public Type Type => Nullable.GetUnderlyingType(Property.PropertyType) ?? Property.PropertyType;
 
-    /// <summary>The property of the library's settings with the same name and type, which the option sets; null if there is none.</summary>
+    /// <summary>
+    /// The property of the library's settings with the same name and type, which the option sets; null if there is none. A text sets a
+    /// choice (<see cref="EnumText"/>).
+    /// </summary>
     public PropertyInfo? Target(Type settings) => settings.GetProperty(Property.Name) is { CanWrite: true } target
-        && (Nullable.GetUnderlyingType(target.PropertyType) ?? target.PropertyType) == Type ? target : null;
+        && ((Nullable.GetUnderlyingType(target.PropertyType) ?? target.PropertyType) == Type
+            || (Type == typeof(string) && EnumText.IsChoice(target.PropertyType))) ? target : null;
 }
 
 /// <summary>Connects options with the library's settings and with messages.</summary>
@@ -52,6 +56,7 @@ internal static class Options
     /// <param name="command">The command with its options.</param>
     /// <param name="settings">The settings to change, which must not be shared yet.</param>
     /// <returns>The settings.</returns>
+    /// <exception cref="UsageException">A text is none of a setting's choices.</exception>
     public static T ApplyTo<T>(this Command command, T settings)
         where T : class
     {
@@ -59,7 +64,9 @@ internal static class Options
         {
             if (option.Property.GetValue(command) is { } value)
             {
-                option.Target(typeof(T))?.SetValue(settings, value);
+                var target = option.Target(typeof(T));
+                target?.SetValue(
+                    settings, EnumText.IsChoice(target.PropertyType) ? EnumText.Parse(target.PropertyType, option.Flag, (string)value) : value);
             }
         }
 

@@ -35,6 +35,23 @@ public static class Architectures
     /// <param name="architecture">The architecture.</param>
     public static bool SelectsK(this Architecture architecture) => architecture.Traits().SelectsK;
 
+    /// <summary>
+    /// The settings that have a default but no effect on an architecture: properties of <see cref="SaeConfig"/> and
+    /// <see cref="StepOptions"/>. Settings that are off by default are refused where they have none.
+    /// </summary>
+    /// <param name="architecture">The architecture.</param>
+    public static IReadOnlyList<string> SettingsWithoutEffect(this Architecture architecture)
+    {
+        var traits = architecture.Traits();
+        return
+        [
+            .. traits.SelectsK ? [] : new[] { nameof(SaeConfig.K), nameof(SaeConfig.AuxK), nameof(SaeConfig.AuxCoefficient) },
+            .. traits.HasSparsityPenalty ? [] : new[] { nameof(SaeConfig.L1Coefficient) },
+            .. traits.UsesBandwidth ? [] : new[] { nameof(SaeConfig.Bandwidth) },
+            .. traits.RestartsDead ? [] : new[] { nameof(StepOptions.DeadCheckInterval) },
+        ];
+    }
+
     /// <summary>The traits of an architecture: the only place that lists all of them.</summary>
     internal static ArchitectureTraits Traits(this Architecture architecture) => architecture switch
     {

@@ -21,11 +21,20 @@ internal sealed record ArchitectureTraits
     /// <summary>Whether it has <see cref="SaeConfig.K"/> active latents and the auxiliary loss of <see cref="SaeConfig.AuxK"/>.</summary>
     public bool SelectsK { get; init; }
 
+    /// <summary>Whether its loss has a sparsity penalty, with <see cref="SaeConfig.L1Coefficient"/>.</summary>
+    public bool HasSparsityPenalty { get; init; }
+
     /// <summary>Whether it uses <see cref="SaeConfig.Bandwidth"/>.</summary>
     public bool UsesBandwidth { get; init; }
 
+    /// <summary>Whether the auxiliary loss has a gradient to the error it reconstructs, unless <see cref="SaeConfig.AuxDetach"/>.</summary>
+    public bool CanDetachAuxiliary { get; init; }
+
     /// <summary>Whether the decoder is tied to the encoder unless <see cref="SaeConfig.Untied"/> is set.</summary>
     public bool CanBeUntied { get; init; }
+
+    /// <summary>Whether it restarts dead latents, every <see cref="StepOptions.DeadCheckInterval"/> steps.</summary>
+    public bool RestartsDead { get; init; }
 
     /// <summary>Whether the input is layer-normalized whatever <see cref="SaeConfig.Normalize"/> says.</summary>
     public bool AlwaysNormalizes { get; init; }

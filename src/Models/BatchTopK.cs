@@ -7,7 +7,7 @@ namespace MonoLoss.Models;
 /// BatchTopK (Bussmann et al. 2024, arXiv 2412.06410): acts = ReLU((x̂ − b_dec)·W_enc), of which the B·k largest of the batch are kept;
 /// recon = z·W_dec + b_dec. loss = mean (recon − x)² + aux + mono_coef·MonoLoss, where, if there are dead latents, the largest
 /// min(aux_k, #dead) of their activations reconstruct the error e = x − recon (AuxK, Gao et al. 2024, arXiv 2406.04093):
-/// aux = aux_coef·mean (z_aux·W_dec − e)².
+/// aux = aux_coef·mean (z_aux·W_dec − e)². With <see cref="SaeConfig.AuxDetach"/> e carries no gradient.
 /// </summary>
 public sealed class BatchTopK : StandardAutoencoder
 {
@@ -22,6 +22,7 @@ public sealed class BatchTopK : StandardAutoencoder
     internal const int CalibrationMultiple = 2;
 
     private readonly Tensor _bounds;
+    private readonly Tensor _residual;
 
     // What the next step's mean continues from. InferenceThreshold may have been found for the weights of a completed run since.
     private double? _meanSmallestKept;
@@ -33,6 +34,7 @@ public sealed class BatchTopK : StandardAutoencoder
         : base(device, config)
     {
         _bounds = device.Tensor(0, 0);
+        _residual = device.Tensor(0, 0);
         StateNumbers =
         [
             new StoredNumber("inference_threshold", () => _meanSmallestKept, value => InferenceThreshold = _meanSmallestKept = value),
@@ -64,6 +66,7 @@ public sealed class BatchTopK : StandardAutoencoder
             AuxiliaryMatrices = 5,
         },
         SelectsK = true,
+        CanDetachAuxiliary = true,
     };
 
     /// <inheritdoc/>
@@ -91,7 +94,7 @@ public sealed class BatchTopK : StandardAutoencoder
         var error = tape.MeanSquaredError(reconstruction, x);
         var auxiliary = AuxiliaryLoss(tape, x, encoding, reconstruction, dead);
         var mono = MonoLoss(tape, encoding, batchMonoLoss);
-        var total = tape.WeightedSum((error, 1), (auxiliary, Config.AuxCoefficient), (mono?.Loss, Config.MonoCoefficient));
+        var total = tape.WeightedSum((error, 1), (auxiliary, Config.AuxCoefficient), (mono?.Loss, Scheduled.MonoCoefficient));
         return new StepLoss(total, error, auxiliary, null, mono, tape.MeanActive(encoding.Latents));
     }
 
@@ -100,7 +103,9 @@ public sealed class BatchTopK : StandardAutoencoder
     public override void AfterStep(in CompletedStep step)
     {
         var smallest = step.Encoding.Latents.SmallestKept;
-        var rate = Math.Max(ThresholdRate, 1.0 / step.Step);
+        // While k changes, the values that earlier batches kept say nothing about the present k.
+        var steps = TrainingSchedule.StepsAtSameK(Config, step.Options, step.Step - 1);
+        var rate = Math.Max(ThresholdRate, 1.0 / steps);
         _meanSmallestKept = _meanSmallestKept is { } mean ? mean + (rate * (smallest - mean)) : smallest;
         InferenceThreshold = _meanSmallestKept;
     }
@@ -135,6 +140,7 @@ public sealed class BatchTopK : StandardAutoencoder
     {
         base.Dispose();
         _bounds.Dispose();
+        _residual.Dispose();
     }
 
     private protected override int? AuxiliaryDeadSteps(int deadAfter) => Config.AuxCoefficient > 0 ? deadAfter : null;
@@ -143,7 +149,7 @@ public sealed class BatchTopK : StandardAutoencoder
     {
         var selection = SelectsByThreshold && _calibrationK is null
             ? ThresholdSelection()
-            : new Selection(SelectionKind.BatchTopK, _calibrationK ?? Config.K);
+            : new Selection(SelectionKind.BatchTopK, _calibrationK ?? Scheduled.K);
         return (tape.Encode(input, Encoder.Variable, Bias, DecoderBias.Variable, selection), null);
     }
 
@@ -202,6 +208,13 @@ public sealed class BatchTopK : StandardAutoencoder
 
         var selection = new Selection(SelectionKind.TopK, (int)Math.Min(Config.AuxK ?? DefaultAuxK, dead.Length));
         var latents = tape.Encode(encoding.Input, Encoder.Variable, Bias, DecoderBias.Variable, selection, dead);
-        return tape.MeanSquaredError(tape.Decode(latents, Decoder.Variable, null), tape.Subtract(x, reconstruction));
+        var decoded = tape.Decode(latents, Decoder.Variable, null);
+        if (!Config.AuxDetach)
+        {
+            return tape.MeanSquaredError(decoded, tape.Subtract(x, reconstruction));
+        }
+
+        Device.LinearCombination(1, x, -1, reconstruction.Value, _residual);
+        return tape.MeanSquaredError(decoded, _residual);
     }
 }

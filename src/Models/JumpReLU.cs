@@ -54,6 +54,7 @@ public sealed class JumpReLU : StandardAutoencoder
             CentersInput = false,
             KeepsPreActivations = true,
         },
+        HasSparsityPenalty = true,
         UsesBandwidth = true,
     };
 
@@ -75,7 +76,7 @@ public sealed class JumpReLU : StandardAutoencoder
         var error = tape.MeanSquaredError(Reconstruct(tape, encoding), x);
         var mono = MonoLoss(tape, encoding, batchMonoLoss);
         var l0 = encoding.L0!;
-        var total = tape.WeightedSum((error, 1), (l0, Config.L1Coefficient), (mono?.Loss, Config.MonoCoefficient));
+        var total = tape.WeightedSum((error, 1), (l0, Scheduled.L1Coefficient), (mono?.Loss, Scheduled.MonoCoefficient));
         return new StepLoss(total, error, null, l0, mono, l0);
     }
 

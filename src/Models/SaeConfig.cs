@@ -33,6 +33,12 @@ public sealed record SaeConfig
     /// <summary>Coefficient of the auxiliary loss.</summary>
     public double AuxCoefficient { get; init; } = 1.0 / 32;
 
+    /// <summary>
+    /// Whether BatchTopK's auxiliary loss takes the error for a constant, as most trainers do; in the official one its gradient flows
+    /// through the reconstruction. TopK's error is a constant in any case.
+    /// </summary>
+    public bool AuxDetach { get; init; }
+
     /// <summary>Coefficient of the sparsity penalty: L1 (Vanilla) or L0 (JumpReLU).</summary>
     public double L1Coefficient { get; init; } = 1e-4;
 
@@ -69,15 +75,8 @@ public sealed record SaeConfig
             Require.NonNegative(AuxK ?? 0, nameof(AuxK));
         }
 
-        if (Untied && !traits.CanBeUntied)
-        {
-            var possible = Architectures.Trained.Where(architecture => architecture.Traits().CanBeUntied)
-                .Select(Architectures.Name);
-            throw new ConfigurationException(
-                $"Untied requires Architecture {string.Join(" or ", possible)}, but it is {traits.Name}",
-                nameof(Untied),
-                nameof(Architecture));
-        }
+        RequireTrait(Untied, nameof(Untied), other => other.CanBeUntied);
+        RequireTrait(AuxDetach, nameof(AuxDetach), other => other.CanDetachAuxiliary);
 
         if (traits.UsesBandwidth)
         {
@@ -88,5 +87,22 @@ public sealed record SaeConfig
         Require.NonNegative(L1Coefficient);
         Require.NonNegative(MonoCoefficient);
         Require.NonNegative(Bandwidth);
+    }
+
+    /// <summary>Checks that a setting is used only with architectures that it has an effect on.</summary>
+    /// <param name="isSet">Whether it is used.</param>
+    /// <param name="property">Its name.</param>
+    /// <param name="has">Whether an architecture is one of them.</param>
+    /// <exception cref="ConfigurationException">It has no effect.</exception>
+    internal void RequireTrait(bool isSet, string property, Func<ArchitectureTraits, bool> has)
+    {
+        if (isSet && !has(Architecture.Traits()))
+        {
+            var possible = Architectures.Trained.Where(architecture => has(architecture.Traits())).Select(Architectures.Name);
+            throw new ConfigurationException(
+                $"{property} requires Architecture {string.Join(" or ", possible)}, but it is {Architecture.Name()}",
+                property,
+                nameof(Architecture));
+        }
     }
 }

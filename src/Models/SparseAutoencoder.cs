@@ -21,6 +21,7 @@ public abstract class SparseAutoencoder : IDisposable
     {
         config.Validate();
         (Device, Config) = (device, config);
+        Scheduled = StepValues.Of(config);
         _normalized = device.Tensor(0, 0);
         _mean = device.Tensor(0, 0);
         _deviation = device.Tensor(0, 0);
@@ -35,6 +36,11 @@ public abstract class SparseAutoencoder : IDisposable
 
     /// <summary>The configuration.</summary>
     public SaeConfig Config { get; }
+
+    /// <summary>
+    /// The coefficients and k that encoding and loss use: those of the configuration, or of the last training step where they are scheduled.
+    /// </summary>
+    public StepValues Scheduled { get; internal set; }
 
     /// <summary>
     /// Whether latents are selected by the model's threshold, so that a row does not depend on its batch, where training selects from the
@@ -75,6 +81,14 @@ public abstract class SparseAutoencoder : IDisposable
     public virtual void BeforeTraining(StepOptions options, Func<float[]> firstBatch)
     {
     }
+
+    /// <summary>Sets b_dec from the first batch.</summary>
+    /// <param name="x">The batch, B×D.</param>
+    /// <param name="start">How.</param>
+    internal void StartDecoderBias(Tensor x, DecoderBiasStart start) => RowCenters.Set(
+        NormalizeInput(x, _normalized, _mean, _deviation) ? _normalized : x,
+        start,
+        Parameters.Single(parameter => parameter.Name == "b_dec").Value);
 
     /// <summary>Encodes a batch, recorded on the tape.</summary>
     /// <param name="tape">A tape that was reset.</param>
@@ -203,6 +217,9 @@ public abstract class SparseAutoencoder : IDisposable
 
     /// <summary>Numbers that the checkpoint stores beside the parameters.</summary>
     internal virtual IReadOnlyList<StoredNumber> StateNumbers => [];
+
+    /// <summary>Numbers of the model's training that the checkpoint stores beside those of the model itself.</summary>
+    internal IReadOnlyList<StoredNumber> TrainingNumbers { get; set; } = [];
 
     /// <summary>Numbers that the weights file stores beside the parameters, as vectors of M equal values; 0 before there is one.</summary>
     internal virtual IReadOnlyList<StoredNumber> WeightNumbers => [];

@@ -14,6 +14,43 @@ public record StepOptions
     /// <summary>Adam's ε.</summary>
     public double AdamEpsilon { get; init; } = 6.25e-10;
 
+    /// <summary>λ of AdamW, which shrinks every parameter by α·λ of itself in each step; 0 for Adam.</summary>
+    public double WeightDecay { get; init; }
+
+    /// <summary>Steps in which the learning rate rises to its value (<see cref="Schedules.Warmup"/>); 0 for none.</summary>
+    public int LearningRateWarmup { get; init; }
+
+    /// <summary>How the learning rate falls at the end of training (<see cref="Schedules.Decay"/>).</summary>
+    public LearningRateDecay LearningRateDecay { get; init; }
+
+    /// <summary>Steps over which it falls; null for all after the warm-up.</summary>
+    public int? LearningRateDecaySteps { get; init; }
+
+    /// <summary>Steps in which <see cref="SaeConfig.L1Coefficient"/> rises to its value; 0 for none.</summary>
+    public int L1Warmup { get; init; }
+
+    /// <summary>Steps in which <see cref="SaeConfig.MonoCoefficient"/> rises to its value; 0 for none.</summary>
+    public int MonoWarmup { get; init; }
+
+    /// <summary>k of the first step, from which it goes to <see cref="SaeConfig.K"/>; null for the latter from the start.</summary>
+    public int? KStart { get; init; }
+
+    /// <summary>Steps in which k goes from <see cref="KStart"/> to <see cref="SaeConfig.K"/> (<see cref="Schedules.K"/>).</summary>
+    public int KAnneal { get; init; }
+
+    /// <summary>
+    /// The mean number of active latents per row that the coefficient of the sparsity penalty is steered to, from
+    /// <see cref="SaeConfig.L1Coefficient"/> on (<see cref="Models.TargetL0"/>); null for a given coefficient.
+    /// </summary>
+    public double? TargetL0 { get; init; }
+
+    /// <summary>What the decoder's bias is at the first step.</summary>
+    public DecoderBiasStart DecoderBiasStart { get; init; }
+
+    /// <summary>T, the number of steps of the whole training, which <see cref="LearningRateDecay"/> needs; null if not known.</summary>
+    [JsonIgnore]
+    public long? TotalSteps { get; init; }
+
     /// <summary>
     /// The gradient's norm is clipped to this; null for the model's default (<see cref="SparseAutoencoder.DefaultMaxGradientNorm"/>).
     /// </summary>
@@ -42,6 +79,14 @@ public record StepOptions
         Require.Positive(BatchSize);
         Require.Positive(LearningRate);
         Require.NonNegative(AdamEpsilon);
+        Require.NonNegative(WeightDecay);
+        Require.Positive(TargetL0 ?? 1, nameof(TargetL0));
+        Require.NonNegative(LearningRateWarmup);
+        Require.Positive(LearningRateDecaySteps ?? 1, nameof(LearningRateDecaySteps));
+        Require.NonNegative(L1Warmup);
+        Require.NonNegative(MonoWarmup);
+        Require.Positive(KStart ?? 1, nameof(KStart));
+        Require.NonNegative(KAnneal);
         if (MaxGradientNorm is { } norm && !double.IsPositiveInfinity(norm))
         {
             Require.Positive(norm, nameof(MaxGradientNorm));

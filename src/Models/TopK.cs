@@ -70,6 +70,7 @@ public sealed class TopK : SparseAutoencoder
         },
         SelectsK = true,
         CanBeUntied = true,
+        RestartsDead = true,
         AlwaysNormalizes = true,
     };
 
@@ -119,7 +120,7 @@ public sealed class TopK : SparseAutoencoder
         var error = tape.NormalizedMeanSquaredError(reconstruction, x);
         var auxiliary = Config.AuxCoefficient > 0 ? AuxiliaryLoss(tape, x, encoding, reconstruction, dead) : null;
         var mono = MonoLoss(tape, encoding, batchMonoLoss);
-        var total = tape.WeightedSum((error, 1), (auxiliary, Config.AuxCoefficient), (mono?.Loss, Config.MonoCoefficient));
+        var total = tape.WeightedSum((error, 1), (auxiliary, Config.AuxCoefficient), (mono?.Loss, Scheduled.MonoCoefficient));
         return new StepLoss(total, error, auxiliary, null, mono, tape.MeanActive(encoding.Latents));
     }
 
@@ -208,7 +209,7 @@ public sealed class TopK : SparseAutoencoder
 
     private protected override (SparseVariable Latents, Scalar? L0) EncodeInput(Tape tape, Tensor input)
     {
-        var selection = new Selection(SelectionKind.TopK, Config.K);
+        var selection = new Selection(SelectionKind.TopK, Scheduled.K);
         return (tape.Encode(input, _encoder.Variable, _latentBias.Variable, _preBias.Variable, selection), null);
     }
 

@@ -26,7 +26,7 @@ public enum StepPhase
 }
 
 /// <summary>
-/// A training step: encode, count the latents that fired, compute the loss, backpropagate, clip, step Adam, and call the model's
+/// A training step: take the scheduled values, encode, count the latents that fired, compute the loss, backpropagate, clip, step Adam, and call the model's
 /// <see cref="SparseAutoencoder.AfterStep"/> (restarts, thresholds). <see cref="Trainer"/>, the benchmarks and the tests use it.
 /// </summary>
 /// <example><code>
@@ -40,6 +40,9 @@ public sealed class TrainingStep : IDisposable
     private readonly ITrainingData? _data;
     private readonly Tape _tape;
     private readonly DatasetMonoLoss? _dataset;
+    private readonly TrainingSchedule _schedule;
+    private readonly ArchitectureTraits _traits;
+    private readonly TargetL0? _target;
     private bool _begun;
 
     /// <summary>Prepares to train a model.</summary>
@@ -60,7 +63,12 @@ public sealed class TrainingStep : IDisposable
     internal TrainingStep(SparseAutoencoder model, StepOptions options, ITrainingData? data, Tape tape)
     {
         options.Validate();
+        _schedule = new TrainingSchedule(model.Config, options);
         (_model, _options, _data, _tape) = (model, options, data, tape);
+        _traits = model.Config.Architecture.Traits();
+        // With a bandwidth the penalty is L0, else L1.
+        _target = options.TargetL0 is { } target ? new TargetL0(target, model.Config.L1Coefficient, isL0Penalty: _traits.UsesBandwidth) : null;
+        model.TrainingNumbers = _target?.StateNumbers ?? [];
         if (options.MonoPeriod > 1 && model.Config.MonoCoefficient > 0)
         {
             ArgumentNullException.ThrowIfNull(data);
@@ -93,6 +101,13 @@ public sealed class TrainingStep : IDisposable
             Begin(x.ToArray);
         }
 
+        if (Optimizer.Steps == 0 && _options.DecoderBiasStart != DecoderBiasStart.Zero)
+        {
+            _model.StartDecoderBias(x, _options.DecoderBiasStart);
+        }
+
+        var values = ValuesOfStep();
+        _model.Scheduled = values;
         _tape.Reset();
         var encoding = _model.Encode(_tape, batch);
         var dead = _model.UpdateStepsSinceFired(encoding, _options.DeadAfterBatches);
@@ -104,20 +119,24 @@ public sealed class TrainingStep : IDisposable
 
         if (_dataset is not null && (Optimizer.Steps + 1) % _options.MonoPeriod == 0)
         {
-            _dataset.AddGradient(_data!.InFileOrder(), _model.Config.MonoCoefficient);
+            _dataset.AddGradient(_data!.InFileOrder(), values.MonoCoefficient);
         }
 
         var norm = Optimizer.Step(
-            (float)_options.LearningRate, (float)_options.AdamEpsilon, _options.MaxGradientNorm ?? _model.DefaultMaxGradientNorm);
+            (float)values.LearningRate,
+            (float)_options.AdamEpsilon,
+            _options.MaxGradientNorm ?? _model.DefaultMaxGradientNorm,
+            (float)_options.WeightDecay);
         PhaseEnded?.Invoke(StepPhase.Optimizer);
 
-        var metrics = Read(loss, norm, _model.CountDead(_options.DeadAfterBatches));
+        var metrics = Read(values, loss, norm, _model.CountDead(_options.DeadAfterBatches));
         if (!double.IsFinite(metrics.Loss))
         {
             throw new ConfigurationException(
                 $"the loss became {metrics.Loss} at step {metrics.Step}: try a lower LearningRate", nameof(StepOptions.LearningRate));
         }
 
+        _target?.Observe(metrics.L0, metrics.ReconstructionLoss, values.LearningRate);
         _model.AfterStep(new CompletedStep(Optimizer.Steps, encoding, _options));
         return metrics;
     }
@@ -130,6 +149,13 @@ public sealed class TrainingStep : IDisposable
         _dataset?.Dispose();
     }
 
+    /// <summary>The only place where it is decided what a step computes with.</summary>
+    private StepValues ValuesOfStep()
+    {
+        var values = _schedule.At(Optimizer.Steps);
+        return _target is null ? values : values with { L1Coefficient = _target.Coefficient };
+    }
+
     private void Begin(Func<float[]> firstBatch)
     {
         _model.BeforeTraining(_options, firstBatch);
@@ -137,17 +163,21 @@ public sealed class TrainingStep : IDisposable
     }
 
     /// <summary>Reads the figures last: the first waits for the device, and one copy brings them all.</summary>
-    private StepMetrics Read(in StepLoss loss, Scalar gradientNorm, Scalar deadLatents) => new()
+    private StepMetrics Read(in StepValues values, in StepLoss loss, Scalar gradientNorm, Scalar deadLatents) => new()
     {
         Step = Optimizer.Steps,
         Loss = loss.Total.Read(),
         ReconstructionLoss = loss.Reconstruction.Read(),
         AuxLoss = _model.ReportedAuxiliaryFactor * (loss.Auxiliary?.Read() ?? 0),
-        SparsityLoss = _model.Config.L1Coefficient * (loss.Sparsity?.Read() ?? 0),
+        SparsityLoss = values.L1Coefficient * (loss.Sparsity?.Read() ?? 0),
         MonoLoss = loss.Mono?.Loss.Read() ?? 0,
         MonoScore = loss.Mono?.MeanScore.Read() ?? 0,
         L0 = loss.L0.Read(),
         DeadLatents = (int)deadLatents.Read(),
         GradientNorm = gradientNorm.Read(),
+        LearningRate = values.LearningRate,
+        L1Coefficient = _traits.HasSparsityPenalty ? values.L1Coefficient : null,
+        MonoCoefficient = values.MonoCoefficient,
+        K = _traits.SelectsK ? values.K : null,
     };
 }

@@ -28,6 +28,7 @@ public sealed class Vanilla : StandardAutoencoder
             Selection = SelectionKind.Threshold,
             ActivePerRow = InitialActiveShare * config.Latents,
         },
+        HasSparsityPenalty = true,
     };
 
     /// <inheritdoc/>
@@ -45,7 +46,7 @@ public sealed class Vanilla : StandardAutoencoder
         var error = tape.MeanSquaredError(Reconstruct(tape, encoding), x);
         var l1 = tape.L1(encoding.Latents);
         var mono = MonoLoss(tape, encoding, batchMonoLoss);
-        var total = tape.WeightedSum((error, 1), (l1.Loss, Config.L1Coefficient), (mono?.Loss, Config.MonoCoefficient));
+        var total = tape.WeightedSum((error, 1), (l1.Loss, Scheduled.L1Coefficient), (mono?.Loss, Scheduled.MonoCoefficient));
         return new StepLoss(total, error, null, l1.Loss, mono, l1.MeanActive);
     }
 

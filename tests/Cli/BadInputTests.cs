@@ -168,6 +168,23 @@ public sealed class BadInputTests : IDisposable
     [InlineData("--init nowhere", "nowhere", "no such file")]
     [InlineData("--dataset-config x.json", "--dataset-config", "--train")]
     [InlineData("--trane x", "--trane", "did you mean --train")]
+    [InlineData("--lr-decay steep", "--lr-decay", "'steep'", "none, linear, cosine")]
+    [InlineData("--lr-decay-steps 9", "--lr-decay-steps has no effect without --lr-decay")]
+    [InlineData("--lr-decay linear --lr-warmup 40", "40 steps", "--lr-warmup 40")]
+    [InlineData("--k-start 9", "--k-start and --k-anneal belong together")]
+    [InlineData("--k-start 41 --k-anneal 5", "--k-start 41 exceeds --latents 40")]
+    [InlineData("--k-start 9 --k-anneal 40", "--k-anneal must be less than the 40 steps", "--k")]
+    [InlineData("--model vanilla --k-start 9 --k-anneal 4", "--k-start", "batch_topk or topk", "vanilla")]
+    [InlineData("--target-l0 9", "--target-l0", "jumprelu or vanilla", "batch_topk")]
+    [InlineData("--model vanilla --target-l0 41", "--target-l0 41 exceeds --latents 40")]
+    [InlineData("--model vanilla --target-l0 9 --l1-warmup 3", "--target-l0", "--l1-warmup")]
+    [InlineData("--l1-warmup 9", "--l1-warmup", "jumprelu or vanilla", "batch_topk")]
+    [InlineData("--mono-warmup 9", "--mono-warmup has no effect: --mono-coef is 0")]
+    [InlineData("--b-dec-init median", "--b-dec-init", "'median'", "zero, mean, geometric-median")]
+    [InlineData("--model topk --aux-detach", "--aux-detach", "batch_topk", "topk")]
+    [InlineData("--optimizer sgd", "--optimizer", "'sgd'", "adam, adamw")]
+    [InlineData("--weight-decay 0.1", "--weight-decay", "--optimizer adamw")]
+    [InlineData("--optimizer adamw --weight-decay -1", "--weight-decay", "-1")]
     [InlineData("--quiet yes", "'yes'")]
     [InlineData("--label-column nothing", "features.parquet", "'nothing'")]
     public void Train_rejects_invalid_options(string options, params string[] words) =>
@@ -243,6 +260,34 @@ public sealed class BadInputTests : IDisposable
     [Fact]
     public void A_loss_that_is_not_finite_ends_the_run() =>
         Refused([RunFiles.Write(_folder), "--lr", "1e30", "--epochs", "5", "--batch-size", "64"], "loss", "step", "--lr");
+
+    [Fact]
+    public void Options_without_effect_are_named()
+    {
+        var data = RunFiles.Write(_folder);
+        var given = "--k 3 --aux-k 2 --aux-coef 0.1 --l1-coef 0.1 --bandwidth 0.1 --dead-check-interval 9".Split(' ');
+        string Error(string model) => Monoloss.Run(Train(model, data, ["--model", model, "--epochs", "1", .. given])).Succeeded().Error;
+        string Named(string model, params string[] options) =>
+            string.Concat(options.Select(option => $"monoloss: --{option} has no effect on {model}\n"));
+        Assert.Equal(Named("batch_topk", "l1-coef", "bandwidth", "dead-check-interval"), Error("batch_topk"));
+        Assert.Equal(Named("topk", "l1-coef", "bandwidth"), Error("topk"));
+        Assert.Equal(Named("jumprelu", "k", "aux-coef", "aux-k", "dead-check-interval"), Error("jumprelu"));
+        Assert.Equal(Named("vanilla", "k", "bandwidth", "aux-coef", "aux-k", "dead-check-interval"), Error("vanilla"));
+        Assert.Empty(Monoloss.Run(Train("plain", data)).Error);
+    }
+
+    [Fact]
+    public void A_run_keeps_the_epochs_its_decay_was_made_for_and_the_bias_it_starts_from()
+    {
+        var data = RunFiles.Write(_folder);
+        Monoloss.Run(Train("run", data, "--lr-decay", "cosine")).Succeeded();
+        var before = Snapshot();
+        Monoloss.Run(Train("run", data, "--lr-decay", "cosine", "--resume", "--epochs", "4"))
+            .Refused("--lr-decay", "--epochs", "was 2, now 4");
+        Monoloss.Run(Train("run", data, "--lr-decay", "linear", "--resume")).Refused("--lr-decay was cosine, now linear");
+        Monoloss.Run(Train("other", data, "--init", _folder["run"], "--b-dec-init", "mean")).Refused("--b-dec-init", "--init");
+        Assert.Equal(before, Snapshot());
+    }
 
     [Fact]
     public void Score_rejects_different_numbers_of_rows()

@@ -59,6 +59,22 @@ public sealed partial class ReportTests : IDisposable
     }
 
     [Fact]
+    public void Schedules_are_shown_where_they_vary()
+    {
+        const string Charts = "<h3>(Learning rate|Coefficient of [a-zA-Z ]+|k)</h3>";
+        var data = Write("none");
+        var plain = Train("plain", data, ["--mono-coef", "0.01"]);
+        var run = Train("run", data, ["--mono-coef", "0.01", "--lr-decay", "linear", "--mono-warmup", "9", "--k-start", "6", "--k-anneal", "9"]);
+        string[] Titles(string report) => [.. Regex.Matches(File.ReadAllText(report), Charts).Select(match => match.Groups[1].Value)];
+        Assert.Empty(Titles(Path.Combine(plain, "report.html")));
+        Assert.Equal(["Learning rate", "Coefficient of MonoLoss", "k"], Titles(Path.Combine(run, "report.html")));
+        var jump = Train("jump", data, ["--model", "jumprelu", "--target-l0", "5", "--lr", "1e-2"]);
+        Monoloss.Run("report", "--run", jump, run, "--out", _folder["both.html"]).Succeeded();
+        Assert.Contains("Coefficient of the sparsity penalty", Titles(_folder["both.html"]));
+        Assert.DoesNotContain("NaN", File.ReadAllText(_folder["both.html"]), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Names_and_labels_stay_text()
     {
         var html = File.ReadAllText(Path.Combine(Train(HostileRun, Write("texts"), []), "report.html"));
@@ -255,8 +271,9 @@ public sealed partial class ReportTests : IDisposable
     {
         Monoloss.Run(
         [
-            "train", "--train", data, "--out", _folder[name], "--latents", "40", "--k", "4", "--batch-size", "64", "--lr", "1e-2",
+            "train", "--train", data, "--out", _folder[name], "--latents", "40", "--k", "4", "--batch-size", "64",
             "--epochs", "2", "--threads", "2",
+            .. args.Contains("--lr") ? Array.Empty<string>() : ["--lr", "1e-2"],
             .. args,
         ]).Succeeded();
         return _folder[name];

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using MonoLoss.Cli;
+using MonoLoss.Models;
 using MonoLoss.Tests.Data;
 
 namespace MonoLoss.Tests.Cli;
@@ -36,12 +37,56 @@ public sealed class ResumeTests
         {
             var outcome = Monoloss.RunUntil(stop, again == 0 ? args : [.. args, "--resume"]);
             Assert.Equal(ExitCode.Stopped, outcome.Exit);
-            Assert.Empty(outcome.Error);
+            Assert.Empty(outcome.Failures);
             Assert.False(File.Exists(Path.Combine(folder["parts"], "results.json")));
         }
 
         Monoloss.Run([.. args, "--resume"]).Succeeded();
         RunFiles.AssertSame(folder["whole"], folder["parts"]);
+    }
+
+    /// <summary>Stopped in the middle of every schedule.</summary>
+    [Theory]
+    [InlineData(
+        "batch_topk",
+        "--lr-warmup 5 --lr-decay cosine --mono-warmup 9 --k-start 9 --k-anneal 25 --b-dec-init mean --aux-detach --optimizer adamw")]
+    [InlineData("topk", "--lr-decay linear --lr-decay-steps 14 --k-start 2 --k-anneal 22 --b-dec-init geometric-median")]
+    [InlineData("jumprelu", "--target-l0 6 --normalize --mono-period 2 --mono-warmup 25 --lr-decay cosine")]
+    [InlineData("vanilla", "--target-l0 6 --lr-warmup 8 --optimizer adamw --weight-decay 0.5")]
+    [InlineData("vanilla", "--l1-warmup 27 --l1-coef 0.01")]
+    public void Scheduled_run_that_is_stopped_and_resumed_ends_in_the_same_bits(string model, string options)
+    {
+        using var folder = new TempFolder();
+        var data = RunFiles.Write(folder);
+        string[] Args(string run) => [.. Train(model, data, folder[run], streamed: false), .. options.Split(' ')];
+        Monoloss.Run(Args("whole")).Succeeded();
+        foreach (var (again, stop) in new[] { "epoch 1/3 step 7 ", "epoch 2/3 step 20 ", "epoch 3/3 step 21 " }.Index())
+        {
+            Assert.Equal(ExitCode.Stopped, Monoloss.RunUntil(stop, again == 0 ? Args("parts") : [.. Args("parts"), "--resume"]).Exit);
+        }
+
+        Monoloss.Run([.. Args("parts"), "--resume"]).Succeeded();
+        RunFiles.AssertSame(folder["whole"], folder["parts"]);
+
+        // All of a model's scheduled values were moving, and the last k is that of the configuration.
+        var steps = RunFiles.Steps(folder["whole"]).ToList();
+        int Distinct<T>(Func<StepMetrics, T> value) => steps.Select(value).Distinct().Count();
+        Assert.Equal(options.Contains("--lr", StringComparison.Ordinal), Distinct(step => step.LearningRate) > 5);
+        Assert.Equal(options.Contains("l0", StringComparison.Ordinal) || options.Contains("l1", StringComparison.Ordinal),
+            Distinct(step => step.L1Coefficient) > 5);
+        Assert.Equal(options.Contains("--mono-warmup", StringComparison.Ordinal), Distinct(step => step.MonoCoefficient) > 5);
+        Assert.Equal(options.Contains("--k-start", StringComparison.Ordinal), Distinct(step => step.K) > 2);
+        Assert.Equal(model.Contains("topk", StringComparison.Ordinal) ? 4 : null, steps[^1].K);
+        if (model == "topk")
+        {
+            Assert.All(steps, step => Assert.InRange(step.L0, 0, step.K!.Value));
+        }
+        else if (model == "batch_topk")
+        {
+            // As many as there are positive activations, B·k at most.
+            Assert.All(steps, step => Assert.InRange(step.L0, 0, step.K!.Value));
+            Assert.InRange(new RunFolder(folder["whole"]).ReadResults().ByThreshold["train"].L0, 3.9, 4.1);
+        }
     }
 
     [Theory]
@@ -102,7 +147,7 @@ public sealed class ResumeTests
 
         var outcome = Monoloss.Finish(process);
         Assert.Equal(ExitCode.Stopped, outcome.Exit);
-        Assert.Empty(outcome.Error);
+        Assert.Empty(outcome.Failures);
         Assert.Contains("--resume", outcome.Output, StringComparison.Ordinal);
         Assert.True(File.Exists(Path.Combine(folder["run"], "training_state.safetensors")));
         Assert.True(RunFiles.Steps(folder["run"]).Count() >= 8);

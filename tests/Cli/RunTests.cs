@@ -33,7 +33,7 @@ public sealed partial class RunTests : IDisposable
         Assert.Equal(20, results.Steps);
         Assert.Equal(
             ["step", "epoch", "loss", "reconstruction_loss", "aux_loss", "sparsity_loss", "mono_loss", "mono_score", "l0", "dead_latents",
-                "grad_norm", "samples_per_second"],
+                "grad_norm", "samples_per_second", "learning_rate", "l1_coef", "mono_coef", "k"],
             Columns(run.Metrics));
         Assert.Equal(
             ["epoch", "split", "mse", "nmse", "r2", "fvu", "l0", "silent_latents", "mono_mean", "mono_median", "mono_p90", "purity_binary",

@@ -565,7 +565,10 @@ public abstract class DeviceConformance : IDisposable
     {
         using var scale = _device.Allocate<float>(1);
         scale.CopyFrom([0.5f]);
-        foreach (var (unit, project) in new[] { (false, false), (true, false), (true, true) })
+        foreach (var (unit, project, decay) in new[]
+        {
+            (false, false, 0.0), (true, false, 0), (true, true, 0), (false, false, 0.3), (true, true, 0.3),
+        })
         {
             var (p, parameter) = Dense(b, d);
             var (g, gradient) = Dense(b, d);
@@ -575,7 +578,7 @@ public abstract class DeviceConformance : IDisposable
             double[] m1 = new double[b * d], m2 = new double[b * d];
             for (var step = 1; step <= 3; step++)
             {
-                var settings = new AdamStep(step, 0.01f, 0.9f, 0.999f, 1e-8f, unit, project);
+                var settings = new AdamStep(step, 0.01f, 0.9f, 0.999f, 1e-8f, (float)decay, unit, project);
                 _device.Adam(parameter, gradient, first, second, settings, scale);
                 for (var i = 0; i < b; i++)
                 {
@@ -594,7 +597,7 @@ public abstract class DeviceConformance : IDisposable
                         // A gradient that projection cancels is only rounding error, which Adam turns into a full step.
                         expected[at] = Math.Abs(clipped) < 1e-6
                             ? parameter.ToArray()[at]
-                            : expected[at]
+                            : (expected[at] * (1 - (0.01 * decay)))
                                 - (0.01 / (1 - Math.Pow(0.9, step)) * m1[at] / (Math.Sqrt(m2[at] / (1 - Math.Pow(0.999, step))) + 1e-8));
                     }
                 }
@@ -624,7 +627,7 @@ public abstract class DeviceConformance : IDisposable
         using var second = _device.Tensor(1, 40);
         first.Set(Enumerable.Repeat(1.2e-38f, 40).ToArray());
         second.Set(Enumerable.Repeat(1.1755e-38f, 40).ToArray());
-        _device.Adam(parameter, gradient, first, second, new AdamStep(5, 0.01f, 0.9f, 0.999f, 1e-8f, false, false));
+        _device.Adam(parameter, gradient, first, second, new AdamStep(5, 0.01f, 0.9f, 0.999f, 1e-8f, 0, false, false));
         Assert.All(first.ToArray(), value => Assert.Equal(0, value));
         Assert.All(second.ToArray(), value => Assert.Equal(0, value));
     }

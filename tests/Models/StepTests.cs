@@ -10,9 +10,16 @@ public sealed class StepTests
 
     [Theory]
     [MemberData(nameof(Architectures))]
-    public void AStepAllocatesNothingAfterTheFirst(Architecture architecture)
+    public void AStepAllocatesNothingAfterTheFirst(Architecture architecture) => AssertNoAllocation(architecture, scheduled: false);
+
+    [Theory]
+    [MemberData(nameof(Architectures))]
+    public void A_scheduled_step_allocates_nothing_after_the_first(Architecture architecture) =>
+        AssertNoAllocation(architecture, scheduled: true);
+
+    private static void AssertNoAllocation(Architecture architecture, bool scheduled)
     {
-        using var run = new SmallRun(architecture, threads: 2);
+        using var run = new SmallRun(architecture, threads: 2, scheduled);
         // The most memory that the auxiliary loss can need is that of all latents being dead. Then batches with some dead latents and with
         // none.
         using var all = run.Model.Device.Allocate<int>(0);
@@ -152,7 +159,7 @@ public sealed class StepTests
 
         private readonly CpuDevice _device;
 
-        public SmallRun(Architecture architecture, int threads)
+        public SmallRun(Architecture architecture, int threads, bool scheduled = false)
         {
             _device = new CpuDevice(threads);
             Model = SparseAutoencoder.Create(_device, new SaeConfig
@@ -162,6 +169,7 @@ public sealed class StepTests
                 Latents = 96,
                 K = 8,
                 AuxK = 8,
+                AuxDetach = scheduled && architecture == Architecture.BatchTopK,
                 Normalize = architecture == Architecture.JumpReLU,
                 MonoCoefficient = 0.1,
                 Bandwidth = 0.3,
@@ -177,7 +185,7 @@ public sealed class StepTests
                 DeadAfter = 3 * Rows,
                 DeadCheckInterval = 0,
             };
-            Step = new TrainingStep(Model, options, null, Tape);
+            Step = new TrainingStep(Model, scheduled ? Scheduled(options, architecture) : options, null, Tape);
             X = _device.Tensor(Rows, Dimension).Set(Batch());
         }
 
@@ -188,6 +196,26 @@ public sealed class StepTests
         public TrainingStep Step { get; }
 
         public MonoLoss.Kernels.Tensor X { get; }
+
+        /// <summary>Every schedule, moving throughout.</summary>
+        private static StepOptions Scheduled(StepOptions options, Architecture architecture)
+        {
+            const int Long = 200;
+            var selects = architecture.SelectsK();
+            var penalizes = !architecture.SettingsWithoutEffect().Contains(nameof(SaeConfig.L1Coefficient));
+            return options with
+            {
+                LearningRateWarmup = Long,
+                LearningRateDecay = LearningRateDecay.Cosine,
+                TotalSteps = 2 * Long,
+                MonoWarmup = Long,
+                KStart = selects ? 20 : null,
+                KAnneal = selects ? Long : 0,
+                TargetL0 = penalizes ? 10 : null,
+                DecoderBiasStart = DecoderBiasStart.GeometricMedian,
+                WeightDecay = 0.1,
+            };
+        }
 
         public float[] Batch()
         {

@@ -66,6 +66,30 @@ public sealed class ThresholdTests
         }
     }
 
+    /// <summary>While k changes, the threshold is that of the last batch; the mean begins anew with each k.</summary>
+    [Fact]
+    public void Training_forgets_thresholds_of_another_k()
+    {
+        using var device = DeviceFactory.Open("cpu");
+        using var model = Create(device);
+        using var tape = new Tape(device);
+        var options = new StepOptions { KStart = K + 3, KAnneal = 9 };
+        var kept = new List<(int K, double Smallest)>();
+        for (var step = 1; step <= 12; step++)
+        {
+            tape.Reset();
+            using var x = device.Tensor(8, Dimension).Set(Enumerable.Range(0, 8).SelectMany(i => Row(new Random((step * 8) + i), 1)).ToArray());
+            model.Scheduled = new TrainingSchedule(model.Config, options).At(step - 1);
+            var encoding = model.Encode(tape, x);
+            model.AfterStep(new CompletedStep(step, encoding, options));
+            kept.Add((model.Scheduled.K, encoding.Latents.Value.ToDense().Where(value => value > 0).Min()));
+            Assert.Equal(
+                kept.Where(batch => batch.K == kept[^1].K).Average(batch => batch.Smallest), model.InferenceThreshold!.Value, 1e-6);
+        }
+
+        Assert.Equal(4, kept.Select(batch => batch.K).Distinct().Count());
+    }
+
     /// <summary>In every order of the rows, even with all large activations in one batch, k per row are above it.</summary>
     [Theory]
     [InlineData(false)]

@@ -8,6 +8,9 @@ namespace MonoLoss.Cli;
 [Verb("train", HelpText = "Train a sparse autoencoder on features.")]
 internal sealed class TrainCommand : DeviceCommand
 {
+    // PyTorch's.
+    private const double DefaultWeightDecay = 0.01;
+
     private static readonly Dictionary<string, Architecture> Architectures =
         MonoLoss.Models.Architectures.Trained.ToDictionary(architecture => architecture.Name());
 
@@ -77,6 +80,10 @@ internal sealed class TrainCommand : DeviceCommand
         "Start from the weights in this run folder, or folder of another tool (see import), instead of random ones.")]
     public string? InitializeFrom { get; set; }
 
+    [Option("b-dec-init", MetaValue = "KIND", HelpText =
+        "Start of the decoder's bias: zero, or the mean or geometric-median of the first batch")]
+    public string? DecoderBiasStart { get; set; }
+
     [Section("MonoLoss")]
     [Option("mono-coef", MetaValue = "X", HelpText =
         "Weight of MonoLoss (0 = off). Typical: 0.0003 (batch_topk), 0.1 (topk), 0.0005 (jumprelu), 0.0001 (vanilla)")]
@@ -93,10 +100,16 @@ internal sealed class TrainCommand : DeviceCommand
     [Option("epochs", MetaValue = "N", HelpText = "Passes over the training set")]
     public int? Epochs { get; set; }
 
-    [Option("lr", MetaValue = "X", HelpText = "Learning rate of Adam")]
+    [Option("lr", MetaValue = "X", HelpText = "Learning rate")]
     public double? LearningRate { get; set; }
 
-    [Option("adam-eps", MetaValue = "X", HelpText = "Epsilon of Adam")]
+    [Option("optimizer", Default = "adam", MetaValue = "NAME", HelpText = "adam or adamw")]
+    public string Optimizer { get; set; } = string.Empty;
+
+    [Option("weight-decay", MetaValue = "X", HelpText = "Weight decay of adamw [0.01]")]
+    public double? WeightDecay { get; set; }
+
+    [Option("adam-eps", MetaValue = "X", HelpText = "Epsilon of the optimizer")]
     public double? AdamEpsilon { get; set; }
 
     [Option("max-grad-norm", MetaValue = "X", HelpText = "Clip the gradient to this norm [1; topk: no clipping]")]
@@ -111,12 +124,41 @@ internal sealed class TrainCommand : DeviceCommand
     [Option("seed", MetaValue = "N", HelpText = "Random seed for weight initialization and shuffling")]
     public int? Seed { get; set; }
 
+    [Section("Schedules (in steps; an epoch has as many as batches)")]
+    [Option("lr-warmup", MetaValue = "N", HelpText = "Raise the learning rate to --lr over the first N steps")]
+    public int? LearningRateWarmup { get; set; }
+
+    [Option("lr-decay", MetaValue = "KIND", HelpText = "Lower the learning rate to 0 at the end: none, linear or cosine")]
+    public string? LearningRateDecay { get; set; }
+
+    [Option("lr-decay-steps", MetaValue = "N", HelpText = "Over the last N steps [all after --lr-warmup]")]
+    public int? LearningRateDecaySteps { get; set; }
+
+    [Option("l1-warmup", MetaValue = "N", HelpText = "Raise --l1-coef from 0 over the first N steps (jumprelu, vanilla)")]
+    public int? L1Warmup { get; set; }
+
+    [Option("target-l0", MetaValue = "X", HelpText =
+        "Steer the sparsity penalty, from --l1-coef on, so that X latents per row are active (jumprelu, vanilla)")]
+    public double? TargetL0 { get; set; }
+
+    [Option("mono-warmup", MetaValue = "N", HelpText = "Raise --mono-coef from 0 over the first N steps")]
+    public int? MonoWarmup { get; set; }
+
+    [Option("k-start", MetaValue = "K", HelpText = "Active latents per row at the first step (batch_topk, topk) [--k]")]
+    public int? KStart { get; set; }
+
+    [Option("k-anneal", MetaValue = "N", HelpText = "Go from --k-start to --k over the first N steps")]
+    public int? KAnneal { get; set; }
+
     [Section("Dead latents")]
     [Option("aux-coef", MetaValue = "X", HelpText = "Weight of the auxiliary loss that revives dead latents (batch_topk, topk)")]
     public double? AuxCoefficient { get; set; }
 
     [Option("aux-k", MetaValue = "N", HelpText = "Dead latents per row in the auxiliary loss [batch_topk: 512; topk: --k]")]
     public int? AuxK { get; set; }
+
+    [Option("aux-detach", HelpText = "No gradient of the auxiliary loss through the error that it reconstructs (batch_topk).")]
+    public bool AuxDetach { get; set; }
 
     [Option("dead-after", MetaValue = "ROWS", HelpText = "A latent is dead if it has not fired for this many rows")]
     public long? DeadAfter { get; set; }
@@ -184,6 +226,11 @@ internal sealed class TrainCommand : DeviceCommand
         config.Validate();
         var options = TrainingOptions(config);
         options.Validate();
+        TrainingSchedule.Check(config, options);
+        var unused = architecture.SettingsWithoutEffect();
+        context.Notice(Options.Of(typeof(TrainCommand))
+            .Where(option => unused.Contains(option.Property.Name) && option.Property.GetValue(this) is not null)
+            .Select(option => $"{option.Flag} has no effect on {architecture.Name()}"));
         using var device = OpenDevice();
         return TrainingSession.Run(context, device, options, Configure, Quiet, LogEvery);
     }
@@ -206,12 +253,20 @@ internal sealed class TrainCommand : DeviceCommand
         }
 
         var mono = config.MonoCoefficient > 0 ? FormattableString.Invariant($"-mono{config.MonoCoefficient}") : string.Empty;
+        var decay = Optimizer switch
+        {
+            "adam" when WeightDecay is null => 0,
+            "adam" => throw new UsageException("--weight-decay needs --optimizer adamw"),
+            "adamw" => WeightDecay ?? DefaultWeightDecay,
+            _ => throw new UsageException($"--optimizer: found '{Optimizer}', expected one of adam, adamw"),
+        };
         return this.ApplyTo(new TrainingOptions
         {
             Train = train,
             Validation = validation,
             Test = test,
             Output = Path.Combine("runs", Architecture + mono),
+            WeightDecay = decay,
             Shuffle = !NoShuffle,
             ReadLabels = !NoLabels,
             MemoryBytes = MemoryBytes is null ? 0 : ByteSize.Parse("--memory", MemoryBytes),

@@ -94,6 +94,7 @@ internal static class HelpPage
             ?? settings.Select(set => option.Target(set.GetType())?.GetValue(set)).FirstOrDefault(value => value is not null);
         return option.IsSwitch || value is null or ""
             ? option.Attribute.HelpText
-            : string.Create(CultureInfo.InvariantCulture, $"{option.Attribute.HelpText} [{value}]");
+            : string.Create(
+                CultureInfo.InvariantCulture, $"{option.Attribute.HelpText} [{(value is Enum ? EnumText.Of(value) : value)}]");
     }
 }

@@ -145,6 +145,10 @@ internal static class ReportSections
             .Select(run => new SvgSeries(run.Name, run.Color, [.. run.Completed.Steps.Select(step => ((double)step.Step, step.MonoScore))]))
             .ToList();
         AppendChart(html, "Batch MonoScore, mean over active latents", SvgChart.Lines(scores, "step"));
+        AppendScheduled("Learning rate", step => step.LearningRate);
+        AppendScheduled("Coefficient of the sparsity penalty", step => step.L1Coefficient);
+        AppendScheduled("Coefficient of MonoLoss", step => step.MonoCoefficient);
+        AppendScheduled("k", step => step.K);
         foreach (var split in new[] { "val", "test" })
         {
             var evaluations = runs.Select(run => run.Completed.Evaluations.Where(row => row.Split == split).ToList()).ToList();
@@ -161,6 +165,18 @@ internal static class ReportSections
         }
 
         html.Append("</div>\n");
+
+        // What is the same at every step is among the settings.
+        void AppendScheduled(string title, Func<StepMetrics, double?> value)
+        {
+            if (runs.Any(run => run.Completed.Steps.Select(value).Distinct().Skip(1).Any()))
+            {
+                AppendChart(html, title, SvgChart.Lines(
+                    [.. runs.Select(run => new SvgSeries(
+                        run.Name, run.Color, [.. run.Completed.Steps.Select(step => ((double)step.Step, value(step) ?? double.NaN))]))],
+                    "step"));
+            }
+        }
     }
 
     /// <summary>The latents at the ranks that the overview shows; none if too few fire often enough.</summary>

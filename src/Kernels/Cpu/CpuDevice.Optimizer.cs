@@ -133,14 +133,12 @@ public sealed unsafe partial class CpuDevice
             where TSimd : ISimd<TVector>
             where TVector : struct
         {
-            // Bias correction, t the number of the step: α/(1 − β₁ᵗ) and 1/√(1 − β₂ᵗ).
-            var stepSize = (float)(step.LearningRate / (1 - Math.Pow(step.Beta1, step.Step)));
-            var rootCorrection = (float)(1 / Math.Sqrt(1 - Math.Pow(step.Beta2, step.Step)));
+            var (stepSize, rootCorrection, relativeDecay) = (step.StepSize, step.RootCorrection, step.RelativeDecay);
             TVector scale = TSimd.Broadcast(gradientScale), minusAlong = TSimd.Broadcast(-along);
             TVector beta1 = TSimd.Broadcast(step.Beta1), oneMinusBeta1 = TSimd.Broadcast(1 - step.Beta1);
             TVector beta2 = TSimd.Broadcast(step.Beta2), oneMinusBeta2 = TSimd.Broadcast(1 - step.Beta2);
             TVector root = TSimd.Broadcast(rootCorrection), epsilon = TSimd.Broadcast(step.Epsilon);
-            var minusStepSize = TSimd.Broadcast(-stepSize);
+            TVector minusStepSize = TSimd.Broadcast(-stepSize), decay = TSimd.Broadcast(relativeDecay);
             var smallest = TSimd.Broadcast(SmallestMoment);
             var j = 0;
             for (; j + TSimd.Width <= d; j += TSimd.Width)
@@ -152,11 +150,12 @@ public sealed unsafe partial class CpuDevice
                 var first = TSimd.MultiplyAdd(oneMinusBeta1, gradient, TSimd.Multiply(beta1, TSimd.Load(m + j)));
                 // v = β₂·v + (1 − β₂)·g²
                 var second = TSimd.MultiplyAdd(TSimd.Multiply(oneMinusBeta2, gradient), gradient, TSimd.Multiply(beta2, TSimd.Load(v + j)));
-                // p −= α/(1 − β₁ᵗ)·m / (√(v/(1 − β₂ᵗ)) + ε)
+                // p −= α/(1 − β₁ᵗ)·(m / (√(v/(1 − β₂ᵗ)) + ε) + decay·p)
                 var denominator = TSimd.MultiplyAdd(TSimd.Sqrt(second), root, epsilon);
                 TSimd.Store(m + j, TSimd.FlushBelow(first, smallest));
                 TSimd.Store(v + j, TSimd.FlushBelow(second, smallest));
-                TSimd.Store(p + j, TSimd.MultiplyAdd(minusStepSize, TSimd.Divide(first, denominator), parameter));
+                var direction = TSimd.MultiplyAdd(decay, parameter, TSimd.Divide(first, denominator));
+                TSimd.Store(p + j, TSimd.MultiplyAdd(minusStepSize, direction, parameter));
             }
 
             for (; j < d; j++)
@@ -167,7 +166,7 @@ public sealed unsafe partial class CpuDevice
                 var denominator = (MathF.Sqrt(second) * rootCorrection) + step.Epsilon;
                 m[j] = Math.Abs(first) < SmallestMoment ? 0 : first;
                 v[j] = second < SmallestMoment ? 0 : second;
-                p[j] -= stepSize * first / denominator;
+                p[j] -= (stepSize * first / denominator) + (stepSize * relativeDecay * p[j]);
             }
         }
     }

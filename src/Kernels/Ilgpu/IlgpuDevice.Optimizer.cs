@@ -79,9 +79,10 @@ public sealed partial class IlgpuDevice
             1 - step.Beta1,
             step.Beta2,
             1 - step.Beta2,
-            (float)(step.LearningRate / (1 - Math.Pow(step.Beta1, step.Step))),
-            (float)(1 / Math.Sqrt(1 - Math.Pow(step.Beta2, step.Step))),
-            step.Epsilon);
+            step.StepSize,
+            step.RootCorrection,
+            step.Epsilon,
+            step.RelativeDecay);
         var (values, gradients) = (Floats<T>(parameter), Floats<T>(gradient));
         var (first, second) = (Floats<T>(firstMoment), Floats<T>(secondMoment));
         if (step.UnitRows || step.Project)

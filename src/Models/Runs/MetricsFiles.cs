@@ -32,6 +32,10 @@ public static class MetricsFiles
         Column("dead_latents", rows, row => row.DeadLatents),
         Column("grad_norm", rows, row => row.GradientNorm),
         Column("samples_per_second", rows, row => row.SamplesPerSecond),
+        ParquetData.Create("learning_rate", rows.Select(row => row.LearningRate).ToArray()),
+        ParquetData.Create("l1_coef", rows.Select(row => row.L1Coefficient).ToArray()),
+        ParquetData.Create("mono_coef", rows.Select(row => row.MonoCoefficient).ToArray()),
+        ParquetData.Create("k", rows.Select(row => row.K).ToArray()),
     ]);
 
     /// <summary>Reads metrics.parquet.</summary>
@@ -52,9 +56,20 @@ public static class MetricsFiles
         var dead = table.ReadIntegers("dead_latents");
         var norm = table.ReadDoubles("grad_norm");
         var speed = table.ReadDoubles("samples_per_second");
+        var (rate, l1Coefficient, monoCoefficient) = (Doubles("learning_rate"), Doubles("l1_coef"), Doubles("mono_coef"));
+        var k = table.Columns.Contains("k") ? table.ReadNullableIntegers("k") : null;
         return [.. Enumerable.Range(0, step.Length).Select(i => new StepMetrics(
             step[i], (int)epoch[i], loss[i], reconstruction[i], aux[i], sparsity[i], mono[i], score[i], l0[i], (int)dead[i], norm[i],
-            speed[i]))];
+            speed[i])
+        {
+            LearningRate = rate?[i],
+            L1Coefficient = l1Coefficient?[i],
+            MonoCoefficient = monoCoefficient?[i],
+            K = (int?)k?[i],
+        })];
+
+        // Files of earlier versions do not have these.
+        double?[]? Doubles(string name) => table.Columns.Contains(name) ? table.ReadNullableDoubles(name) : null;
     }
 
     /// <summary>Writes evals.parquet.</summary>

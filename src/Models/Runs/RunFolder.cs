@@ -327,7 +327,7 @@ public sealed class RunFolder(string path)
 
         tensors.Add(SafeTensor.Create(Counters, [model.Config.Latents], model.StepsSinceFired.ToArray()));
         tensors.Add(SafeTensor.Create<long>(Position, [4], [position.Epoch, position.Batch, position.Step, adam.Steps]));
-        foreach (var number in model.StateNumbers)
+        foreach (var number in model.StateNumbers.Concat(model.TrainingNumbers))
         {
             if (number.Get() is { } value)
             {
@@ -385,7 +385,7 @@ public sealed class RunFolder(string path)
         model.StepsSinceFired.CopyFrom(file.ReadInts(Counters));
         var position = ReadPosition(file, out var steps);
         adam.Steps = steps;
-        foreach (var number in model.StateNumbers.Where(number => file.Contains(number.Name)))
+        foreach (var number in model.StateNumbers.Concat(model.TrainingNumbers).Where(number => file.Contains(number.Name)))
         {
             file.Find(number.Name, 1);
             number.Set(file.ReadDoubles(number.Name)[0]);

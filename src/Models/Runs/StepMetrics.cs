@@ -25,4 +25,17 @@ public readonly record struct StepMetrics(
     double L0,
     int DeadLatents,
     double GradientNorm,
-    double SamplesPerSecond);
+    double SamplesPerSecond)
+{
+    /// <summary>The learning rate of the step; null in files of versions that did not keep it, as the following.</summary>
+    public double? LearningRate { get; init; }
+
+    /// <summary>The coefficient of the sparsity penalty; null for models without one.</summary>
+    public double? L1Coefficient { get; init; }
+
+    /// <summary>The coefficient of MonoLoss.</summary>
+    public double? MonoCoefficient { get; init; }
+
+    /// <summary>k; null for models that do not select k latents.</summary>
+    public int? K { get; init; }
+}

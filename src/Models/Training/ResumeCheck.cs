@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Globalization;
+using System.Text.Json;
 using MonoLoss.Data;
 
 namespace MonoLoss.Models;
@@ -56,7 +57,7 @@ internal sealed class ResumeCheck(RunFolder folder, TrainingOptions options)
 
         var (position, data) = folder.ReadPosition();
         CheckData(train, position, data);
-        CheckEpochs(position);
+        CheckEpochs(position, training);
         return folder.IsComplete && training is not null && position.Epoch == options.Epochs
             && !differences.Exists(property => MayChange[property.Name]);
     }
@@ -74,6 +75,7 @@ internal sealed class ResumeCheck(RunFolder folder, TrainingOptions options)
         true => "set",
         false => "not set",
         Architecture architecture => architecture.Name(),
+        Enum choice => JsonNamingPolicy.KebabCaseLower.ConvertName(choice.ToString()),
         string text => text,
         IEnumerable list => string.Join(", ", list.Cast<object?>().Select(Text).DefaultIfEmpty("none")),
         _ => Convert.ToString(value, CultureInfo.InvariantCulture)!,
@@ -131,8 +133,17 @@ internal sealed class ResumeCheck(RunFolder folder, TrainingOptions options)
 
     private static string Files(int count) => count == 1 ? "1 file" : $"{count} files";
 
-    private void CheckEpochs(TrainingPosition position)
+    private void CheckEpochs(TrainingPosition position, TrainingOptions? training)
     {
+        if (training is { LearningRateDecay: not LearningRateDecay.None } && training.Epochs != options.Epochs)
+        {
+            throw new ConfigurationException(
+                $"{folder.Path}: with LearningRateDecay the learning rate of every step depends on Epochs, "
+                    + $"which was {training.Epochs}, now {options.Epochs}",
+                nameof(TrainingOptions.LearningRateDecay),
+                nameof(TrainingOptions.Epochs));
+        }
+
         var begun = position.Epoch + (position.Batch > 0 ? 1 : 0);
         if (begun > options.Epochs)
         {

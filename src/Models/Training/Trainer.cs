@@ -20,6 +20,7 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
     public TrainingEnd Run(CancellationToken stop = default)
     {
         options.Validate();
+        TrainingSchedule.Check(configure(1), options);
         var folder = new RunFolder(options.Output);
         if (options.SkipExisting && folder.IsComplete)
         {
@@ -64,7 +65,7 @@ public sealed class Trainer(Device device, TrainingOptions options, Func<int, Sa
         var vocabulary = options.Vocabulary is { } path
             ? Vocabulary.Open(path, options.VocabularyColumn, options.FeaturesColumn ?? train.FeaturesColumn, train.Dimension, stop)
             : null;
-        var freeBytes = TrainingMemory.Check(device, config, options.BatchSize);
+        var freeBytes = TrainingMemory.Check(device, TrainingSchedule.AtLargestK(config, options), options.BatchSize);
         using var model = SparseAutoencoder.Create(device, config);
         using var run = new TrainingRun(
             model, options with { FeatureNames = names }, folder, train, heldOut, vocabulary, freeBytes, observer);

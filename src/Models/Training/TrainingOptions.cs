@@ -110,5 +110,13 @@ public sealed record TrainingOptions : StepOptions
                 nameof(Vocabulary),
                 nameof(EvalEvery));
         }
+
+        if (InitializeFrom is not null && DecoderBiasStart != DecoderBiasStart.Zero)
+        {
+            throw new ConfigurationException(
+                "DecoderBiasStart would replace the bias of InitializeFrom: use one of them",
+                nameof(DecoderBiasStart),
+                nameof(InitializeFrom));
+        }
     }
 }

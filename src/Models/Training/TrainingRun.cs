@@ -69,7 +69,7 @@ internal sealed class TrainingRun : IDisposable
             _splits.Add(new HeldOutSplit(name, set, model.Device, options.BatchSize, keep));
         }
 
-        _step = new TrainingStep(model, options, _loader);
+        _step = new TrainingStep(model, options with { TotalSteps = options.Epochs * _loader.BatchesPerEpoch }, _loader);
     }
 
     /// <summary>The results, once the run is complete.</summary>

@@ -16,11 +16,30 @@ public abstract class AgreementTests(Device device)
     [InlineData(Architecture.TopK)]
     [InlineData(Architecture.JumpReLU)]
     [InlineData(Architecture.Vanilla)]
-    public void Losses_of_a_short_run_agree(Architecture architecture)
+    public void Losses_of_a_short_run_agree(Architecture architecture) => Compare(architecture, options => options);
+
+    /// <summary>The same with everything that a schedule can change, a start of the bias, and AdamW.</summary>
+    [SharedDataTheory]
+    [InlineData(Architecture.BatchTopK)]
+    [InlineData(Architecture.TopK)]
+    [InlineData(Architecture.JumpReLU)]
+    [InlineData(Architecture.Vanilla)]
+    public void Losses_of_a_short_scheduled_run_agree(Architecture architecture) => Compare(architecture, options => options with
+    {
+        LearningRateWarmup = 2,
+        MonoWarmup = Steps,
+        KStart = architecture.SelectsK() ? 12 : null,
+        KAnneal = architecture.SelectsK() ? 2 : 0,
+        TargetL0 = architecture.SelectsK() ? null : 10,
+        DecoderBiasStart = DecoderBiasStart.GeometricMedian,
+        WeightDecay = 10,
+    });
+
+    private void Compare(Architecture architecture, Func<StepOptions, StepOptions> change)
     {
         using var cpu = new CpuDevice(1);
-        var expected = Train(cpu, architecture);
-        var actual = Train(device, architecture);
+        var expected = Train(cpu, architecture, change);
+        var actual = Train(device, architecture, change);
         for (var step = 0; step < Steps; step++)
         {
             Assert.True(
@@ -29,7 +48,7 @@ public abstract class AgreementTests(Device device)
         }
     }
 
-    private static List<double> Train(Device device, Architecture architecture)
+    private static List<double> Train(Device device, Architecture architecture, Func<StepOptions, StepOptions> change)
     {
         var set = FeatureSet.Open(SharedData.File("features", "cifar10-resnet56-train.parquet"));
         using var reader = set.OpenReader();
@@ -45,8 +64,10 @@ public abstract class AgreementTests(Device device)
             Bandwidth = 0.3,
         });
         model.Initialize(new Random(1));
-        using var training = new TrainingStep(
-            model, new StepOptions { BatchSize = Rows, LearningRate = 1e-3, MaxGradientNorm = 1, DeadAfter = Rows, DeadCheckInterval = 0 });
+        using var training = new TrainingStep(model, change(new StepOptions
+        {
+            BatchSize = Rows, LearningRate = 1e-3, MaxGradientNorm = 1, DeadAfter = Rows, DeadCheckInterval = 0,
+        }));
         using var x = device.Tensor(Rows, set.Dimension);
         var rows = new float[Rows * set.Dimension];
         var losses = new List<double>();

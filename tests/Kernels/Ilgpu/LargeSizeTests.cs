@@ -256,7 +256,7 @@ public sealed class LargeSizeTests : IDisposable
         scale.CopyFrom([0.5f]);
         for (var step = 1; step <= 2; step++)
         {
-            var settings = new AdamStep(step, 0.01f, 0.9f, 0.999f, 1e-8f, UnitRows: true, Project: false);
+            var settings = new AdamStep(step, 0.01f, 0.9f, 0.999f, 1e-8f, 0, UnitRows: true, Project: false);
             device.Adam(parameter, gradient, first, second, settings, scale);
         }
 

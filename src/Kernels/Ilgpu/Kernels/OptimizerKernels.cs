@@ -10,8 +10,16 @@ namespace MonoLoss.Kernels.Ilgpu;
 /// <param name="StepSize">α/(1 − β₁ᵗ).</param>
 /// <param name="InvSqrtBiasCorrection2">1/√(1 − β₂ᵗ).</param>
 /// <param name="Epsilon">Added to the root of the second moment.</param>
+/// <param name="RelativeDecay">What decays, of the parameter, relative to the step's size; 0 without weight decay.</param>
 internal readonly record struct AdamFactors(
-    float Beta1, float OneMinusBeta1, float Beta2, float OneMinusBeta2, float StepSize, float InvSqrtBiasCorrection2, float Epsilon);
+    float Beta1,
+    float OneMinusBeta1,
+    float Beta2,
+    float OneMinusBeta2,
+    float StepSize,
+    float InvSqrtBiasCorrection2,
+    float Epsilon,
+    float RelativeDecay);
 
 /// <summary>The optimizer.</summary>
 internal static class OptimizerKernels
@@ -28,7 +36,7 @@ internal static class OptimizerKernels
     }
 
     /// <summary>Adam, one thread per element. The gradient is first multiplied by gradientScale[0], unless that is empty.</summary>
-    [Kernel("4*7*M*D", "16*M*D")]
+    [Kernel("4*7*M*D", "18*M*D")]
     [KernelInstance(typeof(Float1))]
     [KernelInstance(typeof(Float4))]
     public static void Adam<T>(
@@ -53,7 +61,7 @@ internal static class OptimizerKernels
     /// Adam, with rows first scaled to length 1 and the gradient's part along the row removed if requested; one group per row. Parameter
     /// and gradient are read twice, the second time from the level-1 cache.
     /// </summary>
-    [Kernel("4*7*M*D", "24*M*D")]
+    [Kernel("4*7*M*D", "26*M*D")]
     [KernelInstance(typeof(Float1))]
     [KernelInstance(typeof(Float4))]
     public static void AdamByRows<T>(
@@ -103,6 +111,6 @@ internal static class OptimizerKernels
         var denominator = second.Sqrt().Scale(factors.InvSqrtBiasCorrection2).Add(factors.Epsilon);
         firstMoment[i] = first.FlushBelow(SmallestMoment);
         secondMoment[i] = second.FlushBelow(SmallestMoment);
-        parameter[i] = value.AddScaled(-factors.StepSize, first.Divide(denominator));
+        parameter[i] = value.AddScaled(-factors.StepSize, first.Divide(denominator).AddScaled(factors.RelativeDecay, value));
     }
 }

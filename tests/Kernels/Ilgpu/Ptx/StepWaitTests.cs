@@ -71,6 +71,38 @@ public sealed class StepWaitTests : IDisposable
         }
     }
 
+    /// <summary>Scheduled values are arguments of the same launches: none is added, and none waits.</summary>
+    [Theory]
+    [InlineData(Architecture.BatchTopK, 51)]
+    [InlineData(Architecture.TopK, 58)]
+    [InlineData(Architecture.JumpReLU, 49)]
+    [InlineData(Architecture.Vanilla, 54)]
+    public void Scheduled_step_waits_and_launches_no_more(Architecture architecture, int launches)
+    {
+        using var model = Create(architecture, Active);
+        using var x = _device.Tensor(Batch, Features).Set(RunFiles.Features(Batch, Features));
+        using var training = new TrainingStep(model, new StepOptions
+        {
+            BatchSize = Batch,
+            LearningRateWarmup = 9,
+            LearningRateDecay = LearningRateDecay.Linear,
+            TotalSteps = 20,
+            MonoWarmup = 9,
+            KStart = architecture.SelectsK() ? 2 * Active : null,
+            KAnneal = architecture.SelectsK() ? 8 : 0,
+            TargetL0 = architecture.SelectsK() ? null : Active,
+            WeightDecay = 0.1,
+        });
+        StepMetrics[] last = [training.Run(x), training.Run(x)];
+        var (waits, count) = (_device.HostSyncCount, _launches.Count);
+        last[0] = training.Run(x);
+        Assert.InRange(_device.HostSyncCount - waits, 1, MaxWaits);
+        // Without the launch that gathers the batch.
+        Assert.Equal(launches - 1, _launches.Count - count);
+        Assert.NotEqual(last[0].LearningRate, last[1].LearningRate);
+        Assert.NotEqual((last[0].L1Coefficient, last[0].K), (last[1].L1Coefficient, last[1].K));
+    }
+
     [Fact]
     public void RestartDead_copies_a_few_times_however_many_are_dead()
     {
