@@ -101,8 +101,8 @@ public sealed class SparseVariable(CsrMatrix value) : IDisposable
     /// <summary>Whether a gradient has been added to directly.</summary>
     internal bool HasGradient => _hasGradient;
 
-    /// <summary>Deferred: ∂loss/∂(z·W), B×D, and W.</summary>
-    internal (Tensor Gradient, Variable Weights)? DeferredDecode { get; set; }
+    /// <summary>Deferred: ∂loss/∂(z·W) and W.</summary>
+    internal DecodedLatents? DeferredDecode { get; set; }
 
     /// <summary>Deferred: the amount to add to ∂z wherever z is positive.</summary>
     internal float DeferredPositiveAmount { get; set; }
@@ -126,6 +126,12 @@ public sealed class SparseVariable(CsrMatrix value) : IDisposable
     /// <inheritdoc/>
     public void Dispose() => Value.Dispose();
 }
+
+/// <summary>What a decode of latents has deferred.</summary>
+/// <param name="Gradient">∂loss/∂(z·W), B×D; one such matrix per group where there are groups.</param>
+/// <param name="Weights">W, M×D.</param>
+/// <param name="GroupEnds">One past the last latent of each group; null without groups.</param>
+internal readonly record struct DecodedLatents(Tensor Gradient, Variable Weights, DeviceArray<int>? GroupEnds = null);
 
 /// <summary>A number on the tape. It is computed when it is read, so that a step need not wait for it.</summary>
 /// <param name="read">Computes the number.</param>

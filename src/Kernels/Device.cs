@@ -164,15 +164,21 @@ public abstract class Device : IDisposable
     /// <summary>SpMM with the transpose: result += sᵀ·x, with the values of s or with its gradient.</summary>
     /// <param name="s">B×M, its columns indexed.</param>
     /// <param name="useGradient">Whether to take the gradient in place of the values.</param>
-    /// <param name="x">B×D.</param>
+    /// <param name="x">B×D; G·B×D with groups.</param>
     /// <param name="result">M×D; is added to.</param>
-    public abstract void SpMMTransposed(CsrMatrix s, bool useGradient, Tensor x, Tensor result);
+    /// <param name="groupEnds">
+    /// Where the columns form groups: one past the last of each. A column of group g then takes the g-th B rows of x. Null for one group.
+    /// </param>
+    public abstract void SpMMTransposed(CsrMatrix s, bool useGradient, Tensor x, Tensor result, DeviceArray<int>? groupEnds = null);
 
     /// <summary>SDDMM: the gradient at every nonzero (i, m) of s += g[i]·matrix[m].</summary>
     /// <param name="s">B×M.</param>
-    /// <param name="g">B×D.</param>
+    /// <param name="g">B×D; G·B×D with groups.</param>
     /// <param name="matrix">M×D.</param>
-    public abstract void SDDMM(CsrMatrix s, Tensor g, Tensor matrix);
+    /// <param name="groupEnds">
+    /// Where the columns form groups: one past the last of each. A column of group h then takes the h-th B rows of g. Null for one group.
+    /// </param>
+    public abstract void SDDMM(CsrMatrix s, Tensor g, Tensor matrix, DeviceArray<int>? groupEnds = null);
 
     /// <summary>sums[m] += Σ_i of the gradient at nonzeros (i, m).</summary>
     /// <param name="s">B×M, its columns indexed.</param>
@@ -194,6 +200,25 @@ public abstract class Device : IDisposable
     /// <param name="list">Ascending columns.</param>
     /// <param name="columns">The number of columns that s gets.</param>
     public abstract void RemapColumns(CsrMatrix s, DeviceArray<int> list, int columns);
+
+    // ---- Groups: nested reconstructions ----------------------------------------------------------------------------
+
+    /// <summary>
+    /// The reconstructions from nested groups of latents, their errors and squared errors, in one visit to each row: group after group is
+    /// added, so that all of them cost little more than <see cref="SpMM"/>.
+    /// </summary>
+    public abstract void DecodeGroups(in GroupDecodeArgs work);
+
+    /// <summary>
+    /// Turns the errors of nested reconstructions into the gradients that each group's latents get, which are part of all later
+    /// reconstructions: errors[g·B + i] becomes scale[i]·(last[i] + factor·Σ of errors[h·B + i] over h ≥ g).
+    /// </summary>
+    /// <param name="errors">G·B×D (<see cref="GroupDecodeArgs.Errors"/>); overwritten.</param>
+    /// <param name="groups">G.</param>
+    /// <param name="factor">The factor.</param>
+    /// <param name="scale">1×B; null for 1.</param>
+    /// <param name="last">A further gradient of the last reconstruction, B×D; null for none.</param>
+    public abstract void SumGroupErrors(Tensor errors, int groups, double factor, Tensor? scale, Tensor? last);
 
     // ---- Rows ------------------------------------------------------------------------------------------------------
 
@@ -225,7 +250,11 @@ public abstract class Device : IDisposable
     public abstract void AddRow(Tensor x, float alpha, Tensor row, Tensor result);
 
     /// <summary>sums[d] += α·Σ_i x[i, d].</summary>
-    public abstract void SumColumns(float alpha, Tensor x, Tensor sums);
+    /// <param name="alpha">α.</param>
+    /// <param name="x">The matrix.</param>
+    /// <param name="sums">1×D; is added to.</param>
+    /// <param name="rows">How many rows of x to sum, from the first; null for all.</param>
+    public abstract void SumColumns(float alpha, Tensor x, Tensor sums, int? rows = null);
 
     /// <summary>result = α·x + β·y, elementwise; result may be x or y.</summary>
     public abstract void LinearCombination(float alpha, Tensor x, float beta, Tensor y, Tensor result);

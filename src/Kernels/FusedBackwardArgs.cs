@@ -13,8 +13,14 @@ public struct FusedBackwardArgs
     /// <summary>Whether the gradient of <see cref="Latents"/> already holds a part of ∂z.</summary>
     public bool AddToLatentGradient;
 
-    /// <summary>G = ∂loss/∂(z·W_dec + b_dec), B×D; null if the latents are not decoded.</summary>
+    /// <summary>
+    /// G = ∂loss/∂(z·W_dec + b_dec), B×D; null if the latents are not decoded. With <see cref="GroupEnds"/> one such matrix for the latents
+    /// of each group, G·B×D.
+    /// </summary>
     public Tensor? DecodedGradient;
+
+    /// <summary>Where the latents form groups: one past the last of each (<see cref="Device.SumGroupErrors"/>). Null for one group.</summary>
+    public DeviceArray<int>? GroupEnds;
 
     /// <summary>W_dec, M×D.</summary>
     public Tensor? Decoder;

@@ -8,6 +8,9 @@ public enum Architecture
     /// <summary>Keeps the B·k largest activations of a batch of B rows.</summary>
     BatchTopK,
 
+    /// <summary>BatchTopK whose latents form nested groups, each of which reconstructs the rows.</summary>
+    Matryoshka,
+
     /// <summary>Keeps the k largest activations of every row.</summary>
     TopK,
 
@@ -39,6 +42,7 @@ public static class Architectures
     internal static ArchitectureTraits Traits(this Architecture architecture) => architecture switch
     {
         Architecture.BatchTopK => BatchTopK.Traits,
+        Architecture.Matryoshka => Matryoshka.Traits,
         Architecture.TopK => TopK.Traits,
         Architecture.JumpReLU => JumpReLU.Traits,
         Architecture.Vanilla => Vanilla.Traits,

@@ -21,6 +21,9 @@ internal sealed record ArchitectureTraits
     /// <summary>Whether it has <see cref="SaeConfig.K"/> active latents and the auxiliary loss of <see cref="SaeConfig.AuxK"/>.</summary>
     public bool SelectsK { get; init; }
 
+    /// <summary>Whether its latents form the groups of <see cref="SaeConfig.Groups"/>.</summary>
+    public bool HasGroups { get; init; }
+
     /// <summary>Whether it uses <see cref="SaeConfig.Bandwidth"/>.</summary>
     public bool UsesBandwidth { get; init; }
 
@@ -48,6 +51,9 @@ internal sealed record ModelFootprint
 
     /// <summary>Whether the decoder's bias is subtracted from the input, which takes a copy of the batch.</summary>
     public bool CentersInput { get; init; } = true;
+
+    /// <summary>Number of groups of latents, each of which has a reconstruction.</summary>
+    public int Groups { get; init; } = 1;
 
     /// <summary>Whether the pre-activations are kept beside the latents.</summary>
     public bool KeepsPreActivations { get; init; }

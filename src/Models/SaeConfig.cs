@@ -15,19 +15,25 @@ public sealed record SaeConfig
     /// <summary>k, the number of active latents per row: exactly (TopK) or on average (BatchTopK).</summary>
     public int K { get; init; } = 64;
 
+    /// <summary>
+    /// The shares of the latents that Matryoshka's groups have, in order; their sum is 1. Null for 1/16, 1/8, 1/4, 9/16
+    /// (<see cref="Matryoshka"/>).
+    /// </summary>
+    public IReadOnlyList<double>? Groups { get; init; }
+
     /// <summary>Whether TopK has a separate decoder.</summary>
     public bool Untied { get; init; }
 
     /// <summary>
-    /// Whether BatchTopK adds b_enc to its pre-activations. The official one does not, but autoencoders of other tools that training
-    /// starts from may.
+    /// Whether BatchTopK and Matryoshka add b_enc to their pre-activations. The official ones do not, but autoencoders of other tools that
+    /// training starts from may.
     /// </summary>
     public bool EncoderBias { get; init; }
 
     /// <summary>Whether rows are layer-normalized before they are encoded. TopK always does this.</summary>
     public bool Normalize { get; init; }
 
-    /// <summary>Number of dead latents that reconstruct the error; null for 512 (BatchTopK) or <see cref="K"/> (TopK).</summary>
+    /// <summary>Number of dead latents that reconstruct the error; null for 512 (BatchTopK, Matryoshka) or <see cref="K"/> (TopK).</summary>
     public int? AuxK { get; init; }
 
     /// <summary>Coefficient of the auxiliary loss.</summary>
@@ -76,6 +82,19 @@ public sealed record SaeConfig
             throw new ConfigurationException(
                 $"Untied requires Architecture {string.Join(" or ", possible)}, but it is {traits.Name}",
                 nameof(Untied),
+                nameof(Architecture));
+        }
+
+        if (traits.HasGroups)
+        {
+            _ = Matryoshka.GroupSizes(this);
+        }
+        else if (Groups is not null)
+        {
+            var possible = Architectures.Trained.Where(architecture => architecture.Traits().HasGroups).Select(Architectures.Name);
+            throw new ConfigurationException(
+                $"Groups requires Architecture {string.Join(" or ", possible)}, but it is {traits.Name}",
+                nameof(Groups),
                 nameof(Architecture));
         }
 

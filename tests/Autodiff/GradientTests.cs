@@ -51,6 +51,40 @@ public sealed class GradientTests : IDisposable
                 / Sum(D, j => Square(p.X[(i * D) + j]))));
     }
 
+    /// <summary>
+    /// Nested groups, one of them without latents, of which the last reconstruction is in a further term, and MonoLoss beside them.
+    /// </summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Gradient_of_the_errors_of_nested_groups(bool fuse)
+    {
+        int[] ends = [2, 2, 5, M];
+        float[] deviation = [.. Enumerable.Range(0, B).Select(i => 0.5f + (0.1f * i))];
+        float[] mean = [.. Enumerable.Range(0, B).Select(i => 0.3f - (0.05f * i))];
+        using var deviationTensor = _device.Tensor(1, B).Set(deviation);
+        using var meanTensor = _device.Tensor(1, B).Set(mean);
+        using var endArray = _device.Allocate<int>(ends.Length);
+        endArray.CopyFrom(ends);
+        Check(
+            fuse,
+            new Selection(SelectionKind.BatchTopK, 3),
+            (tape, p, z) =>
+            {
+                var groups = tape.DecodeGroups(z, p.Decoder, p.DecoderBias, endArray, p.X, deviationTensor, meanTensor);
+                var error = tape.MeanSquaredError(groups.Reconstruction, tape.Subtract(p.X, groups.Reconstruction));
+                return tape.WeightedSum((groups.Loss, 2), (error, 0.3), (tape.MonoLoss(z, p.X).Loss, 0.1));
+            },
+            (p, z) =>
+            {
+                double Reconstruction(int end, int i) => mean[i / D] + (deviation[i / D]
+                    * (p.DecoderBias[i % D] + Sum(end, m => z[((i / D) * M) + m] * p.Decoder[(m * D) + (i % D)])));
+                return (2 * Mean(ends.Length, g => Mean(B * D, i => Square(Reconstruction(ends[g], i) - p.X[i]))))
+                    + (0.3 * Mean(B * D, i => Square((2 * Reconstruction(M, i)) - p.X[i]))) + (0.1 * MonoLossOf(p, z));
+            },
+            tolerance: 2e-3);
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

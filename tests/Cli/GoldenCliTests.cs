@@ -1,6 +1,7 @@
 using System.Globalization;
 using MonoLoss.Data;
 using MonoLoss.Tests.Data;
+using MonoLoss.Tests.Models;
 
 namespace MonoLoss.Tests.Cli;
 
@@ -20,6 +21,9 @@ public sealed class GoldenCliTests
     [InlineData("jumprelu_norm_mono")]
     [InlineData("vanilla")]
     [InlineData("vanilla_mono")]
+    [InlineData("matryoshka_batch_topk")]
+    [InlineData("matryoshka_batch_topk_mono")]
+    [InlineData("matryoshka_batch_topk_norm_mono")]
     public void Train_gives_the_losses_and_weights_of_the_official_run(string name)
     {
         using var folder = new TempFolder();
@@ -35,7 +39,7 @@ public sealed class GoldenCliTests
             "train", "--train", folder["batches.parquet"], "--rows", "unit", "--init", folder["init"], "--out", folder["run"],
             "--no-shuffle",
             "--epochs", "1", "--eval-every", "0", "--quiet", "--threads", "2",
-            "--model", golden.Setting("model"), "--latents", $"{m}", "--k", golden.HasSetting("k") ? golden.Setting("k") : "1",
+            "--model", GoldenModel.Name(golden), "--latents", $"{m}", "--k", golden.HasSetting("k") ? golden.Setting("k") : "1",
             "--batch-size", $"{batch}",
             "--dead-after", $"{golden.Integer("dead_after_batches") * batch}",
         ];
@@ -52,6 +56,11 @@ public sealed class GoldenCliTests
         }
 
         args.AddRange(golden.Setting("normalize") == "True" ? ["--normalize"] : []);
+        if (GoldenModel.Groups(golden) is { } groups)
+        {
+            args.AddRange(["--groups", string.Join(',', groups.Select(share => share.ToString(CultureInfo.InvariantCulture)))]);
+        }
+
         args.AddRange(untied ? ["--untied"] : []);
         Monoloss.Run([.. args]).Succeeded();
 

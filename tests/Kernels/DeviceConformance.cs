@@ -87,6 +87,83 @@ public abstract class DeviceConformance : IDisposable
             s.GradientToDense());
     }
 
+    /// <summary>All reconstructions of nested groups, some of them without latents, and the gradients that each group's latents get.</summary>
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    [MemberData(nameof(LongSizes))]
+    [InlineData(7, 68, 1000)]
+    [InlineData(5, 36, 420)]
+    public void Group_reconstructions_and_their_gradients_equal_the_float64_loops(int b, int d, int m)
+    {
+        for (var kind = 0; kind < 3; kind++)
+        {
+            var ends = GroupEnds(m, kind);
+            var last = ends.ToArray();
+            var groups = last.Length;
+            var (z, s) = Sparse(b, m, kind == 2 ? 2 : 4);
+            var (w, matrix) = Dense(m, d);
+            var (bias, biasTensor) = Dense(1, d);
+            var (x, target) = Dense(b, d);
+            var (scale, scaleTensor) = Dense(1, b);
+            var (shift, shiftTensor) = Dense(1, b);
+            var (upstream, upstreamTensor) = Dense(b, d);
+            var isScaled = kind != 1;
+            using var errors = _device.Tensor(0, 0);
+            using var result = _device.Tensor(0, 0);
+            using var squares = _device.Allocate<double>(groups);
+            _device.DecodeGroups(new GroupDecodeArgs
+            {
+                Latents = s,
+                Matrix = matrix,
+                Bias = kind == 1 ? null : biasTensor,
+                GroupEnds = ends,
+                Target = target,
+                Scale = isScaled ? scaleTensor : null,
+                Shift = isScaled ? shiftTensor : null,
+                Errors = errors,
+                Result = result,
+                Squares = squares,
+            });
+            double Reconstruction(int g, int i)
+            {
+                var (row, j) = (i / d, i % d);
+                var sum = (kind == 1 ? 0 : bias[j]) + Sum(last[g], latent => z[(row * m) + latent] * w[(latent * d) + j]);
+                return isScaled ? (sum * scale[row]) + shift[row] : sum;
+            }
+
+            double Error(int g, int i) => Reconstruction(g, i) - x[i];
+            Near(groups * b * d, i => Error(i / (b * d), i % (b * d)), errors.ToArray());
+            Near(b * d, i => Reconstruction(groups - 1, i), result.ToArray());
+            Near(groups, g => Sum(b * d, i => Math.Pow(Error(g, i), 2)), squares.ToArray());
+
+            _device.SumGroupErrors(errors, groups, 0.7, isScaled ? scaleTensor : null, kind == 2 ? null : upstreamTensor);
+            double Gradient(int g, int i) => (isScaled ? scale[i / d] : 1)
+                * ((kind == 2 ? 0 : upstream[i]) + (0.7 * Sum(groups - g, h => Error(g + h, i))));
+            Near(groups * b * d, i => Gradient(i / (b * d), i % (b * d)), errors.ToArray());
+
+            int GroupOf(int latent) => Array.FindIndex(last, end => latent < end);
+            var start = FillGradient(s);
+            _device.SDDMM(s, errors, matrix, ends);
+            Near(
+                b * m,
+                i => z[i] == 0 ? 0 : start[i] + Sum(d, j => Gradient(GroupOf(i % m), ((i / m) * d) + j) * w[((i % m) * d) + j]),
+                s.GradientToDense(),
+                1e-4);
+            var (dW, dMatrix) = Dense(m, d);
+            _device.BuildColumnIndex(s);
+            _device.SpMMTransposed(s, useGradient: false, errors, dMatrix, ends);
+            Near(
+                m * d,
+                i => dW[i] + Sum(b, row => z[(row * m) + (i / d)] == 0 ? 0
+                    : z[(row * m) + (i / d)] * Gradient(GroupOf(i / d), (row * d) + (i % d))),
+                dMatrix.ToArray(),
+                1e-4);
+            var (biasStart, biasGradient) = Dense(1, d);
+            _device.SumColumns(-1, errors, biasGradient, b);
+            Near(d, j => biasStart[j] - Sum(b, row => Gradient(0, (row * d) + j)), biasGradient.ToArray(), 1e-4);
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Sizes))]
     public void Column_index_and_column_sums_equal_the_loops(int b, int d, int m)
@@ -802,20 +879,23 @@ public abstract class DeviceConformance : IDisposable
     {
         // The larger the sums, the more their order matters.
         var tolerance = 1e-4 * Math.Max(1, d / 200.0);
-        foreach (var (encoded, mono, jump, center, tied, add) in new[]
+        foreach (var (encoded, mono, jump, center, tied, add, grouped) in new[]
         {
-            (false, true, false, true, false, false),
-            (false, true, true, false, false, true),
-            (false, false, false, true, true, false),
-            (false, true, false, true, true, true),
-            (true, true, false, true, false, false),
-            (true, false, false, false, true, false),
+            (false, true, false, true, false, false, false),
+            (false, true, true, false, false, true, false),
+            (false, false, false, true, true, false, false),
+            (false, true, false, true, true, true, false),
+            (true, true, false, true, false, false, false),
+            (true, false, false, false, true, false, false),
+            (false, true, false, true, false, false, true),
+            (true, false, false, true, false, false, true),
         })
         {
+            var ends = grouped ? GroupEnds(m, 0) : null;
             var (z, s) = Sparse(b, m, encoded ? 2 : oneIn);
             s = encoded ? Encoded(z, b, m) : s;
             var (_, x) = Dense(b, d);
-            var (_, g) = Dense(b, d);
+            var (_, g) = Dense(b * (int)(ends?.Length ?? 1), d);
             var (_, encoder) = Dense(m, d);
             var (_, decoder) = Dense(m, d);
             var (_, centerTensor) = Dense(1, d);
@@ -847,6 +927,7 @@ public abstract class DeviceConformance : IDisposable
                 Latents = s,
                 AddToLatentGradient = add,
                 DecodedGradient = g,
+                GroupEnds = ends,
                 Decoder = decoder,
                 DecoderGradient = decoderGradient,
                 AddToDecoderGradient = add,
@@ -885,7 +966,7 @@ public abstract class DeviceConformance : IDisposable
                 s.Gradient.Clear();
             }
 
-            _device.SDDMM(s, g, decoder);
+            _device.SDDMM(s, g, decoder, ends);
             _device.AddToGradientWherePositive(s, 0.1f);
             if (mono)
             {
@@ -921,7 +1002,7 @@ public abstract class DeviceConformance : IDisposable
             _device.SpMMTransposed(s, useGradient: true, centered, dW);
             using var dWdec = _device.Tensor(m, d);
             dWdec.Set(add && !tied ? decoderStart : new float[m * d]);
-            _device.SpMMTransposed(s, useGradient: false, g, dWdec);
+            _device.SpMMTransposed(s, useGradient: false, g, dWdec, ends);
             var (expectedEncoder, expectedDecoder) = (dW.ToArray(), dWdec.ToArray());
             if (tied)
             {
@@ -981,6 +1062,15 @@ public abstract class DeviceConformance : IDisposable
         Near(b * d, (i) => bias[i % d] + Sum(m, j => z[((i / d) * m) + j] * w[(j * d) + (i % d)]), result.ToArray());
         _device.SpMM(s, weights, null, result);
         Near(b * d, (i) => Sum(m, j => z[((i / d) * m) + j] * w[(j * d) + (i % d)]), result.ToArray());
+    }
+
+    /// <summary>Ends of groups of m latents: the second one empty; all latents in the last one; all in one of one.</summary>
+    private DeviceArray<int> GroupEnds(int m, int kind)
+    {
+        int[] ends = kind switch { 0 => [m / 3, m / 3, (2 * m) / 3, m], 1 => [0, m], _ => [m] };
+        var array = Hold(_device.Allocate<int>(ends.Length));
+        array.CopyFrom(ends);
+        return array;
     }
 
     private static double Sum(int n, Func<int, double> term)

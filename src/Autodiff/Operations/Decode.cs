@@ -45,7 +45,7 @@ public sealed partial class Tape
 
             if (_latents!.Defers && _latents.DeferredDecode is null)
             {
-                _latents.DeferredDecode = (_result.Gradient, _weights!);
+                _latents.DeferredDecode = new(_result.Gradient, _weights!);
                 return;
             }
 

@@ -144,6 +144,7 @@ public sealed partial class Tape
                 Latents = _latents.Value,
                 AddToLatentGradient = _latents.HasGradient,
                 DecodedGradient = decode?.Gradient,
+                GroupEnds = decode?.GroupEnds,
                 Decoder = decode?.Weights.Value,
                 DecoderGradient = decoderGradient,
                 AddToDecoderGradient = addToDecoder,

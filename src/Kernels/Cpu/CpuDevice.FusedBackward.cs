@@ -13,6 +13,11 @@ public sealed unsafe partial class CpuDevice
         RequireColumnIndex(s);
         Require(s.Rows == work.Input.Rows && s.Columns == work.Encoder.Rows && work.Encoder.Columns == d, "shapes do not fit");
         RequireSameShape(work.Encoder, work.EncoderGradient);
+        if (work.DecodedGradient is { } decoded)
+        {
+            RequireRows(s, decoded, work.GroupEnds);
+        }
+
         var tasks = TaskCount(s.Columns, LatentsPerTask);
         if (work.CenterGradient is not null)
         {
@@ -21,7 +26,7 @@ public sealed unsafe partial class CpuDevice
         }
 
         var weights = new WeightGradients(work, work.CenterGradient is null ? null : _centerPartials.Pointer);
-        if (s.Dense is { } dense && !work.AddToLatentGradient && work.JumpReLU.Pre is null)
+        if (s.Dense is { } dense && !work.AddToLatentGradient && work.JumpReLU.Pre is null && work.GroupEnds is null)
         {
             BackwardDense(work, dense, weights);
         }
@@ -124,6 +129,7 @@ public sealed unsafe partial class CpuDevice
         private readonly float* _gradient;
         private readonly bool _addToLatentGradient;
         private readonly float* _decodedGradient;
+        private readonly int* _groupEnds;
         private readonly float* _decoder;
         private readonly float* _decoderGradient;
         private readonly bool _addToDecoderGradient;
@@ -153,6 +159,7 @@ public sealed unsafe partial class CpuDevice
             _gradient = Pointer(work.Latents.Gradient);
             _addToLatentGradient = work.AddToLatentGradient;
             _decodedGradient = PointerOrNull(work.DecodedGradient);
+            _groupEnds = work.GroupEnds is null ? null : Pointer(work.GroupEnds);
             _decoder = PointerOrNull(work.Decoder);
             _decoderGradient = PointerOrNull(work.DecoderGradient);
             _addToDecoderGradient = work.AddToDecoderGradient;
@@ -217,7 +224,7 @@ public sealed unsafe partial class CpuDevice
                             _scratch.Z + start,
                             _latents.RowIndices + start,
                             count,
-                            _decodedGradient,
+                            DecodedGradient(m),
                             _scratch.Gradient + start,
                             _decoderGradient + at,
                             _d,
@@ -318,7 +325,7 @@ public sealed unsafe partial class CpuDevice
             else if (!isRowBlocked)
             {
                 IndexedRows.DotsAndWeightedSum(
-                    _decoder + row, z, rowOf, n, _decodedGradient, g, _decoderGradient + row, _d, _addToDecoderGradient);
+                    _decoder + row, z, rowOf, n, DecodedGradient(m), g, _decoderGradient + row, _d, _addToDecoderGradient);
             }
 
             for (var j = 0; j < n; j++)
@@ -339,6 +346,10 @@ public sealed unsafe partial class CpuDevice
 
             return score;
         }
+
+        /// <summary>The gradient of what latent m was decoded into: that of its group, where there are groups.</summary>
+        private float* DecodedGradient(int m) =>
+            _groupEnds is null ? _decodedGradient : _decodedGradient + ((long)GroupOf(_groupEnds, m) * _latents.Rows * _d);
 
         private void WeightedSum(int m, float* weights, float* rows, float* y, bool add)
         {

@@ -20,6 +20,11 @@ public sealed partial class IlgpuDevice
             work.Latents.Rows == work.Input.Rows && work.Latents.Columns == work.Encoder.Rows && work.Encoder.Columns == d,
             "shapes do not fit");
         RequireSameShape(work.Encoder, work.EncoderGradient);
+        if (work.DecodedGradient is { } decoded)
+        {
+            RequireRows(work.Latents, decoded, work.GroupEnds);
+        }
+
         if (IsVectorizable(d))
         {
             FusedLatentBackward<Float4, Double4>(work);
@@ -70,7 +75,7 @@ public sealed partial class IlgpuDevice
         var values = (3 * nonzeros) + (shape.HasMonoLoss ? 2 * shape.Nonzeros : 0);
         var terms = shape.HasMonoLoss ? Interop.SizeOf<LatentMonoScore>() * shape.Latents : 0;
         long floats;
-        if (IsNearlyDense(nonzeros, shape.Rows * shape.Latents))
+        if (!shape.HasGroups && IsNearlyDense(nonzeros, shape.Rows * shape.Latents))
         {
             floats = (shape.Rows * shape.Latents) + (shape.HasMonoLoss ? shape.Latents * shape.Features : 0);
         }
@@ -105,6 +110,7 @@ public sealed partial class IlgpuDevice
         if (work.DecodedGradient is not null)
         {
             visit.DecodedGradient = RowsOrNone<T>(work.DecodedGradient);
+            visit.GroupEnds = ViewOrNone(work.GroupEnds);
             visit.Decoder = RowsOrNone<T>(work.Decoder);
             visit.DecoderGradient = RowsOrNone<T>(work.DecoderGradient);
             visit.AddToDecoderGradient = work.AddToDecoderGradient ? 1 : 0;
@@ -128,7 +134,7 @@ public sealed partial class IlgpuDevice
             visit.Nonzeros.L0Factor = work.JumpReLU.L0Factor;
         }
 
-        if (IsNearlyDense(s.MaxNonzeroCount, (long)s.Rows * s.Columns))
+        if (work.GroupEnds is null && IsNearlyDense(s.MaxNonzeroCount, (long)s.Rows * s.Columns))
         {
             BackwardDense(work, visit, isTied);
         }

@@ -52,4 +52,10 @@ public sealed record ImportedForm
 
     /// <summary>Whether b_dec is subtracted from the normalized row.</summary>
     public bool SubtractsDecoderBias { get; init; }
+
+    /// <summary>
+    /// The numbers of latents of the nested groups that it was trained with, in order; null without groups. They change nothing about what
+    /// is computed.
+    /// </summary>
+    public IReadOnlyList<int>? GroupSizes { get; init; }
 }

@@ -31,6 +31,10 @@ public sealed class ModelSource
     public bool HasEncoderBias => _foreign is not null
         && (!_foreign.Form.SubtractsDecoderBias || Array.Exists(_foreign.Weights["b_enc"], bias => bias != 0));
 
+    /// <summary>The shares of the latents that its groups have (<see cref="SaeConfig.Groups"/>); null if it has none.</summary>
+    public IReadOnlyList<double>? Groups => Config.Groups
+        ?? Config.Imported?.GroupSizes?.Select(size => (double)size / Config.Latents).ToArray();
+
     /// <summary>Whether a folder has weights alone, without a word about the model that they are of.</summary>
     public static bool HasWeightsOnly(string path)
     {

@@ -61,7 +61,7 @@ internal sealed class TrainingMemory(Device device, SaeConfig config, int batchS
     /// <summary>
     /// Matrices of B×D: the batch, the encoder's input, and the reconstruction and its gradient, before and after the layer norm is undone.
     /// </summary>
-    private long Batch => Matrices(1 + Centered + 2 + (config.NormalizesInput ? 1 + 3 : 0));
+    private long Batch => Matrices(_footprint.Groups - 1 + 1 + Centered + 2 + (config.NormalizesInput ? 1 + 3 : 0));
 
     /// <summary>A batch's sparse latents, JumpReLU's pre-activations, and sums of MonoLoss.</summary>
     private long Latents => Sparse(Nonzeros)
@@ -82,6 +82,7 @@ internal sealed class TrainingMemory(Device device, SaeConfig config, int batchS
         AuxiliaryNonzeros = AuxiliaryNonzeros,
         SelectsFromBatch = _footprint.Selection == SelectionKind.BatchTopK,
         SelectsByBound = _footprint.Selection == SelectionKind.Threshold,
+        HasGroups = _footprint.Groups > 1,
         HasMonoLoss = config.MonoCoefficient > 0,
     });
 

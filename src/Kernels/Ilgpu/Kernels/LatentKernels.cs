@@ -262,7 +262,7 @@ internal static class LatentKernels
             v.Nonzeros.RowIndices,
             first,
             last,
-            v.DecodedGradient,
+            GroupKernels.OfGroup(v.DecodedGradient, v.GroupEnds, m, v.Nonzeros.Rows * v.Columns),
             v.Nonzeros.Decoded,
             partials,
             v.Nonzeros.Z,

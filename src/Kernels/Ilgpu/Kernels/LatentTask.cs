@@ -83,7 +83,11 @@ internal struct LatentTask<T, TSums>
     /// <summary>The most nonzeros that one group handles alone; longer latents are cut there (<see cref="LatentSlice"/>).</summary>
     public int PartLength;
 
+    /// <summary>∂loss/∂(z·W_dec); one matrix after another where there are groups of latents.</summary>
     public ArrayView<T> DecodedGradient;
+
+    /// <summary>One past the last latent of each group; empty for one group.</summary>
+    public ArrayView<int> GroupEnds;
     public ArrayView<T> Decoder;
     public ArrayView<T> DecoderGradient;
     public int AddToDecoderGradient;

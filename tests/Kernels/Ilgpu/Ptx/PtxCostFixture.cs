@@ -41,6 +41,7 @@ public sealed class PtxCostFixture : IDisposable
         Train("jumprelu", Architecture.JumpReLU, sizes);
         Train("jumprelu by small operations", Architecture.JumpReLU, sizes, fuse: false);
         Train("vanilla", Architecture.Vanilla, sizes);
+        Train("matryoshka", Architecture.Matryoshka, sizes);
         Train("long", Architecture.BatchTopK, new(4096, 64, 4096, 2), favoured: Favoured);
         MultiplyMatrices(sizes);
         SumMany(100_000);
@@ -69,6 +70,7 @@ public sealed class PtxCostFixture : IDisposable
         "Sparse.SpMMTransposed" or "Sparse.SumColumns" or "DeadLatent.FindDead" or "DeadLatent.CountDead" => "batch_topk, operations",
         "Sum.SumColumnErrors" or "Sum.SumSquares" => "batch_topk, operations",
         _ when kernel.StartsWith("JumpReLU", StringComparison.Ordinal) => "jumprelu",
+        _ when kernel.StartsWith("Group", StringComparison.Ordinal) => "matryoshka",
         _ => "batch_topk",
     };
 
