@@ -113,6 +113,12 @@ public sealed class SparseVariable(CsrMatrix value) : IDisposable
     /// <summary>Deferred: the straight-through gradient of JumpReLU.</summary>
     internal JumpReLUTerm DeferredJumpReLU { get; set; }
 
+    /// <summary>Whether these latents are a gate, whose producer takes a deferred decode by constant weights.</summary>
+    internal bool IsGate { get; set; }
+
+    /// <summary>Deferred: the magnitudes behind a gate.</summary>
+    internal GatedLatents? DeferredGate { get; set; }
+
     /// <summary>Forgets the gradient and what was deferred; memory is kept.</summary>
     public void ClearGradient()
     {
@@ -121,6 +127,8 @@ public sealed class SparseVariable(CsrMatrix value) : IDisposable
         DeferredPositiveAmount = 0;
         DeferredMono = default;
         DeferredJumpReLU = default;
+        DeferredGate = null;
+        IsGate = false;
     }
 
     /// <inheritdoc/>
@@ -130,8 +138,16 @@ public sealed class SparseVariable(CsrMatrix value) : IDisposable
 /// <summary>What a decode of latents has deferred.</summary>
 /// <param name="Gradient">∂loss/∂(z·W), B×D; one such matrix per group where there are groups.</param>
 /// <param name="Weights">W, M×D.</param>
+/// <param name="Variable">The variable of W; null for constant weights.</param>
 /// <param name="GroupEnds">One past the last latent of each group; null without groups.</param>
-internal readonly record struct DecodedLatents(Tensor Gradient, Variable Weights, DeviceArray<int>? GroupEnds = null);
+internal readonly record struct DecodedLatents(
+    Tensor Gradient, Tensor Weights, Variable? Variable, DeviceArray<int>? GroupEnds = null);
+
+/// <summary>What a gate operation has deferred.</summary>
+/// <param name="Latents">The magnitudes, with what their consumers have deferred.</param>
+/// <param name="Scale">r_mag, 1×M.</param>
+/// <param name="MagBias">b_mag, 1×M.</param>
+internal sealed record GatedLatents(SparseVariable Latents, Variable Scale, Variable MagBias);
 
 /// <summary>A number on the tape. It is computed when it is read, so that a step need not wait for it.</summary>
 /// <param name="read">Computes the number.</param>

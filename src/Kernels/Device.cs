@@ -149,9 +149,10 @@ public abstract class Device : IDisposable
 
     /// <summary>Lists the nonzeros of a matrix that this device kept dense (<see cref="CsrMatrix.Dense"/>), by row and by column.</summary>
     /// <param name="dense">Columns×rows.</param>
+    /// <param name="pattern">A matrix whose entries are to be listed, zeros too; null for the nonzeros.</param>
     /// <param name="s">Becomes its transpose.</param>
     /// <exception cref="NotSupportedException">The device keeps no matrix dense.</exception>
-    internal virtual void ListNonzeros(Tensor dense, CsrMatrix s) =>
+    internal virtual void ListNonzeros(Tensor dense, CsrMatrix? pattern, CsrMatrix s) =>
         throw new NotSupportedException($"{Name} keeps no sparse matrix dense");
 
     /// <summary>SpMM: result = s·matrix + bias.</summary>
@@ -325,6 +326,38 @@ public abstract class Device : IDisposable
 
     /// <summary>The bounds to encode with before <see cref="JumpReLU"/>: just below exp(logThreshold) − h/2.</summary>
     public abstract void JumpReLUBounds(Tensor logThreshold, float bandwidth, Tensor bounds);
+
+    // ---- Gated ---------------------------------------------------------------------------------------------------------
+
+    /// <summary>
+    /// The magnitudes of Gated SAEs: z = ReLU(exp(scale)·π + magBias) wherever the gate ĝ = ReLU(π + gateBias) is open.
+    /// </summary>
+    /// <param name="gate">ĝ, B×M.</param>
+    /// <param name="scale">r_mag, 1×M.</param>
+    /// <param name="gateBias">1×M.</param>
+    /// <param name="magBias">1×M.</param>
+    /// <param name="z">Becomes z, B×M: an entry, which may be 0, for every nonzero of ĝ.</param>
+    public abstract void Gate(CsrMatrix gate, Tensor scale, Tensor gateBias, Tensor magBias, CsrMatrix z);
+
+    /// <summary>
+    /// The gradient of <see cref="Gate"/>, which stops where z is 0. A training step does not call this: it has
+    /// <see cref="FusedLatentBackward"/> do the same (<see cref="GateTerm"/>).
+    /// </summary>
+    /// <param name="z">z with its gradient, B×M, its columns indexed.</param>
+    /// <param name="gate">ĝ, with the entries of z; exp(scale)·∂z is added to its gradient.</param>
+    /// <param name="scale">r_mag, 1×M.</param>
+    /// <param name="magBias">1×M.</param>
+    /// <param name="scaleGradient">1×M; is added to.</param>
+    /// <param name="gateBiasGradient">1×M; is added to: π = ĝ − gateBias.</param>
+    /// <param name="magBiasGradient">1×M; is added to.</param>
+    public abstract void GateGradient(
+        CsrMatrix z,
+        CsrMatrix gate,
+        Tensor scale,
+        Tensor magBias,
+        Tensor scaleGradient,
+        Tensor gateBiasGradient,
+        Tensor magBiasGradient);
 
     // ---- MonoScore -------------------------------------------------------------------------------------------------
 

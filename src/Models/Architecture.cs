@@ -20,6 +20,9 @@ public enum Architecture
     /// <summary>Keeps all positive activations, under an L1 penalty.</summary>
     Vanilla,
 
+    /// <summary>Keeps the magnitudes of the latents whose gates are open.</summary>
+    Gated,
+
     /// <summary>Computes what an autoencoder of another tool computes; it is not trained.</summary>
     Imported,
 }
@@ -46,6 +49,7 @@ public static class Architectures
         Architecture.TopK => TopK.Traits,
         Architecture.JumpReLU => JumpReLU.Traits,
         Architecture.Vanilla => Vanilla.Traits,
+        Architecture.Gated => Gated.Traits,
         Architecture.Imported => Imported.Traits,
         _ => throw new UnreachableException($"architecture {architecture}"),
     };

@@ -55,6 +55,9 @@ internal sealed record ModelFootprint
     /// <summary>Number of groups of latents, each of which has a reconstruction.</summary>
     public int Groups { get; init; } = 1;
 
+    /// <summary>Whether the latents are behind gates, which are kept and decoded beside them.</summary>
+    public bool HasGate { get; init; }
+
     /// <summary>Whether the pre-activations are kept beside the latents.</summary>
     public bool KeepsPreActivations { get; init; }
 

@@ -151,12 +151,12 @@ public class BatchTopK : StandardAutoencoder
 
     private protected override int? AuxiliaryDeadSteps(int deadAfter) => Config.AuxCoefficient > 0 ? deadAfter : null;
 
-    private protected override (SparseVariable Latents, Scalar? L0) EncodeInput(Tape tape, Tensor input)
+    private protected override EncodedInput EncodeInput(Tape tape, Tensor input)
     {
         var selection = SelectsByThreshold && _calibrationK is null
             ? ThresholdSelection()
             : new Selection(SelectionKind.BatchTopK, _calibrationK ?? Config.K);
-        return (tape.Encode(input, Encoder.Variable, Bias, DecoderBias.Variable, selection), null);
+        return new(tape.Encode(input, Encoder.Variable, Bias, DecoderBias.Variable, selection));
     }
 
     private Variable? Bias => Config.EncoderBias ? EncoderBias.Variable : null;

@@ -127,7 +127,7 @@ public sealed class Imported : SparseAutoencoder
         return true;
     }
 
-    private protected override (SparseVariable Latents, Scalar? L0) EncodeInput(Tape tape, Tensor input)
+    private protected override EncodedInput EncodeInput(Tape tape, Tensor input)
     {
         var center = Form.SubtractsDecoderBias ? _decoderBias : null;
         var latents = Form.Rule switch
@@ -139,7 +139,7 @@ public sealed class Imported : SparseAutoencoder
             ActivationRule.TopK => Encode(new Selection(SelectionKind.TopK, Config.K)),
             _ => SelectOnHost(input, center),
         };
-        return (latents, null);
+        return new(latents);
 
         SparseVariable Encode(in Selection selection) =>
             tape.Encode(input, _encoder.Variable, _encoderBias.Variable, center?.Variable, selection);

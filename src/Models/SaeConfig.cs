@@ -39,7 +39,7 @@ public sealed record SaeConfig
     /// <summary>Coefficient of the auxiliary loss.</summary>
     public double AuxCoefficient { get; init; } = 1.0 / 32;
 
-    /// <summary>Coefficient of the sparsity penalty: L1 (Vanilla) or L0 (JumpReLU).</summary>
+    /// <summary>Coefficient of the sparsity penalty: L1 (Vanilla, Gated) or L0 (JumpReLU).</summary>
     public double L1Coefficient { get; init; } = 1e-4;
 
     /// <summary>h, the bandwidth of the straight-through estimator for JumpReLU thresholds.</summary>

@@ -24,6 +24,9 @@ public sealed class GoldenCliTests
     [InlineData("matryoshka_batch_topk")]
     [InlineData("matryoshka_batch_topk_mono")]
     [InlineData("matryoshka_batch_topk_norm_mono")]
+    [InlineData("gated")]
+    [InlineData("gated_mono")]
+    [InlineData("gated_norm_mono")]
     public void Train_gives_the_losses_and_weights_of_the_official_run(string name)
     {
         using var folder = new TempFolder();
@@ -96,7 +99,7 @@ public sealed class GoldenCliTests
     {
         Directory.CreateDirectory(path);
         var model = golden.Setting("model");
-        var architecture = model switch { "topk" => "topk", "jumprelu" => "jumprelu", _ => "standard" };
+        var architecture = model switch { "topk" => "topk", "jumprelu" => "jumprelu", "gated" => "gated", _ => "standard" };
         var normalization = model == "topk" || golden.Setting("normalize") == "True" ? "layer_norm" : "none";
         var k = golden.HasSetting("k") ? golden.Setting("k") : "1";
         File.WriteAllText(Path.Combine(path, "cfg.json"), $$"""
@@ -124,7 +127,10 @@ public sealed class GoldenCliTests
             yield break;
         }
 
-        foreach (var name in new[] { "W_enc", "b_enc", "W_dec", "b_dec" })
+        string[] names = golden.Setting("model") == "gated"
+            ? ["W_enc", "b_gate", "r_mag", "b_mag", "W_dec", "b_dec"]
+            : ["W_enc", "b_enc", "W_dec", "b_dec"];
+        foreach (var name in names)
         {
             yield return (name, golden.Floats($"{prefix}.{name}"));
         }

@@ -105,9 +105,9 @@ public sealed partial class Tape
                 device.SumColumns(1, _errors, _bias.AccumulateGradient(), _latents!.Value.Rows);
             }
 
-            if (_latents!.Defers && _latents.DeferredDecode is null)
+            if (_latents!.Defers && _latents.DeferredDecode is null && !_latents.IsGate)
             {
-                _latents.DeferredDecode = new(_errors, _weights!, _groupEnds);
+                _latents.DeferredDecode = new(_errors, _weights!.Value, _weights, _groupEnds);
                 return;
             }
 

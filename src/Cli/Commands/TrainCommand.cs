@@ -58,7 +58,7 @@ internal sealed class TrainCommand : DeviceCommand
     public bool NoShuffle { get; set; }
 
     [Section("Model")]
-    [Option("model", Default = "batch_topk", MetaValue = "NAME", HelpText = "batch_topk, matryoshka, topk, jumprelu or vanilla")]
+    [Option("model", Default = "batch_topk", MetaValue = "NAME", HelpText = "batch_topk, matryoshka, topk, jumprelu, vanilla or gated")]
     public string Architecture { get; set; } = string.Empty;
 
     [Option("latents", MetaValue = "M", HelpText = "Number of latents")]
@@ -83,7 +83,7 @@ internal sealed class TrainCommand : DeviceCommand
 
     [Section("MonoLoss")]
     [Option("mono-coef", MetaValue = "X", HelpText =
-        "Weight of MonoLoss (0 = off). Typical: 0.0003 (batch_topk, matryoshka), 0.1 (topk), 0.0005 (jumprelu), 0.0001 (vanilla)")]
+        "Weight of MonoLoss (0 = off). Typical: 0.0003 (batch_topk, matryoshka), 0.1 (topk), 0.0005 (jumprelu), 0.0001 (vanilla, gated)")]
     public double? MonoCoefficient { get; set; }
 
     [Option("mono-period", MetaValue = "P", HelpText =
@@ -106,7 +106,7 @@ internal sealed class TrainCommand : DeviceCommand
     [Option("max-grad-norm", MetaValue = "X", HelpText = "Clip the gradient to this norm [1; topk: no clipping]")]
     public double? MaxGradientNorm { get; set; }
 
-    [Option("l1-coef", MetaValue = "X", HelpText = "Weight of the sparsity penalty: L1 (vanilla) or L0 (jumprelu)")]
+    [Option("l1-coef", MetaValue = "X", HelpText = "Weight of the sparsity penalty: L1 (vanilla, gated) or L0 (jumprelu)")]
     public double? L1Coefficient { get; set; }
 
     [Option("bandwidth", MetaValue = "X", HelpText = "Bandwidth of the straight-through estimator for jumprelu thresholds")]

@@ -31,6 +31,9 @@ public enum ActivationRule
     /// <summary>max(pre, 0) where pre exceeds the threshold of its latent.</summary>
     Threshold,
 
+    /// <summary>exp(r_mag)·π + b_mag, where positive, behind a gate that is open where π + b_gate is positive.</summary>
+    Gated,
+
     /// <summary>The B·k largest max(pre, 0) of a batch of B rows; outside a batch as <see cref="Threshold"/>.</summary>
     BatchTopK,
 }
