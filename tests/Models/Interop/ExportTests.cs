@@ -26,6 +26,11 @@ public sealed class ExportTests
         { Architecture.BatchTopK, "saelens" },
         { Architecture.BatchTopK, "dictionary-learning" },
         { Architecture.BatchTopK, "saev" },
+        { Architecture.Matryoshka, "saelens" },
+        { Architecture.Matryoshka, "dictionary-learning" },
+        { Architecture.Matryoshka, "saev" },
+        { Architecture.Gated, "saelens" },
+        { Architecture.Gated, "dictionary-learning" },
         { Architecture.JumpReLU, "saelens" },
         { Architecture.JumpReLU, "dictionary-learning" },
         { Architecture.JumpReLU, "official" },
@@ -60,6 +65,9 @@ public sealed class ExportTests
     [Theory]
     [InlineData(Architecture.JumpReLU, "sparsify", "Threshold")]
     [InlineData(Architecture.JumpReLU, "saev", "Threshold")]
+    [InlineData(Architecture.Gated, "sparsify", "Gated")]
+    [InlineData(Architecture.Gated, "saev", "Gated")]
+    [InlineData(Architecture.Gated, "official", "Gated")]
     public void What_a_tool_does_not_have_is_refused_by_name(Architecture architecture, string format, string word)
     {
         using var temporary = new TempFolder();
@@ -78,7 +86,7 @@ public sealed class ExportTests
         model.Initialize(random);
         foreach (var parameter in model.Parameters)
         {
-            if (parameter.Name is "b_dec" or "b_enc" or "log_threshold" && !(parameter.Name == "b_enc" && model is BatchTopK))
+            if (parameter.Name is "b_dec" or "b_enc" or "b_gate" or "b_mag" or "r_mag" or "log_threshold" && !(parameter.Name == "b_enc" && model is BatchTopK))
             {
                 parameter.Value.Set([.. Enumerable.Range(0, (int)parameter.Value.Count)
                     .Select(_ => 0.2f * random.NextSingle())
