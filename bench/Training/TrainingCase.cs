@@ -26,6 +26,7 @@ internal sealed record TrainingCase(string Name, string Model, double Mono, Requ
             StartsSparse = true,
         },
         new("matryoshka", "matryoshka", 3e-4, Requirement.Matryoshka) { Base = "batch_topk" },
+        new("gated", "gated", 1e-4, Requirement.Gated) { L1 = 1e-4, Base = "vanilla" },
     ];
 
     /// <summary>The case whose step this one's is compared with in the same rounds; null for a case that PyTorch is compared with.</summary>

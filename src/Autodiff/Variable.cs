@@ -147,7 +147,7 @@ internal readonly record struct DecodedLatents(
 /// <param name="Latents">The magnitudes, with what their consumers have deferred.</param>
 /// <param name="Scale">r_mag, 1×M.</param>
 /// <param name="MagBias">b_mag, 1×M.</param>
-internal sealed record GatedLatents(SparseVariable Latents, Variable Scale, Variable MagBias);
+internal readonly record struct GatedLatents(SparseVariable Latents, Variable Scale, Variable MagBias);
 
 /// <summary>A number on the tape. It is computed when it is read, so that a step need not wait for it.</summary>
 /// <param name="read">Computes the number.</param>

@@ -30,17 +30,17 @@ public sealed partial class Tape
         Tensor target,
         Tensor? deviation,
         Tensor? mean) =>
-        Record(tape => new DecodeGroupsOperation(tape.Device))
-            .Forward(latents, weights, bias, groupEnds, target, deviation, mean, DeviceScalars);
+        Record(tape => new DecodeGroupsOperation(tape)).Forward(latents, weights, bias, groupEnds, target, deviation, mean);
 
     /// <summary>
     /// With E_g = ∂loss/∂r_g, a latent of group h is part of r_h … r_G and gets G_h = Σ of E_g over g ≥ h: ∂z_m = G_h·W_m, ∂W_m = zᵀ·G_h,
     /// ∂bias = column sums of G_1. The errors of the forward pass become the G_h in place.
     /// </summary>
-    private sealed class DecodeGroupsOperation(Device device) : Operation
+    private sealed class DecodeGroupsOperation(Tape tape) : Operation
     {
-        private readonly Tensor _errors = device.Tensor(0, 0);
-        private readonly Variable _reconstruction = new(device.Tensor(0, 0));
+        private readonly Device _device = tape.Device;
+        private readonly Tensor _errors = tape.Device.Tensor(0, 0);
+        private readonly Variable _reconstruction = new(tape.Device.Tensor(0, 0));
         private DeviceScalars? _squares;
         private GroupsResult? _result;
         private SparseVariable? _latents;
@@ -56,21 +56,16 @@ public sealed partial class Tape
             DeviceArray<int> groupEnds,
             Tensor target,
             Tensor? deviation,
-            Tensor? mean,
-            Func<int, DeviceScalars> scalars)
+            Tensor? mean)
         {
             (_latents, _weights, _bias, _groupEnds, _deviation) = (latents, weights, bias, groupEnds, deviation);
             var groups = (int)groupEnds.Length;
             if (_result?.Groups.Count != groups)
             {
-                _squares = scalars(groups);
-                _result = new GroupsResult(
-                    new Scalar(() => Enumerable.Range(0, groups).Sum(Error) / groups),
-                    [.. Enumerable.Range(0, groups).Select(g => new Scalar(() => Error(g)))],
-                    _reconstruction);
+                Prepare(groups);
             }
 
-            device.DecodeGroups(new GroupDecodeArgs
+            _device.DecodeGroups(new GroupDecodeArgs
             {
                 Latents = latents.Value,
                 Matrix = weights.Value,
@@ -83,7 +78,7 @@ public sealed partial class Tape
                 Result = _reconstruction.Value,
                 Squares = _squares!.ToWrite(),
             });
-            return _result;
+            return _result!;
         }
 
         public override void Backward()
@@ -94,7 +89,7 @@ public sealed partial class Tape
                 return;
             }
 
-            device.SumGroupErrors(
+            _device.SumGroupErrors(
                 _errors,
                 _result.Groups.Count,
                 factor,
@@ -102,7 +97,7 @@ public sealed partial class Tape
                 _reconstruction.HasGradient ? _reconstruction.Gradient : null);
             if (_bias is not null)
             {
-                device.SumColumns(1, _errors, _bias.AccumulateGradient(), _latents!.Value.Rows);
+                _device.SumColumns(1, _errors, _bias.AccumulateGradient(), _latents!.Value.Rows);
             }
 
             if (_latents!.Defers && _latents.DeferredDecode is null && !_latents.IsGate)
@@ -112,9 +107,9 @@ public sealed partial class Tape
             }
 
             var latents = _latents.AccumulateGradient();
-            device.SDDMM(latents, _errors, _weights!.Value, _groupEnds);
-            device.BuildColumnIndex(latents);
-            device.SpMMTransposed(latents, useGradient: false, _errors, _weights.AccumulateGradient(), _groupEnds);
+            _device.SDDMM(latents, _errors, _weights!.Value, _groupEnds);
+            _device.BuildColumnIndex(latents);
+            _device.SpMMTransposed(latents, useGradient: false, _errors, _weights.AccumulateGradient(), _groupEnds);
         }
 
         public override void ClearGradients()
@@ -130,6 +125,25 @@ public sealed partial class Tape
         {
             _errors.Dispose();
             _reconstruction.Dispose();
+        }
+
+        /// <summary>A method of its own: what its closures hold is allocated when it is entered.</summary>
+        private void Prepare(int groups)
+        {
+            _squares = tape.DeviceScalars(groups);
+            _result = new GroupsResult(
+                new Scalar(MeanError), [.. Enumerable.Range(0, groups).Select(g => new Scalar(() => Error(g)))], _reconstruction);
+        }
+
+        private double MeanError()
+        {
+            var sum = 0.0;
+            for (var g = 0; g < _result!.Groups.Count; g++)
+            {
+                sum += Error(g);
+            }
+
+            return sum / _result.Groups.Count;
         }
 
         private double Error(int group) => _squares!.Read(group) / _reconstruction.Value.Count;

@@ -156,7 +156,7 @@ public sealed partial class Tape
                 PositiveAmount = latents.DeferredPositiveAmount,
                 Mono = latents.DeferredMono,
                 JumpReLU = latents.DeferredJumpReLU,
-                Gate = gate is null ? default : Gate(gate),
+                Gate = gate is { } magnitudes ? Gate(magnitudes) : default,
                 Input = _x!,
                 Center = _center?.Value,
                 Encoder = _weights.Value,

@@ -16,6 +16,8 @@ public abstract class AgreementTests(Device device)
     [InlineData(Architecture.TopK)]
     [InlineData(Architecture.JumpReLU)]
     [InlineData(Architecture.Vanilla)]
+    [InlineData(Architecture.Matryoshka)]
+    [InlineData(Architecture.Gated)]
     public void Losses_of_a_short_run_agree(Architecture architecture)
     {
         using var cpu = new CpuDevice(1);

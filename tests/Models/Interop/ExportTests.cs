@@ -62,6 +62,27 @@ public sealed class ExportTests
         Assert.Contains(latents, value => value == 0);
     }
 
+    /// <summary>Models of layer-normalized rows, whose weights no format scales.</summary>
+    [Theory]
+    [InlineData(Architecture.Matryoshka, "saelens")]
+    [InlineData(Architecture.Matryoshka, "dictionary-learning")]
+    [InlineData(Architecture.Gated, "saelens")]
+    [InlineData(Architecture.Gated, "dictionary-learning")]
+    public void Weights_come_back_with_the_same_bits(Architecture architecture, string format)
+    {
+        using var temporary = new TempFolder();
+        using var device = DeviceFactory.Open("cpu");
+        using var model = Create(device, architecture, normalize: true);
+        ForeignFormats.Write(format, model, temporary["x"], new Dictionary<string, JsonNode?>());
+        var foreign = ForeignFormats.Read(temporary["x"]);
+        foreach (var parameter in model.Parameters)
+        {
+            Assert.Equal(parameter.Value.ToArray(), foreign.Weights[parameter.Name]);
+        }
+
+        Assert.Equal(architecture == Architecture.Matryoshka ? [1, 3, 7, 19] : null, foreign.Form.GroupSizes);
+    }
+
     [Theory]
     [InlineData(Architecture.JumpReLU, "sparsify", "Threshold")]
     [InlineData(Architecture.JumpReLU, "saev", "Threshold")]
@@ -76,12 +97,13 @@ public sealed class ExportTests
         Throws.Line(() => ForeignFormats.Write(format, model, temporary["x"], new Dictionary<string, JsonNode?>()), word);
     }
 
-    private static SparseAutoencoder Create(Device device, Architecture architecture)
+    private static SparseAutoencoder Create(Device device, Architecture architecture, bool normalize = false)
     {
         var random = new Random(7);
         var model = SparseAutoencoder.Create(device, new SaeConfig
         {
             Architecture = architecture, Dimension = Dimension, Latents = Latents, K = 5, Untied = architecture == Architecture.TopK,
+            Normalize = normalize,
         });
         model.Initialize(random);
         foreach (var parameter in model.Parameters)
