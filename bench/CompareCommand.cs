@@ -42,15 +42,16 @@ internal sealed class CompareCommand : StepSizedCommand
         var table = new Table("work", "MonoLoss", "PyTorch s", "ours s", "faster", "PyTorch MiB", "ours MiB", "memory");
         string? described = null;
         var maxMemory = 0.0;
-        if (Model is not null && TrainingCase.All.All(training => training.Name != Model))
+        var compared = TrainingCase.All.Where(training => training.Base is null).Select(training => training.Name).ToList();
+        if (Model is not null && !compared.Contains(Model))
         {
-            throw new BenchException($"--model: expected one of {string.Join("; ", TrainingCase.All.Select(training => training.Name))}");
+            throw new BenchException($"--model: expected one of {string.Join("; ", compared)}");
         }
 
         for (var i = 0; i < TrainingCase.All.Count; i++)
         {
             var training = TrainingCase.All[i];
-            if (Model is not null && Model != training.Name)
+            if (!compared.Contains(training.Name) || (Model is not null && Model != training.Name))
             {
                 continue;
             }

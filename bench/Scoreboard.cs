@@ -21,6 +21,10 @@ internal sealed record Requirement(string Work, string Unit, double Bound, bool 
     public static readonly Requirement JumpReLU = new("jumprelu step with MonoLoss at its start (1 % active)", Faster, 6, true);
     public static readonly Requirement Vanilla = new("vanilla step with MonoLoss at its start (50 % active)", Faster, 2, true);
     public static readonly Requirement SparseVanilla = new("vanilla step with MonoLoss, 10 % active", Faster, 4, true);
+    public static readonly Requirement Matryoshka = new(
+        "matryoshka step with MonoLoss, four groups", "× a batch_topk step's time", 1.15, false);
+
+    public static readonly Requirement Gated = new("gated step with MonoLoss at its start", "× a vanilla step's time", 1.5, false);
     public static readonly Requirement MonoScore = new("MonoScore of a dataset", Faster, 12, true);
     public static readonly Requirement MonoLossTime = new("time that MonoLoss adds to a batch_topk step", "%", 4, false);
     public static readonly Requirement Memory = new("peak memory of a batch_topk step with MonoLoss", "× PyTorch's", 0.5, false);
@@ -29,8 +33,8 @@ internal sealed record Requirement(string Work, string Unit, double Bound, bool 
     /// <summary>All targets, in the order in which they are reported.</summary>
     public static IReadOnlyList<Requirement> All { get; } =
     [
-        Gemm, EncodeTopK, EncodeBatchTopK, StepAgainstGemm, BatchTopK, TopK, JumpReLU, Vanilla, SparseVanilla, MonoScore, MonoLossTime,
-        Memory, MaxMemory,
+        Gemm, EncodeTopK, EncodeBatchTopK, StepAgainstGemm, BatchTopK, TopK, JumpReLU, Vanilla, SparseVanilla, Matryoshka, Gated, MonoScore,
+        MonoLossTime, Memory, MaxMemory,
     ];
 
     /// <summary>The bound in words.</summary>

@@ -14,6 +14,10 @@ internal sealed class StepsCommand : StepSizedCommand
     [Option("device", Default = "cpu", HelpText = DeviceFactory.Names + "; OpenBLAS and the lower bound are for the cpu only.")]
     public string DeviceName { get; set; } = "cpu";
 
+    /// <summary>The models that are measured.</summary>
+    [Option("model", HelpText = "Measure only this case, such as batch_topk [all]")]
+    public string? Model { get; set; }
+
     /// <inheritdoc/>
     internal override void Measure(Scoreboard scoreboard)
     {
@@ -24,9 +28,9 @@ internal sealed class StepsCommand : StepSizedCommand
             $"{Sizes}; medians of {RoundsOr(UsualRounds)} steps in ms\n");
         var table = new Table(
             $"step on {device.Name}", "MonoLoss", "active", "encode", "decode + losses", "backward", "optimizer", "copy + metrics", "total",
-            "× GEMM", "MonoLoss adds");
+            "× GEMM", "MonoLoss adds", "× base");
         Floor? floor = null;
-        foreach (var training in TrainingCase.All)
+        foreach (var training in TrainingCase.All.Where(training => Model is null || training.Name == Model))
         {
             MeasureCase(device, blas, training, table, scoreboard, ref floor);
         }
@@ -39,6 +43,10 @@ internal sealed class StepsCommand : StepSizedCommand
     {
         using var without = new TrainingWork(device, training, Sizes, mono: false);
         using var with = new TrainingWork(device, training, Sizes, mono: true);
+        // The case that this one is compared with, in the same rounds.
+        var compared = TrainingCase.All.SingleOrDefault(other => other.Name == training.Base);
+        using var baseWithout = compared is null ? null : new TrainingWork(device, compared, Sizes, mono: false);
+        using var baseWith = compared is null ? null : new TrainingWork(device, compared, Sizes, mono: true);
         using var product = new Product(device, blas, Sizes);
         using var peaks = device is CpuDevice cpu ? new Peaks(cpu.Threads) : null;
         var works = new[] { without, with };
@@ -57,7 +65,9 @@ internal sealed class StepsCommand : StepSizedCommand
                 () => phases[0].Add(without.StepByPhase()),
                 () => phases[1].Add(with.StepByPhase()),
                 .. peaks is null ? Array.Empty<Action>() : [peaks.MultiplyAdd, peaks.Triad],
+                .. baseWithout is null ? Array.Empty<Action>() : [baseWithout.Step, baseWith!.Step],
             ]);
+        double BaseRatio(int i) => Timing.Ratio(seconds[i], seconds[seconds.Length - 2 + i]);
         for (var i = 0; i < works.Length; i++)
         {
             // The first is the warm-up.
@@ -74,7 +84,13 @@ internal sealed class StepsCommand : StepSizedCommand
                 Milliseconds(Timing.Median(steps.Select(step => step.Copy + step.Metrics))),
                 Milliseconds(Timing.Median(seconds[i])),
                 $"{Timing.Ratio(seconds[i], seconds[4]):0.00}",
-                i == 0 ? string.Empty : $"{Timing.Ratio(seconds[1], seconds[0]) - 1:0.0%}");
+                i == 0 ? string.Empty : $"{Timing.Ratio(seconds[1], seconds[0]) - 1:0.0%}",
+                compared is null ? string.Empty : $"{BaseRatio(i):0.00} {compared.Name}");
+        }
+
+        if (peaks is not null && compared is not null && Sizes == WorkSizes.Paper)
+        {
+            scoreboard.Add(training.Requirement, BaseRatio(1));
         }
 
         // The targets are for the CPU at the paper's sizes.

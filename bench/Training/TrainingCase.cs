@@ -7,7 +7,7 @@ namespace MonoLoss.Bench;
 /// <param name="Name">The name in tables.</param>
 /// <param name="Model">The name on command lines.</param>
 /// <param name="Mono">The weight of MonoLoss when it is on: the paper's coefficient for ImageNet and CLIP.</param>
-/// <param name="Requirement">The target against PyTorch.</param>
+/// <param name="Requirement">The target: against PyTorch, or against <see cref="TrainingCase.Base"/>.</param>
 internal sealed record TrainingCase(string Name, string Model, double Mono, Requirement Requirement)
 {
     // Vanilla's pre-activations start normal with variance 2/M; a tenth of them exceeds 1.2816 deviations.
@@ -25,7 +25,12 @@ internal sealed record TrainingCase(string Name, string Model, double Mono, Requ
             L1 = 1e-4,
             StartsSparse = true,
         },
+        new("matryoshka", "matryoshka", 3e-4, Requirement.Matryoshka) { Base = "batch_topk" },
+        new("gated", "gated", 1e-4, Requirement.Gated) { L1 = 1e-4, Base = "vanilla" },
     ];
+
+    /// <summary>The case whose step this one's is compared with in the same rounds; null for a case that PyTorch is compared with.</summary>
+    public string? Base { get; init; }
 
     /// <summary>The model's architecture.</summary>
     public Architecture Architecture => Architectures.Trained.Single(architecture => architecture.Name() == Model);

@@ -101,8 +101,8 @@ public sealed class SparseVariable(CsrMatrix value) : IDisposable
     /// <summary>Whether a gradient has been added to directly.</summary>
     internal bool HasGradient => _hasGradient;
 
-    /// <summary>Deferred: ∂loss/∂(z·W), B×D, and W.</summary>
-    internal (Tensor Gradient, Variable Weights)? DeferredDecode { get; set; }
+    /// <summary>Deferred: ∂loss/∂(z·W) and W.</summary>
+    internal DecodedLatents? DeferredDecode { get; set; }
 
     /// <summary>Deferred: the amount to add to ∂z wherever z is positive.</summary>
     internal float DeferredPositiveAmount { get; set; }
@@ -113,6 +113,12 @@ public sealed class SparseVariable(CsrMatrix value) : IDisposable
     /// <summary>Deferred: the straight-through gradient of JumpReLU.</summary>
     internal JumpReLUTerm DeferredJumpReLU { get; set; }
 
+    /// <summary>Whether these latents are a gate, whose producer takes a deferred decode by constant weights.</summary>
+    internal bool IsGate { get; set; }
+
+    /// <summary>Deferred: the magnitudes behind a gate.</summary>
+    internal GatedLatents? DeferredGate { get; set; }
+
     /// <summary>Forgets the gradient and what was deferred; memory is kept.</summary>
     public void ClearGradient()
     {
@@ -121,11 +127,27 @@ public sealed class SparseVariable(CsrMatrix value) : IDisposable
         DeferredPositiveAmount = 0;
         DeferredMono = default;
         DeferredJumpReLU = default;
+        DeferredGate = null;
+        IsGate = false;
     }
 
     /// <inheritdoc/>
     public void Dispose() => Value.Dispose();
 }
+
+/// <summary>What a decode of latents has deferred.</summary>
+/// <param name="Gradient">∂loss/∂(z·W), B×D; one such matrix per group where there are groups.</param>
+/// <param name="Weights">W, M×D.</param>
+/// <param name="Variable">The variable of W; null for constant weights.</param>
+/// <param name="GroupEnds">One past the last latent of each group; null without groups.</param>
+internal readonly record struct DecodedLatents(
+    Tensor Gradient, Tensor Weights, Variable? Variable, DeviceArray<int>? GroupEnds = null);
+
+/// <summary>What a gate operation has deferred.</summary>
+/// <param name="Latents">The magnitudes, with what their consumers have deferred.</param>
+/// <param name="Scale">r_mag, 1×M.</param>
+/// <param name="MagBias">b_mag, 1×M.</param>
+internal readonly record struct GatedLatents(SparseVariable Latents, Variable Scale, Variable MagBias);
 
 /// <summary>A number on the tape. It is computed when it is read, so that a step need not wait for it.</summary>
 /// <param name="read">Computes the number.</param>

@@ -31,6 +31,15 @@ internal static partial class NumberText
                 : null;
     }
 
+    /// <summary>The numbers of a text, separated by commas.</summary>
+    /// <param name="flag">The option, for messages.</param>
+    /// <param name="text">The text.</param>
+    /// <exception cref="UsageException">A part of it is no number.</exception>
+    public static double[] ParseList(string flag, string text) => Array.ConvertAll(text.Split(','), part =>
+        Expected(typeof(double), part) is { } expected
+            ? throw new UsageException($"{flag}: found '{part}' in '{text}', expected {expected}")
+            : double.Parse(part, NumberStyles.Float, CultureInfo.InvariantCulture));
+
     /// <summary>Whether a number neither overflows to infinity nor, without being 0, underflows to 0.</summary>
     private static bool Fits(string text)
     {

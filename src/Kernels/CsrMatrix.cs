@@ -19,6 +19,7 @@ public sealed class CsrMatrix : IDisposable
     private readonly DeviceArray<int> _rowIndices;
     private readonly DeviceArray<int> _entryOf;
     private Tensor? _dense;
+    private CsrMatrix? _pattern;
     private bool _isDense;
     private bool _hasColumnIndex;
     private bool _countIsBound;
@@ -183,10 +184,16 @@ public sealed class CsrMatrix : IDisposable
     internal bool CountIsBound => _countIsBound;
 
     /// <summary>Sets the shape of a matrix that will be written dense.</summary>
+    /// <param name="rows">Rows.</param>
+    /// <param name="columns">Columns.</param>
+    /// <param name="pattern">
+    /// A matrix that has an entry wherever this one does: its nonzeros are listed as this one's, zeros among them. Null for none.
+    /// </param>
     /// <returns><see cref="Dense"/>, its contents undefined.</returns>
-    internal Tensor ResizeDense(int rows, int columns)
+    internal Tensor ResizeDense(int rows, int columns, CsrMatrix? pattern = null)
     {
         Forget();
+        _pattern = pattern;
         _dense ??= Device.Tensor(0, 0);
         _dense.Resize(columns, rows);
         (Rows, Columns, _isDense, _countIsBound) = (rows, columns, true, false);
@@ -271,7 +278,7 @@ public sealed class CsrMatrix : IDisposable
     {
         if (_isDense)
         {
-            Device.ListNonzeros(_dense!, this);
+            Device.ListNonzeros(_dense!, _pattern, this);
         }
     }
 

@@ -152,9 +152,10 @@ public abstract class Device : IDisposable
 
     /// <summary>Lists the nonzeros of a matrix that this device kept dense (<see cref="CsrMatrix.Dense"/>), by row and by column.</summary>
     /// <param name="dense">Columns×rows.</param>
+    /// <param name="pattern">A matrix whose entries are to be listed, zeros too; null for the nonzeros.</param>
     /// <param name="s">Becomes its transpose.</param>
     /// <exception cref="NotSupportedException">The device keeps no matrix dense.</exception>
-    internal virtual void ListNonzeros(Tensor dense, CsrMatrix s) =>
+    internal virtual void ListNonzeros(Tensor dense, CsrMatrix? pattern, CsrMatrix s) =>
         throw new NotSupportedException($"{Name} keeps no sparse matrix dense");
 
     /// <summary>SpMM: result = s·matrix + bias.</summary>
@@ -167,15 +168,21 @@ public abstract class Device : IDisposable
     /// <summary>SpMM with the transpose: result += sᵀ·x, with the values of s or with its gradient.</summary>
     /// <param name="s">B×M, its columns indexed.</param>
     /// <param name="useGradient">Whether to take the gradient in place of the values.</param>
-    /// <param name="x">B×D.</param>
+    /// <param name="x">B×D; G·B×D with groups.</param>
     /// <param name="result">M×D; is added to.</param>
-    public abstract void SpMMTransposed(CsrMatrix s, bool useGradient, Tensor x, Tensor result);
+    /// <param name="groupEnds">
+    /// Where the columns form groups: one past the last of each. A column of group g then takes the g-th B rows of x. Null for one group.
+    /// </param>
+    public abstract void SpMMTransposed(CsrMatrix s, bool useGradient, Tensor x, Tensor result, DeviceArray<int>? groupEnds = null);
 
     /// <summary>SDDMM: the gradient at every nonzero (i, m) of s += g[i]·matrix[m].</summary>
     /// <param name="s">B×M.</param>
-    /// <param name="g">B×D.</param>
+    /// <param name="g">B×D; G·B×D with groups.</param>
     /// <param name="matrix">M×D.</param>
-    public abstract void SDDMM(CsrMatrix s, Tensor g, Tensor matrix);
+    /// <param name="groupEnds">
+    /// Where the columns form groups: one past the last of each. A column of group h then takes the h-th B rows of g. Null for one group.
+    /// </param>
+    public abstract void SDDMM(CsrMatrix s, Tensor g, Tensor matrix, DeviceArray<int>? groupEnds = null);
 
     /// <summary>sums[m] += Σ_i of the gradient at nonzeros (i, m).</summary>
     /// <param name="s">B×M, its columns indexed.</param>
@@ -197,6 +204,25 @@ public abstract class Device : IDisposable
     /// <param name="list">Ascending columns.</param>
     /// <param name="columns">The number of columns that s gets.</param>
     public abstract void RemapColumns(CsrMatrix s, DeviceArray<int> list, int columns);
+
+    // ---- Groups: nested reconstructions ----------------------------------------------------------------------------
+
+    /// <summary>
+    /// The reconstructions from nested groups of latents, their errors and squared errors, in one visit to each row: group after group is
+    /// added, so that all of them cost little more than <see cref="SpMM"/>.
+    /// </summary>
+    public abstract void DecodeGroups(in GroupDecodeArgs work);
+
+    /// <summary>
+    /// Turns the errors of nested reconstructions into the gradients that each group's latents get, which are part of all later
+    /// reconstructions: errors[g·B + i] becomes scale[i]·(last[i] + factor·Σ of errors[h·B + i] over h ≥ g).
+    /// </summary>
+    /// <param name="errors">G·B×D (<see cref="GroupDecodeArgs.Errors"/>); overwritten.</param>
+    /// <param name="groups">G.</param>
+    /// <param name="factor">The factor.</param>
+    /// <param name="scale">1×B; null for 1.</param>
+    /// <param name="last">A further gradient of the last reconstruction, B×D; null for none.</param>
+    public abstract void SumGroupErrors(Tensor errors, int groups, double factor, Tensor? scale, Tensor? last);
 
     // ---- Rows ------------------------------------------------------------------------------------------------------
 
@@ -228,7 +254,11 @@ public abstract class Device : IDisposable
     public abstract void AddRow(Tensor x, float alpha, Tensor row, Tensor result);
 
     /// <summary>sums[d] += α·Σ_i x[i, d].</summary>
-    public abstract void SumColumns(float alpha, Tensor x, Tensor sums);
+    /// <param name="alpha">α.</param>
+    /// <param name="x">The matrix.</param>
+    /// <param name="sums">1×D; is added to.</param>
+    /// <param name="rows">How many rows of x to sum, from the first; null for all.</param>
+    public abstract void SumColumns(float alpha, Tensor x, Tensor sums, int? rows = null);
 
     /// <summary>result = α·x + β·y, elementwise; result may be x or y.</summary>
     public abstract void LinearCombination(float alpha, Tensor x, float beta, Tensor y, Tensor result);
@@ -299,6 +329,38 @@ public abstract class Device : IDisposable
 
     /// <summary>The bounds to encode with before <see cref="JumpReLU"/>: just below exp(logThreshold) − h/2.</summary>
     public abstract void JumpReLUBounds(Tensor logThreshold, float bandwidth, Tensor bounds);
+
+    // ---- Gated ---------------------------------------------------------------------------------------------------------
+
+    /// <summary>
+    /// The magnitudes of Gated SAEs: z = ReLU(exp(scale)·π + magBias) wherever the gate ĝ = ReLU(π + gateBias) is open.
+    /// </summary>
+    /// <param name="gate">ĝ, B×M.</param>
+    /// <param name="scale">r_mag, 1×M.</param>
+    /// <param name="gateBias">1×M.</param>
+    /// <param name="magBias">1×M.</param>
+    /// <param name="z">Becomes z, B×M: an entry, which may be 0, for every nonzero of ĝ.</param>
+    public abstract void Gate(CsrMatrix gate, Tensor scale, Tensor gateBias, Tensor magBias, CsrMatrix z);
+
+    /// <summary>
+    /// The gradient of <see cref="Gate"/>, which stops where z is 0. A training step does not call this: it has
+    /// <see cref="FusedLatentBackward"/> do the same (<see cref="GateTerm"/>).
+    /// </summary>
+    /// <param name="z">z with its gradient, B×M, its columns indexed.</param>
+    /// <param name="gate">ĝ, with the entries of z; exp(scale)·∂z is added to its gradient.</param>
+    /// <param name="scale">r_mag, 1×M.</param>
+    /// <param name="magBias">1×M.</param>
+    /// <param name="scaleGradient">1×M; is added to.</param>
+    /// <param name="gateBiasGradient">1×M; is added to: π = ĝ − gateBias.</param>
+    /// <param name="magBiasGradient">1×M; is added to.</param>
+    public abstract void GateGradient(
+        CsrMatrix z,
+        CsrMatrix gate,
+        Tensor scale,
+        Tensor magBias,
+        Tensor scaleGradient,
+        Tensor gateBiasGradient,
+        Tensor magBiasGradient);
 
     // ---- MonoScore -------------------------------------------------------------------------------------------------
 

@@ -7,14 +7,23 @@ namespace MonoLoss.Kernels;
 /// </summary>
 public struct FusedBackwardArgs
 {
-    /// <summary>z, B×M, its columns indexed. Its gradient becomes ∂z, unless the device keeps z dense: then ∂z is not kept.</summary>
+    /// <summary>
+    /// z, B×M, its columns indexed. Its gradient becomes ∂z (with <see cref="Gate"/> that of the pre-activations), unless the device keeps
+    /// z dense: then it is not kept.
+    /// </summary>
     public required CsrMatrix Latents;
 
     /// <summary>Whether the gradient of <see cref="Latents"/> already holds a part of ∂z.</summary>
     public bool AddToLatentGradient;
 
-    /// <summary>G = ∂loss/∂(z·W_dec + b_dec), B×D; null if the latents are not decoded.</summary>
+    /// <summary>
+    /// G = ∂loss/∂(z·W_dec + b_dec), B×D; null if the latents are not decoded. With <see cref="GroupEnds"/> one such matrix for the latents
+    /// of each group, G·B×D.
+    /// </summary>
     public Tensor? DecodedGradient;
+
+    /// <summary>Where the latents form groups: one past the last of each (<see cref="Device.SumGroupErrors"/>). Null for one group.</summary>
+    public DeviceArray<int>? GroupEnds;
 
     /// <summary>W_dec, M×D.</summary>
     public Tensor? Decoder;
@@ -37,6 +46,9 @@ public struct FusedBackwardArgs
     /// <summary>JumpReLU, if <see cref="JumpReLUTerm.Pre"/> is not null.</summary>
     public JumpReLUTerm JumpReLU;
 
+    /// <summary>Gated, if <see cref="GateTerm.Gate"/> is not null.</summary>
+    public GateTerm Gate;
+
     /// <summary>The encoder's input, B×D, before <see cref="Center"/> was subtracted.</summary>
     public required Tensor Input;
 
@@ -55,7 +67,7 @@ public struct FusedBackwardArgs
     /// <summary>Becomes the sum of squares of each row of <see cref="EncoderGradient"/>, M; null if not wanted.</summary>
     public DeviceArray<double>? EncoderGradientSquares;
 
-    /// <summary>The column sums of ∂z are added to it, 1×M; null if there is no bias.</summary>
+    /// <summary>The column sums of ∂z (with <see cref="Gate"/> of ∂ĝ) are added to it, 1×M; null if there is no bias.</summary>
     public Tensor? BiasGradient;
 
     /// <summary>−(column sums of ∂z)·W_enc is added to it, 1×D; null if there is no center.</summary>
@@ -101,4 +113,38 @@ public struct JumpReLUTerm
 
     /// <summary>The gradient of log θ is added to it, 1×M.</summary>
     public Tensor? Gradient;
+}
+
+/// <summary>
+/// Gated in <see cref="FusedBackwardArgs"/>: the latents are z = ReLU(exp(r_mag)·π + b_mag) where the gate ĝ = ReLU(π + b_gate) is open
+/// (<see cref="Device.Gate"/>). The pre-activations get ∂π = exp(r_mag)·∂z·1[z &gt; 0] + ∂ĝ·1[ĝ &gt; 0].
+/// </summary>
+public struct GateTerm
+{
+    /// <summary>ĝ, with an entry for every one of z.</summary>
+    public CsrMatrix? Gate;
+
+    /// <summary>Whether the gradient of <see cref="Gate"/> already holds a part of ∂ĝ.</summary>
+    public bool AddToGateGradient;
+
+    /// <summary>∂loss/∂(ĝ·W), B×D; null if ĝ is not decoded.</summary>
+    public Tensor? DecodedGradient;
+
+    /// <summary>W, M×D; gets no gradient.</summary>
+    public Tensor? Decoder;
+
+    /// <summary>Added to ∂ĝ wherever ĝ is positive (L1).</summary>
+    public float PositiveAmount;
+
+    /// <summary>r_mag, 1×M.</summary>
+    public Tensor? Scale;
+
+    /// <summary>b_mag, 1×M.</summary>
+    public Tensor? MagBias;
+
+    /// <summary>∂r_mag is added to it, 1×M.</summary>
+    public Tensor? ScaleGradient;
+
+    /// <summary>∂b_mag is added to it, 1×M.</summary>
+    public Tensor? MagBiasGradient;
 }

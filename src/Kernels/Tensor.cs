@@ -34,6 +34,13 @@ public sealed class Tensor : IDisposable
         (Rows, Columns) = (rows, columns);
     }
 
+    /// <summary><see cref="Resize"/>, for use within an expression.</summary>
+    internal Tensor Resized(int rows, int columns)
+    {
+        Resize(rows, columns);
+        return this;
+    }
+
     /// <summary>Copies all values from the host.</summary>
     /// <param name="values">Rows×columns values, row by row.</param>
     public Tensor Set(ReadOnlySpan<float> values)

@@ -24,6 +24,12 @@ public readonly record struct WorkloadShape
     /// <summary>Whether latents are selected by a bound (<see cref="Device.EncodeThreshold"/>), so that their number is open.</summary>
     public bool SelectsByBound { get; init; }
 
+    /// <summary>Whether the latents form groups (<see cref="FusedBackwardArgs.GroupEnds"/>).</summary>
+    public bool HasGroups { get; init; }
+
+    /// <summary>Whether the latents are magnitudes behind a gate (<see cref="FusedBackwardArgs.Gate"/>).</summary>
+    public bool HasGate { get; init; }
+
     /// <summary>Whether MonoLoss is part of the loss.</summary>
     public bool HasMonoLoss { get; init; }
 }

@@ -8,6 +8,9 @@ public enum Architecture
     /// <summary>Keeps the B·k largest activations of a batch of B rows.</summary>
     BatchTopK,
 
+    /// <summary>BatchTopK whose latents form nested groups, each of which reconstructs the rows.</summary>
+    Matryoshka,
+
     /// <summary>Keeps the k largest activations of every row.</summary>
     TopK,
 
@@ -16,6 +19,9 @@ public enum Architecture
 
     /// <summary>Keeps all positive activations, under an L1 penalty.</summary>
     Vanilla,
+
+    /// <summary>Keeps the magnitudes of the latents whose gates are open.</summary>
+    Gated,
 
     /// <summary>Computes what an autoencoder of another tool computes; it is not trained.</summary>
     Imported,
@@ -56,9 +62,11 @@ public static class Architectures
     internal static ArchitectureTraits Traits(this Architecture architecture) => architecture switch
     {
         Architecture.BatchTopK => BatchTopK.Traits,
+        Architecture.Matryoshka => Matryoshka.Traits,
         Architecture.TopK => TopK.Traits,
         Architecture.JumpReLU => JumpReLU.Traits,
         Architecture.Vanilla => Vanilla.Traits,
+        Architecture.Gated => Gated.Traits,
         Architecture.Imported => Imported.Traits,
         _ => throw new UnreachableException($"architecture {architecture}"),
     };

@@ -24,6 +24,9 @@ internal sealed record ArchitectureTraits
     /// <summary>Whether its loss has a sparsity penalty, with <see cref="SaeConfig.L1Coefficient"/>.</summary>
     public bool HasSparsityPenalty { get; init; }
 
+    /// <summary>Whether its latents form the groups of <see cref="SaeConfig.Groups"/>.</summary>
+    public bool HasGroups { get; init; }
+
     /// <summary>Whether it uses <see cref="SaeConfig.Bandwidth"/>.</summary>
     public bool UsesBandwidth { get; init; }
 
@@ -57,6 +60,12 @@ internal sealed record ModelFootprint
 
     /// <summary>Whether the decoder's bias is subtracted from the input, which takes a copy of the batch.</summary>
     public bool CentersInput { get; init; } = true;
+
+    /// <summary>Number of groups of latents, each of which has a reconstruction.</summary>
+    public int Groups { get; init; } = 1;
+
+    /// <summary>Whether the latents are behind gates, which are kept and decoded beside them.</summary>
+    public bool HasGate { get; init; }
 
     /// <summary>Whether the pre-activations are kept beside the latents.</summary>
     public bool KeepsPreActivations { get; init; }

@@ -9,7 +9,7 @@ namespace MonoLoss.Models;
 /// min(aux_k, #dead) of their activations reconstruct the error e = x − recon (AuxK, Gao et al. 2024, arXiv 2406.04093):
 /// aux = aux_coef·mean (z_aux·W_dec − e)². With <see cref="SaeConfig.AuxDetach"/> e carries no gradient.
 /// </summary>
-public sealed class BatchTopK : StandardAutoencoder
+public class BatchTopK : StandardAutoencoder
 {
     private const int DefaultAuxK = 512;
 
@@ -56,15 +56,7 @@ public sealed class BatchTopK : StandardAutoencoder
     {
         Name = "batch_topk",
         Create = (device, config) => new BatchTopK(device, config),
-        Footprint = config => new ModelFootprint
-        {
-            WeightMatrices = 2,
-            VectorElements = config.Dimension + config.Latents,
-            Selection = SelectionKind.BatchTopK,
-            ActivePerRow = config.K,
-            AuxiliaryPerRow = config.AuxCoefficient > 0 ? config.AuxK ?? DefaultAuxK : 0,
-            AuxiliaryMatrices = 5,
-        },
+        Footprint = FootprintOf,
         SelectsK = true,
         CanDetachAuxiliary = true,
     };
@@ -90,11 +82,10 @@ public sealed class BatchTopK : StandardAutoencoder
     /// <inheritdoc/>
     public override StepLoss Loss(Tape tape, Tensor x, in Encoding encoding, DeviceArray<int>? dead, bool batchMonoLoss)
     {
-        var reconstruction = Reconstruct(tape, encoding);
-        var error = tape.MeanSquaredError(reconstruction, x);
+        var (term, error, reconstruction) = ReconstructionLoss(tape, x, encoding);
         var auxiliary = AuxiliaryLoss(tape, x, encoding, reconstruction, dead);
         var mono = MonoLoss(tape, encoding, batchMonoLoss);
-        var total = tape.WeightedSum((error, 1), (auxiliary, Config.AuxCoefficient), (mono?.Loss, Scheduled.MonoCoefficient));
+        var total = tape.WeightedSum((term, 1), (auxiliary, Config.AuxCoefficient), (mono?.Loss, Scheduled.MonoCoefficient));
         return new StepLoss(total, error, auxiliary, null, mono, tape.MeanActive(encoding.Latents));
     }
 
@@ -143,14 +134,35 @@ public sealed class BatchTopK : StandardAutoencoder
         _residual.Dispose();
     }
 
+    /// <summary>What a model of a configuration keeps in memory.</summary>
+    private protected static ModelFootprint FootprintOf(SaeConfig config) => new()
+    {
+        WeightMatrices = 2,
+        VectorElements = config.Dimension + config.Latents,
+        Selection = SelectionKind.BatchTopK,
+        ActivePerRow = config.K,
+        AuxiliaryPerRow = config.AuxCoefficient > 0 ? config.AuxK ?? DefaultAuxK : 0,
+        AuxiliaryMatrices = 5,
+    };
+
+    /// <summary>The term of the loss that compares reconstructions with x.</summary>
+    /// <returns>The term, the mean squared error that is reported, and the reconstruction from all latents.</returns>
+    private protected virtual (Scalar Term, Scalar Error, Variable Reconstruction) ReconstructionLoss(
+        Tape tape, Tensor x, in Encoding encoding)
+    {
+        var reconstruction = Reconstruct(tape, encoding);
+        var error = tape.MeanSquaredError(reconstruction, x);
+        return (error, error, reconstruction);
+    }
+
     private protected override int? AuxiliaryDeadSteps(int deadAfter) => Config.AuxCoefficient > 0 ? deadAfter : null;
 
-    private protected override (SparseVariable Latents, Scalar? L0) EncodeInput(Tape tape, Tensor input)
+    private protected override EncodedInput EncodeInput(Tape tape, Tensor input)
     {
         var selection = SelectsByThreshold && _calibrationK is null
             ? ThresholdSelection()
             : new Selection(SelectionKind.BatchTopK, _calibrationK ?? Scheduled.K);
-        return (tape.Encode(input, Encoder.Variable, Bias, DecoderBias.Variable, selection), null);
+        return new(tape.Encode(input, Encoder.Variable, Bias, DecoderBias.Variable, selection));
     }
 
     private Variable? Bias => Config.EncoderBias ? EncoderBias.Variable : null;

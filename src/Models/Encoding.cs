@@ -22,4 +22,18 @@ public readonly record struct Encoding(SparseVariable Latents, Tensor Input, Ten
     /// The mean number of active latents per row, with a gradient to the thresholds; null where the model has no thresholds.
     /// </summary>
     public Scalar? L0 { get; init; }
+
+    /// <summary>ĝ, B×M: the gates behind which the latents are; null where the model has none.</summary>
+    public SparseVariable? Gate { get; init; }
+}
+
+/// <summary>What a model's encoder makes of a batch.</summary>
+/// <param name="Latents">z, B×M.</param>
+internal readonly record struct EncodedInput(SparseVariable Latents)
+{
+    /// <inheritdoc cref="Encoding.L0"/>
+    public Scalar? L0 { get; init; }
+
+    /// <inheritdoc cref="Encoding.Gate"/>
+    public SparseVariable? Gate { get; init; }
 }

@@ -16,6 +16,8 @@ public sealed class Imported : SparseAutoencoder
     private readonly Parameter _decoder;
     private readonly Parameter _decoderBias;
     private readonly Parameter? _threshold;
+    private readonly Parameter? _gateScale;
+    private readonly Parameter? _magBias;
     private readonly SparseVariable _selected;
     private readonly Tensor _centered;
     private readonly Tensor _preActivations;
@@ -27,20 +29,24 @@ public sealed class Imported : SparseAutoencoder
         _form = config.Imported
             ?? throw new ConfigurationException("an imported autoencoder needs Imported", nameof(SaeConfig.Imported));
         _encoder = new Parameter("W_enc", device.Tensor(config.Latents, config.Dimension));
-        _encoderBias = new Parameter("b_enc", device.Tensor(1, config.Latents));
+        var isGated = Form.Rule == ActivationRule.Gated;
+        _encoderBias = new Parameter(isGated ? "b_gate" : "b_enc", device.Tensor(1, config.Latents));
+        _gateScale = isGated ? new Parameter("r_mag", device.Tensor(1, config.Latents)) : null;
+        _magBias = isGated ? new Parameter("b_mag", device.Tensor(1, config.Latents)) : null;
         _decoder = new Parameter("W_dec", device.Tensor(config.Latents, config.Dimension));
         _decoderBias = new Parameter("b_dec", device.Tensor(1, config.Dimension));
         _threshold = Form.Rule is ActivationRule.Threshold or ActivationRule.BatchTopK
             ? new Parameter("threshold", device.Tensor(1, config.Latents))
             : null;
-        Parameters = [_encoder, _encoderBias, _decoder, _decoderBias, .. _threshold is null ? Array.Empty<Parameter>() : [_threshold]];
+        Parameter[] vectors = [.. new[] { _threshold, _gateScale, _magBias }.OfType<Parameter>()];
+        Parameters = [_encoder, _encoderBias, _decoder, _decoderBias, .. vectors];
         StoredTensors =
         [
             new StoredTensor("W_enc", _encoder) { Transposed = true },
-            new StoredTensor("b_enc", _encoderBias),
+            new StoredTensor(_encoderBias.Name, _encoderBias),
             new StoredTensor("W_dec", _decoder),
             new StoredTensor("b_dec", _decoderBias),
-            .. _threshold is null ? Array.Empty<StoredTensor>() : [new StoredTensor("threshold", _threshold)],
+            .. vectors.Select(vector => new StoredTensor(vector.Name, vector)),
         ];
         _selected = new SparseVariable(device.CsrMatrix());
         _centered = device.Tensor(0, 0);
@@ -127,7 +133,7 @@ public sealed class Imported : SparseAutoencoder
         return true;
     }
 
-    private protected override (SparseVariable Latents, Scalar? L0) EncodeInput(Tape tape, Tensor input)
+    private protected override EncodedInput EncodeInput(Tape tape, Tensor input)
     {
         var center = Form.SubtractsDecoderBias ? _decoderBias : null;
         var latents = Form.Rule switch
@@ -136,10 +142,12 @@ public sealed class Imported : SparseAutoencoder
             ActivationRule.BatchTopK when !SelectsByThreshold => Encode(new Selection(SelectionKind.BatchTopK, Config.K)),
             ActivationRule.Threshold or ActivationRule.BatchTopK =>
                 Encode(new Selection(SelectionKind.Threshold, Bounds: _threshold!.Value)),
+            ActivationRule.Gated => tape.Gate(
+                Encode(new Selection(SelectionKind.Threshold)), _gateScale!.Variable, _encoderBias.Variable, _magBias!.Variable),
             ActivationRule.TopK => Encode(new Selection(SelectionKind.TopK, Config.K)),
             _ => SelectOnHost(input, center),
         };
-        return (latents, null);
+        return new(latents);
 
         SparseVariable Encode(in Selection selection) =>
             tape.Encode(input, _encoder.Variable, _encoderBias.Variable, center?.Variable, selection);

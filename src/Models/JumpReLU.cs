@@ -87,13 +87,13 @@ public sealed class JumpReLU : StandardAutoencoder
         _bounds.Dispose();
     }
 
-    private protected override (SparseVariable Latents, Scalar? L0) EncodeInput(Tape tape, Tensor input)
+    private protected override EncodedInput EncodeInput(Tape tape, Tensor input)
     {
         var bandwidth = (float)Config.Bandwidth;
         Device.JumpReLUBounds(_logThreshold.Value, bandwidth, _bounds);
         var selection = new Selection(SelectionKind.Threshold, Bounds: _bounds);
         var latents = tape.Encode(input, Encoder.Variable, EncoderBias.Variable, null, selection);
         var l0 = tape.JumpReLU(latents, input, Encoder.Value, EncoderBias.Value, _logThreshold.Variable, bandwidth);
-        return (latents, l0);
+        return new(latents) { L0 = l0 };
     }
 }

@@ -15,19 +15,25 @@ public sealed record SaeConfig
     /// <summary>k, the number of active latents per row: exactly (TopK) or on average (BatchTopK).</summary>
     public int K { get; init; } = 64;
 
+    /// <summary>
+    /// The shares of the latents that Matryoshka's groups have, in order; their sum is 1. Null for 1/16, 1/8, 1/4, 9/16
+    /// (<see cref="Matryoshka"/>).
+    /// </summary>
+    public IReadOnlyList<double>? Groups { get; init; }
+
     /// <summary>Whether TopK has a separate decoder.</summary>
     public bool Untied { get; init; }
 
     /// <summary>
-    /// Whether BatchTopK adds b_enc to its pre-activations. The official one does not, but autoencoders of other tools that training
-    /// starts from may.
+    /// Whether BatchTopK and Matryoshka add b_enc to their pre-activations. The official ones do not, but autoencoders of other tools that
+    /// training starts from may.
     /// </summary>
     public bool EncoderBias { get; init; }
 
     /// <summary>Whether rows are layer-normalized before they are encoded. TopK always does this.</summary>
     public bool Normalize { get; init; }
 
-    /// <summary>Number of dead latents that reconstruct the error; null for 512 (BatchTopK) or <see cref="K"/> (TopK).</summary>
+    /// <summary>Number of dead latents that reconstruct the error; null for 512 (BatchTopK, Matryoshka) or <see cref="K"/> (TopK).</summary>
     public int? AuxK { get; init; }
 
     /// <summary>Coefficient of the auxiliary loss.</summary>
@@ -39,7 +45,7 @@ public sealed record SaeConfig
     /// </summary>
     public bool AuxDetach { get; init; }
 
-    /// <summary>Coefficient of the sparsity penalty: L1 (Vanilla) or L0 (JumpReLU).</summary>
+    /// <summary>Coefficient of the sparsity penalty: L1 (Vanilla, Gated) or L0 (JumpReLU).</summary>
     public double L1Coefficient { get; init; } = 1e-4;
 
     /// <summary>h, the bandwidth of the straight-through estimator for JumpReLU thresholds.</summary>
@@ -77,6 +83,12 @@ public sealed record SaeConfig
 
         RequireTrait(Untied, nameof(Untied), other => other.CanBeUntied);
         RequireTrait(AuxDetach, nameof(AuxDetach), other => other.CanDetachAuxiliary);
+        RequireTrait(Groups is not null, nameof(Groups), other => other.HasGroups);
+
+        if (traits.HasGroups)
+        {
+            _ = Matryoshka.GroupSizes(this);
+        }
 
         if (traits.UsesBandwidth)
         {

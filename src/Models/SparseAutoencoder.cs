@@ -105,17 +105,18 @@ public abstract class SparseAutoencoder : IDisposable
 
         if (!NormalizeInput(x, _normalized, _mean, _deviation))
         {
-            var (latents, l0) = EncodeInput(tape, x);
-            return new Encoding(latents, x, batch.Similarity ?? x) { L0 = l0 };
+            var encoded = EncodeInput(tape, x);
+            return new Encoding(encoded.Latents, x, batch.Similarity ?? x) { L0 = encoded.L0, Gate = encoded.Gate };
         }
         else
         {
-            var (latents, l0) = EncodeInput(tape, _normalized);
-            return new Encoding(latents, _normalized, batch.Similarity ?? (ComparesNormalizedRows ? _normalized : x))
+            var encoded = EncodeInput(tape, _normalized);
+            return new Encoding(encoded.Latents, _normalized, batch.Similarity ?? (ComparesNormalizedRows ? _normalized : x))
             {
                 Mean = _mean,
                 Deviation = _deviation,
-                L0 = l0,
+                L0 = encoded.L0,
+                Gate = encoded.Gate,
             };
         }
     }
@@ -260,8 +261,7 @@ public abstract class SparseAutoencoder : IDisposable
     }
 
     /// <summary>Encodes the encoder's input.</summary>
-    /// <returns>The latents, and L0 where it has a gradient (<see cref="Encoding.L0"/>).</returns>
-    private protected abstract (SparseVariable Latents, Scalar? L0) EncodeInput(Tape tape, Tensor input);
+    private protected abstract EncodedInput EncodeInput(Tape tape, Tensor input);
 
     /// <summary>z·W_dec + b_dec, in the scale of the encoder's input.</summary>
     private protected abstract Variable DecodeLatents(Tape tape, SparseVariable latents);

@@ -4,23 +4,26 @@ using MonoLoss.Kernels;
 namespace MonoLoss.Models;
 
 /// <summary>
-/// What BatchTopK, JumpReLU and Vanilla share: W_enc and W_dec (M×D, the rows of W_dec kept near unit length), b_enc and b_dec, and the
+/// What BatchTopK, JumpReLU, Vanilla and Gated share: W_enc and W_dec (M×D, the rows of W_dec kept near unit length), b_enc and b_dec, and the
 /// decoder recon = z·W_dec + b_dec.
 /// </summary>
 public abstract class StandardAutoencoder : SparseAutoencoder
 {
-    private protected StandardAutoencoder(Device device, SaeConfig config)
+    /// <param name="device">The device.</param>
+    /// <param name="config">The configuration.</param>
+    /// <param name="encoderBias">The name of the bias that the encoder's product gets.</param>
+    private protected StandardAutoencoder(Device device, SaeConfig config, string encoderBias = "b_enc")
         : base(device, config)
     {
         Encoder = new Parameter("W_enc", device.Tensor(config.Latents, config.Dimension));
-        EncoderBias = new Parameter("b_enc", device.Tensor(1, config.Latents));
+        EncoderBias = new Parameter(encoderBias, device.Tensor(1, config.Latents));
         Decoder = new Parameter("W_dec", device.Tensor(config.Latents, config.Dimension), unitRows: true, project: true);
         DecoderBias = new Parameter("b_dec", device.Tensor(1, config.Dimension));
         Parameters = [Encoder, EncoderBias, Decoder, DecoderBias];
         StoredTensors =
         [
             new StoredTensor("W_enc", Encoder) { Transposed = true },
-            new StoredTensor("b_enc", EncoderBias) { Optional = true },
+            new StoredTensor(encoderBias, EncoderBias) { Optional = true },
             new StoredTensor("W_dec", Decoder),
             new StoredTensor("b_dec", DecoderBias) { Optional = true },
         ];

@@ -207,10 +207,10 @@ public sealed class TopK : SparseAutoencoder
 
     private protected override int? AuxiliaryDeadSteps(int deadAfter) => Config.AuxCoefficient > 0 ? checked(deadAfter + 1) : null;
 
-    private protected override (SparseVariable Latents, Scalar? L0) EncodeInput(Tape tape, Tensor input)
+    private protected override EncodedInput EncodeInput(Tape tape, Tensor input)
     {
         var selection = new Selection(SelectionKind.TopK, Scheduled.K);
-        return (tape.Encode(input, _encoder.Variable, _latentBias.Variable, _preBias.Variable, selection), null);
+        return new(tape.Encode(input, _encoder.Variable, _latentBias.Variable, _preBias.Variable, selection));
     }
 
     private protected override Variable DecodeLatents(Tape tape, SparseVariable latents) =>

@@ -50,6 +50,6 @@ public sealed class Vanilla : StandardAutoencoder
         return new StepLoss(total, error, null, l1.Loss, mono, l1.MeanActive);
     }
 
-    private protected override (SparseVariable Latents, Scalar? L0) EncodeInput(Tape tape, Tensor input) =>
-        (tape.Encode(input, Encoder.Variable, EncoderBias.Variable, DecoderBias.Variable, new Selection(SelectionKind.Threshold)), null);
+    private protected override EncodedInput EncodeInput(Tape tape, Tensor input) =>
+        new(tape.Encode(input, Encoder.Variable, EncoderBias.Variable, DecoderBias.Variable, new Selection(SelectionKind.Threshold)));
 }

@@ -51,6 +51,40 @@ public sealed class GradientTests : IDisposable
                 / Sum(D, j => Square(p.X[(i * D) + j]))));
     }
 
+    /// <summary>
+    /// Nested groups, one of them without latents, of which the last reconstruction is in a further term, and MonoLoss beside them.
+    /// </summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Gradient_of_the_errors_of_nested_groups(bool fuse)
+    {
+        int[] ends = [2, 2, 5, M];
+        float[] deviation = [.. Enumerable.Range(0, B).Select(i => 0.5f + (0.1f * i))];
+        float[] mean = [.. Enumerable.Range(0, B).Select(i => 0.3f - (0.05f * i))];
+        using var deviationTensor = _device.Tensor(1, B).Set(deviation);
+        using var meanTensor = _device.Tensor(1, B).Set(mean);
+        using var endArray = _device.Allocate<int>(ends.Length);
+        endArray.CopyFrom(ends);
+        Check(
+            fuse,
+            new Selection(SelectionKind.BatchTopK, 3),
+            (tape, p, z) =>
+            {
+                var groups = tape.DecodeGroups(z, p.Decoder, p.DecoderBias, endArray, p.X, deviationTensor, meanTensor);
+                var error = tape.MeanSquaredError(groups.Reconstruction, tape.Subtract(p.X, groups.Reconstruction));
+                return tape.WeightedSum((groups.Loss, 2), (error, 0.3), (tape.MonoLoss(z, p.X).Loss, 0.1));
+            },
+            (p, z) =>
+            {
+                double Reconstruction(int end, int i) => mean[i / D] + (deviation[i / D]
+                    * (p.DecoderBias[i % D] + Sum(end, m => z[((i / D) * M) + m] * p.Decoder[(m * D) + (i % D)])));
+                return (2 * Mean(ends.Length, g => Mean(B * D, i => Square(Reconstruction(ends[g], i) - p.X[i]))))
+                    + (0.3 * Mean(B * D, i => Square((2 * Reconstruction(M, i)) - p.X[i]))) + (0.1 * MonoLossOf(p, z));
+            },
+            tolerance: 2e-3);
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
@@ -140,6 +174,71 @@ public sealed class GradientTests : IDisposable
         Near(
             [.. Enumerable.Range(0, M).Select(m => Sum(B, row => active[(row * M) + m] > 0 ? Dz((row * M) + m) : 0))],
             p.BiasVariable.Gradient);
+    }
+
+    /// <summary>
+    /// Gated's gate passes no gradient: each term is stepped with the gates, and in the auxiliary one the decoder, held fixed.
+    /// </summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Gradient_of_Gated(bool fuse)
+    {
+        var p = new Parameters(_device, _random, bias: 0.3f);
+        var (scale, magBias) = (new double[M], new double[M]);
+        for (var m = 0; m < M; m++)
+        {
+            (scale[m], magBias[m]) = ((float)(_random.NextDouble() - 0.5), (float)((_random.NextDouble() / 2) - 0.1));
+        }
+
+        var scaleVariable = new Variable(_device.Tensor(1, M).Set(Array.ConvertAll(scale, value => (float)value)));
+        var magBiasVariable = new Variable(_device.Tensor(1, M).Set(Array.ConvertAll(magBias, value => (float)value)));
+        using var tape = new Tape(_device) { FuseLatents = fuse };
+        var gate = tape.Encode(
+            p.XTensor, p.EncoderVariable, p.BiasVariable, p.DecoderBiasVariable, new Selection(SelectionKind.Threshold));
+        var z = tape.Gate(gate, scaleVariable, p.BiasVariable, magBiasVariable);
+        var opened = tape.Decode(gate, p.DecoderVariable.Value, p.DecoderBiasVariable.Value);
+        var loss = tape.WeightedSum(
+            (tape.MeanSquaredError(tape.Decode(z, p.DecoderVariable, p.DecoderBiasVariable), p.XTensor), 1),
+            (tape.L1(gate).Loss, 0.1),
+            (tape.MeanSquaredError(opened, p.XTensor), 0.5),
+            (tape.MonoLoss(z, p.XTensor).Loss, 0.1));
+        var (isOpen, isActive) = (gate.Value.ToDense().Select(value => value > 0).ToArray(), z.Value.ToDense().Select(value => value > 0)
+            .ToArray());
+        var (decoder, decoderBias) = (p.Decoder.ToArray(), p.DecoderBias.ToArray());
+        double Product(int i) => Sum(D, j => (p.X[((i / M) * D) + j] - p.DecoderBias[j]) * p.Encoder[((i % M) * D) + j]);
+        double Formula()
+        {
+            double[] magnitudes = [.. isActive.Select((on, i) => on ? (Math.Exp(scale[i % M]) * Product(i)) + magBias[i % M] : 0)];
+            double[] gates = [.. isOpen.Select((on, i) => on ? Product(i) + p.Bias[i % M] : 0)];
+            return Mean(B * D, i => Square(Decode(p, magnitudes, i) - p.X[i])) + (0.1 * gates.Sum() / B)
+                + (0.5 * Mean(B * D, i => Square(
+                    decoderBias[i % D] + Sum(M, m => gates[((i / D) * M) + m] * decoder[(m * D) + (i % D)]) - p.X[i])))
+                + (0.1 * MonoLossOf(p, magnitudes));
+        }
+
+        tape.Backward(loss);
+        Assert.Equal(Formula(), loss.Read(), 5);
+        foreach (var (values, variable) in new[]
+        {
+            (p.Encoder, p.EncoderVariable), (p.Bias, p.BiasVariable), (p.Decoder, p.DecoderVariable),
+            (p.DecoderBias, p.DecoderBiasVariable), (scale, scaleVariable), (magBias, magBiasVariable),
+        })
+        {
+            const double H = 1e-5;
+            var expected = new double[values.Length];
+            for (var i = 0; i < values.Length; i++)
+            {
+                var value = values[i];
+                values[i] = value + H;
+                var up = Formula();
+                values[i] = value - H;
+                expected[i] = (up - Formula()) / (2 * H);
+                values[i] = value;
+            }
+
+            Near(expected, variable.Gradient, 2e-3);
+        }
     }
 
     private static double Decode(IParameters p, double[] z, int i) =>

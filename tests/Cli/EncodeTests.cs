@@ -30,6 +30,8 @@ public sealed class EncodeTests : IDisposable
     [InlineData("topk", "--untied")]
     [InlineData("jumprelu", "--normalize")]
     [InlineData("vanilla", "--quiet")]
+    [InlineData("matryoshka", "--groups=0.2,0.3,0.5")]
+    [InlineData("gated", "--normalize")]
     public void Encoded_latents_are_the_models_and_decode_to_its_reconstruction(string model, string option)
     {
         var features = RunFiles.Features(300, Dimension).Select(value => 7 * value).ToArray();
@@ -43,7 +45,7 @@ public sealed class EncodeTests : IDisposable
         Monoloss.Run(
             "decode", "--run", _folder["run"], "--latents", _folder["z.parquet"], "--out", _folder["d.parquet"]).Succeeded();
 
-        var expected = EncodeByLibrary(_folder["run"], data, byThreshold: model == "batch_topk");
+        var expected = EncodeByLibrary(_folder["run"], data, byThreshold: model is "batch_topk" or "matryoshka");
         Assert.Equal(expected.Latents, ReadLatents(_folder["z.parquet"], Latents));
         var reconstruction = ReadRows(_folder["r.parquet"]);
         AssertNear(expected.Reconstruction, reconstruction, 1e-5f);

@@ -1,6 +1,7 @@
 using System.Globalization;
 using MonoLoss.Data;
 using MonoLoss.Tests.Data;
+using MonoLoss.Tests.Models;
 
 namespace MonoLoss.Tests.Cli;
 
@@ -20,6 +21,12 @@ public sealed class GoldenCliTests
     [InlineData("jumprelu_norm_mono")]
     [InlineData("vanilla")]
     [InlineData("vanilla_mono")]
+    [InlineData("matryoshka_batch_topk")]
+    [InlineData("matryoshka_batch_topk_mono")]
+    [InlineData("matryoshka_batch_topk_norm_mono")]
+    [InlineData("gated")]
+    [InlineData("gated_mono")]
+    [InlineData("gated_norm_mono")]
     public void Train_gives_the_losses_and_weights_of_the_official_run(string name)
     {
         using var folder = new TempFolder();
@@ -35,7 +42,7 @@ public sealed class GoldenCliTests
             "train", "--train", folder["batches.parquet"], "--rows", "unit", "--init", folder["init"], "--out", folder["run"],
             "--no-shuffle",
             "--epochs", "1", "--eval-every", "0", "--quiet", "--threads", "2",
-            "--model", golden.Setting("model"), "--latents", $"{m}", "--k", golden.HasSetting("k") ? golden.Setting("k") : "1",
+            "--model", GoldenModel.Name(golden), "--latents", $"{m}", "--k", golden.HasSetting("k") ? golden.Setting("k") : "1",
             "--batch-size", $"{batch}",
             "--dead-after", $"{golden.Integer("dead_after_batches") * batch}",
         ];
@@ -52,6 +59,11 @@ public sealed class GoldenCliTests
         }
 
         args.AddRange(golden.Setting("normalize") == "True" ? ["--normalize"] : []);
+        if (GoldenModel.Groups(golden) is { } groups)
+        {
+            args.AddRange(["--groups", string.Join(',', groups.Select(share => share.ToString(CultureInfo.InvariantCulture)))]);
+        }
+
         args.AddRange(untied ? ["--untied"] : []);
         Monoloss.Run([.. args]).Succeeded();
 
@@ -87,7 +99,7 @@ public sealed class GoldenCliTests
     {
         Directory.CreateDirectory(path);
         var model = golden.Setting("model");
-        var architecture = model switch { "topk" => "topk", "jumprelu" => "jumprelu", _ => "standard" };
+        var architecture = model switch { "topk" => "topk", "jumprelu" => "jumprelu", "gated" => "gated", _ => "standard" };
         var normalization = model == "topk" || golden.Setting("normalize") == "True" ? "layer_norm" : "none";
         var k = golden.HasSetting("k") ? golden.Setting("k") : "1";
         File.WriteAllText(Path.Combine(path, "cfg.json"), $$"""
@@ -115,7 +127,10 @@ public sealed class GoldenCliTests
             yield break;
         }
 
-        foreach (var name in new[] { "W_enc", "b_enc", "W_dec", "b_dec" })
+        string[] names = golden.Setting("model") == "gated"
+            ? ["W_enc", "b_gate", "r_mag", "b_mag", "W_dec", "b_dec"]
+            : ["W_enc", "b_enc", "W_dec", "b_dec"];
+        foreach (var name in names)
         {
             yield return (name, golden.Floats($"{prefix}.{name}"));
         }

@@ -14,7 +14,7 @@ public sealed class ResumeTests
         get
         {
             var runs = new TheoryData<string, bool>();
-            foreach (var model in new[] { "batch_topk", "topk", "jumprelu", "vanilla" })
+            foreach (var model in new[] { "batch_topk", "topk", "jumprelu", "vanilla", "matryoshka", "gated" })
             {
                 runs.Add(model, false);
                 runs.Add(model, true);
@@ -94,6 +94,8 @@ public sealed class ResumeTests
     [InlineData("topk")]
     [InlineData("jumprelu")]
     [InlineData("vanilla")]
+    [InlineData("matryoshka")]
+    [InlineData("gated")]
     public void Any_number_of_threads_gives_the_same_bits(string model)
     {
         using var folder = new TempFolder();

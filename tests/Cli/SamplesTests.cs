@@ -21,6 +21,7 @@ public sealed class SamplesTests : IDisposable
     [InlineData("batch_topk", "texts")]
     [InlineData("jumprelu", "integers")]
     [InlineData("vanilla", "none")]
+    [InlineData("gated", "none")]
     public void Top_and_bottom_are_those_of_a_sort_of_encode(string model, string kind)
     {
         const int Count = 3;

@@ -87,6 +87,83 @@ public abstract class DeviceConformance : IDisposable
             s.GradientToDense());
     }
 
+    /// <summary>All reconstructions of nested groups, some of them without latents, and the gradients that each group's latents get.</summary>
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    [MemberData(nameof(LongSizes))]
+    [InlineData(7, 68, 1000)]
+    [InlineData(5, 36, 420)]
+    public void Group_reconstructions_and_their_gradients_equal_the_float64_loops(int b, int d, int m)
+    {
+        for (var kind = 0; kind < 3; kind++)
+        {
+            var ends = GroupEnds(m, kind);
+            var last = ends.ToArray();
+            var groups = last.Length;
+            var (z, s) = Sparse(b, m, kind == 2 ? 2 : 4);
+            var (w, matrix) = Dense(m, d);
+            var (bias, biasTensor) = Dense(1, d);
+            var (x, target) = Dense(b, d);
+            var (scale, scaleTensor) = Dense(1, b);
+            var (shift, shiftTensor) = Dense(1, b);
+            var (upstream, upstreamTensor) = Dense(b, d);
+            var isScaled = kind != 1;
+            using var errors = _device.Tensor(0, 0);
+            using var result = _device.Tensor(0, 0);
+            using var squares = _device.Allocate<double>(groups);
+            _device.DecodeGroups(new GroupDecodeArgs
+            {
+                Latents = s,
+                Matrix = matrix,
+                Bias = kind == 1 ? null : biasTensor,
+                GroupEnds = ends,
+                Target = target,
+                Scale = isScaled ? scaleTensor : null,
+                Shift = isScaled ? shiftTensor : null,
+                Errors = errors,
+                Result = result,
+                Squares = squares,
+            });
+            double Reconstruction(int g, int i)
+            {
+                var (row, j) = (i / d, i % d);
+                var sum = (kind == 1 ? 0 : bias[j]) + Sum(last[g], latent => z[(row * m) + latent] * w[(latent * d) + j]);
+                return isScaled ? (sum * scale[row]) + shift[row] : sum;
+            }
+
+            double Error(int g, int i) => Reconstruction(g, i) - x[i];
+            Near(groups * b * d, i => Error(i / (b * d), i % (b * d)), errors.ToArray());
+            Near(b * d, i => Reconstruction(groups - 1, i), result.ToArray());
+            Near(groups, g => Sum(b * d, i => Math.Pow(Error(g, i), 2)), squares.ToArray());
+
+            _device.SumGroupErrors(errors, groups, 0.7, isScaled ? scaleTensor : null, kind == 2 ? null : upstreamTensor);
+            double Gradient(int g, int i) => (isScaled ? scale[i / d] : 1)
+                * ((kind == 2 ? 0 : upstream[i]) + (0.7 * Sum(groups - g, h => Error(g + h, i))));
+            Near(groups * b * d, i => Gradient(i / (b * d), i % (b * d)), errors.ToArray());
+
+            int GroupOf(int latent) => Array.FindIndex(last, end => latent < end);
+            var start = FillGradient(s);
+            _device.SDDMM(s, errors, matrix, ends);
+            Near(
+                b * m,
+                i => z[i] == 0 ? 0 : start[i] + Sum(d, j => Gradient(GroupOf(i % m), ((i / m) * d) + j) * w[((i % m) * d) + j]),
+                s.GradientToDense(),
+                1e-4);
+            var (dW, dMatrix) = Dense(m, d);
+            _device.BuildColumnIndex(s);
+            _device.SpMMTransposed(s, useGradient: false, errors, dMatrix, ends);
+            Near(
+                m * d,
+                i => dW[i] + Sum(b, row => z[(row * m) + (i / d)] == 0 ? 0
+                    : z[(row * m) + (i / d)] * Gradient(GroupOf(i / d), (row * d) + (i % d))),
+                dMatrix.ToArray(),
+                1e-4);
+            var (biasStart, biasGradient) = Dense(1, d);
+            _device.SumColumns(-1, errors, biasGradient, b);
+            Near(d, j => biasStart[j] - Sum(b, row => Gradient(0, (row * d) + j)), biasGradient.ToArray(), 1e-4);
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Sizes))]
     public void Column_index_and_column_sums_equal_the_loops(int b, int d, int m)
@@ -768,6 +845,48 @@ public abstract class DeviceConformance : IDisposable
             gradient.ToArray());
     }
 
+    /// <summary>Magnitudes behind gates, listed and as an encoder leaves them, and their gradient.</summary>
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    [MemberData(nameof(DenseSizes))]
+    public void Gate_and_its_gradient_equal_the_float64_loop(int b, int d, int m)
+    {
+        foreach (var encoded in new[] { false, true })
+        {
+            var (opening, gate) = Sparse(b, m, encoded ? 2 : 4 + (d % 2));
+            gate = encoded ? Encoded(opening, b, m) : gate;
+            var (scale, scaleTensor) = Dense(1, m);
+            var (gateBias, gateBiasTensor) = Dense(1, m);
+            var (magBias, magBiasTensor) = Dense(1, m);
+            var z = Hold(_device.CsrMatrix());
+            _device.Gate(gate, scaleTensor, gateBiasTensor, magBiasTensor, z);
+            double Product(int i) => Math.Exp(scale[i % m]) * (opening[i] - gateBias[i % m]);
+            double Value(int i) => opening[i] > 0 ? Math.Max(0, Product(i) + magBias[i % m]) : 0;
+            using var counts = _device.Allocate<double>(2);
+            _device.SumAndCountPositive(z, counts);
+            Near(b * m, Value, z.ToDense());
+            Near(2, i => Sum(b * m, j => i == 0 ? Value(j) > 0 ? 1 : 0 : Value(j)), counts.ToArray());
+            // An entry for every gate that is open.
+            Assert.Equal(gate.Indices.ToArray(), z.Indices.ToArray());
+            Assert.Equal(gate.RowOffsets.ToArray(), z.RowOffsets.ToArray());
+
+            var (dz, start) = (FillGradient(z), FillGradient(gate));
+            var (scaleStart, scaleGradient) = Dense(1, m);
+            var (gateBiasStart, gateBiasGradient) = Dense(1, m);
+            var (magBiasStart, magBiasGradient) = Dense(1, m);
+            _device.BuildColumnIndex(z);
+            _device.GateGradient(z, gate, scaleTensor, magBiasTensor, scaleGradient, gateBiasGradient, magBiasGradient);
+            double Gradient(int i) => Value(i) > 0 ? dz[i] : 0;
+            Near(b * m, i => start[i] + (Math.Exp(scale[i % m]) * Gradient(i)), gate.GradientToDense());
+            Near(m, i => magBiasStart[i] + Sum(b, row => Gradient((row * m) + i)), magBiasGradient.ToArray());
+            Near(m, i => scaleStart[i] + Sum(b, row => Gradient((row * m) + i) * Product((row * m) + i)), scaleGradient.ToArray());
+            Near(
+                m,
+                i => gateBiasStart[i] - Sum(b, row => Math.Exp(scale[i]) * Gradient((row * m) + i)),
+                gateBiasGradient.ToArray());
+        }
+    }
+
     /// <summary>Pre-activations so close to an edge that float32 rounding may have put them on either side.</summary>
     [Fact]
     public void JumpReLU_is_exact_at_an_edge()
@@ -805,20 +924,37 @@ public abstract class DeviceConformance : IDisposable
     {
         // The larger the sums, the more their order matters.
         var tolerance = 1e-4 * Math.Max(1, d / 200.0);
-        foreach (var (encoded, mono, jump, center, tied, add) in new[]
+        foreach (var (encoded, mono, jump, center, tied, add, grouped, gated) in new[]
         {
-            (false, true, false, true, false, false),
-            (false, true, true, false, false, true),
-            (false, false, false, true, true, false),
-            (false, true, false, true, true, true),
-            (true, true, false, true, false, false),
-            (true, false, false, false, true, false),
+            (false, true, false, true, false, false, false, false),
+            (false, true, true, false, false, true, false, false),
+            (false, false, false, true, true, false, false, false),
+            (false, true, false, true, true, true, false, false),
+            (true, true, false, true, false, false, false, false),
+            (true, false, false, false, true, false, false, false),
+            (false, true, false, true, false, false, true, false),
+            (true, false, false, true, false, false, true, false),
+            (false, true, false, true, false, false, false, true),
+            (false, true, false, true, false, true, false, true),
+            (true, true, false, true, false, false, false, true),
         })
         {
+            var ends = grouped ? GroupEnds(m, 0) : null;
             var (z, s) = Sparse(b, m, encoded ? 2 : oneIn);
             s = encoded ? Encoded(z, b, m) : s;
+            var gate = s;
+            var (_, scale) = Dense(1, m);
+            var (_, gateBias) = Dense(1, m);
+            var (_, magBias) = Dense(1, m);
+            var (_, gateG) = Dense(b, d);
+            if (gated)
+            {
+                s = Hold(_device.CsrMatrix());
+                _device.Gate(gate, scale, gateBias, magBias, s);
+            }
+
             var (_, x) = Dense(b, d);
-            var (_, g) = Dense(b, d);
+            var (_, g) = Dense(b * (int)(ends?.Length ?? 1), d);
             var (_, encoder) = Dense(m, d);
             var (_, decoder) = Dense(m, d);
             var (_, centerTensor) = Dense(1, d);
@@ -836,6 +972,9 @@ public abstract class DeviceConformance : IDisposable
             _device.SumUnitRows(x, norms, directions);
             _device.BuildColumnIndex(s);
             var start = add ? FillGradient(s) : [];
+            var gateStart = add && gated ? FillGradient(gate) : [];
+            using var scaleGradient = _device.Tensor(1, m);
+            using var magBiasGradient = _device.Tensor(1, m);
             var (encoderStart, encoderGradient) = Dense(m, d);
             var (decoderStart, ownDecoderGradient) = Dense(m, d);
             var decoderGradient = tied ? encoderGradient : ownDecoderGradient;
@@ -850,6 +989,7 @@ public abstract class DeviceConformance : IDisposable
                 Latents = s,
                 AddToLatentGradient = add,
                 DecodedGradient = g,
+                GroupEnds = ends,
                 Decoder = decoder,
                 DecoderGradient = decoderGradient,
                 AddToDecoderGradient = add,
@@ -865,6 +1005,20 @@ public abstract class DeviceConformance : IDisposable
                         Bandwidth = 0.8f,
                         L0Factor = 0.3,
                         Gradient = thresholdGradient,
+                    }
+                    : default,
+                Gate = gated
+                    ? new GateTerm
+                    {
+                        Gate = gate,
+                        AddToGateGradient = add,
+                        DecodedGradient = gateG,
+                        Decoder = decoder,
+                        PositiveAmount = 0.2f,
+                        Scale = scale,
+                        MagBias = magBias,
+                        ScaleGradient = scaleGradient,
+                        MagBiasGradient = magBiasGradient,
                     }
                     : default,
                 Input = x,
@@ -888,7 +1042,7 @@ public abstract class DeviceConformance : IDisposable
                 s.Gradient.Clear();
             }
 
-            _device.SDDMM(s, g, decoder);
+            _device.SDDMM(s, g, decoder, ends);
             _device.AddToGradientWherePositive(s, 0.1f);
             if (mono)
             {
@@ -911,7 +1065,25 @@ public abstract class DeviceConformance : IDisposable
                 Near(m, i => expected[i], thresholdGradient.ToArray(), tolerance);
             }
 
-            var gradient = s.GradientToDense();
+            using var gateBiasGradient = _device.Tensor(1, m);
+            if (gated)
+            {
+                using var expectedScale = _device.Tensor(1, m);
+                using var expectedMagBias = _device.Tensor(1, m);
+                gate.Gradient.CopyFrom(add ? Compress(gate, gateStart) : new float[gate.NonzeroCount]);
+                _device.SDDMM(gate, gateG, decoder);
+                _device.AddToGradientWherePositive(gate, 0.2f);
+                _device.BuildColumnIndex(gate);
+                _device.SumGradientColumns(gate, gateBiasGradient);
+                using var ignored = _device.Tensor(1, m);
+                _device.GateGradient(s, gate, scale, magBias, expectedScale, ignored, expectedMagBias);
+                var (scales, biases) = (expectedScale.ToArray(), expectedMagBias.ToArray());
+                Near(m, i => scales[i], scaleGradient.ToArray(), tolerance);
+                Near(m, i => biases[i], magBiasGradient.ToArray(), tolerance);
+            }
+
+            var pi = gated ? gate : s;
+            var gradient = pi.GradientToDense();
             if (actual.Z is not null)
             {
                 Near(b * m, i => gradient[i], actual.Z, tolerance);
@@ -921,10 +1093,10 @@ public abstract class DeviceConformance : IDisposable
             _device.AddRow(x, center ? -1 : 0, centerTensor, centered);
             using var dW = _device.Tensor(m, d);
             dW.Set(add ? encoderStart : new float[m * d]);
-            _device.SpMMTransposed(s, useGradient: true, centered, dW);
+            _device.SpMMTransposed(pi, useGradient: true, centered, dW);
             using var dWdec = _device.Tensor(m, d);
             dWdec.Set(add && !tied ? decoderStart : new float[m * d]);
-            _device.SpMMTransposed(s, useGradient: false, g, dWdec);
+            _device.SpMMTransposed(s, useGradient: false, g, dWdec, ends);
             var (expectedEncoder, expectedDecoder) = (dW.ToArray(), dWdec.ToArray());
             if (tied)
             {
@@ -934,10 +1106,11 @@ public abstract class DeviceConformance : IDisposable
             Near(m * d, i => expectedEncoder[i], actual.Encoder, tolerance);
             Near(m * d, i => expectedDecoder[i], actual.Decoder, tolerance);
             Near(m, i => Sum(d, j => Math.Pow(actual.Encoder[(i * d) + j], 2)), squares.ToArray());
-            Near(m, i => Sum(b, row => gradient[(row * m) + i]), bias.ToArray(), tolerance);
+            var (sums, w) = (Enumerable.Range(0, m).Select(i => Sum(b, row => gradient[(row * m) + i])).ToArray(), encoder.ToArray());
+            var biasSums = gated ? Array.ConvertAll(gateBiasGradient.ToArray(), sum => (double)sum) : sums;
+            Near(m, i => biasSums[i], bias.ToArray(), tolerance);
             if (center)
             {
-                var (sums, w) = (bias.ToArray(), encoder.ToArray());
                 Near(d, j => -Sum(m, i => sums[i] * w[(i * d) + j]), centerGradient.ToArray(), tolerance);
             }
         }
@@ -984,6 +1157,15 @@ public abstract class DeviceConformance : IDisposable
         Near(b * d, (i) => bias[i % d] + Sum(m, j => z[((i / d) * m) + j] * w[(j * d) + (i % d)]), result.ToArray());
         _device.SpMM(s, weights, null, result);
         Near(b * d, (i) => Sum(m, j => z[((i / d) * m) + j] * w[(j * d) + (i % d)]), result.ToArray());
+    }
+
+    /// <summary>Ends of groups of m latents: the second one empty; all latents in the last one; all in one of one.</summary>
+    private DeviceArray<int> GroupEnds(int m, int kind)
+    {
+        int[] ends = kind switch { 0 => [m / 3, m / 3, (2 * m) / 3, m], 1 => [0, m], _ => [m] };
+        var array = Hold(_device.Allocate<int>(ends.Length));
+        array.CopyFrom(ends);
+        return array;
     }
 
     private static double Sum(int n, Func<int, double> term)

@@ -19,10 +19,11 @@ internal static class GoldenModel
         var untied = golden.HasSetting("tied") && golden.Setting("tied") == "False";
         var model = SparseAutoencoder.Create(device, new SaeConfig
         {
-            Architecture = Architectures.Trained.Single(architecture => architecture.Name() == golden.Setting("model")),
+            Architecture = Architectures.Trained.Single(architecture => architecture.Name() == Name(golden)),
             Dimension = golden.Integer("d"),
             Latents = golden.Integer("latents"),
-            K = golden.Integer("k"),
+            K = golden.HasSetting("k") ? golden.Integer("k") : 1,
+            Groups = Groups(golden),
             Untied = untied,
             Normalize = golden.Setting("normalize") == "True",
             AuxK = golden.HasSetting("aux_k") ? golden.Integer("aux_k") : null,
@@ -37,6 +38,22 @@ internal static class GoldenModel
         }
 
         return model;
+    }
+
+    /// <summary>The architecture as --model names it.</summary>
+    public static string Name(Golden golden) =>
+        golden.Setting("model") is "matryoshka_batch_topk" ? "matryoshka" : golden.Setting("model");
+
+    /// <summary>The shares of the latents in each group; null for a model without groups.</summary>
+    public static double[]? Groups(Golden golden)
+    {
+        if (!golden.HasSetting("group_ends"))
+        {
+            return null;
+        }
+
+        var ends = golden.Setting("group_ends").Trim('[', ']').Split(", ").Select(int.Parse).Prepend(0).ToArray();
+        return [.. ends.Skip(1).Zip(ends, (end, start) => (double)(end - start) / golden.Integer("latents"))];
     }
 
     /// <summary>A tensor of the golden in the layout of the product: one row per latent.</summary>

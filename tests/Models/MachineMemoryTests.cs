@@ -16,6 +16,8 @@ public sealed class MachineMemoryTests
     [InlineData(Architecture.TopK)]
     [InlineData(Architecture.Vanilla)]
     [InlineData(Architecture.JumpReLU)]
+    [InlineData(Architecture.Matryoshka)]
+    [InlineData(Architecture.Gated)]
     public void The_suggested_number_of_latents_fits_and_the_next_does_not(Architecture architecture)
     {
         using var device = DeviceFactory.Open("cpu");

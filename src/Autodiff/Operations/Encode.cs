@@ -133,25 +133,30 @@ public sealed partial class Tape
 
         private void VisitLatents()
         {
-            device.BuildColumnIndex(_latents.Value);
+            // Behind a gate, its magnitudes are what is decoded and scored.
+            var gate = _latents.DeferredGate;
+            var latents = gate?.Latents ?? _latents;
+            device.BuildColumnIndex(latents.Value);
             // The decoder's gradient comes first: with tied weights the encoder's is the same tensor, and is then added to.
-            var decode = _latents.DeferredDecode;
+            var decode = latents.DeferredDecode;
+            var decoder = decode?.Variable;
             var addToDecoder = false;
-            var decoderGradient = decode?.Weights.OverwriteGradient(out addToDecoder);
+            var decoderGradient = decoder?.OverwriteGradient(out addToDecoder);
             var encoderGradient = _weights!.OverwriteGradient(out var addToEncoder);
             device.FusedLatentBackward(new FusedBackwardArgs
             {
-                Latents = _latents.Value,
-                AddToLatentGradient = _latents.HasGradient,
+                Latents = latents.Value,
+                AddToLatentGradient = latents.HasGradient,
                 DecodedGradient = decode?.Gradient,
-                Decoder = decode?.Weights.Value,
+                GroupEnds = decode?.GroupEnds,
+                Decoder = decode?.Weights,
                 DecoderGradient = decoderGradient,
                 AddToDecoderGradient = addToDecoder,
-                DecoderGradientSquares =
-                    decode is { } decoded && decoded.Weights != _weights ? decoded.Weights.WriteGradientRowSquares() : null,
-                PositiveAmount = _latents.DeferredPositiveAmount,
-                Mono = _latents.DeferredMono,
-                JumpReLU = _latents.DeferredJumpReLU,
+                DecoderGradientSquares = decoder is not null && decoder != _weights ? decoder.WriteGradientRowSquares() : null,
+                PositiveAmount = latents.DeferredPositiveAmount,
+                Mono = latents.DeferredMono,
+                JumpReLU = latents.DeferredJumpReLU,
+                Gate = gate is { } magnitudes ? Gate(magnitudes) : default,
                 Input = _x!,
                 Center = _center?.Value,
                 Encoder = _weights.Value,
@@ -162,6 +167,20 @@ public sealed partial class Tape
                 CenterGradient = _center?.AccumulateGradient(),
             });
         }
+
+        /// <summary>The term of these latents as the gate of others.</summary>
+        private GateTerm Gate(GatedLatents gate) => new()
+        {
+            Gate = _latents.Value,
+            AddToGateGradient = _latents.HasGradient,
+            DecodedGradient = _latents.DeferredDecode?.Gradient,
+            Decoder = _latents.DeferredDecode?.Weights,
+            PositiveAmount = _latents.DeferredPositiveAmount,
+            Scale = gate.Scale.Value,
+            MagBias = gate.MagBias.Value,
+            ScaleGradient = gate.Scale.AccumulateGradient(),
+            MagBiasGradient = gate.MagBias.AccumulateGradient(),
+        };
 
         public override void ClearGradients() => _latents.ClearGradient();
 

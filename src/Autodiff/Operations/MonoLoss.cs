@@ -62,8 +62,8 @@ public sealed partial class Tape
 
         public override void Backward()
         {
-            // The visit goes through rows of the features' length only.
-            if (_latents!.Defers && _x!.Columns == _latents.Features)
+            // The visit goes through rows of the features' length only, and a gate's is that of its magnitudes.
+            if (_latents!.Defers && !_latents.IsGate && _x!.Columns == _latents.Features)
             {
                 _latents.DeferredMono = new MonoLossInputs
                 {

@@ -61,14 +61,18 @@ internal sealed class TrainCommand : DeviceCommand
     public bool NoShuffle { get; set; }
 
     [Section("Model")]
-    [Option("model", Default = "batch_topk", MetaValue = "NAME", HelpText = "batch_topk, topk, jumprelu or vanilla")]
+    [Option("model", Default = "batch_topk", MetaValue = "NAME", HelpText = "batch_topk, matryoshka, topk, jumprelu, vanilla or gated")]
     public string Architecture { get; set; } = string.Empty;
 
     [Option("latents", MetaValue = "M", HelpText = "Number of latents")]
     public int? Latents { get; set; }
 
-    [Option('k', MetaValue = "K", HelpText = "Active latents per row (topk), or per row on average (batch_topk)")]
+    [Option('k', MetaValue = "K", HelpText = "Active latents per row (topk), or per row on average (batch_topk, matryoshka)")]
     public int? K { get; set; }
+
+    [Option("groups", MetaValue = "X,X…", HelpText =
+        "Shares of the latents in each group (matryoshka); their sum is 1 [0.0625,0.125,0.25,0.5625, or those of --init]")]
+    public string? Groups { get; set; }
 
     [Option("untied", HelpText = "Use a separate decoder matrix (topk).")]
     public bool Untied { get; set; }
@@ -86,7 +90,7 @@ internal sealed class TrainCommand : DeviceCommand
 
     [Section("MonoLoss")]
     [Option("mono-coef", MetaValue = "X", HelpText =
-        "Weight of MonoLoss (0 = off). Typical: 0.0003 (batch_topk), 0.1 (topk), 0.0005 (jumprelu), 0.0001 (vanilla)")]
+        "Weight of MonoLoss (0 = off). Typical: 0.0003 (batch_topk, matryoshka), 0.1 (topk), 0.0005 (jumprelu), 0.0001 (vanilla, gated)")]
     public double? MonoCoefficient { get; set; }
 
     [Option("mono-period", MetaValue = "P", HelpText =
@@ -115,7 +119,7 @@ internal sealed class TrainCommand : DeviceCommand
     [Option("max-grad-norm", MetaValue = "X", HelpText = "Clip the gradient to this norm [1; topk: no clipping]")]
     public double? MaxGradientNorm { get; set; }
 
-    [Option("l1-coef", MetaValue = "X", HelpText = "Weight of the sparsity penalty: L1 (vanilla) or L0 (jumprelu)")]
+    [Option("l1-coef", MetaValue = "X", HelpText = "Weight of the sparsity penalty: L1 (vanilla, gated) or L0 (jumprelu)")]
     public double? L1Coefficient { get; set; }
 
     [Option("bandwidth", MetaValue = "X", HelpText = "Bandwidth of the straight-through estimator for jumprelu thresholds")]
@@ -151,10 +155,10 @@ internal sealed class TrainCommand : DeviceCommand
     public int? KAnneal { get; set; }
 
     [Section("Dead latents")]
-    [Option("aux-coef", MetaValue = "X", HelpText = "Weight of the auxiliary loss that revives dead latents (batch_topk, topk)")]
+    [Option("aux-coef", MetaValue = "X", HelpText = "Weight of the auxiliary loss that revives dead latents (batch_topk, matryoshka, topk)")]
     public double? AuxCoefficient { get; set; }
 
-    [Option("aux-k", MetaValue = "N", HelpText = "Dead latents per row in the auxiliary loss [batch_topk: 512; topk: --k]")]
+    [Option("aux-k", MetaValue = "N", HelpText = "Dead latents per row in the auxiliary loss [topk: --k; else 512]")]
     public int? AuxK { get; set; }
 
     [Option("aux-detach", HelpText = "No gradient of the auxiliary loss through the error that it reconstructs (batch_topk).")]
@@ -213,12 +217,15 @@ internal sealed class TrainCommand : DeviceCommand
             ? known
             : throw new UsageException($"--model: found '{Architecture}', expected one of {string.Join(", ", Architectures.Keys)}");
         var source = InitializeFrom is null || ModelSource.HasWeightsOnly(InitializeFrom) ? null : ModelSource.Open(InitializeFrom);
+        var groups = Groups is null ? null : NumberText.ParseList("--groups", Groups);
         SaeConfig Configure(int dimension) => this.ApplyTo(new SaeConfig
         {
             Architecture = architecture,
             Dimension = dimension,
             UnitRows = RowScaling.UnitRows(Rows) ?? source?.TrainsOnUnitRows ?? true,
-            EncoderBias = architecture == MonoLoss.Models.Architecture.BatchTopK && source is { HasEncoderBias: true },
+            EncoderBias = architecture is MonoLoss.Models.Architecture.BatchTopK or MonoLoss.Models.Architecture.Matryoshka
+                && source is { HasEncoderBias: true },
+            Groups = groups ?? (architecture == MonoLoss.Models.Architecture.Matryoshka ? source?.Groups : null),
         });
 
         // Check the settings before any file is read; the dimension is not known yet.

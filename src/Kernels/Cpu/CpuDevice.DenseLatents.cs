@@ -20,9 +20,20 @@ public sealed unsafe partial class CpuDevice
     private readonly CpuArray<DenseLatent> _denseLatents = new(0);
 
     /// <inheritdoc/>
-    internal override void ListNonzeros(Tensor dense, CsrMatrix s)
+    internal override void ListNonzeros(Tensor dense, CsrMatrix? pattern, CsrMatrix s)
     {
         var (latents, rows) = (dense.Rows, dense.Columns);
+        if (pattern is not null)
+        {
+            CopyPattern(pattern, s);
+            _pool.Run(
+                TaskCount(rows, RowsPerTask(latents)),
+                new ReadDenseWork(
+                    Pointer(s.RowOffsets), Pointer(s.Indices), rows, RowsPerTask(latents), Pointer(dense), Pointer(s.Values)));
+            BuildColumnIndex(s);
+            return;
+        }
+
         // A counting sort, as in BuildColumnIndex.
         var tasks = TaskCount(latents, LatentsPerBlock);
         _histograms.Resize((long)tasks * rows);
@@ -170,6 +181,7 @@ public sealed unsafe partial class CpuDevice
             RunDense(pass, DensePhase.WriteMonoGradient, pass.First, count);
         }
 
+        var hasGate = work.Gate.Gate is not null;
         var sink = new StoreGradient(z, block, rows, hasMono, work.PositiveAmount);
         if (work.DecodedGradient is { } g)
         {
@@ -183,6 +195,25 @@ public sealed unsafe partial class CpuDevice
         else
         {
             _gemm.Multiply(default, _gemm.Plan(count, rows, 0), sink);
+        }
+
+        if (hasGate)
+        {
+            RunDense(pass, DensePhase.OpenGate, pass.First, count);
+            var gateSink = new StoreGradient(
+                Pointer(work.Gate.Gate!.Dense!) + ((long)pass.First * rows), block, rows, add: true, work.Gate.PositiveAmount);
+            if (work.Gate.DecodedGradient is { } gateGradient)
+            {
+                var operands = new CpuGemmOperands
+                {
+                    TransA = false, TransB = true, A = Pointer(work.Gate.Decoder!) + start, Lda = d, B = Pointer(gateGradient), Ldb = d,
+                };
+                _gemm.Multiply(operands, _gemm.Plan(count, rows, d), gateSink);
+            }
+            else
+            {
+                _gemm.Multiply(default, _gemm.Plan(count, rows, 0), gateSink);
+            }
         }
 
         var isTied = work.DecoderGradient == work.EncoderGradient;
@@ -208,6 +239,9 @@ public sealed unsafe partial class CpuDevice
         /// <summary>MonoLoss's part of ∂z from w·p.</summary>
         WriteMonoGradient,
 
+        /// <summary>Gated: ∂z becomes exp(r_mag)·∂z, a part of ∂π.</summary>
+        OpenGate,
+
         /// <summary><see cref="WeightGradients.Finish"/>.</summary>
         Finish,
     }
@@ -220,6 +254,8 @@ public sealed unsafe partial class CpuDevice
 
         /// <summary>w·P, P = Σ p over all rows.</summary>
         public double WDotSum;
+
+        public MagnitudeSums Magnitude;
     }
 
     /// <summary>Arguments of the phases.</summary>
@@ -274,8 +310,18 @@ public sealed unsafe partial class CpuDevice
                 case DensePhase.WriteMonoGradient:
                     new Span<float>(row, Rows).Clear();
                     break;
+                case DensePhase.OpenGate:
+                    latent.Magnitude = default;
+                    var scale = _weights.GateScale(m);
+                    for (var i = 0; i < Rows; i++)
+                    {
+                        latent.Magnitude.Add(z[i], row[i]);
+                        row[i] *= scale;
+                    }
+
+                    break;
                 default:
-                    _weights.Finish(m, VectorMath.Sum(row, Rows));
+                    _weights.Finish(m, VectorMath.Sum(row, Rows), latent.Magnitude);
                     break;
             }
         }
@@ -289,6 +335,23 @@ public sealed unsafe partial class CpuDevice
             for (var i = task * LatentsPerTask; i < last; i++)
             {
                 pass.Run(phase, first + i);
+            }
+        }
+    }
+
+    /// <summary>Reads the values of listed entries.</summary>
+    private readonly struct ReadDenseWork(int* offsets, int* indices, int rows, int rowsPerTask, float* dense, float* values)
+        : IParallelWork
+    {
+        public void Run(int task)
+        {
+            var last = Math.Min(rows, (task + 1) * rowsPerTask);
+            for (var i = task * rowsPerTask; i < last; i++)
+            {
+                for (var entry = offsets[i]; entry < offsets[i + 1]; entry++)
+                {
+                    values[entry] = dense[((long)indices[entry] * rows) + i];
+                }
             }
         }
     }

@@ -13,6 +13,11 @@ public sealed unsafe partial class CpuDevice
         RequireColumnIndex(s);
         Require(s.Rows == work.Input.Rows && s.Columns == work.Encoder.Rows && work.Encoder.Columns == d, "shapes do not fit");
         RequireSameShape(work.Encoder, work.EncoderGradient);
+        if (work.DecodedGradient is { } decoded)
+        {
+            RequireRows(s, decoded, work.GroupEnds);
+        }
+
         var tasks = TaskCount(s.Columns, LatentsPerTask);
         if (work.CenterGradient is not null)
         {
@@ -21,7 +26,8 @@ public sealed unsafe partial class CpuDevice
         }
 
         var weights = new WeightGradients(work, work.CenterGradient is null ? null : _centerPartials.Pointer);
-        if (s.Dense is { } dense && !work.AddToLatentGradient && work.JumpReLU.Pre is null)
+        if (s.Dense is { } dense && !work.AddToLatentGradient && work.JumpReLU.Pre is null && work.GroupEnds is null
+            && (work.Gate.Gate is not { } gate || (gate.Dense is not null && !work.Gate.AddToGateGradient)))
         {
             BackwardDense(work, dense, weights);
         }
@@ -42,7 +48,8 @@ public sealed unsafe partial class CpuDevice
         var active = work.Mono.X is null ? 0 : CountMonoActive(s, work.Mono.Norms!);
         // One vector per task, then one per latent: tasks that need the one kind run at the same time as tasks that need the other.
         var vectors = tasks + (HasRowBlockedTask(s) ? s.Columns : 0);
-        var scratch = LatentScratchFor(vectors, work.Mono.X is null ? 0 : work.Input.Columns, s.NonzeroCount);
+        var scratch = LatentScratchFor(
+            vectors, work.Mono.X is null ? 0 : work.Input.Columns, s.NonzeroCount, hasGate: work.Gate.Gate is not null);
         _pool.Run(tasks, new BackwardLatentsWork(work, scratch, tasks, weights, active, Partials(tasks)));
         if (work.Mono.Result is { } result)
         {
@@ -84,16 +91,31 @@ public sealed unsafe partial class CpuDevice
         private readonly double* _decoderSquares = work.DecoderGradientSquares is null ? null : Pointer(work.DecoderGradientSquares);
         private readonly float* _center = PointerOrNull(work.Center);
         private readonly float* _biasGradient = PointerOrNull(work.BiasGradient);
+        private readonly float* _gateScale = PointerOrNull(work.Gate.Scale);
+        private readonly float* _magBias = PointerOrNull(work.Gate.MagBias);
+        private readonly float* _gateScaleGradient = PointerOrNull(work.Gate.ScaleGradient);
+        private readonly float* _magBiasGradient = PointerOrNull(work.Gate.MagBiasGradient);
+
+        /// <summary>exp(r_mag) of latent m.</summary>
+        public float GateScale(int m) => MathF.Exp(_gateScale[m]);
 
         /// <summary>Completes latent m.</summary>
         /// <param name="m">The latent.</param>
-        /// <param name="sum">Σ ∂z over the batch.</param>
-        public void Finish(int m, double sum)
+        /// <param name="sum">Σ ∂z over the batch; with a gate Σ ∂π.</param>
+        /// <param name="magnitude">The sums over the magnitudes, where there is a gate.</param>
+        public void Finish(int m, double sum, in MagnitudeSums magnitude)
         {
             var row = (long)m * _d;
+            var hasGate = _gateScale is not null;
+            if (hasGate)
+            {
+                magnitude.AddTo(_magBias[m], ref _gateScaleGradient[m], ref _magBiasGradient[m]);
+            }
+
             if (_biasGradient is not null)
             {
-                _biasGradient[m] += (float)sum;
+                // The gate's bias gets Σ ∂ĝ, the rest of Σ ∂π.
+                _biasGradient[m] += (float)(hasGate ? sum - (GateScale(m) * magnitude.Gradient) : sum);
             }
 
             if (_center is not null && sum != 0)
@@ -124,6 +146,7 @@ public sealed unsafe partial class CpuDevice
         private readonly float* _gradient;
         private readonly bool _addToLatentGradient;
         private readonly float* _decodedGradient;
+        private readonly int* _groupEnds;
         private readonly float* _decoder;
         private readonly float* _decoderGradient;
         private readonly bool _addToDecoderGradient;
@@ -138,6 +161,12 @@ public sealed unsafe partial class CpuDevice
         private readonly float* _thresholdGradient;
         private readonly float _bandwidth;
         private readonly double _l0Factor;
+        private readonly bool _hasGate;
+        private readonly float* _gate;
+        private readonly float* _gateGradient;
+        private readonly float* _gateDecodedGradient;
+        private readonly float* _gateDecoder;
+        private readonly float _gateAmount;
         private readonly double* _scorePartials;
         private readonly int _tasks;
         private readonly int _d;
@@ -153,6 +182,7 @@ public sealed unsafe partial class CpuDevice
             _gradient = Pointer(work.Latents.Gradient);
             _addToLatentGradient = work.AddToLatentGradient;
             _decodedGradient = PointerOrNull(work.DecodedGradient);
+            _groupEnds = work.GroupEnds is null ? null : Pointer(work.GroupEnds);
             _decoder = PointerOrNull(work.Decoder);
             _decoderGradient = PointerOrNull(work.DecoderGradient);
             _addToDecoderGradient = work.AddToDecoderGradient;
@@ -168,6 +198,17 @@ public sealed unsafe partial class CpuDevice
             _thresholdGradient = PointerOrNull(work.JumpReLU.Gradient);
             _bandwidth = work.JumpReLU.Bandwidth;
             _l0Factor = work.JumpReLU.L0Factor;
+            if (work.Gate.Gate is { } gate)
+            {
+                Require(gate.NonzeroCount == work.Latents.NonzeroCount, "z does not have the gate's entries");
+                _hasGate = true;
+                _gate = Pointer(gate.Values);
+                _gateGradient = work.Gate.AddToGateGradient ? Pointer(gate.Gradient) : null;
+                _gateDecodedGradient = PointerOrNull(work.Gate.DecodedGradient);
+                _gateDecoder = PointerOrNull(work.Gate.Decoder);
+                _gateAmount = work.Gate.PositiveAmount;
+            }
+
             _scorePartials = scorePartials;
             _d = work.Input.Columns;
         }
@@ -181,9 +222,9 @@ public sealed unsafe partial class CpuDevice
                 // The rows that a latent fires on stay in the level-2 cache from one loop to the next.
                 for (var m = first; m < last; m++)
                 {
-                    scores += FormLatentGradient(task, m, mono: null);
+                    scores += FormLatentGradient(task, m, mono: null, out var magnitude);
                     WeightedSum(m, _scratch.Gradient, _latents.X, _encoderGradient + ((long)m * _d), _addToEncoderGradient);
-                    Finish(m);
+                    Finish(m, magnitude);
                 }
             }
             else
@@ -199,6 +240,7 @@ public sealed unsafe partial class CpuDevice
             var block = RowsPerBlock(_d);
             var scores = 0.0;
             var mono = stackalloc BatchMonoScore[LatentsPerTask];
+            var magnitudes = stackalloc MagnitudeSums[LatentsPerTask];
             for (var m = first; m < last; m++)
             {
                 _latents.Gather(m, _scratch.Z);
@@ -217,12 +259,21 @@ public sealed unsafe partial class CpuDevice
                             _scratch.Z + start,
                             _latents.RowIndices + start,
                             count,
-                            _decodedGradient,
+                            DecodedGradient(m),
                             _scratch.Gradient + start,
                             _decoderGradient + at,
                             _d,
                             _addToDecoderGradient || row > 0);
                     }
+                }
+            }
+
+            for (var row = 0; _gateDecodedGradient is not null && row < _latents.Rows; row += block)
+            {
+                for (var m = first; m < last; m++)
+                {
+                    var (start, count) = _latents.Within(m, row, row + block);
+                    DotGate(m, start, count);
                 }
             }
 
@@ -270,7 +321,7 @@ public sealed unsafe partial class CpuDevice
 
             for (var m = first; m < last; m++)
             {
-                scores += FormLatentGradient(task, m, mono + (m - first));
+                scores += FormLatentGradient(task, m, mono + (m - first), out magnitudes[m - first]);
             }
 
             for (var row = 0; row < _latents.Rows; row += block)
@@ -291,7 +342,7 @@ public sealed unsafe partial class CpuDevice
 
             for (var m = first; m < last; m++)
             {
-                Finish(m);
+                Finish(m, magnitudes[m - first]);
             }
 
             return scores;
@@ -301,9 +352,11 @@ public sealed unsafe partial class CpuDevice
         /// <param name="task">The task.</param>
         /// <param name="m">The latent.</param>
         /// <param name="mono">The latent's terms of MonoScore, where its products with rows exist already; else null.</param>
+        /// <param name="magnitude">The sums over the magnitudes, where there is a gate.</param>
         /// <returns>The latent's MonoScore.</returns>
-        private double FormLatentGradient(int task, int m, BatchMonoScore* mono)
+        private double FormLatentGradient(int task, int m, BatchMonoScore* mono, out MagnitudeSums magnitude)
         {
+            magnitude = default;
             var isRowBlocked = mono is not null;
             var (first, n) = isRowBlocked
                 ? (_latents.Offsets[m], _latents.Offsets[m + 1] - _latents.Offsets[m])
@@ -318,7 +371,7 @@ public sealed unsafe partial class CpuDevice
             else if (!isRowBlocked)
             {
                 IndexedRows.DotsAndWeightedSum(
-                    _decoder + row, z, rowOf, n, _decodedGradient, g, _decoderGradient + row, _d, _addToDecoderGradient);
+                    _decoder + row, z, rowOf, n, DecodedGradient(m), g, _decoderGradient + row, _d, _addToDecoderGradient);
             }
 
             for (var j = 0; j < n; j++)
@@ -332,6 +385,16 @@ public sealed unsafe partial class CpuDevice
                 AddJumpReLUGradient(m, z, g, entryOf, n);
             }
 
+            if (_hasGate)
+            {
+                if (_gateDecodedGradient is not null && !isRowBlocked)
+                {
+                    DotGate(m, first, n);
+                }
+
+                AddGateGradient(m, first, n, ref magnitude);
+            }
+
             for (var j = 0; j < n; j++)
             {
                 _gradient[entryOf[j]] = g[j];
@@ -340,13 +403,37 @@ public sealed unsafe partial class CpuDevice
             return score;
         }
 
+        /// <summary>The gradient of what ĝ was decoded into, along the decoder's row, at some nonzeros of latent m.</summary>
+        private void DotGate(int m, int start, int count) => VectorMath.DotRows(
+            _gateDecoder + ((long)m * _d), _latents.RowIndices + start, count, _gateDecodedGradient, _scratch.GateDots + start, _d);
+
+        /// <summary>∂z becomes ∂π.</summary>
+        private void AddGateGradient(int m, int first, int n, ref MagnitudeSums magnitude)
+        {
+            var scale = _weights.GateScale(m);
+            float* z = _scratch.Z + first, g = _scratch.Gradient + first, dots = _scratch.GateDots + first;
+            var entryOf = _latents.EntryOf + first;
+            for (var j = 0; j < n; j++)
+            {
+                var gradient = z[j] > 0 ? g[j] : 0;
+                magnitude.Add(z[j], gradient);
+                var opening = (_gateDecodedGradient is null ? 0 : dots[j]) + _gateAmount
+                    + (_gateGradient is null ? 0 : _gateGradient[entryOf[j]]);
+                g[j] = (scale * gradient) + (_gate[entryOf[j]] > 0 ? opening : 0);
+            }
+        }
+
+        /// <summary>The gradient of what latent m was decoded into: that of its group, where there are groups.</summary>
+        private float* DecodedGradient(int m) =>
+            _groupEnds is null ? _decodedGradient : _decodedGradient + ((long)GroupOf(_groupEnds, m) * _latents.Rows * _d);
+
         private void WeightedSum(int m, float* weights, float* rows, float* y, bool add)
         {
             var first = _latents.Offsets[m];
             IndexedRows.WeightedSum(weights + first, _latents.RowIndices + first, _latents.Offsets[m + 1] - first, rows, y, _d, add);
         }
 
-        private void Finish(int m)
+        private void Finish(int m, in MagnitudeSums magnitude)
         {
             var sum = 0.0;
             for (var j = _latents.Offsets[m]; j < _latents.Offsets[m + 1]; j++)
@@ -354,7 +441,7 @@ public sealed unsafe partial class CpuDevice
                 sum += _scratch.Gradient[j];
             }
 
-            _weights.Finish(m, sum);
+            _weights.Finish(m, sum, magnitude);
         }
 
         private double AddMonoLossGradient(int task, int m, int first, int n, BatchMonoScore* mono)

@@ -156,11 +156,14 @@ public sealed unsafe partial class CpuDevice
         public readonly float* Dots = memory + ((long)vectors * d) + (2 * nonzeros);
         public readonly float* Gradient = memory + ((long)vectors * d) + (3 * nonzeros);
 
+        /// <summary>Only where there is a gate.</summary>
+        public readonly float* GateDots = memory + ((long)vectors * d) + (4 * nonzeros);
+
         public float* Vector(int index) => memory + ((long)index * d);
     }
 
-    private LatentScratch LatentScratchFor(int vectors, int d, long nonzeros) =>
-        new(Scratch(((long)vectors * d) + (4 * nonzeros)), vectors, d, nonzeros);
+    private LatentScratch LatentScratchFor(int vectors, int d, long nonzeros, bool hasGate = false) =>
+        new(Scratch(((long)vectors * d) + ((hasGate ? 5 : 4) * nonzeros)), vectors, d, nonzeros);
 
     /// <summary><see cref="MonoScoreSums"/> as pointers.</summary>
     private readonly struct Sums(MonoScoreSums sums)

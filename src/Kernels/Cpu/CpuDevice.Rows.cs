@@ -56,10 +56,12 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <inheritdoc/>
-    public override void SumColumns(float alpha, Tensor x, Tensor sums)
+    public override void SumColumns(float alpha, Tensor x, Tensor sums, int? rows = null)
     {
         Require(sums.Count == x.Columns, $"{sums.Count} sums for {x.Columns} columns");
-        _pool.Run(TaskCount(x.Columns, ColumnsPerTask), new SumColumnsWork(alpha, Pointer(x), x.Rows, x.Columns, Pointer(sums)));
+        Require(rows is null or >= 0 && (rows ?? 0) <= x.Rows, $"{rows} rows of {x.Rows}");
+        _pool.Run(
+            TaskCount(x.Columns, ColumnsPerTask), new SumColumnsWork(alpha, Pointer(x), rows ?? x.Rows, x.Columns, Pointer(sums)));
     }
 
     /// <inheritdoc/>

@@ -81,10 +81,11 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <inheritdoc/>
-    public override void SpMMTransposed(CsrMatrix s, bool useGradient, Tensor x, Tensor result)
+    public override void SpMMTransposed(CsrMatrix s, bool useGradient, Tensor x, Tensor result, DeviceArray<int>? groupEnds = null)
     {
         RequireColumnIndex(s);
-        Require(s.Rows == x.Rows && s.Columns == result.Rows && x.Columns == result.Columns, "shapes do not fit");
+        RequireRows(s, x, groupEnds);
+        Require(s.Columns == result.Rows && x.Columns == result.Columns, "shapes do not fit");
         var weights = Scratch(s.NonzeroCount);
         _pool.Run(
             TaskCount(s.Columns, LatentsPerTask),
@@ -97,13 +98,16 @@ public sealed unsafe partial class CpuDevice
                 weights,
                 Pointer(x),
                 x.Columns,
-                Pointer(result)));
+                Pointer(result),
+                s.Rows,
+                groupEnds is null ? null : Pointer(groupEnds)));
     }
 
     /// <inheritdoc/>
-    public override void SDDMM(CsrMatrix s, Tensor g, Tensor matrix)
+    public override void SDDMM(CsrMatrix s, Tensor g, Tensor matrix, DeviceArray<int>? groupEnds = null)
     {
-        Require(s.Rows == g.Rows && s.Columns == matrix.Rows && g.Columns == matrix.Columns, "shapes do not fit");
+        RequireRows(s, g, groupEnds);
+        Require(s.Columns == matrix.Rows && g.Columns == matrix.Columns, "shapes do not fit");
         var rows = RowsPerTask(g.Columns);
         _pool.Run(
             TaskCount(s.Rows, rows),
@@ -116,7 +120,8 @@ public sealed unsafe partial class CpuDevice
                 Scratch(s.NonzeroCount),
                 Pointer(g),
                 Pointer(matrix),
-                g.Columns));
+                g.Columns,
+                groupEnds is null ? null : Pointer(groupEnds)));
     }
 
     /// <inheritdoc/>
@@ -264,7 +269,17 @@ public sealed unsafe partial class CpuDevice
     }
 
     private readonly struct SpMMTransposedWork(
-        int* offsets, int* rowOf, int* entryOf, float* values, int latents, float* weights, float* x, int d, float* result) : IParallelWork
+        int* offsets,
+        int* rowOf,
+        int* entryOf,
+        float* values,
+        int latents,
+        float* weights,
+        float* x,
+        int d,
+        float* result,
+        int rows,
+        int* groupEnds) : IParallelWork
     {
         public void Run(int task)
         {
@@ -276,9 +291,19 @@ public sealed unsafe partial class CpuDevice
                     weights[j] = values[entryOf[j]];
                 }
 
+                var ofGroup = groupEnds is null ? x : x + ((long)GroupOf(groupEnds, m) * rows * d);
                 IndexedRows.WeightedSum(
-                    weights + offsets[m], rowOf + offsets[m], offsets[m + 1] - offsets[m], x, result + ((long)m * d), d, add: true);
+                    weights + offsets[m], rowOf + offsets[m], offsets[m + 1] - offsets[m], ofGroup, result + ((long)m * d), d, add: true);
             }
+        }
+    }
+
+    private static void RequireRows(CsrMatrix s, Tensor x, DeviceArray<int>? groupEnds)
+    {
+        Require(x.Rows == s.Rows * (groupEnds?.Length ?? 1), $"{x.Rows} rows for {s.Rows}");
+        if (groupEnds is not null)
+        {
+            RequireGroups(true, groupEnds, s.Columns);
         }
     }
 
@@ -296,14 +321,30 @@ public sealed unsafe partial class CpuDevice
     }
 
     private readonly struct SDDMMWork(
-        int* offsets, int* indices, float* gradient, int rows, int rowsPerTask, float* dots, float* g, float* matrix, int d) : IParallelWork
+        int* offsets,
+        int* indices,
+        float* gradient,
+        int rows,
+        int rowsPerTask,
+        float* dots,
+        float* g,
+        float* matrix,
+        int d,
+        int* groupEnds) : IParallelWork
     {
         public void Run(int task)
         {
             var last = Math.Min(rows, (task + 1) * rowsPerTask);
             for (var i = task * rowsPerTask; i < last; i++)
             {
-                VectorMath.DotRows(g + ((long)i * d), indices + offsets[i], offsets[i + 1] - offsets[i], matrix, dots + offsets[i], d);
+                for (var (start, group) = (offsets[i], 0); start < offsets[i + 1]; group++)
+                {
+                    var end = groupEnds is null ? offsets[i + 1] : EndOfBlock(indices, start, offsets[i + 1], groupEnds[group]);
+                    VectorMath.DotRows(
+                        g + ((((long)group * rows) + i) * d), indices + start, end - start, matrix, dots + start, d);
+                    start = end;
+                }
+
                 for (var entry = offsets[i]; entry < offsets[i + 1]; entry++)
                 {
                     gradient[entry] += dots[entry];

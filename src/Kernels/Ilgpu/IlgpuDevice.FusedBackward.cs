@@ -20,6 +20,11 @@ public sealed partial class IlgpuDevice
             work.Latents.Rows == work.Input.Rows && work.Latents.Columns == work.Encoder.Rows && work.Encoder.Columns == d,
             "shapes do not fit");
         RequireSameShape(work.Encoder, work.EncoderGradient);
+        if (work.DecodedGradient is { } decoded)
+        {
+            RequireRows(work.Latents, decoded, work.GroupEnds);
+        }
+
         if (IsVectorizable(d))
         {
             FusedLatentBackward<Float4, Double4>(work);
@@ -67,10 +72,10 @@ public sealed partial class IlgpuDevice
     {
         var nonzeros = Math.Max(shape.Nonzeros, shape.AuxiliaryNonzeros);
         // z, its gradient and that of what was decoded; MonoScore's weights and dots.
-        var values = (3 * nonzeros) + (shape.HasMonoLoss ? 2 * shape.Nonzeros : 0);
+        var values = ((shape.HasGate ? 4 : 3) * nonzeros) + (shape.HasMonoLoss ? 2 * shape.Nonzeros : 0);
         var terms = shape.HasMonoLoss ? Interop.SizeOf<LatentMonoScore>() * shape.Latents : 0;
         long floats;
-        if (IsNearlyDense(nonzeros, shape.Rows * shape.Latents))
+        if (!shape.HasGroups && IsNearlyDense(nonzeros, shape.Rows * shape.Latents))
         {
             floats = (shape.Rows * shape.Latents) + (shape.HasMonoLoss ? shape.Latents * shape.Features : 0);
         }
@@ -105,6 +110,7 @@ public sealed partial class IlgpuDevice
         if (work.DecodedGradient is not null)
         {
             visit.DecodedGradient = RowsOrNone<T>(work.DecodedGradient);
+            visit.GroupEnds = ViewOrNone(work.GroupEnds);
             visit.Decoder = RowsOrNone<T>(work.Decoder);
             visit.DecoderGradient = RowsOrNone<T>(work.DecoderGradient);
             visit.AddToDecoderGradient = work.AddToDecoderGradient ? 1 : 0;
@@ -128,7 +134,12 @@ public sealed partial class IlgpuDevice
             visit.Nonzeros.L0Factor = work.JumpReLU.L0Factor;
         }
 
-        if (IsNearlyDense(s.MaxNonzeroCount, (long)s.Rows * s.Columns))
+        if (work.Gate.Gate is { } gate)
+        {
+            AddGate(ref visit, work, gate);
+        }
+
+        if (work.GroupEnds is null && IsNearlyDense(s.MaxNonzeroCount, (long)s.Rows * s.Columns))
         {
             BackwardDense(work, visit, isTied);
         }
@@ -187,6 +198,27 @@ public sealed partial class IlgpuDevice
         visit.Scores = View(scores);
         visit.Nonzeros.Mono = FormTerms(s, visit.Nonzeros.Z, visit.Nonzeros.Norms, visit.Nonzeros.Weights, visit.Scores);
         visit.Nonzeros.MonoFactor = 1;
+    }
+
+    /// <summary>Adds a gate to a pass over its magnitudes.</summary>
+    private void AddGate<T, TSums>(ref LatentTask<T, TSums> visit, in FusedBackwardArgs work, CsrMatrix gate)
+        where T : unmanaged, IFloats<T>
+        where TSums : unmanaged, IColumnSums<TSums, T>
+    {
+        Require(gate.MaxNonzeroCount == work.Latents.MaxNonzeroCount, "z does not have the gate's entries");
+        visit.Nonzeros.Gate = View(gate.OpenValues);
+        visit.Nonzeros.GateGradient = work.Gate.AddToGateGradient ? View(gate.OpenGradient) : default;
+        visit.Nonzeros.GateAmount = work.Gate.PositiveAmount;
+        visit.Nonzeros.GateScale = RowsOrNone<float>(work.Gate.Scale);
+        visit.MagBias = RowsOrNone<float>(work.Gate.MagBias);
+        visit.GateScaleGradient = RowsOrNone<float>(work.Gate.ScaleGradient);
+        visit.MagBiasGradient = RowsOrNone<float>(work.Gate.MagBiasGradient);
+        if (work.Gate.DecodedGradient is not null)
+        {
+            visit.GateDecodedGradient = RowsOrNone<T>(work.Gate.DecodedGradient);
+            visit.GateDecoder = RowsOrNone<T>(work.Gate.Decoder);
+            visit.Nonzeros.GateDecoded = Scratch.GateDecoded.WithLength(gate.MaxNonzeroCount).View;
+        }
     }
 
     /// <summary>Runs the pass with one group per latent, or several for a long latent.</summary>
@@ -251,6 +283,12 @@ public sealed partial class IlgpuDevice
             Launch(LatentKernels.ScoreAll<T, TSums>, groups, visit, RowsOrNone<T>(directions));
             Gemm(false, true, 1, directions, x, 0, dense);
             ReadAt(visit.Nonzeros.Dots);
+        }
+
+        if (work.Gate.DecodedGradient is { } gateGradient)
+        {
+            Gemm(false, true, 1, work.Gate.Decoder!, gateGradient, 0, dense);
+            ReadAt(visit.Nonzeros.GateDecoded);
         }
 
         Launch(LatentKernels.FormAll, new KernelConfig(s.Columns, GroupSize), visit.Nonzeros);

@@ -58,7 +58,7 @@ public sealed partial class IlgpuDevice
         Require(weights.Count == matrix.Rows && y.Count == matrix.Columns, "shapes do not fit");
         if (matrix.Count > 0)
         {
-            var (sums, parts) = SumColumnParts(matrix, new(ArrayView<double>.Empty, View(weights)));
+            var (sums, parts) = SumColumnParts(matrix, matrix.Rows, new(ArrayView<double>.Empty, View(weights)));
             Launch(SumKernels.AddScaledPartials, Columns(matrix.Columns), sums, parts, matrix.Columns, alpha, View(y));
         }
     }

@@ -23,7 +23,7 @@ public sealed partial class IlgpuDevice
     public override void SumUnitRows(Tensor x, DeviceArray<double> norms, DeviceArray<double> sum)
     {
         Require(norms.Length == x.Rows && sum.Length == x.Columns, "shapes do not fit");
-        var (sums, parts) = SumColumnParts(x, new(View(norms), ArrayView<float>.Empty));
+        var (sums, parts) = SumColumnParts(x, x.Rows, new(View(norms), ArrayView<float>.Empty));
         Launch(SumKernels.AddPartials, Columns(x.Columns), sums, parts, x.Columns, View(sum));
     }
 
@@ -74,10 +74,10 @@ public sealed partial class IlgpuDevice
     }
 
     /// <inheritdoc/>
-    public override void SumColumns(float alpha, Tensor x, Tensor sums)
+    public override void SumColumns(float alpha, Tensor x, Tensor sums, int? rows = null)
     {
-        Require(sums.Count == x.Columns, "shapes do not fit");
-        var (partials, parts) = SumColumnParts(x, new(ArrayView<double>.Empty, ArrayView<float>.Empty));
+        Require(sums.Count == x.Columns && (rows is null or >= 0) && (rows ?? 0) <= x.Rows, "shapes do not fit");
+        var (partials, parts) = SumColumnParts(x, rows ?? x.Rows, new(ArrayView<double>.Empty, ArrayView<float>.Empty));
         Launch(SumKernels.AddScaledPartials, Columns(x.Columns), partials, parts, x.Columns, alpha, View(sums));
     }
 
@@ -190,24 +190,24 @@ public sealed partial class IlgpuDevice
             RowKernels.ScatterRows<T>, Elements(source.Length), source, View(list), InUnits<T>(matrix.Columns), Floats<T>(matrix));
     }
 
-    /// <summary>Sums the columns of x, its rows weighted, in parts.</summary>
+    /// <summary>Sums the columns of the first rows of x, weighted, in parts.</summary>
     /// <returns>The partial sums, and the number of parts.</returns>
-    private (ArrayView<double> Sums, int Parts) SumColumnParts(Tensor x, RowWeights weights) => IsVectorizable(x.Columns)
-        ? SumColumnParts<Float4, Double4>(x, weights)
-        : SumColumnParts<Float1, Double1>(x, weights);
+    private (ArrayView<double> Sums, int Parts) SumColumnParts(Tensor x, int rows, RowWeights weights) => IsVectorizable(x.Columns)
+        ? SumColumnParts<Float4, Double4>(x, rows, weights)
+        : SumColumnParts<Float1, Double1>(x, rows, weights);
 
-    private (ArrayView<double> Sums, int Parts) SumColumnParts<T, TSums>(Tensor x, RowWeights weights)
+    private (ArrayView<double> Sums, int Parts) SumColumnParts<T, TSums>(Tensor x, int rows, RowWeights weights)
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>
     {
-        var (rowsPerPart, parts) = Parts(x.Rows);
+        var (rowsPerPart, parts) = Parts(rows);
         var sums = Scratch.PartialSums.WithLength((long)parts * x.Columns).View;
         var columns = InUnits<T>(x.Columns);
         Launch(
             SumKernels.SumColumns<T, TSums>,
             Columns(columns, parts),
             Floats<T>(x),
-            x.Rows,
+            rows,
             columns,
             rowsPerPart,
             weights,

@@ -94,10 +94,11 @@ public sealed partial class IlgpuDevice
     }
 
     /// <inheritdoc/>
-    public override void SpMMTransposed(CsrMatrix s, bool useGradient, Tensor x, Tensor result)
+    public override void SpMMTransposed(CsrMatrix s, bool useGradient, Tensor x, Tensor result, DeviceArray<int>? groupEnds = null)
     {
         RequireColumnIndex(s);
-        Require(s.Rows == x.Rows && s.Columns == result.Rows && x.Columns == result.Columns, "shapes do not fit");
+        RequireRows(s, x, groupEnds);
+        Require(s.Columns == result.Rows && x.Columns == result.Columns, "shapes do not fit");
         var count = s.MaxNonzeroCount;
         if (count == 0 || x.Columns == 0)
         {
@@ -109,18 +110,19 @@ public sealed partial class IlgpuDevice
         Launch(SparseKernels.GatherEntries, Elements(count), values, View(s.OpenEntryOf), weights);
         if (IsVectorizable(x.Columns))
         {
-            SpMMTransposed<Float4>(s, weights, x, result);
+            SpMMTransposed<Float4>(s, weights, x, result, ViewOrNone(groupEnds));
         }
         else
         {
-            SpMMTransposed<Float1>(s, weights, x, result);
+            SpMMTransposed<Float1>(s, weights, x, result, ViewOrNone(groupEnds));
         }
     }
 
     /// <inheritdoc/>
-    public override void SDDMM(CsrMatrix s, Tensor g, Tensor matrix)
+    public override void SDDMM(CsrMatrix s, Tensor g, Tensor matrix, DeviceArray<int>? groupEnds = null)
     {
-        Require(s.Rows == g.Rows && s.Columns == matrix.Rows && g.Columns == matrix.Columns, "shapes do not fit");
+        RequireRows(s, g, groupEnds);
+        Require(s.Columns == matrix.Rows && g.Columns == matrix.Columns, "shapes do not fit");
         if (s.MaxNonzeroCount == 0)
         {
             return;
@@ -128,11 +130,11 @@ public sealed partial class IlgpuDevice
 
         if (IsVectorizable(g.Columns))
         {
-            SDDMM<Float4>(s, g, matrix);
+            SDDMM<Float4>(s, g, matrix, ViewOrNone(groupEnds));
         }
         else
         {
-            SDDMM<Float1>(s, g, matrix);
+            SDDMM<Float1>(s, g, matrix, ViewOrNone(groupEnds));
         }
     }
 
@@ -245,7 +247,7 @@ public sealed partial class IlgpuDevice
         Gemm(false, false, 1, dense, matrix, 0, result, bias);
     }
 
-    private void SpMMTransposed<T>(CsrMatrix s, ArrayView<float> weights, Tensor x, Tensor result)
+    private void SpMMTransposed<T>(CsrMatrix s, ArrayView<float> weights, Tensor x, Tensor result, ArrayView<int> groupEnds)
         where T : unmanaged, IFloats<T>
     {
         var (input, y) = (Floats<T>(x), Floats<T>(result));
@@ -266,27 +268,47 @@ public sealed partial class IlgpuDevice
                 View(s.OpenEntryOf),
                 View(s.OpenIndices),
                 weights,
+                groupEnds,
+                s.Rows,
                 input,
                 tile,
                 columns,
                 tiles);
         }
 
-        Launch(SparseKernels.SpMMTransposed, Elements(y.Length), offsets, rowOf, weights, input, tiles, tile, columns, y);
+        Launch(
+            SparseKernels.SpMMTransposed,
+            Elements(y.Length),
+            offsets,
+            rowOf,
+            weights,
+            groupEnds,
+            s.Rows,
+            input,
+            tiles,
+            tile,
+            columns,
+            y);
     }
 
-    private void SDDMM<T>(CsrMatrix s, Tensor g, Tensor matrix)
+    private void SDDMM<T>(CsrMatrix s, Tensor g, Tensor matrix, ArrayView<int> groupEnds)
         where T : unmanaged, IFloats<T>
     {
-        var left = Floats<T>(g);
-        Launch(
-            SparseKernels.SDDMM,
-            new(s.Rows, SparseKernels.SddmmGroupSize),
-            View(s.RowOffsets),
-            View(s.OpenIndices),
-            left,
-            Floats<T>(matrix),
-            left.IntLength / s.Rows,
-            View(s.OpenGradient));
+        var (left, columns) = (Floats<T>(g), InUnits<T>(g.Columns));
+        var length = s.Rows * columns;
+        for (var group = 0; group * length < left.IntLength; group++)
+        {
+            Launch(
+                SparseKernels.SDDMM,
+                new(s.Rows, SparseKernels.SddmmGroupSize),
+                View(s.RowOffsets),
+                View(s.OpenIndices),
+                groupEnds,
+                group,
+                left.SubView(group * length, length),
+                Floats<T>(matrix),
+                columns,
+                View(s.OpenGradient));
+        }
     }
 }

@@ -29,10 +29,15 @@ internal static class DictionaryLearningReader
             "AutoEncoderTopK" => ReadLinear(file, weights, "b_dec", ActivationRule.TopK),
             "BatchTopKSAE" => ReadThreshold(file, weights, ReadLinear(file, weights, "b_dec", ActivationRule.Threshold)),
             "MatryoshkaBatchTopKSAE" => ReadThreshold(file, weights, ReadMatrices(file, weights, subtracts: true)),
+            "GatedAutoEncoder" => ReadGated(file, weights),
             "JumpReluAutoEncoder" => ReadMatrices(file, weights, subtracts: false),
             _ => throw trainer.Unsupported($"its dict_class is '{kind}'"),
         };
-        if (kind == "JumpReluAutoEncoder")
+        if (kind == "MatryoshkaBatchTopKSAE")
+        {
+            form = form with { GroupSizes = ForeignModels.Groups(file.Find("group_sizes").ReadIntegers(), weights.Latents) };
+        }
+        else if (kind == "JumpReluAutoEncoder")
         {
             weights["threshold"] = file.Find("threshold").ReadFloats();
         }
@@ -60,6 +65,17 @@ internal static class DictionaryLearningReader
         weights.SetTransposed("W_dec", weights.Read(file, "decoder.weight", weights.Dimension, weights.Latents));
         weights["b_dec"] = weights.Read(file, bias, weights.Dimension);
         return new ImportedForm { Tool = "dictionary-learning", Rule = rule, SubtractsDecoderBias = true };
+    }
+
+    private static ImportedForm ReadGated(TorchFile file, ForeignWeights weights)
+    {
+        weights["W_enc"] = weights.Read(file, "encoder.weight", weights.Latents, weights.Dimension);
+        weights["b_gate"] = weights.Read(file, "gate_bias", weights.Latents);
+        weights["r_mag"] = weights.Read(file, "r_mag", weights.Latents);
+        weights["b_mag"] = weights.Read(file, "mag_bias", weights.Latents);
+        weights.SetTransposed("W_dec", weights.Read(file, "decoder.weight", weights.Dimension, weights.Latents));
+        weights["b_dec"] = weights.Read(file, "decoder_bias", weights.Dimension);
+        return new ImportedForm { Tool = "dictionary-learning", Rule = ActivationRule.Gated, SubtractsDecoderBias = true };
     }
 
     private static ImportedForm ReadMatrices(TorchFile file, ForeignWeights weights, bool subtracts)

@@ -21,6 +21,10 @@ internal static class DictionaryLearningWriter
         var (kind, trainer, tensors) = sae.Form.Rule switch
         {
             ActivationRule.ReLU => AutoEncoder(sae),
+            ActivationRule.Gated => ("GatedAutoEncoder", "GatedSAETrainer", Gated(sae)),
+            ActivationRule.BatchTopK or ActivationRule.Threshold
+                when sae.Form.GroupSizes is { } groups && (sae.CommonThreshold is not null || sae.Form.Rule == ActivationRule.BatchTopK) =>
+                ("MatryoshkaBatchTopKSAE", "MatryoshkaBatchTopKTrainer", Matryoshka(sae, groups)),
             ActivationRule.TopK => ("AutoEncoderTopK", "TopKTrainer", Selecting(sae, NoThreshold)),
             ActivationRule.BatchTopK => ("BatchTopKSAE", "BatchTopKTrainer", Selecting(sae, sae.CommonThreshold ?? NoThreshold)),
             ActivationRule.Threshold when sae is { Form.SubtractsDecoderBias: true, CommonThreshold: { } threshold } =>
@@ -40,9 +44,17 @@ internal static class DictionaryLearningWriter
             ["wandb_name"] = kind,
             ["submodule_name"] = metadata.GetValueOrDefault("submodule_name")?.DeepClone(),
         };
-        if (kind is "AutoEncoderTopK" or "BatchTopKSAE")
+        if (kind is "AutoEncoderTopK" or "BatchTopKSAE" or "MatryoshkaBatchTopKSAE")
         {
             settings["k"] = sae.Config.K;
+        }
+
+        if (kind == "MatryoshkaBatchTopKSAE")
+        {
+            var sizes = sae.Form.GroupSizes!;
+            settings["group_fractions"] = Array(sizes.Select(size => JsonValue.Create((double)size / sae.Config.Latents)));
+            settings["group_weights"] = Array(sizes.Select(_ => JsonValue.Create(1.0 / sizes.Count)));
+            settings["group_sizes"] = Array(sizes.Select(size => JsonValue.Create(size)));
         }
 
         var json = new JsonObject { ["trainer"] = settings, ["monoloss"] = ForeignFormats.Note(sae, metadata) };
@@ -56,6 +68,35 @@ internal static class DictionaryLearningWriter
         // Its loader would do this otherwise.
         sae.ScaleDecoderToUnit();
         return ("AutoEncoder", "StandardTrainer", Linear(sae, "bias"));
+    }
+
+    private static JsonArray Array(IEnumerable<JsonNode> values) => new([.. values]);
+
+    private static List<SafeTensor> Matryoshka(PortableSae sae, IReadOnlyList<int> groups)
+    {
+        sae.Center(subtracts: true);
+        return
+        [
+            .. SaeLensFormat.Tensors(sae).Where(tensor => tensor.Name != "threshold"),
+            SafeTensor.Create("k", [], new[] { sae.Config.K }),
+            SafeTensor.Create("threshold", [], new[] { sae.CommonThreshold ?? NoThreshold }),
+            SafeTensor.Create("group_sizes", [groups.Count], groups.Select(size => (long)size).ToArray()),
+        ];
+    }
+
+    private static List<SafeTensor> Gated(PortableSae sae)
+    {
+        sae.Center(subtracts: true);
+        long m = sae.Config.Latents, d = sae.Config.Dimension;
+        return
+        [
+            SafeTensor.Create("decoder_bias", [d], sae.DecoderBias),
+            SafeTensor.Create("encoder.weight", [m, d], sae.Encoder),
+            SafeTensor.Create("r_mag", [m], sae.Vector("r_mag")),
+            SafeTensor.Create("gate_bias", [m], sae.Vector("b_gate")),
+            SafeTensor.Create("mag_bias", [m], sae.Vector("b_mag")),
+            SafeTensor.Create("decoder.weight", [d, m], SaeLensFormat.Transpose(sae.Decoder, sae.Config.Latents, sae.Config.Dimension)),
+        ];
     }
 
     private static List<SafeTensor> Selecting(PortableSae sae, float threshold)

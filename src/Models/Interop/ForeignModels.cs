@@ -33,11 +33,25 @@ internal static class ForeignModels
                     Normalize = form.Normalization == InputNormalization.LayerNorm,
                     Imported = null,
                 },
+            { Rule: ActivationRule.Gated, SubtractsDecoderBias: true, InputScale: 1, Normalization: not InputNormalization.ConstantNorm } =>
+                config with
+                {
+                    Architecture = Architecture.Gated,
+                    Normalize = form.Normalization == InputNormalization.LayerNorm,
+                    Imported = null,
+                },
             { Rule: ActivationRule.TopK, SubtractsDecoderBias: true, InputScale: 1, Normalization: InputNormalization.LayerNorm } =>
                 config with { Architecture = Architecture.TopK, Untied = true, Imported = null },
             _ => config,
         };
     }
+
+    /// <summary>The sizes of groups if they are those of a number of latents, else null: they change nothing about what is computed.</summary>
+    /// <param name="sizes">The sizes.</param>
+    /// <param name="latents">M.</param>
+    public static IReadOnlyList<int>? Groups(IReadOnlyList<Int128> sizes, int latents) =>
+        sizes.All(size => size > 0 && size <= latents) && sizes.Sum(size => (long)size) == latents ? [.. sizes.Select(size => (int)size)]
+            : null;
 
     /// <summary>Those entries of another tool's settings that are kept about a model, as text.</summary>
     /// <param name="names">Their names.</param>

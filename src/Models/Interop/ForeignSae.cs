@@ -2,7 +2,7 @@ namespace MonoLoss.Models;
 
 /// <summary>
 /// An autoencoder of another tool, read into memory. Weights are float32 under our names: <c>W_enc</c> and <c>W_dec</c> M×D, one row per
-/// latent, <c>b_enc</c> and <c>threshold</c> M, <c>b_dec</c> D.
+/// latent, <c>b_enc</c> and <c>threshold</c> M (gated ones <c>b_gate</c>, <c>r_mag</c>, <c>b_mag</c>), <c>b_dec</c> D.
 /// </summary>
 public sealed class ForeignSae
 {

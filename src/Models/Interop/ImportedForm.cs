@@ -31,6 +31,9 @@ public enum ActivationRule
     /// <summary>max(pre, 0) where pre exceeds the threshold of its latent.</summary>
     Threshold,
 
+    /// <summary>exp(r_mag)·π + b_mag, where positive, behind a gate that is open where π + b_gate is positive.</summary>
+    Gated,
+
     /// <summary>The B·k largest max(pre, 0) of a batch of B rows; outside a batch as <see cref="Threshold"/>.</summary>
     BatchTopK,
 }
@@ -52,4 +55,10 @@ public sealed record ImportedForm
 
     /// <summary>Whether b_dec is subtracted from the normalized row.</summary>
     public bool SubtractsDecoderBias { get; init; }
+
+    /// <summary>
+    /// The numbers of latents of the nested groups that it was trained with, in order; null without groups. They change nothing about what
+    /// is computed.
+    /// </summary>
+    public IReadOnlyList<int>? GroupSizes { get; init; }
 }

@@ -29,7 +29,12 @@ public sealed class ModelSource
 
     /// <summary>Whether the model adds a bias to its pre-activations, or would once b_dec is subtracted from its rows.</summary>
     public bool HasEncoderBias => _foreign is not null
-        && (!_foreign.Form.SubtractsDecoderBias || Array.Exists(_foreign.Weights["b_enc"], bias => bias != 0));
+        && (!_foreign.Form.SubtractsDecoderBias
+            || (_foreign.Weights.TryGetValue("b_enc", out var biases) && Array.Exists(biases, bias => bias != 0)));
+
+    /// <summary>The shares of the latents that its groups have (<see cref="SaeConfig.Groups"/>); null if it has none.</summary>
+    public IReadOnlyList<double>? Groups => Config.Groups
+        ?? Config.Imported?.GroupSizes?.Select(size => (double)size / Config.Latents).ToArray();
 
     /// <summary>Whether a folder has weights alone, without a word about the model that they are of.</summary>
     public static bool HasWeightsOnly(string path)

@@ -22,7 +22,7 @@ internal sealed class PortableSae
     /// <summary>W_enc, M×D.</summary>
     public float[] Encoder => _weights["W_enc"];
 
-    /// <summary>b_enc, M.</summary>
+    /// <summary>b_enc, M; a gated autoencoder has b_gate, r_mag and b_mag instead (<see cref="Vector"/>).</summary>
     public float[] EncoderBias => _weights["b_enc"];
 
     /// <summary>W_dec, M×D.</summary>
@@ -33,6 +33,9 @@ internal sealed class PortableSae
 
     /// <summary>The thresholds, M; null if the model has none.</summary>
     public float[]? Threshold => _weights.GetValueOrDefault("threshold");
+
+    /// <summary>A further parameter with one value per latent.</summary>
+    public float[] Vector(string name) => _weights[name];
 
     /// <summary>What a tool cannot be told in its own format, a sentence each.</summary>
     public List<string> Remarks { get; } = [];
@@ -115,7 +118,16 @@ internal sealed class PortableSae
                 dot += (double)Encoder[((long)m * Dimension) + d] * DecoderBias[d];
             }
 
-            EncoderBias[m] = (float)(EncoderBias[m] + (sign * dot));
+            if (Form.Rule == ActivationRule.Gated)
+            {
+                var (gateBias, magBias) = (Vector("b_gate"), Vector("b_mag"));
+                gateBias[m] = (float)(gateBias[m] + (sign * dot));
+                magBias[m] = (float)(magBias[m] + (sign * Math.Exp(Vector("r_mag")[m]) * dot));
+            }
+            else
+            {
+                EncoderBias[m] = (float)(EncoderBias[m] + (sign * dot));
+            }
         }
 
         Form = Form with { SubtractsDecoderBias = subtracts };
@@ -189,7 +201,14 @@ internal sealed class PortableSae
         }
 
         Center(form.SubtractsDecoderBias);
-        if (model is BatchTopK { Config.EncoderBias: false } && Array.Exists(EncoderBias, bias => bias != 0))
+        if (form.Rule == ActivationRule.Gated && Form.Rule == ActivationRule.ReLU)
+        {
+            // A gate that is open where its magnitude is positive: a ReLU.
+            (_weights["b_gate"], _weights["r_mag"], _weights["b_mag"]) = (EncoderBias, new float[Latents], EncoderBias);
+        }
+
+        if (model is BatchTopK { Config.EncoderBias: false } && _weights.TryGetValue("b_enc", out var encoderBias)
+            && Array.Exists(encoderBias, bias => bias != 0))
         {
             throw new DataException($"{source}: has an encoder bias, but the model is without EncoderBias");
         }

@@ -16,6 +16,9 @@ internal static class SaeLensReader
     private static readonly string[] CopiedMetadata =
         ["model_name", "hook_name", "hook_point", "hook_layer", "token", "preprocessing", "dataset_path"];
 
+    /// <summary>What a gated autoencoder has in place of b_enc.</summary>
+    private static readonly string[] GatedVectors = ["b_gate", "r_mag", "b_mag"];
+
     /// <summary>Whether a folder is one of SAELens.</summary>
     public static bool Recognizes(string folder) =>
         File.Exists(Path.Combine(folder, Config)) && File.Exists(Path.Combine(folder, Weights));
@@ -34,7 +37,18 @@ internal static class SaeLensReader
         file.Find("W_dec", weights.Latents, weights.Dimension);
         weights.SetTransposed("W_enc", file.ReadFloats("W_enc"));
         weights["W_dec"] = file.ReadFloats("W_dec");
-        weights["b_enc"] = file.Contains("b_enc") ? file.ReadFloats("b_enc") : new float[weights.Latents];
+        if (rule == ActivationRule.Gated)
+        {
+            foreach (var name in GatedVectors)
+            {
+                weights[name] = file.ReadFloats(name);
+            }
+        }
+        else
+        {
+            weights["b_enc"] = file.Contains("b_enc") ? file.ReadFloats("b_enc") : new float[weights.Latents];
+        }
+
         weights["b_dec"] = file.Contains("b_dec") ? file.ReadFloats("b_dec") : new float[weights.Dimension];
         if (file.Contains("scaling_factor") && file.ReadFloats("scaling_factor").Any(factor => factor != 1))
         {
@@ -58,7 +72,13 @@ internal static class SaeLensReader
         var form = Normalized(
             folder,
             config,
-            new ImportedForm { Tool = "saelens", Rule = rule, SubtractsDecoderBias = config.Flag("apply_b_dec_to_input", missing: true) });
+            new ImportedForm
+            {
+                Tool = "saelens",
+                Rule = rule,
+                SubtractsDecoderBias = config.Flag("apply_b_dec_to_input", missing: true),
+                GroupSizes = Groups(config, weights.Latents),
+            });
         var k = rule is ActivationRule.TopK or ActivationRule.BatchTopK ? K(config) : 1;
         return new ForeignSae
         {
@@ -92,11 +112,23 @@ internal static class SaeLensReader
                 return (ActivationRule.TopK, rescales);
             case "jumprelu":
                 return (ActivationRule.Threshold, false);
+            case "gated":
+                return (ActivationRule.Gated, false);
             case "batchtopk" or "matryoshka_batchtopk":
                 return (ActivationRule.BatchTopK, rescales);
             default:
                 throw config.Unsupported($"its architecture is '{architecture}'");
         }
+    }
+
+    /// <summary>The groups of a Matryoshka model, whose ends a trainer leaves in its settings, and an inference model in its metadata.</summary>
+    private static IReadOnlyList<int>? Groups(JsonFile config, int latents)
+    {
+        var widths = config.Node(SaeLensFormat.Widths) ?? config.Object("metadata")?.Object(SaeLensFormat.TrainingDetails)
+            ?.Node(SaeLensFormat.Widths);
+        var ends = (widths as JsonArray)
+            ?.Select(end => end is JsonValue value && value.TryGetValue(out int number) ? number : -1L).ToArray();
+        return ends is null ? null : ForeignModels.Groups([.. ends.Zip(ends.Prepend(0), (end, start) => (Int128)(end - start))], latents);
     }
 
     private static int K(JsonFile config) =>

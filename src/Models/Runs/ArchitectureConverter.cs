@@ -4,7 +4,8 @@ using System.Text.Json.Serialization;
 namespace MonoLoss.Models;
 
 /// <summary>
-/// Architectures in JSON by the name that --model takes: batch_topk, topk, jumprelu, vanilla. What version 0.1 wrote for them is read too.
+/// Architectures in JSON by the name that --model takes: batch_topk, topk, jumprelu and so on. What version 0.1 wrote for them is read
+/// too.
 /// </summary>
 public sealed class ArchitectureConverter : JsonConverter<Architecture>
 {

@@ -5,7 +5,8 @@ namespace MonoLoss.Models;
 
 /// <summary>
 /// A model as SAELens stores it, so that its tools load the autoencoder and give its latents for rows as they are: cfg.json, and
-/// sae_weights.safetensors with W_enc D×M, b_enc, W_dec M×D, b_dec, and the threshold of JumpReLU or BatchTopK.
+/// sae_weights.safetensors with W_enc D×M, b_enc, W_dec M×D, b_dec, the threshold of JumpReLU or
+/// BatchTopK, and in place of b_enc Gated's b_gate, r_mag and b_mag.
 /// </summary>
 /// <remarks>
 /// Our models of unit rows u = x/‖x‖ become SAELens' <c>constant_norm_rescale</c>, which encodes √D·u and undoes that scale on the
@@ -18,6 +19,12 @@ internal static class SaeLensFormat
 
     /// <summary>What <see cref="Normalization"/> is for models of rows of the same length.</summary>
     public const string ConstantNorm = "constant_norm_rescale";
+
+    /// <summary>The entry that has the ends of a Matryoshka model's groups.</summary>
+    public const string Widths = "matryoshka_widths";
+
+    /// <summary>The entry of the metadata that has settings of the training that inference does not need.</summary>
+    public const string TrainingDetails = "training_architecture_details";
 
     // From this version on SAELens keeps metadata; an older or missing one makes it take the file for one of an old layout.
     private const string LayoutVersion = "6.54.12";
@@ -35,6 +42,7 @@ internal static class SaeLensFormat
                 ActivationRule.ReLU => "standard",
                 ActivationRule.TopK => "topk",
                 ActivationRule.Threshold or ActivationRule.BatchTopK => "jumprelu",
+                ActivationRule.Gated => "gated",
                 // SAELens has no such autoencoder, and says so by this name.
                 ActivationRule.GroupMax => "groupmax",
                 _ => "signed_topk",
@@ -64,6 +72,17 @@ internal static class SaeLensFormat
             kept[name] = value?.DeepClone();
         }
 
+        if (form.GroupSizes is { } sizes)
+        {
+            // As SAELens saves one for inference: by the threshold it is a JumpReLU, whatever its groups were.
+            kept["training_architecture"] = "matryoshka_batchtopk";
+            kept[TrainingDetails] = new JsonObject
+            {
+                ["k"] = config.K,
+                [Widths] = new JsonArray([.. sizes.Select((_, g) => JsonValue.Create(sizes.Take(g + 1).Sum()))]),
+            };
+        }
+
         json["metadata"] = kept;
         return json;
     }
@@ -76,10 +95,11 @@ internal static class SaeLensFormat
         List<SafeTensor> tensors =
         [
             SafeTensor.Create("W_enc", [d, m], Transpose(sae.Encoder, sae.Config.Latents, sae.Config.Dimension)),
-            SafeTensor.Create("b_enc", [m], sae.EncoderBias),
             SafeTensor.Create("W_dec", [m, d], sae.Decoder),
             SafeTensor.Create("b_dec", [d], sae.DecoderBias),
         ];
+        string[] vectors = sae.Form.Rule == ActivationRule.Gated ? ["b_gate", "r_mag", "b_mag"] : ["b_enc"];
+        tensors.InsertRange(1, vectors.Select(name => SafeTensor.Create(name, [m], sae.Vector(name))));
         if (sae.Threshold is { } threshold)
         {
             tensors.Add(SafeTensor.Create("threshold", [m], threshold));

@@ -38,6 +38,9 @@ internal sealed class TrainingMemory(Device device, SaeConfig config, int batchS
     /// <summary>M·D, the values of the longest array.</summary>
     private long WeightCount => _m * _d;
 
+    /// <summary>How often a batch is decoded: a gate is, too.</summary>
+    private int Decodes => _footprint.HasGate ? 2 : 1;
+
     private int Centered => _footprint.CentersInput ? 1 : 0;
 
     /// <summary>N, the latents stored.</summary>
@@ -61,10 +64,11 @@ internal sealed class TrainingMemory(Device device, SaeConfig config, int batchS
     /// <summary>
     /// Matrices of B×D: the batch, the encoder's input, and the reconstruction and its gradient, before and after the layer norm is undone.
     /// </summary>
-    private long Batch => Matrices(1 + Centered + 2 + (config.NormalizesInput ? 1 + 3 : 0));
+    private long Batch => Matrices(
+        _footprint.Groups + Centered + (Decodes * 2) + (config.NormalizesInput ? 1 + (Decodes * 3) : 0));
 
     /// <summary>A batch's sparse latents, JumpReLU's pre-activations, and sums of MonoLoss.</summary>
-    private long Latents => Sparse(Nonzeros)
+    private long Latents => (Decodes * Sparse(Nonzeros))
         + (_footprint.KeepsPreActivations ? Float * Nonzeros : 0)
         + (config.MonoCoefficient > 0 ? (Double * (_b + _d)) + (Float * _m) : 0);
 
@@ -82,12 +86,14 @@ internal sealed class TrainingMemory(Device device, SaeConfig config, int batchS
         AuxiliaryNonzeros = AuxiliaryNonzeros,
         SelectsFromBatch = _footprint.Selection == SelectionKind.BatchTopK,
         SelectsByBound = _footprint.Selection == SelectionKind.Threshold,
+        HasGroups = _footprint.Groups > 1,
+        HasGate = _footprint.HasGate,
         HasMonoLoss = config.MonoCoefficient > 0,
     });
 
     /// <summary>An evaluation: the sums of MonoScore, and a batch encoded and decoded in addition to that of training.</summary>
     private long Evaluation => EvaluationSums + Matrices(1 + Centered + (config.NormalizesInput ? 2 : 1))
-        + Sparse(Nonzeros);
+        + (Decodes * Sparse(Nonzeros));
 
     private long EvaluationSums => Double * _m * (_d + 8);
 

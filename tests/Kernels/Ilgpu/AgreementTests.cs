@@ -16,6 +16,8 @@ public abstract class AgreementTests(Device device)
     [InlineData(Architecture.TopK)]
     [InlineData(Architecture.JumpReLU)]
     [InlineData(Architecture.Vanilla)]
+    [InlineData(Architecture.Matryoshka)]
+    [InlineData(Architecture.Gated)]
     public void Losses_of_a_short_run_agree(Architecture architecture) => Compare(architecture, options => options);
 
     /// <summary>The same with everything that a schedule can change, a start of the bias, and AdamW.</summary>
@@ -24,6 +26,8 @@ public abstract class AgreementTests(Device device)
     [InlineData(Architecture.TopK)]
     [InlineData(Architecture.JumpReLU)]
     [InlineData(Architecture.Vanilla)]
+    [InlineData(Architecture.Matryoshka)]
+    [InlineData(Architecture.Gated)]
     public void Losses_of_a_short_scheduled_run_agree(Architecture architecture) => Compare(architecture, options => options with
     {
         LearningRateWarmup = 2,

@@ -16,6 +16,8 @@ public sealed class TrainingMemoryTests
     [InlineData(Architecture.TopK, 4)]
     [InlineData(Architecture.JumpReLU, 0)]
     [InlineData(Architecture.Vanilla, 0)]
+    [InlineData(Architecture.Matryoshka, 4)]
+    [InlineData(Architecture.Gated, 0)]
     [Trait("Speed", "Slow")]
     public void Estimate_is_what_the_run_takes(Architecture architecture, int k)
     {

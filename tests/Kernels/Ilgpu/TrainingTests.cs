@@ -36,6 +36,8 @@ public sealed class TrainingTests : IDisposable
     [InlineData("topk", "0.1")]
     [InlineData("jumprelu", "0.0005")]
     [InlineData("vanilla", "0.0001")]
+    [InlineData("matryoshka", "0.0003")]
+    [InlineData("gated", "0.0001")]
     public void Training_ends_with_the_figures_of_the_cpu_device(string model, string monoCoefficient)
     {
         var expected = Train("cpu");

@@ -26,6 +26,11 @@ public sealed class ExportTests
         { Architecture.BatchTopK, "saelens" },
         { Architecture.BatchTopK, "dictionary-learning" },
         { Architecture.BatchTopK, "saev" },
+        { Architecture.Matryoshka, "saelens" },
+        { Architecture.Matryoshka, "dictionary-learning" },
+        { Architecture.Matryoshka, "saev" },
+        { Architecture.Gated, "saelens" },
+        { Architecture.Gated, "dictionary-learning" },
         { Architecture.JumpReLU, "saelens" },
         { Architecture.JumpReLU, "dictionary-learning" },
         { Architecture.JumpReLU, "official" },
@@ -57,9 +62,33 @@ public sealed class ExportTests
         Assert.Contains(latents, value => value == 0);
     }
 
+    /// <summary>Models of layer-normalized rows, whose weights no format scales.</summary>
+    [Theory]
+    [InlineData(Architecture.Matryoshka, "saelens")]
+    [InlineData(Architecture.Matryoshka, "dictionary-learning")]
+    [InlineData(Architecture.Gated, "saelens")]
+    [InlineData(Architecture.Gated, "dictionary-learning")]
+    public void Weights_come_back_with_the_same_bits(Architecture architecture, string format)
+    {
+        using var temporary = new TempFolder();
+        using var device = DeviceFactory.Open("cpu");
+        using var model = Create(device, architecture, normalize: true);
+        ForeignFormats.Write(format, model, temporary["x"], new Dictionary<string, JsonNode?>());
+        var foreign = ForeignFormats.Read(temporary["x"]);
+        foreach (var parameter in model.Parameters)
+        {
+            Assert.Equal(parameter.Value.ToArray(), foreign.Weights[parameter.Name]);
+        }
+
+        Assert.Equal(architecture == Architecture.Matryoshka ? [1, 3, 7, 19] : null, foreign.Form.GroupSizes);
+    }
+
     [Theory]
     [InlineData(Architecture.JumpReLU, "sparsify", "Threshold")]
     [InlineData(Architecture.JumpReLU, "saev", "Threshold")]
+    [InlineData(Architecture.Gated, "sparsify", "Gated")]
+    [InlineData(Architecture.Gated, "saev", "Gated")]
+    [InlineData(Architecture.Gated, "official", "Gated")]
     public void What_a_tool_does_not_have_is_refused_by_name(Architecture architecture, string format, string word)
     {
         using var temporary = new TempFolder();
@@ -68,17 +97,18 @@ public sealed class ExportTests
         Throws.Line(() => ForeignFormats.Write(format, model, temporary["x"], new Dictionary<string, JsonNode?>()), word);
     }
 
-    private static SparseAutoencoder Create(Device device, Architecture architecture)
+    private static SparseAutoencoder Create(Device device, Architecture architecture, bool normalize = false)
     {
         var random = new Random(7);
         var model = SparseAutoencoder.Create(device, new SaeConfig
         {
             Architecture = architecture, Dimension = Dimension, Latents = Latents, K = 5, Untied = architecture == Architecture.TopK,
+            Normalize = normalize,
         });
         model.Initialize(random);
         foreach (var parameter in model.Parameters)
         {
-            if (parameter.Name is "b_dec" or "b_enc" or "log_threshold" && !(parameter.Name == "b_enc" && model is BatchTopK))
+            if (parameter.Name is "b_dec" or "b_enc" or "b_gate" or "b_mag" or "r_mag" or "log_threshold" && !(parameter.Name == "b_enc" && model is BatchTopK))
             {
                 parameter.Value.Set([.. Enumerable.Range(0, (int)parameter.Value.Count)
                     .Select(_ => 0.2f * random.NextSingle())

@@ -15,7 +15,7 @@ public sealed class ImportTests
 
     public static TheoryData<string> Folders =>
     [
-        "saelens/standard", "saelens/standard_layer_norm", "saelens/standard_constant_norm", "saelens/standard_float16",
+        "saelens/gated", "dictionary_learning/gated/trainer_0", "saelens/standard", "saelens/standard_layer_norm", "saelens/standard_constant_norm", "saelens/standard_float16",
         "saelens/topk", "saelens/topk_rescale", "saelens/topk_trained", "saelens/topk_bfloat16",
         "saelens/batchtopk", "saelens/batchtopk_training", "saelens/batchtopk_rescale", "saelens/batchtopk_rescale_training",
         "saelens/matryoshka", "saelens/matryoshka_training", "saelens/jumprelu", "saelens/jumprelu_bfloat16",
@@ -32,14 +32,12 @@ public sealed class ImportTests
 
     public static TheoryData<string, string> Refused => new()
     {
-        { "saelens/gated", "'gated'" },
         { "saelens/abstopk", "'abstopk'" },
         { "saelens/matching_pursuit", "'matching_pursuit'" },
         { "saelens/transcoder", "'transcoder'" },
         { "saelens/skip_transcoder", "'skip_transcoder'" },
         { "saelens/jumprelu_transcoder", "'jumprelu_transcoder'" },
         { "saelens/whitening_checkpoint", "'covariance_whitening'" },
-        { "dictionary_learning/gated/trainer_0", "'GatedAutoEncoder'" },
         { "sparsify/transcode/layers.3.mlp", "transcoder" },
         { "sparsify/skip/layers.3.mlp", "transcoder" },
     };
@@ -62,7 +60,7 @@ public sealed class ImportTests
         var encoding = model.Encode(tape, x);
         var latents = encoding.Latents.Value.ToDense();
         var reconstruction = model.Reconstruct(tape, encoding).Value.ToArray();
-        AssertClose(Expected(io, "latents"), latents, foreign.Config.Latents, exactSupport: foreign.Form.Rule != ActivationRule.ReLU);
+        AssertClose(Expected(io, "latents"), latents, foreign.Config.Latents, exactSupport: foreign.Form.Rule is not (ActivationRule.ReLU or ActivationRule.Gated));
         AssertClose(Expected(io, "reconstruction"), reconstruction, foreign.Config.Dimension, exactSupport: false);
     }
 
@@ -89,6 +87,26 @@ public sealed class ImportTests
             {
                 Assert.Equal(values, again.Weights[name]);
             }
+        }
+    }
+
+    /// <summary>The groups that it was trained with stay known, in the words of either tool.</summary>
+    [SharedDataTheory]
+    [InlineData("saelens/matryoshka", 6, 6, 12, 30, 42)]
+    [InlineData("saelens/matryoshka_training", 6, 6, 12, 30, 42)]
+    [InlineData("dictionary_learning/matryoshka/trainer_0", 6, 12, 24, 54)]
+    public void Groups_are_read_and_written(string folder, params int[] sizes)
+    {
+        using var temporary = new TempFolder();
+        var foreign = ForeignFormats.Read(SharedData.File(["interop", .. folder.Split('/')]));
+        Assert.Equal(sizes, foreign.Form.GroupSizes);
+        using var device = DeviceFactory.Open("cpu");
+        using var model = SparseAutoencoder.Create(device, foreign.Config);
+        foreign.CopyTo(model);
+        foreach (var format in new[] { "saelens", "dictionary-learning" })
+        {
+            ForeignFormats.Write(format, model, temporary[format], new Dictionary<string, JsonNode?>());
+            Assert.Equal(sizes, ForeignFormats.Read(temporary[format]).Form.GroupSizes);
         }
     }
 

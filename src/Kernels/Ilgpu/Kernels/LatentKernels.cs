@@ -44,6 +44,7 @@ internal static class LatentKernels
             DotRows(v, first, last, w, partials);
         }
 
+        DotGate(v, m, first, last, partials);
         var sums = FormGradient(v.Nonzeros, m, first, last, mono);
         if (v.EncoderGradient.Length > 0)
         {
@@ -122,17 +123,18 @@ internal static class LatentKernels
             return;
         }
 
+        var partials = SharedMemory.Allocate<float>(LatentReductions.Partials);
         LatentMonoScore mono = default;
         if (v.Nonzeros.Mono.Length > 0)
         {
             mono = v.Nonzeros.Mono[part.Latent];
             if (mono.IsActive)
             {
-                var partials = SharedMemory.Allocate<float>(LatentReductions.Partials);
                 DotRows(v, part.First, part.Last, Row(v.PartWeightedRows, part.SlotOf(0), v.Columns), partials);
             }
         }
 
+        DotGate(v, part.Latent, part.First, part.Last, partials);
         var sums = FormGradient(v.Nonzeros, part.Latent, part.First, part.Last, mono);
         if (Group.IdxX == 0)
         {
@@ -159,7 +161,7 @@ internal static class LatentKernels
             return;
         }
 
-        Double2 sums = default;
+        LatentTotals sums = default;
         for (var i = 0; i < part.Count; i++)
         {
             sums = sums.Add(v.Nonzeros.Sums[part.SlotOf(i)]);
@@ -262,7 +264,7 @@ internal static class LatentKernels
             v.Nonzeros.RowIndices,
             first,
             last,
-            v.DecodedGradient,
+            GroupKernels.OfGroup(v.DecodedGradient, v.GroupEnds, m, v.Nonzeros.Rows * v.Columns),
             v.Nonzeros.Decoded,
             partials,
             v.Nonzeros.Z,
@@ -314,9 +316,26 @@ internal static class LatentKernels
         where TSums : unmanaged, IColumnSums<TSums, T> =>
         LatentReductions.Dots(w, v.Nonzeros.RowIndices, first, last, v.MonoRows, v.Nonzeros.Dots, partials);
 
-    /// <summary>∂z at nonzeros first … last − 1: the sum of all its terms.</summary>
-    /// <returns>Σ ∂z, and the sum for the threshold's gradient (<see cref="JumpReLUKernels.BandTerm"/>).</returns>
-    private static Double2 FormGradient(LatentEntries p, int m, int first, int last, LatentMonoScore mono)
+    /// <summary>Gated: the gradient of what ĝ was decoded into times W_dec, at every nonzero.</summary>
+    private static void DotGate<T, TSums>(LatentTask<T, TSums> v, int m, int first, int last, ArrayView<float> partials)
+        where T : unmanaged, IFloats<T>
+        where TSums : unmanaged, IColumnSums<TSums, T>
+    {
+        if (v.GateDecodedGradient.Length > 0)
+        {
+            LatentReductions.Dots(
+                Row(v.GateDecoder, m, v.Columns),
+                v.Nonzeros.RowIndices,
+                first,
+                last,
+                v.GateDecodedGradient,
+                v.Nonzeros.GateDecoded,
+                partials);
+        }
+    }
+
+    /// <summary>∂z, or behind a gate ∂π, at nonzeros first … last − 1: the sum of all its terms.</summary>
+    private static LatentTotals FormGradient(LatentEntries p, int m, int first, int last, LatentMonoScore mono)
     {
         var factor = p.MonoFactor;
         if (p.Active.Length > 0)
@@ -328,7 +347,9 @@ internal static class LatentKernels
         var scale = isMonoActive ? mono.Terms.GradientScale(factor) : 0.0;
         var hasThreshold = p.LogThreshold.Length > 0;
         var threshold = hasThreshold ? Exponential.Exp(p.LogThreshold[m]) : 0;
-        double sum = 0, bandSum = 0;
+        var hasGate = p.GateScale.Length > 0;
+        var gateScale = hasGate ? Exponential.Exp(p.GateScale[m]) : 0;
+        double sum = 0, firstSum = 0, secondSum = 0;
         for (var j = first + Group.IdxX; j < last; j += Group.DimX)
         {
             var entry = p.EntryOf[j];
@@ -351,9 +372,30 @@ internal static class LatentKernels
 
             if (hasThreshold)
             {
-                bandSum += JumpReLUKernels.BandTerm(p.Pre[entry], z, g, threshold, p.Bandwidth, p.L0Factor);
+                firstSum += JumpReLUKernels.BandTerm(p.Pre[entry], z, g, threshold, p.Bandwidth, p.L0Factor);
                 // The pre-activation gets no gradient where the latent is off.
                 g = z == 0 ? 0 : g;
+            }
+
+            if (hasGate)
+            {
+                g = z > 0 ? g : 0;
+                firstSum += g;
+                secondSum += (double)g * z;
+                g *= gateScale;
+                if (p.Gate[entry] > 0)
+                {
+                    g += p.GateAmount;
+                    if (p.GateDecoded.Length > 0)
+                    {
+                        g += p.GateDecoded[j];
+                    }
+
+                    if (p.GateGradient.Length > 0)
+                    {
+                        g += p.GateGradient[entry];
+                    }
+                }
             }
 
             p.Gradient[entry] = g;
@@ -361,7 +403,8 @@ internal static class LatentKernels
             sum += g;
         }
 
-        return Reductions.GroupSum(new Double2(sum, bandSum));
+        var sums = Reductions.GroupSum(new Double2(sum, firstSum));
+        return new(sums.X, sums.Y, hasGate ? Reductions.GroupSum(secondSum) : 0);
     }
 
     /// <summary>∂zᵀ·x over nonzeros first … last − 1, with the ∂z that <see cref="FormGradient"/> left.</summary>
@@ -409,11 +452,11 @@ internal static class LatentKernels
     }
 
     /// <summary>The rest of a latent once its rows of the weights' gradients exist: center, sums of squares, bias, threshold.</summary>
-    private static void Finish<T, TSums>(LatentTask<T, TSums> v, int m, Double2 sums)
+    private static void Finish<T, TSums>(LatentTask<T, TSums> v, int m, LatentTotals sums)
         where T : unmanaged, IFloats<T>
         where TSums : unmanaged, IColumnSums<TSums, T>
     {
-        var hasCenter = v.Center.Length > 0 && sums.X != 0;
+        var hasCenter = v.Center.Length > 0 && sums.Sum != 0;
         if (hasCenter || v.EncoderSquares.Length > 0 || v.DecoderSquares.Length > 0)
         {
             double encoderSquares = 0, decoderSquares = 0;
@@ -423,7 +466,7 @@ internal static class LatentKernels
                 var value = v.EncoderGradient[at];
                 if (hasCenter)
                 {
-                    value = value.AddScaled((float)-sums.X, v.Center[column]);
+                    value = value.AddScaled((float)-sums.Sum, v.Center[column]);
                     v.EncoderGradient[at] = value;
                 }
 
@@ -449,15 +492,24 @@ internal static class LatentKernels
 
         if (Group.IdxX == 0)
         {
-            v.ColumnSums[m] = (float)sums.X;
+            v.ColumnSums[m] = (float)sums.Sum;
+            var biasSum = sums.Sum;
+            if (v.Nonzeros.GateScale.Length > 0)
+            {
+                // The gate's bias gets Σ ∂ĝ, the rest of Σ ∂π.
+                biasSum -= Exponential.Exp(v.Nonzeros.GateScale[m]) * sums.First;
+                v.MagBiasGradient[m] += (float)sums.First;
+                v.GateScaleGradient[m] += (float)(sums.Second - (v.MagBias[m] * sums.First));
+            }
+
             if (v.BiasGradient.Length > 0)
             {
-                v.BiasGradient[m] += (float)sums.X;
+                v.BiasGradient[m] += (float)biasSum;
             }
 
             if (v.ThresholdGradient.Length > 0)
             {
-                v.ThresholdGradient[m] += JumpReLUKernels.BandGradient(sums.Y, v.Nonzeros.Bandwidth);
+                v.ThresholdGradient[m] += JumpReLUKernels.BandGradient(sums.First, v.Nonzeros.Bandwidth);
             }
         }
     }

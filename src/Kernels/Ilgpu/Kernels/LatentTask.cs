@@ -64,8 +64,36 @@ internal struct LatentEntries
     /// <summary>∂loss/∂L0.</summary>
     public double L0Factor;
 
-    /// <summary>Σ ∂z and the threshold's sum, for every part or for every latent.</summary>
-    public ArrayView<Double2> Sums;
+    /// <summary>Gated: ĝ of every nonzero, by row.</summary>
+    public ArrayView<float> Gate;
+
+    /// <summary>Gated: the part of ∂ĝ that there is already, by row.</summary>
+    public ArrayView<float> GateGradient;
+
+    /// <summary>Gated: the gradient of what ĝ was decoded into times W, by column.</summary>
+    public ArrayView<float> GateDecoded;
+
+    /// <summary>Gated: added to ∂ĝ wherever ĝ is positive (L1).</summary>
+    public float GateAmount;
+
+    /// <summary>Gated: r_mag of every latent, M.</summary>
+    public ArrayView<float> GateScale;
+
+    /// <summary>The sums over nonzeros, for every part or for every latent.</summary>
+    public ArrayView<LatentTotals> Sums;
+}
+
+/// <summary>Sums over nonzeros of a latent.</summary>
+/// <param name="sum">Σ ∂z; behind a gate Σ ∂π.</param>
+/// <param name="first">The threshold's sum (<see cref="JumpReLUKernels.BandTerm"/>); behind a gate Σ ∂z.</param>
+/// <param name="second">Behind a gate Σ ∂z·z.</param>
+internal readonly struct LatentTotals(double sum, double first, double second)
+{
+    public readonly double Sum = sum;
+    public readonly double First = first;
+    public readonly double Second = second;
+
+    public LatentTotals Add(LatentTotals x) => new(Sum + x.Sum, First + x.First, Second + x.Second);
 }
 
 /// <summary>The arguments of <see cref="LatentKernels"/>: <see cref="FusedBackwardArgs"/> as views.</summary>
@@ -83,7 +111,11 @@ internal struct LatentTask<T, TSums>
     /// <summary>The most nonzeros that one group handles alone; longer latents are cut there (<see cref="LatentSlice"/>).</summary>
     public int PartLength;
 
+    /// <summary>∂loss/∂(z·W_dec); one matrix after another where there are groups of latents.</summary>
     public ArrayView<T> DecodedGradient;
+
+    /// <summary>One past the last latent of each group; empty for one group.</summary>
+    public ArrayView<int> GroupEnds;
     public ArrayView<T> Decoder;
     public ArrayView<T> DecoderGradient;
     public int AddToDecoderGradient;
@@ -103,6 +135,15 @@ internal struct LatentTask<T, TSums>
     public ArrayView<double> EncoderSquares;
     public ArrayView<float> BiasGradient;
     public ArrayView<float> ThresholdGradient;
+
+    /// <summary>Gated: ∂loss/∂(ĝ·W).</summary>
+    public ArrayView<T> GateDecodedGradient;
+
+    /// <summary>Gated: W.</summary>
+    public ArrayView<T> GateDecoder;
+    public ArrayView<float> MagBias;
+    public ArrayView<float> GateScaleGradient;
+    public ArrayView<float> MagBiasGradient;
 
     /// <summary>Σ ∂z of every latent, M.</summary>
     public ArrayView<float> ColumnSums;

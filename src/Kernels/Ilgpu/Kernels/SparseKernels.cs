@@ -45,6 +45,8 @@ internal static class SparseKernels
         ArrayView<int> offsets,
         ArrayView<int> rowOf,
         ArrayView<float> weights,
+        ArrayView<int> groupEnds,
+        int rows,
         ArrayView<T> x,
         ArrayView<T> tiles,
         int tile,
@@ -66,7 +68,8 @@ internal static class SparseKernels
         }
 
         var next = FirstTile(first, tile);
-        var sum = AddVectorMatrixProduct(result[i], first, (int)Math.Min((long)next * tile, end), rowOf, weights, x, columns, column);
+        var ofGroup = GroupKernels.OfGroup(x, groupEnds, m, rows * columns);
+        var sum = AddVectorMatrixProduct(result[i], first, (int)Math.Min((long)next * tile, end), rowOf, weights, ofGroup, columns, column);
         for (; (long)next * tile < end; next++)
         {
             sum = sum.AddScaled(1, tiles[(next * columns) + column]);
@@ -90,6 +93,8 @@ internal static class SparseKernels
         ArrayView<int> entryOf,
         ArrayView<int> indices,
         ArrayView<float> weights,
+        ArrayView<int> groupEnds,
+        int rows,
         ArrayView<T> x,
         int tile,
         int columns,
@@ -107,7 +112,8 @@ internal static class SparseKernels
         if (t >= FirstTile(offsets[m], tile))
         {
             var end = (int)Math.Min((t + 1L) * tile, offsets[m + 1]);
-            tiles[i] = AddVectorMatrixProduct(default, t * tile, end, rowOf, weights, x, columns, column);
+            var ofGroup = GroupKernels.OfGroup(x, groupEnds, m, rows * columns);
+            tiles[i] = AddVectorMatrixProduct(default, t * tile, end, rowOf, weights, ofGroup, columns, column);
         }
     }
 
@@ -124,19 +130,32 @@ internal static class SparseKernels
 
     /// <summary>
     /// gradient[entry] += g[i]·matrix[indices[entry]] for the nonzeros of row i, one group per row, four nonzeros per warp at a time: g[i]
-    /// is read once for the four, from the level-1 cache.
+    /// is read once for the four, from the level-1 cache. With groups of columns, for those of one group.
     /// </summary>
     [Kernel("4*(3*N + B + B*D + M*D)", "2*N*D", CachedBytes = "4*N*D", GroupSize = SddmmGroupSize)]
     [KernelInstance(typeof(Float1))]
     [KernelInstance(typeof(Float4))]
     public static void SDDMM<T>(
-        ArrayView<int> offsets, ArrayView<int> indices, ArrayView<T> g, ArrayView<T> matrix, int columns, ArrayView<float> gradient)
+        ArrayView<int> offsets,
+        ArrayView<int> indices,
+        ArrayView<int> groupEnds,
+        int group,
+        ArrayView<T> g,
+        ArrayView<T> matrix,
+        int columns,
+        ArrayView<float> gradient)
         where T : unmanaged, IFloats<T>
     {
         var row = Grid.IdxX;
-        var end = offsets[row + 1];
+        var (first, end) = (offsets[row], offsets[row + 1]);
+        if (groupEnds.IntLength > 0)
+        {
+            end = GroupKernels.EndOfGroup(indices, first, end, groupEnds[group]);
+            first = group > 0 ? GroupKernels.EndOfGroup(indices, first, end, groupEnds[group - 1]) : first;
+        }
+
         var lane = Warp.LaneIdx;
-        for (var entry = offsets[row] + (4 * (Group.IdxX / Warp.WarpSize)); entry < end; entry += 4 * (Group.DimX / Warp.WarpSize))
+        for (var entry = first + (4 * (Group.IdxX / Warp.WarpSize)); entry < end; entry += 4 * (Group.DimX / Warp.WarpSize))
         {
             // If fewer than four are left, the last one is repeated.
             var row0 = indices[entry] * columns;

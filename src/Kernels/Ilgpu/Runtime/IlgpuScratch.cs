@@ -88,6 +88,9 @@ internal sealed class IlgpuScratch(IlgpuDevice device)
     /// <summary>G·W_decᵀ at every nonzero, by column.</summary>
     public IlgpuArray<float> ColumnDecoded { get; } = new(device, 0);
 
+    /// <summary>The same for a gate that was decoded.</summary>
+    public IlgpuArray<float> GateDecoded { get; } = new(device, 0);
+
     /// <summary>a/‖x‖ by column.</summary>
     public IlgpuArray<float> MonoWeights { get; } = new(device, 0);
 
@@ -110,7 +113,7 @@ internal sealed class IlgpuScratch(IlgpuDevice device)
     public IlgpuArray<float> PartWeightedRows { get; } = new(device, 0);
 
     /// <summary>Sums over the nonzeros of each part or latent.</summary>
-    public IlgpuArray<Double2> EntrySums { get; } = new(device, 0);
+    public IlgpuArray<LatentTotals> EntrySums { get; } = new(device, 0);
 
     /// <summary>Σ ∂z of every latent.</summary>
     public Tensor ColumnSums { get; } = device.Tensor(0, 0);

@@ -41,6 +41,9 @@ public sealed class PtxCostFixture : IDisposable
         Train("jumprelu", Architecture.JumpReLU, sizes);
         Train("jumprelu by small operations", Architecture.JumpReLU, sizes, fuse: false);
         Train("vanilla", Architecture.Vanilla, sizes);
+        Train("matryoshka", Architecture.Matryoshka, sizes);
+        Train("gated", Architecture.Gated, sizes);
+        Train("gated by small operations", Architecture.Gated, sizes, fuse: false);
         Train("long", Architecture.BatchTopK, new(4096, 64, 4096, 2), favoured: Favoured);
         MultiplyMatrices(sizes);
         SumMany(100_000);
@@ -69,6 +72,9 @@ public sealed class PtxCostFixture : IDisposable
         "Sparse.SpMMTransposed" or "Sparse.SumColumns" or "DeadLatent.FindDead" or "DeadLatent.CountDead" => "batch_topk, operations",
         "Sum.SumColumnErrors" or "Sum.SumSquares" => "batch_topk, operations",
         _ when kernel.StartsWith("JumpReLU", StringComparison.Ordinal) => "jumprelu",
+        "Gated.Gradient" => "gated by small operations",
+        _ when kernel.StartsWith("Gated", StringComparison.Ordinal) => "gated",
+        _ when kernel.StartsWith("Group", StringComparison.Ordinal) => "matryoshka",
         _ => "batch_topk",
     };
 
