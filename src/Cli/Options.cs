@@ -66,7 +66,8 @@ internal static class Options
             {
                 var target = option.Target(typeof(T));
                 target?.SetValue(
-                    settings, EnumText.IsChoice(target.PropertyType) ? EnumText.Parse(target.PropertyType, option.Flag, (string)value) : value);
+                    settings,
+                    EnumText.IsChoice(target.PropertyType) ? EnumText.Parse(target.PropertyType, option.Flag, (string)value) : value);
             }
         }
 

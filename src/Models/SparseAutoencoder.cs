@@ -38,7 +38,8 @@ public abstract class SparseAutoencoder : IDisposable
     public SaeConfig Config { get; }
 
     /// <summary>
-    /// The coefficients and k that encoding and loss use: those of the configuration, or of the last training step where they are scheduled.
+    /// The coefficients and k that encoding and loss use: those of the configuration, or of the last training step where they are
+    /// scheduled.
     /// </summary>
     public StepValues Scheduled { get; internal set; }
 

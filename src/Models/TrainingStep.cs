@@ -26,8 +26,9 @@ public enum StepPhase
 }
 
 /// <summary>
-/// A training step: take the scheduled values, encode, count the latents that fired, compute the loss, backpropagate, clip, step Adam, and call the model's
-/// <see cref="SparseAutoencoder.AfterStep"/> (restarts, thresholds). <see cref="Trainer"/>, the benchmarks and the tests use it.
+/// A training step: take the scheduled values, encode, count the latents that fired, compute the loss, backpropagate, clip, step Adam,
+/// and call the model's <see cref="SparseAutoencoder.AfterStep"/> (restarts, thresholds). <see cref="Trainer"/>, the benchmarks and the
+/// tests use it.
 /// </summary>
 /// <example><code>
 /// using var step = new TrainingStep(model, new StepOptions { BatchSize = x.Rows });
@@ -67,7 +68,9 @@ public sealed class TrainingStep : IDisposable
         (_model, _options, _data, _tape) = (model, options, data, tape);
         _traits = model.Config.Architecture.Traits();
         // With a bandwidth the penalty is L0, else L1.
-        _target = options.TargetL0 is { } target ? new TargetL0(target, model.Config.L1Coefficient, isL0Penalty: _traits.UsesBandwidth) : null;
+        _target = options.TargetL0 is { } target
+            ? new TargetL0(target, model.Config.L1Coefficient, isL0Penalty: _traits.UsesBandwidth)
+            : null;
         model.TrainingNumbers = _target?.StateNumbers ?? [];
         if (options.MonoPeriod > 1 && model.Config.MonoCoefficient > 0)
         {

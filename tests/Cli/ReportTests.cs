@@ -64,7 +64,7 @@ public sealed partial class ReportTests : IDisposable
         const string Charts = "<h3>(Learning rate|Coefficient of [a-zA-Z ]+|k)</h3>";
         var data = Write("none");
         var plain = Train("plain", data, ["--mono-coef", "0.01"]);
-        var run = Train("run", data, ["--mono-coef", "0.01", "--lr-decay", "linear", "--mono-warmup", "9", "--k-start", "6", "--k-anneal", "9"]);
+        var run = Train("run", data, [.. "--mono-coef 0.01 --lr-decay linear --mono-warmup 9 --k-start 6 --k-anneal 9".Split(' ')]);
         string[] Titles(string report) => [.. Regex.Matches(File.ReadAllText(report), Charts).Select(match => match.Groups[1].Value)];
         Assert.Empty(Titles(Path.Combine(plain, "report.html")));
         Assert.Equal(["Learning rate", "Coefficient of MonoLoss", "k"], Titles(Path.Combine(run, "report.html")));

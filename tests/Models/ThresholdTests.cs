@@ -78,7 +78,8 @@ public sealed class ThresholdTests
         for (var step = 1; step <= 12; step++)
         {
             tape.Reset();
-            using var x = device.Tensor(8, Dimension).Set(Enumerable.Range(0, 8).SelectMany(i => Row(new Random((step * 8) + i), 1)).ToArray());
+            var rows = Enumerable.Range(0, 8).SelectMany(i => Row(new Random((step * 8) + i), 1)).ToArray();
+            using var x = device.Tensor(8, Dimension).Set(rows);
             model.Scheduled = new TrainingSchedule(model.Config, options).At(step - 1);
             var encoding = model.Encode(tape, x);
             model.AfterStep(new CompletedStep(step, encoding, options));

@@ -2,9 +2,9 @@ namespace MonoLoss.Models;
 
 /// <summary>
 /// Steers the coefficient of a sparsity penalty so that the mean number of active latents per row, L0, arrives at a target. After every
-/// step, with e = ln(L0/target) of its batch, e' of the one before, and α its learning rate:
+/// step, with e = ln(L0/target) of its batch, ē its running mean of rate 0.1 (ē' before the step), and α the step's learning rate:
 /// <code>
-///   L1 penalty:  ln λ ← ln λ + (e − e') + 50·α·clamp(e, ±1)
+///   L1 penalty:  ln λ ← ln λ + (ē − ē') + 50·α·clamp(ē, ±1)
 ///   L0 penalty:  λ = (r/target)·(300·e + I),   I ← clamp(I + 1000·α·e, ±10) where |e| &lt; 0.2
 /// </code>
 /// both PI controllers. L0 follows the coefficient of an L1 penalty with a delay, about in inverse proportion, at any size of the
@@ -15,6 +15,7 @@ namespace MonoLoss.Models;
 internal sealed class TargetL0
 {
     private const double LogPace = 50;
+    private const double MeanRate = 0.1;
     private const double MaxLogError = 1;
     private const double Gain = 300;
     private const double Pace = 1000;
@@ -30,7 +31,7 @@ internal sealed class TargetL0
 
     private readonly double _target;
     private readonly bool _isL0Penalty;
-    private double? _lastError;
+    private double? _meanError;
     private double? _integral;
 
     /// <summary>A controller before the first step.</summary>
@@ -43,7 +44,7 @@ internal sealed class TargetL0
         StateNumbers =
         [
             new StoredNumber("target_l0_coefficient", () => Coefficient, value => Coefficient = value),
-            new StoredNumber("target_l0_error", () => _lastError, value => _lastError = value),
+            new StoredNumber("target_l0_error", () => _meanError, value => _meanError = value),
             new StoredNumber("target_l0_integral", () => _integral, value => _integral = value),
         ];
     }
@@ -71,9 +72,11 @@ internal sealed class TargetL0
             return;
         }
 
-        var change = error - (_lastError ?? error);
-        _lastError = error;
-        var step = change + (LogPace * learningRate * Math.Clamp(error, -MaxLogError, MaxLogError));
+        // Adam answers a single batch's L0 by a swing of about ten steps.
+        var last = _meanError ?? error;
+        var mean = last + (MeanRate * (error - last));
+        _meanError = mean;
+        var step = mean - last + (LogPace * learningRate * Math.Clamp(mean, -MaxLogError, MaxLogError));
         Coefficient = Math.Clamp(Coefficient * Math.Exp(step), LeastCoefficient, LargestCoefficient);
     }
 }
