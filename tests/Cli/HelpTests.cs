@@ -28,8 +28,8 @@ public sealed class HelpTests
     [Fact]
     public void Train_page_lists_every_option()
     {
-        const string Names = "train val test dataset-config features-column label-column model latents k groups untied normalize batch-size "
-            + "epochs lr adam-eps max-grad-norm aux-coef aux-k l1-coef bandwidth mono-coef mono-period dead-after dead-check-interval seed "
+        const string Names = "train val test dataset-config features-column label-column model latents k groups untied normalize "
+            + "batch-size epochs lr adam-eps max-grad-norm aux-coef aux-k l1-coef bandwidth mono-coef mono-period dead-after dead-check-interval seed "
             + "device tf32 threads memory out resume skip-existing init no-shuffle eval-every samples log-every checkpoint-every quiet";
         var page = Monoloss.Run("train", "--help").Succeeded().Output;
         Assert.Equal(page, Monoloss.Run("help", "train").Succeeded().Output);
