@@ -29,7 +29,9 @@ internal sealed record TrainingCase(string Name, string Model, double Mono, Requ
         new("gated", "gated", 1e-4, Requirement.Gated) { L1 = 1e-4, Base = "vanilla" },
     ];
 
-    /// <summary>The case whose step this one's is compared with in the same rounds; null for a case that PyTorch is compared with.</summary>
+    /// <summary>
+    /// The case whose step this one's is compared with in the same rounds; null for a case that PyTorch is compared with.
+    /// </summary>
     public string? Base { get; init; }
 
     /// <summary>The model's architecture.</summary>

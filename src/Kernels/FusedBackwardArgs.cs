@@ -22,7 +22,9 @@ public struct FusedBackwardArgs
     /// </summary>
     public Tensor? DecodedGradient;
 
-    /// <summary>Where the latents form groups: one past the last of each (<see cref="Device.SumGroupErrors"/>). Null for one group.</summary>
+    /// <summary>
+    /// Where the latents form groups: one past the last of each (<see cref="Device.SumGroupErrors"/>). Null for one group.
+    /// </summary>
     public DeviceArray<int>? GroupEnds;
 
     /// <summary>W_dec, M×D.</summary>

@@ -33,7 +33,9 @@ public sealed record SaeConfig
     /// <summary>Whether rows are layer-normalized before they are encoded. TopK always does this.</summary>
     public bool Normalize { get; init; }
 
-    /// <summary>Number of dead latents that reconstruct the error; null for 512 (BatchTopK, Matryoshka) or <see cref="K"/> (TopK).</summary>
+    /// <summary>
+    /// Number of dead latents that reconstruct the error; null for 512 (BatchTopK, Matryoshka) or <see cref="K"/> (TopK).
+    /// </summary>
     public int? AuxK { get; init; }
 
     /// <summary>Coefficient of the auxiliary loss.</summary>

@@ -4,8 +4,8 @@ using MonoLoss.Kernels;
 namespace MonoLoss.Models;
 
 /// <summary>
-/// What BatchTopK, JumpReLU, Vanilla and Gated share: W_enc and W_dec (M×D, the rows of W_dec kept near unit length), b_enc and b_dec, and the
-/// decoder recon = z·W_dec + b_dec.
+/// What BatchTopK, JumpReLU, Vanilla and Gated share: W_enc and W_dec (M×D, the rows of W_dec kept near unit length), b_enc and b_dec,
+/// and the decoder recon = z·W_dec + b_dec.
 /// </summary>
 public abstract class StandardAutoencoder : SparseAutoencoder
 {

@@ -51,8 +51,8 @@ public sealed class SizeTests : IDisposable
             "--batch-size", "128", "--epochs", "1", "--mono-coef", "0.01");
         outcome.Succeeded();
         Assert.Equal(Latents, ParquetTable.Read(Path.Combine(_folder["run"], "latents.parquet")).Rows);
-        // Weights, gradients and moments take 67 MB; where half of the latents are active, a batch has 4 million activations (with gates twice
-        // as many), and samples are drawn from 9·18 rows of each latent at 24 bytes: 283 MB.
+        // Weights, gradients and moments take 67 MB; where half of the latents are active, a batch has 4 million activations (with gates
+        // twice as many), and samples are drawn from 9·18 rows of each latent at 24 bytes: 283 MB.
         Assert.InRange(peak, 0, (model == "gated" ? 1536 : 1280) * MiB);
     }
 

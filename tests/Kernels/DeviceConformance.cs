@@ -87,7 +87,9 @@ public abstract class DeviceConformance : IDisposable
             s.GradientToDense());
     }
 
-    /// <summary>All reconstructions of nested groups, some of them without latents, and the gradients that each group's latents get.</summary>
+    /// <summary>
+    /// All reconstructions of nested groups, some of them without latents, and the gradients that each group's latents get.
+    /// </summary>
     [Theory]
     [MemberData(nameof(Sizes))]
     [MemberData(nameof(LongSizes))]

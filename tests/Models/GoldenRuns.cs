@@ -15,8 +15,8 @@ public abstract class GoldenRuns(Device device)
     private static readonly string[] Names =
     [
         "batch_topk", "batch_topk_mono", "batch_topk_norm_mono", "topk", "topk_mono", "topk_untied_mono", "jumprelu_norm",
-        "jumprelu_norm_mono", "vanilla", "vanilla_mono", "batch_topk_similarity_mono", "matryoshka_batch_topk", "matryoshka_batch_topk_mono",
-        "matryoshka_batch_topk_norm_mono", "gated", "gated_mono", "gated_norm_mono",
+        "jumprelu_norm_mono", "vanilla", "vanilla_mono", "batch_topk_similarity_mono", "matryoshka_batch_topk",
+        "matryoshka_batch_topk_mono", "matryoshka_batch_topk_norm_mono", "gated", "gated_mono", "gated_norm_mono",
     ];
 
     public static TheoryData<string, bool> Runs

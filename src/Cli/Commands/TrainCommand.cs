@@ -155,7 +155,8 @@ internal sealed class TrainCommand : DeviceCommand
     public int? KAnneal { get; set; }
 
     [Section("Dead latents")]
-    [Option("aux-coef", MetaValue = "X", HelpText = "Weight of the auxiliary loss that revives dead latents (batch_topk, matryoshka, topk)")]
+    [Option("aux-coef", MetaValue = "X", HelpText =
+        "Weight of the auxiliary loss that revives dead latents (batch_topk, matryoshka, topk)")]
     public double? AuxCoefficient { get; set; }
 
     [Option("aux-k", MetaValue = "N", HelpText = "Dead latents per row in the auxiliary loss [topk: --k; else 512]")]

@@ -46,7 +46,9 @@ internal static class ForeignModels
         };
     }
 
-    /// <summary>The sizes of groups if they are those of a number of latents, else null: they change nothing about what is computed.</summary>
+    /// <summary>
+    /// The sizes of groups if they are those of a number of latents, else null: they change nothing about what is computed.
+    /// </summary>
     /// <param name="sizes">The sizes.</param>
     /// <param name="latents">M.</param>
     public static IReadOnlyList<int>? Groups(IReadOnlyList<Int128> sizes, int latents) =>

@@ -121,7 +121,9 @@ internal static class SaeLensReader
         }
     }
 
-    /// <summary>The groups of a Matryoshka model, whose ends a trainer leaves in its settings, and an inference model in its metadata.</summary>
+    /// <summary>
+    /// The groups of a Matryoshka model, whose ends a trainer leaves in its settings, and an inference model in its metadata.
+    /// </summary>
     private static IReadOnlyList<int>? Groups(JsonFile config, int latents)
     {
         var widths = config.Node(SaeLensFormat.Widths) ?? config.Object("metadata")?.Object(SaeLensFormat.TrainingDetails)

@@ -108,7 +108,8 @@ public sealed class ExportTests
         model.Initialize(random);
         foreach (var parameter in model.Parameters)
         {
-            if (parameter.Name is "b_dec" or "b_enc" or "b_gate" or "b_mag" or "r_mag" or "log_threshold" && !(parameter.Name == "b_enc" && model is BatchTopK))
+            if (parameter.Name is "b_dec" or "b_enc" or "b_gate" or "b_mag" or "r_mag" or "log_threshold"
+                && !(parameter.Name == "b_enc" && model is BatchTopK))
             {
                 parameter.Value.Set([.. Enumerable.Range(0, (int)parameter.Value.Count)
                     .Select(_ => 0.2f * random.NextSingle())

@@ -15,7 +15,8 @@ public sealed class ImportTests
 
     public static TheoryData<string> Folders =>
     [
-        "saelens/gated", "dictionary_learning/gated/trainer_0", "saelens/standard", "saelens/standard_layer_norm", "saelens/standard_constant_norm", "saelens/standard_float16",
+        "saelens/gated", "dictionary_learning/gated/trainer_0",
+        "saelens/standard", "saelens/standard_layer_norm", "saelens/standard_constant_norm", "saelens/standard_float16",
         "saelens/topk", "saelens/topk_rescale", "saelens/topk_trained", "saelens/topk_bfloat16",
         "saelens/batchtopk", "saelens/batchtopk_training", "saelens/batchtopk_rescale", "saelens/batchtopk_rescale_training",
         "saelens/matryoshka", "saelens/matryoshka_training", "saelens/jumprelu", "saelens/jumprelu_bfloat16",
@@ -60,7 +61,11 @@ public sealed class ImportTests
         var encoding = model.Encode(tape, x);
         var latents = encoding.Latents.Value.ToDense();
         var reconstruction = model.Reconstruct(tape, encoding).Value.ToArray();
-        AssertClose(Expected(io, "latents"), latents, foreign.Config.Latents, exactSupport: foreign.Form.Rule is not (ActivationRule.ReLU or ActivationRule.Gated));
+        AssertClose(
+            Expected(io, "latents"),
+            latents,
+            foreign.Config.Latents,
+            exactSupport: foreign.Form.Rule is not (ActivationRule.ReLU or ActivationRule.Gated));
         AssertClose(Expected(io, "reconstruction"), reconstruction, foreign.Config.Dimension, exactSupport: false);
     }
 

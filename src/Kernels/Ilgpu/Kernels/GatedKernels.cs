@@ -16,7 +16,9 @@ internal static class GatedKernels
         }
     }
 
-    /// <summary>z = ReLU(exp(scale)·(ĝ − gateBias) + magBias) where ĝ is positive, else 0; one thread per entry, which z gets too.</summary>
+    /// <summary>
+    /// z = ReLU(exp(scale)·(ĝ − gateBias) + magBias) where ĝ is positive, else 0; one thread per entry, which z gets too.
+    /// </summary>
     [Kernel("16*N + 12*M", "46*N", CachedBytes = "12*N")]
     public static void Gate(
         ArrayView<int> indices,
