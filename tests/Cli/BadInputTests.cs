@@ -182,7 +182,7 @@ public sealed class BadInputTests : IDisposable
     [InlineData("--k-start 9", "--k-start and --k-anneal belong together")]
     [InlineData("--k-start 41 --k-anneal 5", "--k-start 41 exceeds --latents 40")]
     [InlineData("--k-start 9 --k-anneal 40", "--k-anneal must be less than the 40 steps", "--k")]
-    [InlineData("--model vanilla --k-start 9 --k-anneal 4", "--k-start", "batch_topk or topk", "vanilla")]
+    [InlineData("--model vanilla --k-start 9 --k-anneal 4", "--k-start", "batch_topk or matryoshka or topk", "vanilla")]
     [InlineData("--target-l0 9", "--target-l0", "jumprelu or vanilla", "batch_topk")]
     [InlineData("--model vanilla --target-l0 41", "--target-l0 41 exceeds --latents 40")]
     [InlineData("--model vanilla --target-l0 9 --l1-warmup 3", "--target-l0", "--l1-warmup")]

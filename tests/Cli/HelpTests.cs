@@ -29,7 +29,8 @@ public sealed class HelpTests
     public void Train_page_lists_every_option()
     {
         const string Names = "train val test dataset-config features-column label-column model latents k groups untied normalize "
-            + "batch-size epochs lr adam-eps max-grad-norm aux-coef aux-k l1-coef bandwidth mono-coef mono-period dead-after dead-check-interval seed "
+            + "batch-size epochs lr adam-eps max-grad-norm aux-coef aux-k l1-coef bandwidth mono-coef mono-period dead-after "
+            + "dead-check-interval seed "
             + "lr-warmup lr-decay lr-decay-steps l1-warmup mono-warmup k-start k-anneal "
             + "target-l0 b-dec-init aux-detach optimizer weight-decay "
             + "device tf32 threads memory out resume skip-existing init no-shuffle eval-every samples "

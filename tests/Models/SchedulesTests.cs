@@ -100,13 +100,17 @@ public sealed class SchedulesTests
         },
         {
             new StepOptions { L1Warmup = 3 }, Architecture.BatchTopK,
-            "L1Warmup requires Architecture jumprelu or vanilla, but it is batch_topk"
+            "L1Warmup requires Architecture jumprelu or vanilla or gated, but it is batch_topk"
         },
         {
             new StepOptions { KStart = 9, KAnneal = 3 }, Architecture.Vanilla,
-            "KStart requires Architecture batch_topk or topk, but it is vanilla"
+            "KStart requires Architecture batch_topk or matryoshka or topk, but it is vanilla"
         },
-        { new StepOptions { TargetL0 = 3 }, Architecture.TopK, "TargetL0 requires Architecture jumprelu or vanilla, but it is topk" },
+        {
+            new StepOptions { TargetL0 = 3 },
+            Architecture.TopK,
+            "TargetL0 requires Architecture jumprelu or vanilla or gated, but it is topk"
+        },
         { new StepOptions { TargetL0 = 0 }, Architecture.Vanilla, "TargetL0 must be positive" },
         { new StepOptions { TargetL0 = 9000 }, Architecture.Vanilla, "exceeds Latents 8192" },
         { new StepOptions { TargetL0 = 9, L1Warmup = 3 }, Architecture.Vanilla, "use one of them" },
