@@ -19,7 +19,7 @@ internal static class GatedKernels
     /// <summary>
     /// z = ReLU(exp(scale)·(ĝ − gateBias) + magBias) where ĝ is positive, else 0; one thread per entry, which z gets too.
     /// </summary>
-    [Kernel("16*N + 12*M", "46*N", CachedBytes = "12*N")]
+    [Kernel("16*N + 12*M", "46*N", CachedBytes = "27*N")]
     public static void Gate(
         ArrayView<int> indices,
         ArrayView<float> gate,
