@@ -167,6 +167,18 @@ internal sealed class TrainCommand : DeviceCommand
     /// <inheritdoc/>
     public override int Run(CliContext context)
     {
+        var (configure, options) = Settings();
+        using var device = OpenDevice();
+        return TrainingSession.Run(context, device, options, configure, Quiet, LogEvery);
+    }
+
+    /// <summary>The settings of the run, checked as far as they can be before features are read.</summary>
+    /// <returns>The model's configuration, given the number of features, and how to train it.</returns>
+    /// <exception cref="UsageException">Options contradict each other.</exception>
+    /// <exception cref="ConfigurationException">A setting is out of range.</exception>
+    /// <exception cref="DataException">A file of --init or --dataset-config cannot be read.</exception>
+    public (Func<int, SaeConfig> Configure, TrainingOptions Options) Settings()
+    {
         var architecture = Architectures.TryGetValue(Architecture, out var known)
             ? known
             : throw new UsageException($"--model: found '{Architecture}', expected one of {string.Join(", ", Architectures.Keys)}");
@@ -179,13 +191,12 @@ internal sealed class TrainCommand : DeviceCommand
             EncoderBias = architecture == MonoLoss.Models.Architecture.BatchTopK && source is { HasEncoderBias: true },
         });
 
-        // Check the settings before any file is read; the dimension is not known yet.
+        // The dimension is not known yet.
         var config = Configure(dimension: 1);
         config.Validate();
         var options = TrainingOptions(config);
         options.Validate();
-        using var device = OpenDevice();
-        return TrainingSession.Run(context, device, options, Configure, Quiet, LogEvery);
+        return (Configure, options);
     }
 
     private TrainingOptions TrainingOptions(SaeConfig config)
