@@ -62,7 +62,7 @@ internal static class Application
     /// <summary>Whether a command's result is in files, so that what it prints may be lost.</summary>
     public static bool WritesFiles(string[] args) =>
         Find(args.FirstOrDefault(string.Empty)) is { } command
-        && WritingCommands.Contains(command);
+        && WritingCommands.Contains(command) && !args.Contains(SweepCommand.ListFlag);
 
     private static bool IsExpected(Exception exception) => exception is
         UsageException or DataException or ConfigurationException or DeviceException

@@ -1,4 +1,5 @@
 using MonoLoss.Cli;
+using MonoLoss.Data;
 using MonoLoss.Tests.Data;
 
 namespace MonoLoss.Tests.Cli;
@@ -174,6 +175,47 @@ public sealed class RecipeTests : IDisposable
         var runs = Read($"train: a\nfeatures-column: ['f*', 'f?', F, f, '{new string('x', 300)}', '{new string('x', 301)}']").Runs;
         Assert.Equal(6, runs.Select(run => run.Name).Distinct(StringComparer.OrdinalIgnoreCase).Count());
         Assert.All(runs, run => Assert.True(run.Name.Length < 160, run.Name));
+    }
+
+    [Fact]
+    public void Mutated_recipe_is_read_or_refused()
+    {
+        const string Seed = "train: [a, '${d}']\nmodel: [topk, 'vanilla']\n# c\nlr: 1e-3\nnormalize: true\nruns:\n  exclude:\n"
+            + "  - {model: topk, lr: 0.001}\n  add:\n  - model: jumprelu\n    seed: [1, 2]\n  - k: &x 3\n";
+        const string Characters = "[]{}:,-?&*!|>'\"%@`#~ \n\t\r\0a1\\\u0085\u2028\uFEFFé";
+        var random = new Random(11);
+        var read = 0;
+        for (var i = 0; i < 3000; i++)
+        {
+            var text = Seed.ToList();
+            for (var change = random.Next(1, 5); change > 0; change--)
+            {
+                var (at, character) = (random.Next(text.Count), Characters[random.Next(Characters.Length)]);
+                switch (random.Next(3))
+                {
+                    case 0:
+                        text[at] = character;
+                        break;
+                    case 1:
+                        text.Insert(at, character);
+                        break;
+                    default:
+                        text.RemoveRange(at, Math.Min(random.Next(1, 20), text.Count - at));
+                        break;
+                }
+            }
+
+            try
+            {
+                read += Recipe.Read(Write(string.Concat(text)), new Dictionary<string, string> { ["d"] = "b" }).Runs.Count > 0 ? 1 : 0;
+            }
+            catch (Exception exception) when (exception is DataException or UsageException)
+            {
+                Assert.DoesNotContain('\n', exception.Message);
+            }
+        }
+
+        Assert.InRange(read, 100, 2900);
     }
 
     [Theory]

@@ -9,6 +9,9 @@ namespace MonoLoss.Cli;
 [Verb("sweep", HelpText = "Train a grid of runs, written as a recipe in YAML, into one table and one report.")]
 internal sealed class SweepCommand : Command
 {
+    /// <summary>The option with which nothing is written but what is printed.</summary>
+    public const string ListFlag = "--list";
+
     // As many runs as can be told apart in a report.
     private const int ReportedRuns = 8;
 
@@ -204,6 +207,7 @@ internal sealed class SweepCommand : Command
                 .Where(row => row.Complete.Count > 0).Select(row => row.Complete[0].Plan).Distinct(),
         ];
         best = best.Count > 0 ? best : [.. table.Rows.Where(row => row.IsOnFront).Select(row => row.Complete[0].Plan)];
+        best = best.Count > 0 ? best : all;
         if (best.Count > ReportedRuns)
         {
             context.Notice([$"the report has {ReportedRuns} of {best.Count} runs; monoloss report shows any others"]);

@@ -14,11 +14,11 @@ internal static class Launcher
     private static string[] Find()
     {
         // A single-file program has no assembly on disk.
-        var assembly = typeof(Launcher).Assembly.Location;
+        var program = typeof(Launcher).Assembly.GetName().Name!;
+        var assembly = Path.Combine(AppContext.BaseDirectory, $"{program}.dll");
         var process = Environment.ProcessPath ?? Dotnet;
         var name = Path.GetFileNameWithoutExtension(process);
-        return assembly.Length == 0 || name == typeof(Launcher).Assembly.GetName().Name ? [process]
-            : [name == Dotnet ? process : Dotnet, assembly];
+        return name == program || !File.Exists(assembly) ? [process] : [name == Dotnet ? process : Dotnet, assembly];
     }
 
     private static string Quote(string text) =>

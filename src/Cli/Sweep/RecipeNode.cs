@@ -67,8 +67,19 @@ internal abstract record RecipeNode(int Line)
             return Next() is StreamEnd ? root : throw Failure(_parser.Current!, "a second document, expected one recipe");
         }
 
-        private ParsingEvent Next() =>
-            _parser.MoveNext() ? _parser.Current! : throw new DataException($"{name}: ends early, expected a recipe in YAML");
+        private ParsingEvent Next()
+        {
+            try
+            {
+                return _parser.MoveNext() ? _parser.Current! : throw new DataException($"{name}: ends early, expected a recipe in YAML");
+            }
+            catch (InvalidOperationException exception)
+            {
+                // YamlDotNet 18.1.0 has no message of its own for some texts that are not YAML.
+                var line = _parser.Current is { } last ? (int)last.End.Line : 1;
+                throw new DataException($"{name}:{line}: is not YAML here or soon after", exception);
+            }
+        }
 
         private RecipeNode Node(int depth) => Node(Next(), depth);
 

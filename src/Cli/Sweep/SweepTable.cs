@@ -30,7 +30,6 @@ internal sealed class SweepTable
     /// <param name="context">Where notices go; its request to stop ends the computation.</param>
     /// <param name="runs">The runs of the recipe.</param>
     /// <param name="maxR2Loss">The R² that a weight of MonoLoss may lose.</param>
-    /// <exception cref="DataException">A file of a complete run is damaged.</exception>
     public static SweepTable Of(CliContext context, IReadOnlyList<PlannedRun> runs, double maxR2Loss)
     {
         List<SweepRow> rows =
@@ -44,10 +43,12 @@ internal sealed class SweepTable
         rows =
         [
             .. rows.AsParallel().AsOrdered().WithCancellation(context.Stop)
-                .Select(row => row.MonoCoefficient > 0 && Baseline(rows, row) is { } baseline ? WithGains(row, baseline) : row),
+                .Select(row => Readable(context, row, () =>
+                    row.MonoCoefficient > 0 && Baseline(rows, row) is { } baseline ? WithGains(row, baseline) : row)),
         ];
-        rows = [.. rows.Select(row => row with { Stability = StabilityOf(context, row) })];
-        var front = rows.Select(row => rows.TrueForAll(other => !Dominates(other, row)) && row.Complete.Count > 0).ToList();
+        rows = [.. rows.Select(row => Readable(context, row, () => row with { Stability = StabilityOf(context, row) }))];
+        var front = rows.Select(row => row.Figure(figures => figures.R2) is not null && rows.TrueForAll(other => !Dominates(other, row)))
+            .ToList();
         var winners = rows.GroupBy(row => row.Run.Family).Select(family => Winner([.. family], maxR2Loss)).OfType<SweepRow>().ToHashSet();
         return new SweepTable([.. rows.Select((row, i) => row with { IsOnFront = front[i], Wins = winners.Contains(row) })]);
     }
@@ -140,6 +141,24 @@ internal sealed class SweepTable
     private static SweepRow? Baseline(IEnumerable<SweepRow> rows, SweepRow row) =>
         rows.FirstOrDefault(other => other.MonoCoefficient == 0 && other.Run.Family == row.Run.Family);
 
+    /// <summary>A line with further figures; without them, and with a notice, where a file of a run is damaged.</summary>
+    private static SweepRow Readable(CliContext context, SweepRow row, Func<SweepRow> further)
+    {
+        try
+        {
+            return further();
+        }
+        catch (DataException exception)
+        {
+            lock (context)
+            {
+                context.Notice([$"{row.Run.GroupName}: {exception.Message}"]);
+            }
+
+            return row;
+        }
+    }
+
     /// <summary>A line with what MonoLoss gains over the baseline of the same seed.</summary>
     private static SweepRow WithGains(SweepRow row, SweepRow baseline)
     {
@@ -175,7 +194,13 @@ internal sealed class SweepTable
             return null;
         }
 
-        var latents = row.Complete[0].Results.Model.Latents;
+        var (latents, dimension) = (row.Complete[0].Results.Model.Latents, row.Complete[0].Results.Model.Dimension);
+        if (row.Complete.Any(run => run.Results.Model.Dimension != dimension))
+        {
+            context.Notice([$"{row.Run.GroupName}: no stability: the runs have different numbers of features"]);
+            return null;
+        }
+
         var bytes = Models.Stability.MemoryBytes(latents, latents);
         if (bytes > GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2)
         {
@@ -206,7 +231,7 @@ internal sealed class SweepTable
     private static bool Dominates(SweepRow one, SweepRow other)
     {
         double[] a = Scores(one), b = Scores(other);
-        return one.Complete.Count > 0 && a.Zip(b).All(pair => pair.First >= pair.Second) && a.Zip(b).Any(pair => pair.First > pair.Second);
+        return a.Zip(b).All(pair => pair.First >= pair.Second) && a.Zip(b).Any(pair => pair.First > pair.Second);
     }
 
     /// <summary>What is to be high. A figure that is missing or not a number is worse than any.</summary>
