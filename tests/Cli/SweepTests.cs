@@ -26,7 +26,6 @@ public sealed partial class SweepTests : IDisposable
         var recipe = Recipe("model: [batch_topk, topk]\nmono-coef: [0, 10]\nseed: [1, 2]\nruns: {add: [{model: topk, mono-coef: 0.01}]}");
         var output = Run(recipe, "a", "--parallel", "2").Succeeded().Output;
         Assert.Contains("10 runs, 0 of them complete", output, StringComparison.Ordinal);
-        Assert.True(File.Exists(Path.Combine(_folder["a"], "report.html")));
         var rows = Rows("a");
         Assert.Equal(5, rows.Count);
         foreach (var row in rows)
@@ -55,6 +54,13 @@ public sealed partial class SweepTests : IDisposable
 
         AssertFrontAndWinners(rows, maxLoss: 0.01);
         AssertParquetIsCsv(rows);
+
+        // Ten runs are more than a report shows well: those that win and their baselines.
+        var title = Regex.Match(File.ReadAllText(Path.Combine(_folder["a"], "report.html")), "<title>(.*?) – MonoLoss</title>");
+        var winners = rows.Where(row => row["wins"] == "1")
+            .SelectMany(row => new[] { $"{row["model"]}_mono-coef=0_seed=1", $"{row["run"]}_seed=1" }).ToList();
+        Assert.NotEmpty(winners);
+        Assert.Equal(string.Join(", ", winners), title.Groups[1].Value);
 
         // All is done: the same table, and nothing is trained.
         var again = Run(recipe, "a").Succeeded().Output;
@@ -88,26 +94,29 @@ public sealed partial class SweepTests : IDisposable
     [Fact]
     public void More_epochs_go_on_and_other_settings_are_refused()
     {
-        Run(Recipe("seed: [1, 2]"), "a").Succeeded();
-        Run(Recipe("seed: [1, 2]", epochs: 4), "a").Succeeded();
-        Run(Recipe("seed: [1, 2]", epochs: 4), "whole").Succeeded();
-        Assert.All(new[] { 1, 2 }, seed => RunFiles.AssertSame(
-            Path.Combine(_folder["whole"], $"batch_topk_seed={seed}"),
-            Path.Combine(_folder["a"], $"batch_topk_seed={seed}"),
-            evaluations: false));
+        Run(Recipe("seed: 1"), "a").Succeeded();
+        Run(Recipe("seed: 1", epochs: 4), "a").Succeeded();
+        Run(Recipe("seed: 1", epochs: 4), "whole").Succeeded();
+        RunFiles.AssertSame(Path.Combine(_folder["whole"], "batch_topk"), Path.Combine(_folder["a"], "batch_topk"), evaluations: false);
 
-        var outcome = Run(Recipe("seed: [1, 2]", epochs: 4, k: 3), "a");
-        Assert.Equal(ExitCode.BadInput, outcome.Exit);
-        Assert.Equal(2, Regex.Count(outcome.Error, "other settings: --k was"));
+        // The run of k 4 stays as it is, but is none of this recipe.
+        var outcome = Run(Recipe("seed: 1", epochs: 4, k: 3), "a");
+        outcome.Refused("batch_topk failed: ", "other settings: --k was 4, now 3");
+        Assert.DoesNotContain("MonoScore", outcome.Output, StringComparison.Ordinal);
+
+        // Without its checkpoint it can neither go on nor be skipped.
+        File.Delete(new RunFolder(Path.Combine(_folder["a"], "batch_topk")).State);
+        Run(Recipe("seed: 1", epochs: 4, k: 3), "a").Refused("batch_topk", "other settings and no checkpoint");
+        Run(Recipe("seed: 1", epochs: 4), "a").Succeeded();
     }
 
     [UnixFact]
     public void Listed_commands_give_the_same_table()
     {
-        var recipe = Recipe("mono-coef: [0, 0.01]\nseed: [1, 2]");
+        var recipe = Recipe("mono-coef: [0, 0.01]\nseed: [3]");
         var expected = Run(recipe, "a").Succeeded().Output;
         var lines = Run(recipe, "b", "--list", "--threads", "1").Succeeded().Output.Trim().Split('\n');
-        Assert.Equal(4, lines.Length);
+        Assert.Equal(2, lines.Length);
         foreach (var line in lines.Reverse())
         {
             using var shell = Process.Start(new ProcessStartInfo("sh", ["-c", line]) { RedirectStandardOutput = true })!;
@@ -117,7 +126,7 @@ public sealed partial class SweepTests : IDisposable
         }
 
         var output = Run(recipe, "b").Succeeded().Output;
-        Assert.Contains("4 runs, 4 of them complete", output, StringComparison.Ordinal);
+        Assert.Contains("2 runs, 2 of them complete", output, StringComparison.Ordinal);
         Assert.Equal(Table(expected), Table(output));
         Assert.Equal(File.ReadAllText(Csv("a")), File.ReadAllText(Csv("b")));
     }
@@ -142,7 +151,7 @@ public sealed partial class SweepTests : IDisposable
     }
 
     [Fact]
-    public void Killed_sweep_ends_with_the_same_table() => Kill(times: 3, epochs: 100, parallel: 1);
+    public void Killed_sweep_ends_with_the_same_table() => Kill(times: 2, epochs: 100, parallel: 1);
 
     [Fact]
     [Trait("Speed", "Slow")]
@@ -150,7 +159,8 @@ public sealed partial class SweepTests : IDisposable
 
     private void Kill(int times, int epochs, int parallel)
     {
-        var recipe = Recipe("mono-coef: [0, 0.01]\nseed: [1, 2, 3]\ncheckpoint-every: 40", epochs);
+        var seeds = string.Join(", ", Enumerable.Range(1, parallel + 1));
+        var recipe = Recipe($"mono-coef: [0, 0.01]\nseed: [{seeds}]\ncheckpoint-every: 40", epochs);
         var expected = Run(recipe, "a").Succeeded().Output;
         var random = new Random(5);
         var running = 0;
