@@ -15,14 +15,16 @@ internal static class Application
     private static readonly Type[] Commands =
     [
         typeof(ExtractCommand),
-        typeof(TrainCommand), typeof(EvalCommand), typeof(ScoreCommand), typeof(ReportCommand), typeof(CompareCommand),
+        typeof(TrainCommand), typeof(SweepCommand),
+        typeof(EvalCommand), typeof(ScoreCommand), typeof(ReportCommand), typeof(CompareCommand),
         typeof(EncodeCommand), typeof(DecodeCommand), typeof(ConvertCommand), typeof(ImportCommand), typeof(ExportCommand),
         typeof(DemoCommand), typeof(DevicesCommand),
     ];
 
     private static readonly Type[] WritingCommands =
     [
-        typeof(TrainCommand), typeof(ReportCommand), typeof(EncodeCommand), typeof(DecodeCommand), typeof(ConvertCommand),
+        typeof(TrainCommand), typeof(SweepCommand), typeof(ReportCommand), typeof(EncodeCommand), typeof(DecodeCommand),
+        typeof(ConvertCommand),
         typeof(ImportCommand), typeof(ExportCommand), typeof(ExtractCommand), typeof(DemoCommand),
     ];
 
@@ -60,7 +62,7 @@ internal static class Application
     /// <summary>Whether a command's result is in files, so that what it prints may be lost.</summary>
     public static bool WritesFiles(string[] args) =>
         Find(args.FirstOrDefault(string.Empty)) is { } command
-        && WritingCommands.Contains(command);
+        && WritingCommands.Contains(command) && !args.Contains(SweepCommand.ListFlag);
 
     private static bool IsExpected(Exception exception) => exception is
         UsageException or DataException or ConfigurationException or DeviceException
@@ -84,15 +86,26 @@ internal static class Application
             throw UnknownCommand(args[0]);
         }
 
+        return Parse(command, args[1..]).Run(context);
+    }
+
+    /// <summary>Reads the arguments of a command.</summary>
+    /// <param name="command">The command.</param>
+    /// <param name="args">The arguments after its name.</param>
+    /// <returns>The command with its options.</returns>
+    /// <exception cref="UsageException">They are not such arguments.</exception>
+    public static Command Parse(Type command, IReadOnlyList<string> args)
+    {
+        var name = HelpPage.Name(command);
         using var parser = new Parser(settings =>
         {
             settings.HelpWriter = null;
             settings.AllowMultiInstance = true;
             settings.ParsingCulture = CultureInfo.InvariantCulture;
         });
-        return parser.ParseArguments([args[0], .. Arguments.Normalize(command, args[1..])], Commands).MapResult(
-            (Command parsed) => parsed.Run(context),
-            errors => throw new UsageException($"{args[0]}: {Options.Describe(errors, command)}"));
+        return parser.ParseArguments([name, .. Arguments.Normalize(command, args)], Commands).MapResult(
+            (Command parsed) => parsed,
+            errors => throw new UsageException($"{name}: {Options.Describe(errors, command)}"));
     }
 
     /// <summary>The page of the command that is named before --help or after help, else the overview.</summary>

@@ -16,6 +16,9 @@ internal sealed record CommandOption(PropertyInfo Property, OptionAttribute Attr
     /// <summary>The option as the user writes it.</summary>
     public string Flag => $"--{(Attribute.LongName.Length > 0 ? Attribute.LongName : Attribute.ShortName)}";
 
+    /// <summary>The option without dashes, as recipes have it.</summary>
+    public string Key => Flag[2..];
+
     /// <summary>Whether an argument is this option, in its long or its short form.</summary>
     public bool Matches(string argument) => argument == Flag || (Attribute.ShortName.Length > 0 && argument == $"-{Attribute.ShortName}");
 

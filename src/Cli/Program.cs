@@ -23,6 +23,12 @@ using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSigna
 using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal);
 using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, OnSignal);
 
+// What a sweep starts ends in order when the sweep does, however that is: the end of its input, a pipe from the sweep, is the request.
+if (Environment.GetEnvironmentVariable(SweptProcess.Variable) is { Length: > 0 })
+{
+    SweptProcess.StopAtEndOfInput(stop);
+}
+
 using var output = new StandardStream(descriptor: 1, () => Console.Out);
 using var error = new StandardStream(descriptor: 2, () => Console.Error);
 Console.SetOut(output);

@@ -18,8 +18,8 @@ public sealed class HelpTests
             var overview = Monoloss.Run(args).Succeeded().Output;
             string[] verbs =
             [
-                "extract", "train", "eval", "score", "report", "compare", "convert", "encode", "decode", "import", "export", "devices",
-                "demo",
+                "extract", "train", "sweep", "eval", "score", "report", "compare", "convert", "encode", "decode", "import", "export",
+                "devices", "demo",
             ];
             Assert.All(verbs, verb => Assert.Matches($"(?m)^  {verb} ", overview));
         }
@@ -99,6 +99,7 @@ public sealed class HelpTests
     [Theory]
     [InlineData("devices")]
     [InlineData("report")]
+    [InlineData("sweep")]
     [InlineData("eval")]
     public void Help_anywhere_shows_the_page_of_the_command(string command)
     {

@@ -214,6 +214,23 @@ internal sealed class TrainCommand : DeviceCommand
     /// <inheritdoc/>
     public override int Run(CliContext context)
     {
+        var (configure, options) = Settings();
+        var architecture = Architectures[Architecture];
+        var unused = architecture.SettingsWithoutEffect();
+        context.Notice(Options.Of(typeof(TrainCommand))
+            .Where(option => unused.Contains(option.Property.Name) && option.Property.GetValue(this) is not null)
+            .Select(option => $"{option.Flag} has no effect on {architecture.Name()}"));
+        using var device = OpenDevice();
+        return TrainingSession.Run(context, device, options, configure, Quiet, LogEvery);
+    }
+
+    /// <summary>The settings of the run, checked as far as they can be before features are read.</summary>
+    /// <returns>The model's configuration, given the number of features, and how to train it.</returns>
+    /// <exception cref="UsageException">Options contradict each other.</exception>
+    /// <exception cref="ConfigurationException">A setting is out of range.</exception>
+    /// <exception cref="DataException">A file of --init or --dataset-config cannot be read.</exception>
+    public (Func<int, SaeConfig> Configure, TrainingOptions Options) Settings()
+    {
         var architecture = Architectures.TryGetValue(Architecture, out var known)
             ? known
             : throw new UsageException($"--model: found '{Architecture}', expected one of {string.Join(", ", Architectures.Keys)}");
@@ -229,18 +246,13 @@ internal sealed class TrainCommand : DeviceCommand
             Groups = groups ?? (architecture == MonoLoss.Models.Architecture.Matryoshka ? source?.Groups : null),
         });
 
-        // Check the settings before any file is read; the dimension is not known yet.
+        // The dimension is not known yet.
         var config = Configure(dimension: 1);
         config.Validate();
         var options = TrainingOptions(config);
         options.Validate();
         TrainingSchedule.Check(config, options);
-        var unused = architecture.SettingsWithoutEffect();
-        context.Notice(Options.Of(typeof(TrainCommand))
-            .Where(option => unused.Contains(option.Property.Name) && option.Property.GetValue(this) is not null)
-            .Select(option => $"{option.Flag} has no effect on {architecture.Name()}"));
-        using var device = OpenDevice();
-        return TrainingSession.Run(context, device, options, Configure, Quiet, LogEvery);
+        return (Configure, options);
     }
 
     private TrainingOptions TrainingOptions(SaeConfig config)

@@ -150,7 +150,7 @@ internal static partial class ComparisonFormat
     private static string Printable(string text) => string.Concat(text.Select(c => char.IsControl(c) ? '?' : c));
 
     /// <summary>A field of RFC 4180.</summary>
-    private static string Quote(string text) =>
+    public static string Quote(string text) =>
         text.AsSpan().IndexOfAny(",\"\r\n") < 0 ? text : $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
 
     // Within a word an underscore is only an underscore.

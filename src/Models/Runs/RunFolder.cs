@@ -222,6 +222,15 @@ public sealed class RunFolder(string path)
         }
     }
 
+    /// <summary>Whether the folder contains the complete run of some settings, rather than one of others.</summary>
+    /// <param name="configure">The model's configuration, given the number of features.</param>
+    /// <param name="options">How it is trained; where its files are and how often it is saved make no difference.</param>
+    /// <exception cref="DataException">results.json is damaged.</exception>
+    public bool IsCompleteRunOf(Func<int, SaeConfig> configure, TrainingOptions options) =>
+        IsComplete && ReadResults() is var results
+            && ResumeCheck.AreSame(results.Model, configure(results.Model.Dimension))
+            && ResumeCheck.AreSame(results.Training, options);
+
     /// <summary>Reads all results of a complete run, as <see cref="Trainer"/> had them at its end.</summary>
     /// <exception cref="DataException">A file is missing or damaged, or the run was resumed since and has not ended.</exception>
     public CompletedRun ReadCompleted()

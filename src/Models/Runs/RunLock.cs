@@ -9,6 +9,9 @@ namespace MonoLoss.Models;
 /// <param name="folder">The run folder.</param>
 public sealed class RunLock(string folder) : IDisposable
 {
+    /// <summary>What <see cref="ClaimExisting"/> says, after the folder, where another process has claimed it.</summary>
+    public const string InUse = "is in use: another process is writing to it";
+
     private const string Name = ".lock";
 
     // EWOULDBLOCK on Linux and on macOS; ERROR_SHARING_VIOLATION.
@@ -84,7 +87,7 @@ public sealed class RunLock(string folder) : IDisposable
         }
         catch (IOException exception) when (Held.Contains(exception.HResult))
         {
-            throw new ConfigurationException($"{folder} is in use: another process is writing to it");
+            throw new ConfigurationException($"{folder} {InUse}");
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {

@@ -62,6 +62,15 @@ internal sealed class ResumeCheck(RunFolder folder, TrainingOptions options)
             && !differences.Exists(property => MayChange[property.Name]);
     }
 
+    /// <summary>
+    /// Whether two settings give the same run and the same results, apart from where these are written and how often it is saved.
+    /// </summary>
+    /// <param name="stored">The settings of a run.</param>
+    /// <param name="now">Others.</param>
+    public static bool AreSame<T>(T stored, T now) => Differences(stored, now).All(property => property.Name is
+        nameof(TrainingOptions.Output) or nameof(TrainingOptions.CheckpointEvery) or nameof(TrainingOptions.FeatureNames)
+            or nameof(TrainingOptions.ReadLabels) or nameof(TrainingOptions.Resume) or nameof(TrainingOptions.SkipExisting));
+
     private static List<(string Name, string Was, string Now)> Differences<T>(T stored, T now) =>
     [
         .. typeof(T).GetProperties().Where(property => property.CanWrite)
