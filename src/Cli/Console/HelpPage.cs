@@ -92,7 +92,8 @@ internal static class HelpPage
     {
         var value = option.Attribute.Default
             ?? settings.Select(set => option.Target(set.GetType())?.GetValue(set)).FirstOrDefault(value => value is not null);
-        return option.IsSwitch || value is null or ""
+        // A help text may end with a default of its own.
+        return option.IsSwitch || value is null or "" || option.Attribute.HelpText.EndsWith(']')
             ? option.Attribute.HelpText
             : string.Create(
                 CultureInfo.InvariantCulture, $"{option.Attribute.HelpText} [{(value is Enum ? EnumText.Of(value) : value)}]");
