@@ -222,11 +222,11 @@ internal sealed class TrainCommand : DeviceCommand
         options.Validate();
         TrainingSchedule.Check(config, options);
         var unused = architecture.SettingsWithoutEffect();
-        context.Notice(Options.Of(typeof(TrainCommand))
+        var notices = Options.Of(typeof(TrainCommand))
             .Where(option => unused.Contains(option.Property.Name) && option.Property.GetValue(this) is not null)
-            .Select(option => $"{option.Flag} has no effect on {architecture.Name()}"));
+            .Select(option => $"{option.Flag} has no effect on {architecture.Name()}").ToList();
         using var device = OpenDevice();
-        return TrainingSession.Run(context, device, options, Configure, Quiet, LogEvery);
+        return TrainingSession.Run(context, device, options, Configure, Quiet, LogEvery, notices);
     }
 
     private TrainingOptions TrainingOptions(SaeConfig config)
