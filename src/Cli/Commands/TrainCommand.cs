@@ -217,11 +217,11 @@ internal sealed class TrainCommand : DeviceCommand
         var (configure, options) = Settings();
         var architecture = Architectures[Architecture];
         var unused = architecture.SettingsWithoutEffect();
-        context.Notice(Options.Of(typeof(TrainCommand))
+        var notices = Options.Of(typeof(TrainCommand))
             .Where(option => unused.Contains(option.Property.Name) && option.Property.GetValue(this) is not null)
-            .Select(option => $"{option.Flag} has no effect on {architecture.Name()}"));
+            .Select(option => $"{option.Flag} has no effect on {architecture.Name()}").ToList();
         using var device = OpenDevice();
-        return TrainingSession.Run(context, device, options, configure, Quiet, LogEvery);
+        return TrainingSession.Run(context, device, options, configure, Quiet, LogEvery, notices);
     }
 
     /// <summary>The settings of the run, checked as far as they can be before features are read.</summary>

@@ -13,16 +13,23 @@ internal static class TrainingSession
     /// <param name="configure">The model's configuration, given the number of features.</param>
     /// <param name="quiet">Whether to print only the final table.</param>
     /// <param name="logEvery">Steps between lines of progress if output is redirected; 0 for none; null for ten lines per epoch.</param>
+    /// <param name="notices">What the user should know once nothing was refused; null for nothing.</param>
     /// <returns>The exit code.</returns>
     public static int Run(
-        CliContext context, Device device, TrainingOptions options, Func<int, SaeConfig> configure, bool quiet, int? logEvery)
+        CliContext context,
+        Device device,
+        TrainingOptions options,
+        Func<int, SaeConfig> configure,
+        bool quiet,
+        int? logEvery,
+        IReadOnlyList<string>? notices = null)
     {
         if (logEvery < 0)
         {
             throw new UsageException($"--log-every must be non-negative, but is {logEvery}");
         }
 
-        var (end, run) = Train(context, device, options, configure, quiet, logEvery);
+        var (end, run) = Train(context, device, options, configure, quiet, logEvery, notices);
         var report = Path.Combine(options.Output, "report.html");
         switch (end)
         {
@@ -55,10 +62,18 @@ internal static class TrainingSession
     /// <returns>How the run ended, and its results if it was completed.</returns>
     /// <inheritdoc cref="Run" path="/param"/>
     public static (TrainingEnd End, CompletedRun? Run) Train(
-        CliContext context, Device device, TrainingOptions options, Func<int, SaeConfig> configure, bool quiet, int? logEvery)
+        CliContext context,
+        Device device,
+        TrainingOptions options,
+        Func<int, SaeConfig> configure,
+        bool quiet,
+        int? logEvery,
+        IReadOnlyList<string>? notices = null)
     {
-        var bar = context.IsTerminal && !quiet ? new ConsoleProgress(context) : null;
-        ITrainingObserver observer = bar ?? (quiet ? new QuietProgress(context) : (ITrainingObserver)new PlainProgress(context, logEvery));
+        notices ??= [];
+        var bar = context.IsTerminal && !quiet ? new ConsoleProgress(context, notices) : null;
+        ITrainingObserver observer = bar
+            ?? (quiet ? new QuietProgress(context, notices) : (ITrainingObserver)new PlainProgress(context, logEvery, notices));
         var trainer = new Trainer(device, options, configure, observer);
         var end = bar is null ? trainer.Run(context.Stop) : bar.Show(() => trainer.Run(context.Stop));
         return (end, trainer.Completed);

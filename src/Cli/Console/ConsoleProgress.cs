@@ -10,7 +10,8 @@ namespace MonoLoss.Cli;
 /// few times per second.
 /// </summary>
 /// <param name="context">The terminal.</param>
-internal sealed class ConsoleProgress(CliContext context) : ITrainingObserver
+/// <param name="notices">What is to be said when the run begins.</param>
+internal sealed class ConsoleProgress(CliContext context, IReadOnlyList<string> notices) : ITrainingObserver
 {
     private const int FullWidth = 120;
 
@@ -44,7 +45,7 @@ internal sealed class ConsoleProgress(CliContext context) : ITrainingObserver
     public void Started(TrainingPlan plan)
     {
         (_plan, _throughput) = (plan, new Throughput(plan));
-        foreach (var line in ProgressFormat.Describe(plan))
+        foreach (var line in ProgressFormat.Describe(plan).Concat(notices))
         {
             context.Output.WriteLine(line);
         }

@@ -5,7 +5,8 @@ namespace MonoLoss.Cli;
 /// <summary>Progress as plain lines, for redirected output.</summary>
 /// <param name="context">The console.</param>
 /// <param name="logEvery">Steps between lines; 0 for none; null for ten lines per epoch.</param>
-internal sealed class PlainProgress(CliContext context, int? logEvery) : ITrainingObserver
+/// <param name="notices">What is to be said when the run begins.</param>
+internal sealed class PlainProgress(CliContext context, int? logEvery, IReadOnlyList<string> notices) : ITrainingObserver
 {
     private const int LinesPerEpoch = 10;
 
@@ -22,6 +23,8 @@ internal sealed class PlainProgress(CliContext context, int? logEvery) : ITraini
         {
             context.WriteLine(line);
         }
+
+        context.Notice(notices);
     }
 
     /// <inheritdoc/>

@@ -4,12 +4,17 @@ namespace MonoLoss.Cli;
 
 /// <summary>No progress: only what the user should know all the same.</summary>
 /// <param name="context">The console.</param>
-internal sealed class QuietProgress(CliContext context) : ITrainingObserver
+/// <param name="notices">What is to be said when the run begins.</param>
+internal sealed class QuietProgress(CliContext context, IReadOnlyList<string> notices) : ITrainingObserver
 {
     private TrainingPlan? _plan;
 
     /// <inheritdoc/>
-    public void Started(TrainingPlan plan) => _plan = plan;
+    public void Started(TrainingPlan plan)
+    {
+        _plan = plan;
+        context.Notice(notices);
+    }
 
     /// <inheritdoc/>
     public void Noticed(string notice) => context.Notice([notice]);
