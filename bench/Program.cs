@@ -7,7 +7,7 @@ Type[] verbs =
     typeof(KernelsCommand), typeof(GemmCommand), typeof(StepsCommand), typeof(MonoScoreCommand), typeof(CompareCommand),
     typeof(ReportCommand),
     typeof(WorkerCommand),
-    typeof(FeaturesCommand), typeof(FuzzCommand), typeof(KillCommand), typeof(InteropCommand),
+    typeof(FeaturesCommand), typeof(ExtractCommand), typeof(FuzzCommand), typeof(KillCommand), typeof(InteropCommand),
     typeof(GpuCommand), typeof(BoundsCommand), typeof(PtxCommand),
 ];
 return Parser.Default.ParseArguments(args, verbs).MapResult(

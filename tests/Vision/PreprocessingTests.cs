@@ -102,6 +102,20 @@ public sealed class PreprocessingTests : IDisposable
     }
 
     [Fact]
+    public void Channels_may_be_blue_green_red()
+    {
+        File.WriteAllText(_folder["preprocessor_config.json"], """
+            {"do_resize": false, "crop_size": {"height": 1, "width": 2}, "do_rescale": false, "do_flip_channel_order": true,
+             "image_mean": [103, 116, 123], "image_std": [1, 2, 4]}
+            """);
+        var preprocessor = PreprocessorConfig.Read(_folder["preprocessor_config.json"]);
+        var input = new float[6];
+        preprocessor.Apply(new PixelImage(2, 1, [255, 0, 51, 9, 0, 102, 204, 9]), input);
+        Assert.Equal([51 - 103, 204 - 103, -116 / 2f, (102 - 116) / 2f, (255 - 123) / 4f, -123 / 4f], input);
+        Assert.Contains("scale 1, channels BGR, mean 103/116/123", preprocessor.Description, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_crop_beyond_the_edges_is_black()
     {
         var preset = Presets.Find("vit")! with { Width = 4, Height = 3, Resizes = false };
@@ -159,7 +173,7 @@ public sealed class PreprocessingTests : IDisposable
     [InlineData("{'image_processor_type':'CLIPImageProcessor','size':5,'image_mean':[1,2,3],'image_std':[1,1,1]}", "crop_size: there")]
     [InlineData("{'size':5,'crop_size':4,'resample':3,'image_mean':[1,2,3],'image_std':[1,1,1]}", "size: found a number")]
     [InlineData("{'image_processor_type':'EfficientNetImageProcessor','size':5}", "EfficientNetImageProcessor is not supported")]
-    [InlineData("{'size':5,'do_flip_channel_order':true}", "do_flip_channel_order: not supported")]
+    [InlineData("{'size':5,'do_flip_channel_order':1}", "do_flip_channel_order: found 1")]
     [InlineData("{'feature_extractor_type':'ConvNextFeatureExtractor','size':224,'do_resize':false,"
         + "'image_mean':[1,2,3],'image_std':[1,1,1]}", "do_resize: without")]
     [InlineData("{'image_processor_type':'Siglip2ImageProcessor','size':5}", "NaFlex")]

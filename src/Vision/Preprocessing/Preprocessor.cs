@@ -42,6 +42,9 @@ public sealed partial record Preprocessor
     /// <summary>What a pixel value of 0…255 is multiplied by.</summary>
     public double Scale { get; init; } = 1.0 / 255;
 
+    /// <summary>Whether the input's channels are blue, green and red, to which mean and deviation then belong.</summary>
+    public bool ReversesChannels { get; init; }
+
     /// <summary>What is subtracted from the scaled channels.</summary>
     public required IReadOnlyList<float> Mean { get; init; }
 
@@ -58,9 +61,10 @@ public sealed partial record Preprocessor
             var resize = !Resizes ? "no resize"
                 : ShortestEdge is { } edge ? $"shortest edge {edge} {filter}"
                 : $"resize {width}x{height} {filter}";
+            var order = ReversesChannels ? ", channels BGR" : string.Empty;
             return string.Create(
                 CultureInfo.InvariantCulture,
-                $"{Name}: {resize}, crop {Width}x{Height}, scale {Scale:R}, mean {List(Mean)}, deviation {List(Deviation)}, "
+                $"{Name}: {resize}, crop {Width}x{Height}, scale {Scale:R}{order}, mean {List(Mean)}, deviation {List(Deviation)}, "
                     + $"EXIF orientation");
         }
     }
@@ -120,7 +124,10 @@ public sealed partial record Preprocessor
 
     /// <summary>Writes the model's input.</summary>
     /// <param name="image">The image.</param>
-    /// <param name="target">Receives 3 × height × width values: the channels red, green and blue one after another.</param>
+    /// <param name="target">
+    /// Receives 3 × height × width values: the channels red, green and blue one after another, or in the reverse order
+    /// (<see cref="ReversesChannels"/>).
+    /// </param>
     /// <exception cref="DamagedImageException">The image is too long for its width, or the other way round.</exception>
     public void Apply(PixelImage image, Span<float> target) => Normalize(Fit(image), target);
 
@@ -139,10 +146,11 @@ public sealed partial record Preprocessor
                 values[value] = ((float)(value * Scale) - Mean[channel]) / Deviation[channel];
             }
 
+            var source = ReversesChannels ? Mean.Count - 1 - channel : channel;
             var part = target.Slice(channel * plane, plane);
             for (var i = 0; i < part.Length; i++)
             {
-                part[i] = values[pixels[(i * PixelImage.Channels) + channel]];
+                part[i] = values[pixels[(i * PixelImage.Channels) + source]];
             }
         }
     }

@@ -38,7 +38,7 @@ public static class PreprocessorConfig
         ["Levit", "Perceiver", "EfficientNet", "PoolFormer", "MobileViT", "MobileNetV", "DPT", "TimmWrapper"];
 
     private static readonly string[] UnsupportedKeys =
-        ["do_flip_channel_order", "rescale_offset", "do_pad", "size_divisor", "keep_aspect_ratio", "do_thumbnail", "do_split_image"];
+        ["rescale_offset", "do_pad", "size_divisor", "keep_aspect_ratio", "do_thumbnail", "do_split_image"];
 
     /// <summary>Reads a configuration.</summary>
     /// <param name="path">The file.</param>
@@ -81,6 +81,7 @@ public static class PreprocessorConfig
         return geometry with
         {
             Scale = scale,
+            ReversesChannels = keys.Flag("do_flip_channel_order", false),
             Filter = geometry.Resizes ? keys.Filter("resample", kind.Filter) : geometry.Filter,
             Mean = normalize ? keys.Channels("image_mean") : [0, 0, 0],
             Deviation = normalize ? keys.Channels("image_std") : [1, 1, 1],
