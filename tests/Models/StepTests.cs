@@ -36,12 +36,17 @@ public sealed class StepTests
             run.Step.Run(run.X);
         }
 
+        // Other tests run at the same time: a collection that one of them causes in the middle of a step has once counted what was left of
+        // this thread's allocation window. What a step allocates, it allocates every time.
         var allocated = new long[20];
-        for (var step = 0; step < allocated.Length; step++)
+        for (var attempt = 0; attempt == 0 || (attempt < 3 && allocated.Any(bytes => bytes != 0)); attempt++)
         {
-            var before = GC.GetAllocatedBytesForCurrentThread();
-            run.Step.Run(run.X);
-            allocated[step] = GC.GetAllocatedBytesForCurrentThread() - before;
+            for (var step = 0; step < allocated.Length; step++)
+            {
+                var before = GC.GetAllocatedBytesForCurrentThread();
+                run.Step.Run(run.X);
+                allocated[step] = GC.GetAllocatedBytesForCurrentThread() - before;
+            }
         }
 
         Assert.Equal(new long[20], allocated);
