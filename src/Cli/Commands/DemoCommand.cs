@@ -157,13 +157,13 @@ internal sealed class DemoCommand : DeviceCommand
         var sources = File.Exists(images) ? ImageSources.Open([images], imageColumn: null, labelColumn: null) : [];
         context.Notice(Report.WriteFolder(
             InFolder("report"),
-            data => collector.CompareDecoders([.. Report.Runs(runs, best: null).Index().Select(run => collector.Evaluate(
+            data => collector.CompareDecoders([.. Report.Runs(runs).Index().Select(run => collector.Evaluate(
                 run.Item,
                 [test],
                 "test",
                 new FeatureSetOptions(),
                 run.Item.Results.Training.Samples,
-                Path.Combine(Directory.CreateDirectory(Path.Combine(data, $"{run.Index}")).FullName, "samples.parquet")))]),
+                Path.Combine(data, $"{run.Index}")))]),
             sources.Count == 0 ? null : (wanted, write) => ThumbnailSet.Make(
                 sources, wanted, new ThumbnailOptions { Rows = OtherRows }, write, context.Stop)));
     }

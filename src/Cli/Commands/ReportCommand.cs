@@ -66,14 +66,16 @@ internal sealed class ReportCommand : DeviceCommand
 
     private bool IsFile => Output is null || Path.GetExtension(Output).Equals(Page, StringComparison.OrdinalIgnoreCase);
 
+    // Null for all.
+    private int? ShownLatents => IsFile ? Best ?? Report.DefaultBest : null;
+
     /// <inheritdoc/>
     public override int Run(CliContext context)
     {
         string[] folders = [.. Runs];
         Check(folders);
         var sources = Images.Any() ? ImageSources.Open(Images, ImageColumn, labelColumn: null) : [];
-        var runs = Report.Runs(
-            [.. folders.Select(folder => (folder, new RunFolder(folder).ReadCompleted()))], IsFile ? Best ?? Report.DefaultBest : null);
+        var runs = Report.Runs([.. folders.Select(folder => (folder, new RunFolder(folder).ReadCompleted()))]);
         if (sources.Count > 0 && !Data.Any()
             && runs.Select(run => string.Join('\n', LastSplit(run.Results).Paths.Select(Path.GetFullPath))).Distinct().Count() > 1)
         {
@@ -89,8 +91,10 @@ internal sealed class ReportCommand : DeviceCommand
                 sources, wanted, ThumbnailOptions(shown), write, context.Stop);
             if (IsFile)
             {
-                shown = Data.Any() || Vocabulary is not null ? EvaluateForFile(context, runs) : runs;
-                problems = Report.WriteFile(output, shown, Best ?? Report.DefaultBest, thumbnails);
+                shown = Data.Any() || Vocabulary is not null
+                    ? EvaluateForFile(context, runs)
+                    : [.. runs.Select(run => run.WithStoredSamples(ShownLatents))];
+                problems = Report.WriteFile(output, shown, ShownLatents!.Value, thumbnails);
             }
             else
             {
@@ -213,10 +217,9 @@ internal sealed class ReportCommand : DeviceCommand
         if (paths.Length == 0)
         {
             context.Notice([$"{run.Folder}: was not evaluated, so latents have no figures; --data says on what"]);
-            return run;
+            return run.WithStoredSamples(ShownLatents);
         }
 
-        Directory.CreateDirectory(folder);
         try
         {
             return collector.Evaluate(
@@ -230,13 +233,13 @@ internal sealed class ReportCommand : DeviceCommand
                     LabelColumn = LabelColumn,
                     LabelsFile = labels,
                 },
-                Samples ?? 9,
-                Path.Combine(folder, "samples.parquet"));
+                Samples ?? LatentSamples.UsualCount,
+                folder);
         }
         catch (DataException exception) when (!Data.Any())
         {
             context.Notice([$"{run.Folder}: no histograms and labels of latents, as its {name} split cannot be read: {exception.Message}"]);
-            return run;
+            return run.WithStoredSamples(ShownLatents);
         }
     }
 

@@ -27,17 +27,16 @@ internal static partial class Report
     /// <param name="completed">One run with its folder, or several to compare. Runs are called as their folders are.</param>
     /// <exception cref="DataException">The file cannot be written, or samples.parquet of a run is damaged.</exception>
     public static void Write(string path, IReadOnlyList<(string Folder, CompletedRun Run)> completed) =>
-        WriteFile(path, Runs(completed, DefaultBest), DefaultBest, thumbnails: null);
+        WriteFile(
+            path, [.. Runs(completed).Select(run => run.WithStoredSamples(DefaultBest))], DefaultBest, thumbnails: null);
 
-    /// <summary>Runs as they are in their folders. They are called as their folders are.</summary>
+    /// <summary>Runs as they are in their folders, without samples. They are called as their folders are.</summary>
     /// <param name="completed">The runs with their folders.</param>
-    /// <param name="best">The latents of each run whose samples are wanted, those of the highest MonoScore; null for all.</param>
-    /// <exception cref="DataException">samples.parquet of a run is damaged.</exception>
-    public static IReadOnlyList<ReportedRun> Runs(IReadOnlyList<(string Folder, CompletedRun Run)> completed, int? best)
+    public static IReadOnlyList<ReportedRun> Runs(IReadOnlyList<(string Folder, CompletedRun Run)> completed)
     {
         var names = RunNames.Of([.. completed.Select(run => run.Folder)]);
         return [.. completed.Select((run, number) =>
-            ReportedRun.FromFolder(run.Folder, names[number], number % ReportSections.Colors, run.Run, best))];
+            ReportedRun.FromFolder(run.Folder, names[number], number % ReportSections.Colors, run.Run))];
     }
 
     /// <summary>Writes one file that needs no other.</summary>

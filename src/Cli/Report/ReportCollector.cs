@@ -21,10 +21,10 @@ internal sealed class ReportCollector(CliContext context, Device device)
     /// <param name="name">What the set is called in the report.</param>
     /// <param name="options">Columns and labels.</param>
     /// <param name="samples">The number of samples of each rank.</param>
-    /// <param name="samplesPath">Receives them.</param>
+    /// <param name="folder">Receives them as samples.parquet; it need not exist.</param>
     /// <exception cref="DataException">The features or the weights cannot be read, or do not fit each other.</exception>
     public ReportedRun Evaluate(
-        ReportedRun run, IEnumerable<string> paths, string name, FeatureSetOptions options, int samples, string samplesPath)
+        ReportedRun run, IEnumerable<string> paths, string name, FeatureSetOptions options, int samples, string folder)
     {
         var source = ModelSource.Open(run.Folder);
         var training = run.Results.Training;
@@ -37,6 +37,7 @@ internal sealed class ReportCollector(CliContext context, Device device)
         var result = Evaluation.Run(
             model, set, training.BatchSize, _ => context.Stop.ThrowIfCancellationRequested(), observer: observer,
             classesPerLatent: ClassesPerLatent);
+        var samplesPath = Path.Combine(Directory.CreateDirectory(folder).FullName, "samples.parquet");
         if (SamplesFile.Write(samplesPath, observer.Samples, set) is { } notice)
         {
             context.Notice([notice]);
@@ -52,8 +53,7 @@ internal sealed class ReportCollector(CliContext context, Device device)
             Details = new LatentDetails(
                 observer.Activations,
                 result.FrequentClasses,
-                observer.CoActive.Nearest(Neighbors, context.Stop),
-                observer.CoActive.KeptRows),
+                observer.CoActive.Nearest(Neighbors, context.Stop)),
             Preprocessing = set.Origin.GetValueOrDefault(FeatureOrigin.Preprocessing),
         };
     }

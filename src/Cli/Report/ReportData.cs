@@ -14,8 +14,8 @@ internal sealed class ReportData
     /// <summary>Latents in a file of details.</summary>
     public const int ChunkSize = 64;
 
-    /// <summary>The samples of a latent that a list shows.</summary>
-    public const int CoverSamples = 9;
+    // The samples of a latent that a list shows.
+    private const int CoverSamples = 9;
 
     /// <summary>Latents that fire on fewer rows are left out of lists at first: their score says nothing about a concept.</summary>
     public const int MinRows = 10;
@@ -24,6 +24,7 @@ internal sealed class ReportData
     private readonly IReadOnlyList<int>[] _shown;
     private readonly IReadOnlyDictionary<long, int> _images;
     private readonly Dictionary<string, int> _texts = [];
+    private readonly bool _isSingle;
 
     /// <summary>Prepares the data of runs.</summary>
     /// <param name="runs">The runs.</param>
@@ -32,12 +33,9 @@ internal sealed class ReportData
     public ReportData(IReadOnlyList<ReportedRun> runs, IReadOnlyDictionary<long, int> images, int? best)
     {
         (_runs, _images) = (runs, images);
-        IsSingle = best is not null;
+        _isSingle = best is not null;
         _shown = [.. runs.Select(run => Shown(run, best))];
     }
-
-    /// <summary>Whether all is in one file.</summary>
-    public bool IsSingle { get; }
 
     /// <summary>The latents of a run that are shown, in order.</summary>
     /// <param name="run">The run.</param>
@@ -46,8 +44,12 @@ internal sealed class ReportData
         ? [.. Ranked(run).Take(count).Order()]
         : [.. Enumerable.Range(0, run.Latents.Count)];
 
+    /// <summary>The latents of a run that fire on enough rows, by falling MonoScore.</summary>
+    public static IEnumerable<int> Frequent(ReportedRun run) =>
+        Ranked(run).TakeWhile(latent => run.Latents[latent].ActivationCount >= MinRows);
+
     /// <summary>The latents of a run by falling MonoScore, those first that fire on enough rows.</summary>
-    public static IEnumerable<int> Ranked(ReportedRun run) => Enumerable.Range(0, run.Latents.Count)
+    private static IEnumerable<int> Ranked(ReportedRun run) => Enumerable.Range(0, run.Latents.Count)
         .OrderByDescending(latent => run.Latents[latent].ActivationCount >= MinRows)
         .ThenByDescending(latent => run.Latents[latent].MonoScore)
         .ThenBy(latent => latent);
@@ -76,7 +78,7 @@ internal sealed class ReportData
             Field("title", Text(title)),
             Field("chunk", Number(ChunkSize)),
             Field("rows", Number(MinRows)),
-            Field("single", IsSingle ? "true" : "false"),
+            Field("single", _isSingle ? "true" : "false"),
             Field("patches", Number(Patches())),
             Field("texts", List(_texts.Keys.Select(Text))),
         ];

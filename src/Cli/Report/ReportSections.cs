@@ -182,7 +182,7 @@ internal static class ReportSections
     /// <summary>The latents at the ranks that the overview shows; none if too few fire often enough.</summary>
     public static IReadOnlyList<int> Exemplars(ReportedRun run)
     {
-        var ranked = ReportData.Ranked(run).Where(latent => run.Latents[latent].ActivationCount >= ReportData.MinRows).ToList();
+        var ranked = ReportData.Frequent(run).ToList();
         return ranked.Count == 0 ? [] : [.. Ranks.Select(share => ranked[Math.Min((int)(share * ranked.Count), ranked.Count - 1)])];
     }
 
@@ -302,16 +302,14 @@ internal static class ReportSections
             return;
         }
 
-        string Heading(ReportedRun run) => runs.Count > 1 ? $"<h3>{Isolate(run.Name)}</h3>" : string.Empty;
         html.Append("<h2>Most monosemantic latents</h2>")
             .Append($"<p class=\"soft\">Among latents that fire on at least {ReportData.MinRows} rows.</p><div class=\"grid2\">\n");
         foreach (var (number, run) in runs.Index())
         {
-            var top = run.Latents.Index().Where(latent => latent.Item.ActivationCount >= ReportData.MinRows)
-                .OrderByDescending(latent => latent.Item.MonoScore).Take(TopLatents).ToList();
+            var top = ReportData.Frequent(run).Take(TopLatents).Select(index => (Index: index, Item: run.Latents[index])).ToList();
             var labels = top.Exists(latent => latent.Item.Purity is not null);
             var names = top.Exists(latent => latent.Item.Names is not null);
-            html.Append($"<div class=\"card\">{Heading(run)}<table><tr><th>latent</th>"
+            html.Append($"<div class=\"card\">{Heading(run, runs)}<table><tr><th>latent</th>"
                 + $"{(names ? "<th class=\"text\">name</th>" : string.Empty)}<th>MonoScore</th><th>rows</th>"
                 + $"{(labels ? "<th class=\"text\">label</th><th>purity</th>" : string.Empty)}</tr>\n");
             foreach (var (index, latent) in top)
@@ -334,11 +332,10 @@ internal static class ReportSections
 
     private static void AppendSettings(StringBuilder html, IReadOnlyList<ReportedRun> runs)
     {
-        string Heading(ReportedRun run) => runs.Count > 1 ? $"<h3>{Isolate(run.Name)}</h3>" : string.Empty;
         html.Append("<h2>Settings</h2><div class=\"grid2\">\n");
         foreach (var run in runs)
         {
-            html.Append($"<div class=\"card\">{Heading(run)}<table class=\"settings\">\n");
+            html.Append($"<div class=\"card\">{Heading(run, runs)}<table class=\"settings\">\n");
             foreach (var (name, value) in Settings(run.Results))
             {
                 html.Append($"<tr><td>{Encode(name)}</td><td>{Isolate(value)}</td></tr>\n");
@@ -349,6 +346,9 @@ internal static class ReportSections
 
         html.Append("</div>\n");
     }
+
+    private static string Heading(ReportedRun run, IReadOnlyList<ReportedRun> runs) =>
+        runs.Count > 1 ? $"<h3>{Isolate(run.Name)}</h3>" : string.Empty;
 
     private static void AppendChart(StringBuilder html, string title, string chart)
     {
@@ -371,10 +371,8 @@ internal static class ReportSections
     /// <summary>A label, cut where it is long; the page shows all of it at the pointer.</summary>
     private static string Label(string text)
     {
-        var elements = StringInfo.ParseCombiningCharacters(text);
-        return elements.Length <= MaxLabel
-            ? Isolate(text)
-            : $"<span title=\"{Encode(text)}\">{Isolate(text[..elements[MaxLabel]] + "…")}</span>";
+        var shown = SvgChart.Shorten(text, MaxLabel);
+        return shown == text ? Isolate(text) : $"<span title=\"{Encode(text)}\">{Isolate(shown)}</span>";
     }
 
     /// <summary>The settings of a run by name, as results.json has them.</summary>

@@ -52,13 +52,10 @@ internal sealed record ReportedRun
     /// <param name="name">What the run is called.</param>
     /// <param name="color">The index of its color.</param>
     /// <param name="run">The run.</param>
-    /// <param name="best">The latents whose samples are wanted, those of the highest MonoScore; null for all.</param>
-    /// <exception cref="Data.DataException">samples.parquet is damaged.</exception>
-    public static ReportedRun FromFolder(string folder, string name, int color, CompletedRun run, int? best)
+    public static ReportedRun FromFolder(string folder, string name, int color, CompletedRun run)
     {
-        var samples = new RunFolder(folder).Samples;
         var last = run.Results.Splits.LastOrDefault();
-        var reported = new ReportedRun
+        return new ReportedRun
         {
             Folder = folder,
             Name = name,
@@ -74,13 +71,21 @@ internal sealed record ReportedRun
             })],
             Classes = run.Classes,
         };
-        if (run.Latents.Count == 0 || !File.Exists(samples))
+    }
+
+    /// <summary>The run with the samples that its folder has.</summary>
+    /// <param name="best">The latents whose samples are wanted, those of the highest MonoScore; null for all.</param>
+    /// <exception cref="Data.DataException">samples.parquet is damaged.</exception>
+    public ReportedRun WithStoredSamples(int? best)
+    {
+        var samples = new RunFolder(Folder).Samples;
+        if (Latents.Count == 0 || !File.Exists(samples))
         {
-            return reported;
+            return this;
         }
 
-        var wanted = best is null ? null : ReportData.Shown(reported, best).Concat(ReportSections.Exemplars(reported)).ToHashSet();
-        return reported with { Samples = ByLatent(SamplesFile.Read(samples, wanted), run.Latents.Count) };
+        var wanted = best is null ? null : ReportData.Shown(this, best).Concat(ReportSections.Exemplars(this)).ToHashSet();
+        return this with { Samples = ByLatent(SamplesFile.Read(samples, wanted), Latents.Count) };
     }
 
     /// <summary>Samples of each latent.</summary>
@@ -97,6 +102,5 @@ internal sealed record ReportedRun
 /// <param name="Activations">Histograms of activations.</param>
 /// <param name="Classes">The most frequent classes; null without labels.</param>
 /// <param name="CoActive">The latents that fire on the same rows.</param>
-/// <param name="CountedRows">The rows from which the latter were counted.</param>
 internal sealed record LatentDetails(
-    ActivationBins Activations, IReadOnlyList<IReadOnlyList<ClassCount>>? Classes, IReadOnlyList<CoActive>[] CoActive, int CountedRows);
+    ActivationBins Activations, IReadOnlyList<IReadOnlyList<ClassCount>>? Classes, IReadOnlyList<CoActive>[] CoActive);

@@ -102,10 +102,19 @@ internal static class SvgChart
             svg.Append($"<path d=\"M{N(left)} {N(top)}{Shapes[point.Color % Shapes.Length]}\" class=\"solid{point.Color}\"/>")
                 .Append($"<text x=\"{N(left + (isRight ? -10 : 10))}\" y=\"{N(top)}\" ")
                 .Append($"class=\"tick label{(isRight ? " end" : string.Empty)}\">")
-                .Append(WebUtility.HtmlEncode(Shorten(point.Name))).Append("</text>");
+                .Append(WebUtility.HtmlEncode(Shorten(point.Name, MaxName))).Append("</text>");
         }
 
         return svg.Append("</svg>").ToString();
+    }
+
+    /// <summary>A text, cut where it is long; what a reader takes for one character is not taken apart.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="most">The most characters.</param>
+    public static string Shorten(string text, int most)
+    {
+        var elements = StringInfo.ParseCombiningCharacters(text);
+        return elements.Length <= most ? text : text[..elements[most]] + "…";
     }
 
     /// <summary>A chart of lines with logarithmic axes as the text of an SVG file, with a title and a legend.</summary>
@@ -170,12 +179,6 @@ internal static class SvgChart
         }
 
         return svg.Append("</svg>").ToString();
-    }
-
-    private static string Shorten(string text)
-    {
-        var elements = StringInfo.ParseCombiningCharacters(text);
-        return elements.Length <= MaxName ? text : text[..elements[MaxName]] + "…";
     }
 
     private static int[] Count(IReadOnlyList<double> values, double low, double high, int bins)

@@ -31,6 +31,9 @@ public sealed class LatentSamples : ILatentObserver
     /// <summary>How many rows, for each sample of a rank, are drawn to find the middle.</summary>
     public const int PoolPerSample = 16;
 
+    /// <summary>The usual N.</summary>
+    public const int UsualCount = 9;
+
     /// <summary>The largest N.</summary>
     public const int MaxCount = 1000;
 

@@ -60,7 +60,7 @@ public sealed record TrainingOptions : StepOptions
     /// <summary>
     /// Top, middle and bottom samples of every latent to keep from the last evaluation, as many of each; 0 for none.
     /// </summary>
-    public int Samples { get; init; } = 9;
+    public int Samples { get; init; } = LatentSamples.UsualCount;
 
     /// <summary>
     /// A file of texts and their embeddings in the features' space (<see cref="Models.Vocabulary"/>), which name the latents at the end;
