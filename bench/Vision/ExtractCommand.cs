@@ -38,11 +38,10 @@ internal sealed class ExtractCommand : MeasuringCommand
             parallel.Add(Alone(ThreadCount, 1));
         }
 
-        double Median(List<double> rates) => rates.Order().ElementAt(rates.Count / 2);
-        var (ours, best) = (Median(extract), Math.Max(Median(serial), Median(parallel)));
+        var (ours, best) = (Timing.Median(extract), Math.Max(Timing.Median(serial), Timing.Median(parallel)));
         Console.WriteLine(FormattableString.Invariant($"extract                              {ours:0.0} images/s"));
-        Console.WriteLine(FormattableString.Invariant($"ONNX Runtime, one image on all cores {Median(serial):0.0} images/s"));
-        Console.WriteLine(FormattableString.Invariant($"ONNX Runtime, one image per core     {Median(parallel):0.0} images/s"));
+        Console.WriteLine(FormattableString.Invariant($"ONNX Runtime, one image on all cores {Timing.Median(serial):0.0} images/s"));
+        Console.WriteLine(FormattableString.Invariant($"ONNX Runtime, one image per core     {Timing.Median(parallel):0.0} images/s"));
         Console.WriteLine(FormattableString.Invariant($"extract / the faster of these        {ours / best:0.00}"));
     }
 

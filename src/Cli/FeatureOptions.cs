@@ -40,6 +40,26 @@ internal static class FeatureOptions
         }
     }
 
+    /// <summary>Checks that a column of a vocabulary is not named without one.</summary>
+    /// <exception cref="UsageException">It is.</exception>
+    public static void CheckVocabulary(string? vocabulary, string? column)
+    {
+        if (column is not null && vocabulary is null)
+        {
+            throw new UsageException("--vocabulary-column needs --vocabulary FILE");
+        }
+    }
+
+    /// <summary>Opens the vocabulary that names an autoencoder's latents, and tells the user what is to know about it.</summary>
+    /// <inheritdoc cref="Vocabulary.Open"/>
+    public static Vocabulary OpenVocabulary(
+        CliContext context, string path, string? column, string? featuresColumn, int dimension)
+    {
+        var vocabulary = Vocabulary.Open(path, column, featuresColumn, dimension, context.Stop);
+        context.Notice(vocabulary.Notices);
+        return vocabulary;
+    }
+
     /// <summary>Opens the features that an autoencoder is to take, and tells the user what is to know about them.</summary>
     /// <param name="context">Where notices go.</param>
     /// <param name="source">The autoencoder: columns that are not named are those that it was trained on.</param>

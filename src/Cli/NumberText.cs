@@ -34,7 +34,7 @@ internal static partial class NumberText
     /// <summary>The numbers of a text, separated by commas.</summary>
     /// <param name="flag">The option, for messages.</param>
     /// <param name="text">The text.</param>
-    /// <exception cref="UsageException">A part of it is no number.</exception>
+    /// <exception cref="UsageException">A part of it is not a number.</exception>
     public static double[] ParseList(string flag, string text) => Array.ConvertAll(text.Split(','), part =>
         Expected(typeof(double), part) is { } expected
             ? throw new UsageException($"{flag}: found '{part}' in '{text}', expected {expected}")

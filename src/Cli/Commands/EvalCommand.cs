@@ -93,10 +93,7 @@ internal sealed class EvalCommand : DeviceCommand
             throw new UsageException("--samples-out needs --samples N: how many");
         }
 
-        if (VocabularyColumn is not null && Vocabulary is null)
-        {
-            throw new UsageException("--vocabulary-column needs --vocabulary FILE");
-        }
+        FeatureOptions.CheckVocabulary(Vocabulary, VocabularyColumn);
 
         if (BatchSize <= 0)
         {
@@ -125,7 +122,12 @@ internal sealed class EvalCommand : DeviceCommand
         using var claim = new RunLock(RunPath);
         var samplesPath = Samples > 0 ? SamplesPath(claim, inputs) : null;
         var namesPath = Vocabulary is not null && format != ".parquet" ? NamesPath(claim, folder, inputs) : null;
-        var vocabulary = OpenVocabulary(context, config.Dimension, FeaturesColumn ?? training?.FeaturesColumn ?? set.FeaturesColumn);
+        var vocabulary = Vocabulary is null ? null : FeatureOptions.OpenVocabulary(
+            context,
+            Vocabulary,
+            VocabularyColumn,
+            FeaturesColumn ?? training?.FeaturesColumn ?? set.FeaturesColumn,
+            config.Dimension);
         using var device = OpenDevice();
         using var model = source.Load(device);
         if (Threshold && !model.SelectsFromBatch)
@@ -195,18 +197,6 @@ internal sealed class EvalCommand : DeviceCommand
         MetricsFiles.ReadLatents(folder.Latents);
         OutputFile.Check(folder.Latents, SamplesFormats, SamplesOutput is null ? inputs : [.. inputs, SamplesOutput], "--vocabulary");
         return folder.Latents;
-    }
-
-    private Vocabulary? OpenVocabulary(CliContext context, int dimension, string? featuresColumn)
-    {
-        if (Vocabulary is null)
-        {
-            return null;
-        }
-
-        var vocabulary = Models.Vocabulary.Open(Vocabulary, VocabularyColumn, featuresColumn, dimension, context.Stop);
-        context.Notice(vocabulary.Notices);
-        return vocabulary;
     }
 
     /// <summary>The file of the samples, once it is clear that it can be written.</summary>

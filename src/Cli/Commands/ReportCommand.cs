@@ -153,10 +153,7 @@ internal sealed class ReportCommand : DeviceCommand
             throw new UsageException("--image-column needs --images");
         }
 
-        if (VocabularyColumn is not null && Vocabulary is null)
-        {
-            throw new UsageException("--vocabulary-column needs --vocabulary FILE");
-        }
+        FeatureOptions.CheckVocabulary(Vocabulary, VocabularyColumn);
 
         string[] inputs = [.. Data, .. Images, .. new[] { Vocabulary, LabelsFile }.OfType<string>()];
         if (IsFile)

@@ -92,9 +92,8 @@ internal sealed class ReportCollector(CliContext context, Device device)
 
     private ReportedRun Name(ReportedRun run, SparseAutoencoder model, string path, string? column)
     {
-        var vocabulary = Vocabulary.Open(
-            path, column, run.Results.Training.FeaturesColumn, model.Config.Dimension, context.Stop);
-        context.Notice(vocabulary.Notices);
+        var vocabulary = FeatureOptions.OpenVocabulary(
+            context, path, column, run.Results.Training.FeaturesColumn, model.Config.Dimension);
         var names = vocabulary.NamesOf(model, stop: context.Stop);
         return run with { Latents = [.. run.Latents.Select((latent, i) => latent with { Names = names[i] })] };
     }

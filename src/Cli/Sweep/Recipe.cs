@@ -71,7 +71,7 @@ internal sealed partial class Recipe
     /// <summary>Reads a recipe.</summary>
     /// <param name="path">The file; if there is none, the name of one that comes with the program.</param>
     /// <param name="variables">What ${NAME} in it stands for.</param>
-    /// <exception cref="DataException">It cannot be read, or is no recipe: one line that names the line and the key.</exception>
+    /// <exception cref="DataException">It cannot be read, or is not a recipe: one line that names the line and the key.</exception>
     /// <exception cref="UsageException">There is no such recipe, or it does not have a variable.</exception>
     public static Recipe Read(string path, IReadOnlyDictionary<string, string> variables)
     {
