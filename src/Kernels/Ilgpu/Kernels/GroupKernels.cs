@@ -60,14 +60,7 @@ internal static class GroupKernels
         var row = Grid.GlobalIndex.X / Warp.WarpSize;
         if (row < rows)
         {
-            var sum = 0.0;
-            for (var j = Warp.LaneIdx; j < columns; j += Warp.WarpSize)
-            {
-                var value = x[(row * columns) + j];
-                sum = value.Dot(value, sum);
-            }
-
-            sum = Reductions.WarpSum(sum);
+            var sum = RowKernels.WarpSquares(x, row, columns);
             if (Warp.LaneIdx == 0)
             {
                 squares[row] = sum;

@@ -17,20 +17,27 @@ internal static class RowKernels
         var row = Grid.GlobalIndex.X / Warp.WarpSize;
         if (row < rows)
         {
-            var squares = 0.0;
-            for (var j = Warp.LaneIdx; j < columns; j += Warp.WarpSize)
-            {
-                var value = x[(row * columns) + j];
-                squares = value.Dot(value, squares);
-            }
-
-            squares = Reductions.WarpSum(squares);
+            var squares = WarpSquares(x, row, columns);
             if (Warp.LaneIdx == 0)
             {
                 var norm = Math.Sqrt(squares);
                 norms[row] = norm < MonoScore.SmallestNorm ? MonoScore.SmallestNorm : norm;
             }
         }
+    }
+
+    /// <summary>Σ_d x[row, d]² in float64, in all lanes of the warp.</summary>
+    public static double WarpSquares<T>(ArrayView<T> x, int row, int columns)
+        where T : unmanaged, IFloats<T>
+    {
+        var squares = 0.0;
+        for (var j = Warp.LaneIdx; j < columns; j += Warp.WarpSize)
+        {
+            var value = x[(row * columns) + j];
+            squares = value.Dot(value, squares);
+        }
+
+        return Reductions.WarpSum(squares);
     }
 
     /// <summary>
